@@ -1,0 +1,221 @@
+"""Native kernels and their NumPy references behind one interface; see README.md of this room."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from . import errors, random, threads
+from ._load import LibraryMissingError
+from .describe import Description
+from .describe import describe as _describe
+from .errors import EngineError
+from .infer import SMOOTH
+from .interpreter import ReferenceExecutable, call
+from .oplist import Op, OpList, Spec
+from .plan import KernelPlan, load_cached, processor, save_cached
+from .random import RandomKey
+from .steps import Array, Executable, StepInfo, Storage
+
+__all__ = [
+    "Description",
+    "EngineError",
+    "Executable",
+    "KernelPlan",
+    "Op",
+    "OpList",
+    "RandomKey",
+    "Spec",
+    "StepInfo",
+    "compile",
+    "default_plan",
+    "describe",
+    "errors",
+    "execute",
+    "fingerprint",
+    "is_native",
+    "random",
+    "threads",
+    "use_reference",
+]
+
+# Operations worth a native call when they run alone; the others' NumPy kernels are as quick.
+_EAGER = {
+    *("conv2d", "conv2d_grad_input", "conv2d_grad_weight", "matmul"),
+    *("linear", "linear_grad_input", "linear_grad_weight"),
+    *("max_pool2d", "max_pool2d_grad", "avg_pool2d", "avg_pool2d_grad"),
+    *("batch_norm", "batch_norm_inference", "batch_norm_grad"),
+    *("relu", "relu_grad", "tanh", "tanh_grad", "sigmoid", "sigmoid_grad"),
+    *("softmax_cross_entropy", "softmax_cross_entropy_grad"),
+    *SMOOTH,
+    *(f"{name}_grad" for name in SMOOTH),
+    *("conv_transpose2d", "conv_transpose2d_grad_input", "conv_transpose2d_grad_weight"),
+}
+_LABELLED = ("softmax_cross_entropy", "softmax_cross_entropy_grad")
+_lock = threading.RLock()
+_available: bool | None = None
+_default: KernelPlan | None = None
+_saved = 0
+_eager_execute: Callable[..., tuple[Array, ...] | None] | None = None
+
+
+class _Mode(threading.local):
+    reference = 0
+
+
+_mode = _Mode()
+
+
+def _native_available() -> bool:
+    """Open the native library once; where there is none, say so in one line and use NumPy."""
+    global _available
+    if _available is None:
+        with _lock:
+            if _available is None:
+                from . import dnnl
+
+                try:
+                    dnnl.native()
+                    _available = True
+                except LibraryMissingError as error:
+                    _available = False
+                    warnings.warn(
+                        f"{error} Until then everything runs by NumPy, slowly.",
+                        RuntimeWarning,
+                        stacklevel=3,
+                    )
+    return _available
+
+
+def is_native() -> bool:
+    """Return whether this thread uses native kernels."""
+    if _mode.reference or os.environ.get("SANDBOX_ENGINE") == "reference":
+        return False
+    return _native_available()
+
+
+@contextmanager
+def use_reference() -> Iterator[None]:
+    """Use the NumPy kernels only, within the block, in this thread."""
+    _mode.reference += 1
+    try:
+        yield
+    finally:
+        _mode.reference -= 1
+
+
+def fingerprint() -> str:
+    """Return what a kernel plan depends on: processor, instruction sets, library version."""
+    if not is_native():
+        return "numpy"
+    from . import dnnl
+
+    return f"{processor()} | {dnnl.isa()} | oneDNN {dnnl.version()}"
+
+
+def describe() -> Description:
+    """Return what runs here and why: processor, libraries, kernels; print it for a table."""
+    return _describe(is_native(), fingerprint())
+
+
+def default_plan() -> KernelPlan:
+    """Return this process's kernel plan, started from the user's cache file."""
+    global _default
+    with _lock:
+        if _default is None or _default.fingerprint != fingerprint():
+            _default = load_cached(fingerprint())
+        return _default
+
+
+def _save(plan: KernelPlan) -> None:
+    global _saved
+    with _lock:
+        if plan is _default and plan.changes != _saved:
+            _saved = plan.changes
+            save_cached(plan)
+
+
+def execute(
+    name: str,
+    inputs: Sequence[Array],
+    attrs: dict[str, Any],
+    *,
+    random: RandomKey | None = None,
+) -> tuple[Array, ...]:
+    """Run one operation now and return its outputs.
+
+    Parameters
+    ----------
+    name : str
+        Name of the operation, see `interpreter.kernel` for the list.
+    inputs : sequence of arrays
+        Never written to.
+    attrs : dict
+        Attributes of the operation.
+    random : RandomKey, optional
+        For dropout.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> execute("relu", [np.array([-1.0, 2.0], np.float32)], {})[0].tolist()
+    [0.0, 2.0]
+    """
+    if name in _EAGER and _suits(name, inputs) and is_native():
+        run = _eager_execute or _load_eager()
+        outputs = run(name, inputs, attrs)
+        if outputs is not None:
+            return outputs
+    return call(name, inputs, attrs, random)
+
+
+def _load_eager() -> Callable[..., tuple[Array, ...] | None]:
+    global _eager_execute
+    from .eager import execute as run
+
+    _eager_execute = run
+    return run
+
+
+def _suits(name: str, inputs: Sequence[Array]) -> bool:
+    """Return whether the inputs are what the native kernel takes (float32; labels, workspaces)."""
+    for array in inputs:
+        kind = array.dtype.char
+        if kind != "f" and not (
+            (name in _LABELLED and array.dtype.kind in "iu")
+            or (name == "max_pool2d_grad" and kind == "B")
+        ):
+            return False
+    return True
+
+
+def compile(
+    oplist: OpList, storage: Storage, *, threads: int = 1, plan: KernelPlan | None = None
+) -> Executable:
+    """Turn a list of operations into something that runs.
+
+    Parameters
+    ----------
+    oplist : OpList
+        What to compute.
+    storage : dict of str -> array
+        Contiguous float32 arrays under "parameter:NAME", "gradient:NAME", "buffer:NAME"; they are
+        bound by address.
+    threads : int
+        Cores a run uses.
+    plan : KernelPlan, optional
+        Choices to follow; default: this process's plan, which learns by timing.
+    """
+    empty = any(spec.size == 0 for spec in oplist.values)
+    if empty or not is_native():
+        return ReferenceExecutable(oplist, storage)
+    from .compiler import compile_native
+
+    chosen = default_plan() if plan is None else plan
+    executable = compile_native(oplist, storage, threads, chosen)
+    _save(chosen)
+    return executable

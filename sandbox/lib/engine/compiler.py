@@ -1,0 +1,108 @@
+"""From a list of operations to a native executable: passes, layouts, and the choice among them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from typing import Any
+
+import numpy as np
+
+from . import passes, sparse, threads
+from .blueprint import Blueprint
+from .builder import Builder
+from .executable import NativeExecutable
+from .native import LOWERINGS
+from .oplist import OpList
+from .plan import KernelPlan
+from .random import RandomKey
+from .steps import Array, Storage
+
+POLICIES = ("", "nhwc", "blocked", "any")  # of forward convolutions; "" is the fastest each
+ROUNDS = 6  # timing runs of a whole program
+
+
+def compile_native(
+    oplist: OpList, storage: Storage, count: int, plan: KernelPlan
+) -> NativeExecutable:
+    """Return the executable, timing what the plan does not tell (unless it is frozen)."""
+    if threads.is_orphaned():
+        return threads.elsewhere(compile_native, oplist, storage, count, plan)
+    return NativeExecutable(make_blueprint(oplist, storage, count, plan), storage)
+
+
+def make_blueprint(oplist: OpList, storage: Storage, count: int, plan: KernelPlan) -> Blueprint:
+    """Return the program without memory."""
+    better = sparse.optimise(passes.optimise(oplist))
+    with threads.limit(count):
+        threads.apply(count)
+        convolutions = sum(op.name == "conv2d" for op in better.ops)
+        if convolutions == 0:
+            return Builder(better, count, plan).build(LOWERINGS)
+        signature, batch = _signature(better, count)
+        policy = plan.lookup(signature, batch)
+        if policy is not None or plan.frozen:
+            return Builder(better, count, plan, policy or "").build(LOWERINGS)
+        made = {name: Builder(better, count, plan, name).build(LOWERINGS) for name in POLICIES}
+        policy = _fastest(made, storage)
+        plan.record(signature, batch, policy)
+        return made[policy]
+
+
+def _fastest(made: dict[str, Blueprint], storage: Storage) -> str:
+    """Run the programs in turns, on copies of everything they write, and return the fastest."""
+    distinct: dict[tuple[Any, ...], str] = {}
+    for name, blueprint in made.items():
+        kernels = tuple((step.name, step.info().layouts) for step in blueprint.steps)
+        distinct.setdefault(kernels, name)
+    names = list(distinct.values())
+    if len(names) == 1:
+        return names[0]
+    copies = {key: array.copy() for key, array in storage.items()}
+    runs = {name: NativeExecutable(made[name], copies) for name in names}
+    inputs = _made_up_inputs(made[names[0]].oplist)
+    best = dict.fromkeys(names, float("inf"))
+    with np.errstate(all="ignore"):
+        for turn in range(1 + ROUNDS):
+            for name in names:
+                start = time.perf_counter()
+                runs[name].run(inputs, random=RandomKey(0))
+                seconds = time.perf_counter() - start
+                if turn:
+                    best[name] = min(best[name], seconds)
+    return min(names, key=lambda name: best[name])
+
+
+def _made_up_inputs(oplist: OpList) -> list[Array]:
+    generator = np.random.Generator(np.random.PCG64(0))
+    inputs: list[Array] = []
+    for _, value in oplist.inputs:
+        spec = oplist.values[value]
+        if spec.dtype == "float32":
+            inputs.append(generator.standard_normal(spec.shape, np.float32))
+        else:
+            inputs.append(np.zeros(spec.shape, spec.dtype))
+    return inputs
+
+
+def _signature(oplist: OpList, count: int) -> tuple[str, int]:
+    """Return a name of the program that leaves the batch size out, and the batch size."""
+    carriers, batch = passes.batch_values(oplist)
+    shapes: list[list[Any]] = [list(spec.shape) for spec in oplist.values]
+    for value in carriers:
+        shapes[value][0] = "N"
+    ops = [
+        [
+            op.name,
+            op.inputs,
+            op.outputs,
+            sorted((k, v) for k, v in op.attrs.items() if "shape" not in k),
+        ]
+        for op in oplist.ops
+    ]
+    used = sorted({value for op in oplist.ops for value in (*op.inputs, *op.outputs)})
+    text = json.dumps([[(value, shapes[value]) for value in used], ops], default=str)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:24]
+    mode = "training" if oplist.gradients or oplist.updates else "inference"
+    return f"program {digest} {mode} threads={count}", batch

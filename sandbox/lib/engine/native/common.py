@@ -1,0 +1,81 @@
+"""What several lowerings share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from .. import dnnl
+from ..builder import Builder, Candidate
+from ..oplist import Op
+
+Dims = tuple[int, ...]
+
+
+def window_of(attrs: dict[str, Any], axes: int = 2) -> dnnl.Window:
+    """Return strides, dilations and paddings as oneDNN counts them (dilation 0 is dense)."""
+    padding = attrs.get("padding") or ((0, 0),) * axes
+    dilation = attrs.get("dilation") or (1,) * axes
+    return (
+        tuple(attrs.get("stride") or (1,) * axes),
+        tuple(step - 1 for step in dilation),
+        tuple(before for before, _ in padding),
+        tuple(after for _, after in padding),
+    )
+
+
+def is_relu(op: Op) -> bool:
+    """Return whether the operation ends in a ReLU; refuse any other activation."""
+    activation = op.attrs.get("activation")
+    if activation not in (None, "relu"):
+        raise dnnl.RefusedError(
+            f"{op.name}: activation must be None or 'relu'; got {activation!r}."
+        )
+    return activation == "relu"
+
+
+def like(layout: dnnl.Layout, dims: Dims) -> dnnl.Layout:
+    """Return the layout of the same family (plain, channels last, blocked) for other sizes."""
+    if layout.plain:
+        return dnnl.plain(dims)
+    if len(dims) > 2 and layout == dnnl.channels_last(layout.dims):
+        return dnnl.channels_last(dims)
+    for tag in ("blocked16", "blocked8"):
+        if len(dims) in (3, 4) and layout == dnnl.tagged(layout.dims, tag):
+            return dnnl.tagged(dims, tag)
+    raise dnnl.RefusedError(f"layout {layout}: must be plain, channels last or blocked.")
+
+
+def families(dims: Dims) -> Iterator[dnnl.Layout]:
+    """Yield the layouts worth trying for an image-like array."""
+    if len(dims) > 2:
+        yield dnnl.channels_last(dims)
+    if len(dims) in (3, 4):
+        yield dnnl.tagged(dims, "blocked16")
+        yield dnnl.tagged(dims, "blocked8")
+    yield dnnl.plain(dims)
+
+
+def choose_layout(
+    builder: Builder,
+    op: Op,
+    make: Callable[[dnnl.Layout], Candidate],
+    at_hand: Sequence[dnnl.Layout],
+    dims: Dims,
+    batch: int,
+) -> Candidate:
+    """Choose among the layouts at hand; where these have generic kernels only, among all."""
+    try:
+        found = builder.candidates([partial(make, layout) for layout in at_hand])
+    except dnnl.RefusedError:
+        found = []
+    if all(item.primitive.generic for item in found):
+        layouts = distinct([*at_hand, *families(dims)])
+        found = builder.candidates([partial(make, layout) for layout in layouts])
+    return builder.choose(op, found, batch)
+
+
+def distinct(layouts: Iterable[dnnl.Layout]) -> list[dnnl.Layout]:
+    """Return the layouts without doubles, in order."""
+    return list(dict.fromkeys(layouts))

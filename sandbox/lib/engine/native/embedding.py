@@ -1,0 +1,284 @@
+"""Embedding, maximum over time, masks; gradients through these by sparse products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import dnnl, mkl_sparse
+from ..blueprint import Buffer, Tensor
+from ..builder import Builder
+from ..oplist import Op
+from ..radix import stable_order
+from ..steps import Array
+from .common import Dims, like
+from .views import renamed
+
+
+def embedding(builder: Builder, op: Op) -> None:
+    """Lower `embedding`: rows gathered into the planned memory."""
+    padding: int | None = op.attrs["padding_index"]
+    features = builder.shape(op.inputs[1])[1]
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        ids, weight = reads[0].reshape(-1), reads[1]
+        y = writes[0].reshape(-1, features)
+        np.take(weight, ids, axis=0, out=y, mode="clip")  # checked before; "raise" would buffer
+        if padding is not None and weight[padding].any():
+            y[ids == padding] = 0
+
+    reads = [builder.plain(value) for value in op.inputs]
+    builder.python(op, run, reads, [builder.define(op.outputs[0])], "gather")
+
+
+def embedding_grad(builder: Builder, op: Op) -> None:
+    """Lower `embedding_grad`: radix sort of the ids, then a sparse product."""
+    if not mkl_sparse.available():
+        raise dnnl.RefusedError("embedding_grad: without MKL it is the reference kernel's.")
+    dy, ids = op.inputs
+    rows, features = builder.shape(op.outputs[0])
+    padding: int | None = op.attrs["padding_index"]
+    count = builder.spec(ids).size
+    ones = np.ones(count, np.float32)
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        flat = reads[1].reshape(-1)
+        columns = stable_order(flat, rows).astype(np.int32)
+        starts = _starts(flat, rows)
+        mkl_sparse.product(starts, columns, ones, reads[0].reshape(count, features), writes[0])
+        if padding is not None:
+            writes[0][padding] = 0
+
+    reads = [builder.plain(dy), builder.plain(ids)]
+    builder.python(op, run, reads, [builder.define(op.outputs[0])], "radix+mkl_sparse")
+
+
+def _starts(rows_of: Array, rows: int) -> Array:
+    """Return where each row's entries begin in a list sorted by row."""
+    starts = np.zeros(rows + 1, np.int32)
+    np.cumsum(np.bincount(rows_of, minlength=rows), out=starts[1:])
+    return starts
+
+
+# -- maximum over time -------------------------------------------------------------------------
+
+
+def _as_map(shape: Dims, axis: int) -> Dims | None:
+    """Return (rows, features, 1, time) if that is what the shape means, else None."""
+    if len(shape) == 3 and axis == 1:
+        return shape[0], shape[2], 1, shape[1]
+    if len(shape) == 3 and axis == 2:
+        return shape[0], shape[1], 1, shape[2]
+    if len(shape) == 4 and axis == 3 and shape[2] == 1:
+        return shape
+    return None
+
+
+def max_over(builder: Builder, op: Op) -> None:
+    """Lower `max_over`: a pooling whose window is the whole time."""
+    x = op.inputs[0]
+    y, index = op.outputs
+    axis = op.attrs["axis"]
+    dims = _as_map(builder.shape(x), axis)
+    if dims is None:
+        raise dnnl.RefusedError("max_over: must be over the time of (batch, time, features).")
+    if len(builder.shape(x)) == 3 and axis == 1:
+        plain = builder.plain(x)
+        last = dnnl.channels_last(dims)
+        source = Tensor(plain.buffer, dims, "float32", last)
+    else:
+        fitting = _pooled_as(builder, x, dims)
+        if fitting is None:
+            _max_of_rows(builder, op)
+            return
+        source = fitting
+    src = source.layout
+    if src is None:
+        raise dnnl.RefusedError("max_over: must be of float32 values.")
+    keep = builder.is_used(index)
+    kernel, window = (1, dims[3]), ((1, dims[3]), (0, 0), (0, 0), (0, 0))
+    dst = like(src, (*dims[:2], 1, 1))  # one element a feature: in any of these layouts as plain
+    primitive = dnnl.pooling("max", src, dst, kernel, window, training=keep)
+    writes = {dnnl.DST: Tensor(builder.define(y).buffer, dst.dims, "float32", dst)}
+    target = builder.define(index)
+    if not keep:
+        builder.native(op, primitive, {dnnl.SRC: source}, writes)
+        return
+    layout = primitive.needs(dnnl.WORKSPACE)
+    places = Tensor(Buffer(layout.nbytes), layout.dims, layout.dtype, layout)
+    builder.native(op, primitive, {dnnl.SRC: source}, {**writes, dnnl.WORKSPACE: places})
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        writes[0][...] = reads[0].reshape(writes[0].shape)
+
+    builder.python(op, run, [places], [target])
+
+
+def _pooled_as(builder: Builder, x: int, dims: Dims) -> Tensor | None:
+    """Return a map as a tensor whose features lie close together, if it is at hand as one."""
+    last = dnnl.channels_last(dims)
+    for layout in builder.layouts(x):
+        as_map = renamed(layout, dims)
+        if as_map is None or as_map.plain or (as_map != last and dims[1] % 16):
+            continue
+        tensor = builder.fetch(x, layout)
+        return Tensor(tensor.buffer, dims, "float32", as_map)
+    return None
+
+
+def _max_of_rows(builder: Builder, op: Op) -> None:
+    axis = op.attrs["axis"]
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        np.argmax(reads[0], axis=axis, out=writes[1])
+        best = np.take_along_axis(reads[0], np.expand_dims(writes[1], axis), axis)
+        writes[0][...] = best.squeeze(axis)
+
+    reads = [builder.plain(op.inputs[0])]
+    builder.python(op, run, reads, [builder.define(value) for value in op.outputs])
+
+
+def max_over_grad(builder: Builder, op: Op) -> None:
+    """Lower `max_over_grad`: zeros, and the gradients at their places; features innermost."""
+    dy, index = op.inputs
+    dims = _as_map(tuple(op.attrs["input_shape"]), op.attrs["axis"])
+    if dims is None:
+        raise dnnl.RefusedError("max_over_grad: the reference kernel's.")
+    rows, features, _, time = dims
+    offsets = np.arange(rows)[:, None] * (time * features) + np.arange(features)
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        flat = writes[0].reshape(-1)
+        flat.fill(0)
+        places = reads[1].reshape(rows, features) * features
+        places += offsets
+        flat[places] = reads[0].reshape(rows, features)
+
+    shape = tuple(op.attrs["input_shape"])
+    if len(shape) == 3 and op.attrs["axis"] == 1:
+        target = builder.define(op.outputs[0])
+    else:
+        target = builder.define(op.outputs[0], dnnl.channels_last(shape))
+    seen = Tensor(target.buffer, (rows, time, features), "float32", None)
+    builder.python(op, run, [builder.plain(dy), builder.plain(index)], [seen])
+
+
+# -- convolution behind which only maxima count ------------------------------------------------
+
+
+class _Winners:
+    """Which elements of a convolution's input the maxima over its width have seen.
+
+    The entries are (row n, filter o, tap j): input position index[n, o] · stride + j · dilation -
+    padding, with the gradient dy[n, o].
+    """
+
+    def __init__(self, x: Dims, w: Dims, attrs: dict[str, Any]) -> None:
+        (_, stride), (_, (before, _)) = attrs["stride"], attrs["padding"]
+        self.rows, self.features, _, self.time = x
+        self.filters, self.taps = w[0], w[3]
+        self.stride = stride
+        self.taps_at = np.arange(self.taps) * attrs["dilation"][1] - before
+        self.inside = not any(attrs["padding"][1])
+        self.first = (np.arange(self.rows) * self.time)[:, None]
+
+    def places(self, index: Array, dy: Array) -> tuple[Array, Array]:
+        """Return flat input positions and gradients, both (rows, filters, taps)."""
+        at = index.reshape(self.rows, self.filters, 1) * self.stride + self.taps_at
+        values = np.repeat(dy.reshape(self.rows, self.filters, 1), self.taps, axis=2)
+        if not self.inside:
+            outside = (at < 0) | (at >= self.time)
+            values[outside] = 0
+            np.clip(at, 0, self.time - 1, out=at)
+        return at + self.first[:, :, None], values
+
+
+def _steps(builder: Builder, value: int) -> Tensor:
+    """Return images of height 1 as (rows · time, features)."""
+    dims = builder.shape(value)
+    found = builder.fetch(value, dnnl.channels_last(dims))
+    return Tensor(found.buffer, (dims[0] * dims[3], dims[1]), "float32", None)
+
+
+def conv2d_over_grad_weight(builder: Builder, op: Op) -> None:
+    """Lower the gradient of a convolution's weight through the maximum over its width."""
+    x, dy, index = op.inputs
+    dw, *db = op.outputs
+    shape = builder.shape(dw)
+    winners = _Winners(builder.shape(x), shape, op.attrs)
+    filters, features, taps = shape[0], shape[1], shape[3]
+    starts = (np.arange(filters * taps + 1) * winners.rows).astype(np.int32)
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        at, values = winners.places(reads[2], reads[1])
+        columns = at.transpose(1, 2, 0).astype(np.int32, order="C")  # by filter, tap, row
+        ordered = np.ascontiguousarray(values.transpose(1, 2, 0))
+        out = writes[-1].reshape(filters * taps, features)
+        mkl_sparse.product(starts, columns, ordered, reads[0], out)
+        writes[0][:, :, 0] = out.reshape(filters, taps, features).transpose(0, 2, 1)
+        if db:
+            np.sum(reads[1].reshape(-1, filters), axis=0, out=writes[1])
+
+    reads = [_steps(builder, x), builder.plain(dy), builder.plain(index)]
+    targets = [builder.define(value) for value in op.outputs]
+    builder.python(op, run, reads, [*targets, builder.temporary(targets[0])], "mkl_sparse")
+
+
+def conv2d_over_grad_input(builder: Builder, op: Op) -> None:
+    """Lower the gradient of a convolution's input through the maximum over its width."""
+    dy, index, w = op.inputs
+    dx = op.outputs[0]
+    dims, shape = builder.shape(dx), builder.shape(w)
+    winners = _Winners(dims, shape, op.attrs)
+    filters, features, taps = shape[0], shape[1], shape[3]
+    rows = winners.rows * winners.time
+    places = np.tile(np.arange(filters * taps, dtype=np.int32), winners.rows)
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        at, values = winners.places(reads[1], reads[0])
+        flat = at.reshape(-1)
+        order = stable_order(flat, rows)
+        rows_of_w = writes[1].reshape(filters, taps, features)
+        rows_of_w[...] = reads[2][:, :, 0].transpose(0, 2, 1)
+        mkl_sparse.product(
+            _starts(flat, rows),
+            places[order],
+            values.reshape(-1)[order],
+            rows_of_w.reshape(filters * taps, features),
+            writes[0],
+        )
+
+    weight = builder.plain(w)
+    target = builder.define(dx, dnnl.channels_last(dims))
+    seen = Tensor(target.buffer, (rows, features), "float32", None)
+    reads = [builder.plain(dy), builder.plain(index), weight]
+    builder.python(op, run, reads, [seen, builder.temporary(weight)], "radix+mkl_sparse")
+
+
+# -- lengths -----------------------------------------------------------------------------------
+
+
+def mask_sequence(builder: Builder, op: Op) -> None:
+    """Lower `mask_sequence`: a copy, and the rows' ends filled."""
+    value = np.float32(op.attrs["value"])
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        np.copyto(writes[0], reads[0])
+        for row, length in enumerate(reads[1].tolist()):
+            writes[0][row, length:] = value
+
+    reads = [builder.plain(item) for item in op.inputs]
+    builder.python(op, run, reads, [builder.define(op.outputs[0])])
+
+
+LOWERINGS = {
+    "embedding": embedding,
+    "embedding_grad": embedding_grad,
+    "max_over": max_over,
+    "max_over_grad": max_over_grad,
+    "mask_sequence": mask_sequence,
+    "conv2d_over_grad_weight": conv2d_over_grad_weight,
+    "conv2d_over_grad_input": conv2d_over_grad_input,
+}

@@ -1,0 +1,184 @@
+"""The one list of operations: plain data that every way to run a model starts from.
+
+A traced model, a functional graph, a model file and a compiled program are all an `OpList`: a list
+of values (`Spec`) and a list of operations on them (`Op`), in an order in which they may run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Shape and dtype of one value.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Logical sizes, row-major (N, C, H, W for images).
+    dtype : str
+        NumPy's name of the dtype.
+
+    Examples
+    --------
+    >>> Spec((2, 3), "float32").size
+    6
+    """
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        count = 1
+        for axis in self.shape:
+            count *= axis
+        return count
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in the plain layout."""
+        return self.size * np.dtype(self.dtype).itemsize
+
+    @classmethod
+    def of(cls, array: Array) -> Spec:
+        """Return the spec of an array."""
+        return cls(tuple(array.shape), str(array.dtype))
+
+
+@dataclass
+class Op:
+    """One operation: `outputs = name(inputs, **attrs)`; inputs and outputs are value ids.
+
+    Parameters
+    ----------
+    name : str
+        The same in the reference kernels, the native lowerings and the primitives.
+    inputs, outputs : tuple of int
+        Value ids.
+    attrs : dict
+        Ints, floats, strings, bools, None, and tuples of these.
+    path : str
+        Path of the module that asked for it, for error messages.
+    """
+
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    attrs: dict[str, Any] = field(default_factory=dict)
+    path: str = ""
+
+
+@dataclass
+class OpList:
+    """A whole computation.
+
+    `gradients` and `updates` name the arrays of the caller into which a value is to be written;
+    `outputs` are handed back by every run.
+    """
+
+    values: list[Spec] = field(default_factory=list)
+    ops: list[Op] = field(default_factory=list)
+    inputs: list[tuple[str, int]] = field(default_factory=list)
+    parameters: list[tuple[str, int]] = field(default_factory=list)
+    buffers: list[tuple[str, int]] = field(default_factory=list)
+    constants: list[tuple[Array, int]] = field(default_factory=list)
+    outputs: list[tuple[str, int]] = field(default_factory=list)
+    gradients: list[tuple[str, int]] = field(default_factory=list)
+    updates: list[tuple[str, int]] = field(default_factory=list)
+
+    def new_value(self, spec: Spec) -> int:
+        """Add a value and return its id."""
+        self.values.append(spec)
+        return len(self.values) - 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the constants' contents as JSON-able data."""
+        return {
+            "values": [[list(spec.shape), spec.dtype] for spec in self.values],
+            "ops": [
+                {
+                    "name": op.name,
+                    "inputs": list(op.inputs),
+                    "outputs": list(op.outputs),
+                    "attrs": {key: _plain(value) for key, value in op.attrs.items()},
+                    "path": op.path,
+                }
+                for op in self.ops
+            ],
+            "inputs": [list(pair) for pair in self.inputs],
+            "parameters": [list(pair) for pair in self.parameters],
+            "buffers": [list(pair) for pair in self.buffers],
+            "constants": [value for _, value in self.constants],
+            "outputs": [list(pair) for pair in self.outputs],
+            "gradients": [list(pair) for pair in self.gradients],
+            "updates": [list(pair) for pair in self.updates],
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], constants: list[Array] | None = None) -> OpList:
+        """Rebuild a list from `to_dict`'s data; `constants` holds the arrays in the same order."""
+        arrays = constants or []
+        if len(arrays) != len(data["constants"]):
+            raise ValueError(
+                f"constants must hold {len(data['constants'])} arrays; got {len(arrays)}. "
+                "Store every constant beside the list."
+            )
+
+        def pairs(key: str) -> list[tuple[str, int]]:
+            return [(str(name), int(value)) for name, value in data[key]]
+
+        return cls(
+            values=[
+                Spec(tuple(int(n) for n in shape), str(dtype)) for shape, dtype in data["values"]
+            ],
+            ops=[
+                Op(
+                    name=str(op["name"]),
+                    inputs=tuple(int(value) for value in op["inputs"]),
+                    outputs=tuple(int(value) for value in op["outputs"]),
+                    attrs={str(key): freeze(value) for key, value in op["attrs"].items()},
+                    path=str(op["path"]),
+                )
+                for op in data["ops"]
+            ],
+            inputs=pairs("inputs"),
+            parameters=pairs("parameters"),
+            buffers=pairs("buffers"),
+            constants=list(zip(arrays, (int(value) for value in data["constants"]), strict=True)),
+            outputs=pairs("outputs"),
+            gradients=pairs("gradients"),
+            updates=pairs("updates"),
+        )
+
+    def __str__(self) -> str:
+        """Return a readable listing, one operation a line."""
+        lines = []
+        for op in self.ops:
+            left = ", ".join(f"%{value}:{_shape(self.values[value])}" for value in op.outputs)
+            right = ", ".join(f"%{value}" for value in op.inputs)
+            attrs = "".join(f" {key}={value}" for key, value in op.attrs.items())
+            where = f"  # {op.path}" if op.path else ""
+            lines.append(f"{left} = {op.name}({right}){attrs}{where}")
+        return "\n".join(lines)
+
+
+def freeze(value: Any) -> Any:
+    """Turn lists (as JSON gives them back) into tuples, all the way down."""
+    return tuple(freeze(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _shape(spec: Spec) -> str:
+    return "x".join(str(n) for n in spec.shape) or "scalar"

@@ -1,0 +1,181 @@
+"""The kernel plan: which layouts and algorithms were chosen, as data.
+
+Choices are timed once and kept: in the plan object, in a cache file per processor and library
+version, in checkpoints. A frozen plan is never timed again, so results stay equal bit for bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import tempfile
+import threading
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FORMAT = 1
+
+
+class KernelPlan:
+    """Choices by operation signature and batch size.
+
+    Parameters
+    ----------
+    choices : dict of signature -> dict of batch -> name, optional
+        What to start from.
+    frozen : bool
+        Refuse to time anything: what is not in the plan takes the nearest batch's choice, or the
+        first legal candidate.
+    fingerprint : str
+        Processor and library the choices were timed on.
+
+    Examples
+    --------
+    >>> plan = KernelPlan(fingerprint="here")
+    >>> plan.record("conv2d 3x3", 128, "nhwc")
+    >>> plan.lookup("conv2d 3x3", 100)
+    'nhwc'
+    >>> KernelPlan.from_json(plan.to_json()).lookup("conv2d 3x3", 128)
+    'nhwc'
+    """
+
+    def __init__(
+        self,
+        choices: dict[str, dict[int, str]] | None = None,
+        *,
+        frozen: bool = False,
+        fingerprint: str = "",
+    ) -> None:
+        self._choices: dict[str, dict[int, str]] = choices or {}
+        self._lock = threading.Lock()
+        self.frozen = frozen
+        self.fingerprint = fingerprint
+        self.changes = 0
+
+    def __len__(self) -> int:
+        return sum(len(batches) for batches in self._choices.values())
+
+    def lookup(self, signature: str, batch: int, *, exact: bool = False) -> str | None:
+        """Return the choice for this batch, else (unless `exact`) that of the nearest batch."""
+        with self._lock:
+            batches = self._choices.get(signature)
+            if not batches:
+                return None
+            if batch in batches:
+                return batches[batch]
+            if exact:
+                return None
+            return batches[min(batches, key=lambda known: (abs(known - batch), known))]
+
+    def record(self, signature: str, batch: int, name: str) -> None:
+        """Keep a choice."""
+        with self._lock:
+            self._choices.setdefault(signature, {})[batch] = name
+            self.changes += 1
+
+    def freeze(self) -> KernelPlan:
+        """Return a frozen copy."""
+        plan = KernelPlan(frozen=True, fingerprint=self.fingerprint)
+        plan.merge(self)
+        return plan
+
+    def merge(self, other: KernelPlan) -> None:
+        """Take over the choices of another plan; where both chose, the other's win."""
+        with other._lock:
+            theirs = {key: dict(batches) for key, batches in other._choices.items()}
+        with self._lock:
+            for key, batches in theirs.items():
+                self._choices.setdefault(key, {}).update(batches)
+            self.fingerprint = self.fingerprint or other.fingerprint
+
+    def to_json(self) -> str:
+        """Return the plan as text, the same text for the same choices."""
+        with self._lock:
+            choices = {
+                key: {str(batch): name for batch, name in sorted(batches.items())}
+                for key, batches in sorted(self._choices.items())
+            }
+        data = {"format": FORMAT, "fingerprint": self.fingerprint, "choices": choices}
+        return json.dumps(data, indent=0, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str, *, frozen: bool = True) -> KernelPlan:
+        """Rebuild a plan; one that was sent or stored is frozen unless told otherwise."""
+        data: Any = json.loads(text)
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            found = data.get("format") if isinstance(data, dict) else type(data).__name__
+            raise ValueError(f"kernel plan: format must be {FORMAT}; got {found!r}.")
+        choices = {
+            str(key): {int(batch): str(name) for batch, name in batches.items()}
+            for key, batches in data["choices"].items()
+        }
+        return cls(choices, frozen=frozen, fingerprint=str(data["fingerprint"]))
+
+
+@cache
+def _cpuinfo() -> dict[str, str]:
+    found: dict[str, str] = {}
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            key, _, value = line.partition(":")
+            found.setdefault(key.strip(), value.strip())
+    return found
+
+
+def processor() -> str:
+    """Return the processor's name as the system tells it."""
+    info = _cpuinfo()
+    name = info.get("model name") or platform.processor() or platform.machine()
+    numbers = [info.get(key, "") for key in ("cpu family", "model")]
+    return f"{name} (family {numbers[0]}, model {numbers[1]})" if all(numbers) else name
+
+
+def vendor() -> str:
+    """Return the processor's maker, e.g. "AuthenticAMD"."""
+    return _cpuinfo().get("vendor_id", "")
+
+
+def cache_folder() -> Path:
+    """Return the user's cache folder of this product (`SANDBOX_CACHE` overrides it)."""
+    asked = os.environ.get("SANDBOX_CACHE")
+    if asked:
+        return Path(asked)
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "bigdl-sandbox"
+
+
+def cache_file(fingerprint: str) -> Path:
+    """Return the file that keeps the choices made on this processor with this library."""
+    digest = hashlib.sha256(fingerprint.encode()).hexdigest()[:16]
+    return cache_folder() / "plans" / f"{digest}.json"
+
+
+def load_cached(fingerprint: str) -> KernelPlan:
+    """Return the cached plan, or an empty one when there is none or it cannot be read."""
+    with contextlib.suppress(OSError, ValueError, KeyError, AttributeError, TypeError):
+        text = cache_file(fingerprint).read_text(encoding="utf-8")
+        plan = KernelPlan.from_json(text, frozen=False)
+        if plan.fingerprint == fingerprint:
+            return plan
+    return KernelPlan(fingerprint=fingerprint)
+
+
+def save_cached(plan: KernelPlan) -> None:
+    """Write the plan into the cache, merged with what others wrote; failing is no error."""
+    path = cache_file(plan.fingerprint)
+    merged = load_cached(plan.fingerprint)
+    merged.merge(plan)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(merged.to_json())
+            os.replace(temporary, path)
+        except OSError:
+            os.unlink(temporary)
+            raise

@@ -1,0 +1,101 @@
+"""What every executable tells about itself, whichever backend runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import EngineError
+from .oplist import OpList, Spec
+from .random import RandomKey
+
+Array = NDArray[Any]
+Storage = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class StepInfo:
+    """One step of an executable.
+
+    Parameters
+    ----------
+    name : str
+        Operation, or "reorder".
+    path : str
+        Module path.
+    implementation : str
+        Kernel's own name, e.g. "brgconv:avx512_core"; "numpy" for reference kernels.
+    layouts : str
+        Layouts of the arguments.
+    seconds : float or None
+        Time of one run (best of a few), from `profile`.
+    """
+
+    name: str
+    path: str
+    implementation: str
+    layouts: str
+    seconds: float | None = None
+
+
+class Executable(Protocol):
+    """A compiled `OpList`; see `engine.compile`."""
+
+    steps: list[StepInfo]
+
+    def run(self, inputs: Sequence[Array], *, random: RandomKey | None = None) -> list[Array]:
+        """Run once; the arrays handed back are valid until the next run."""
+
+    def clone(self, storage: Storage | None = None) -> Executable:
+        """Return a copy with its own activations, for another thread."""
+
+    def refresh_parameters(self) -> None:
+        """Take over changed weights."""
+
+    def profile(self, inputs: Sequence[Array], repeats: int = 3) -> list[StepInfo]:
+        """Run a few times and return the steps with their best times."""
+
+
+def bind(oplist: OpList, storage: Storage) -> dict[int, Array]:
+    """Return the arrays of parameters, buffers and constants by value id, checked."""
+    arrays: dict[int, Array] = {}
+    for kind, pairs in (("parameter", oplist.parameters), ("buffer", oplist.buffers)):
+        for name, value in pairs:
+            arrays[value] = stored(storage, kind, name, oplist.values[value])
+    for array, value in oplist.constants:
+        arrays[value] = np.ascontiguousarray(array).reshape(oplist.values[value].shape)
+    return arrays
+
+
+def stored(storage: Storage, kind: str, name: str, spec: Spec) -> Array:
+    """Return `storage["kind:name"]`, checked against its spec."""
+    array = storage.get(f"{kind}:{name}")
+    if array is None:
+        raise EngineError(f"{name}: storage must hold '{kind}:{name}'; got nothing under that key.")
+    if tuple(array.shape) != spec.shape or str(array.dtype) != spec.dtype:
+        raise EngineError(
+            f"{name}: the bound {kind} must have shape {spec.shape} and dtype {spec.dtype}; "
+            f"got {tuple(array.shape)} {array.dtype}."
+        )
+    if not array.flags.c_contiguous:
+        raise EngineError(
+            f"{name}: the bound {kind} must be contiguous; got strides {array.strides}."
+        )
+    return array
+
+
+def check_inputs(oplist: OpList, inputs: Sequence[Array]) -> None:
+    """Refuse inputs which differ from the specs the list was traced with."""
+    if len(inputs) != len(oplist.inputs):
+        raise EngineError(f"run: inputs must be {len(oplist.inputs)} arrays; got {len(inputs)}.")
+    for array, (name, value) in zip(inputs, oplist.inputs, strict=True):
+        spec = oplist.values[value]
+        if array.shape != spec.shape or array.dtype != spec.dtype:
+            raise EngineError(
+                f"run: input {name!r} must have shape {spec.shape} and dtype {spec.dtype}; "
+                f"got {array.shape} {array.dtype}. Compile a program for this shape."
+            )
