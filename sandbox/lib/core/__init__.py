@@ -1,0 +1,92 @@
+"""Operations with gradients, tape, traced programs, parameters; see README.md of this room."""
+
+from __future__ import annotations
+
+from ..engine.oplist import Op, OpList, Spec
+from ..engine.random import RandomKey
+from . import errors, ops, random, validate
+from .cache import ProgramCache
+from .context import context, enter_scope, leave_scope, path, scope, using
+from .eager import EagerPredictProgram, EagerTrainProgram
+from .errors import (
+    ArgumentError,
+    CheckpointError,
+    DataError,
+    EngineError,
+    GradientError,
+    SandboxError,
+    ShapeError,
+    SparkSetupError,
+    TraceError,
+    TrainingError,
+    add_path,
+)
+from .flat import Bucket, FlatParameters
+from .gradcheck import gradcheck, in_float64
+from .parameter import Buffer, Parameter
+from .primitive import PRIMITIVES, Primitive, as_operand, as_value, primitive
+from .profile import Profile, profile
+from .program import PredictProgram, TrainProgram, predict_program, train_program
+from .serial import from_oplist, to_oplist
+from .state import Context
+from .tape import Tape
+from .trace import trace_inference, trace_training
+from .value import Array, Input, Operand, Value
+
+__all__ = [
+    "PRIMITIVES",
+    "ArgumentError",
+    "Array",
+    "Bucket",
+    "Buffer",
+    "CheckpointError",
+    "Context",
+    "DataError",
+    "EagerPredictProgram",
+    "EagerTrainProgram",
+    "EngineError",
+    "FlatParameters",
+    "GradientError",
+    "Input",
+    "Op",
+    "OpList",
+    "Operand",
+    "Parameter",
+    "PredictProgram",
+    "Primitive",
+    "Profile",
+    "ProgramCache",
+    "RandomKey",
+    "SandboxError",
+    "ShapeError",
+    "SparkSetupError",
+    "Spec",
+    "Tape",
+    "TraceError",
+    "TrainProgram",
+    "TrainingError",
+    "Value",
+    "add_path",
+    "as_operand",
+    "as_value",
+    "context",
+    "enter_scope",
+    "errors",
+    "from_oplist",
+    "gradcheck",
+    "in_float64",
+    "leave_scope",
+    "ops",
+    "path",
+    "predict_program",
+    "primitive",
+    "profile",
+    "random",
+    "scope",
+    "to_oplist",
+    "trace_inference",
+    "trace_training",
+    "train_program",
+    "using",
+    "validate",
+]

@@ -1,0 +1,132 @@
+"""A bounded store of programs, so that odd last batches and varying lengths are compiled once."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..engine.oplist import Spec
+from . import validate
+from .eager import EagerPredictProgram, EagerTrainProgram
+from .flat import FlatParameters
+from .program import PredictProgram, TrainProgram, predict_program, train_program
+from .trace import CriterionLike, ModuleLike
+
+
+class ProgramCache:
+    """Programs by (kind, model, shapes, threads); the one not used for longest is dropped first.
+
+    Parameters
+    ----------
+    maxsize : int > 0
+        How many programs are kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sandbox.lib import core, nn
+    >>> cache, model = core.ProgramCache(), nn.Sequential(fc=nn.Linear(2, 3))
+    >>> x = np.ones((4, 2), "float32")
+    >>> cache.predict(model, x).run(x).shape
+    (4, 3)
+    >>> cache.predict(model, x) is cache.predict(model, x)
+    True
+    """
+
+    def __init__(self, maxsize: int = 16) -> None:
+        self.maxsize = validate.positive_int("maxsize", maxsize)
+        self._programs: OrderedDict[Any, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def train(
+        self,
+        module: ModuleLike,
+        criterion: CriterionLike,
+        flat: FlatParameters,
+        inputs: Any,
+        target: Any,
+        *,
+        threads: int = 1,
+        plan: Any = None,
+    ) -> TrainProgram | EagerTrainProgram:
+        """Return the training program for these arrays' (or specs') shapes."""
+        specs, target_spec = _specs(inputs), _spec(target)
+        trained = tuple(flat.trainable())
+        key = ("train", id(module), id(criterion), id(flat), specs, target_spec, threads, trained)
+        program: TrainProgram | EagerTrainProgram = self._get(
+            key,
+            (module, criterion, flat),
+            lambda: train_program(
+                module, criterion, flat, specs, target_spec, threads=threads, plan=plan
+            ),
+        )
+        return program
+
+    def predict(
+        self,
+        module: ModuleLike,
+        inputs: Any,
+        *,
+        flat: FlatParameters | None = None,
+        threads: int = 1,
+        plan: Any = None,
+    ) -> PredictProgram | EagerPredictProgram:
+        """Return the inference program for these arrays' (or specs') shapes.
+
+        A module whose parts were exchanged (`model.fc = nn.Linear(...)`) gets a new program.
+        """
+        specs = _specs(inputs)
+        parts = _parts(module)
+        program: PredictProgram | EagerPredictProgram = self._get(
+            ("predict", id(module), id(flat), specs, threads, tuple(map(id, parts))),
+            (module, flat, parts),
+            lambda: predict_program(module, flat, specs, threads=threads, plan=plan),
+        )
+        return program
+
+    def _get(self, key: Any, owners: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        with self._lock:
+            entry = self._programs.get(key)
+            if entry is None:
+                # The owners are kept with the entry: an id stays theirs while it is in the key.
+                entry = (make(), owners)
+                self._programs[key] = entry
+                if len(self._programs) > self.maxsize:
+                    self._programs.popitem(last=False)
+            else:
+                self._programs.move_to_end(key)
+            return entry[0]
+
+    def clear(self) -> None:
+        """Drop all programs."""
+        with self._lock:
+            self._programs.clear()
+
+    def __len__(self) -> int:
+        return len(self._programs)
+
+
+def _parts(module: ModuleLike) -> list[Any]:
+    """Return all modules, parameters and buffers inside."""
+    named = [*module.named_parameters(), *module.named_buffers()]
+    inside = getattr(module, "named_modules", None)
+    if inside is not None:
+        named += inside()
+    return [part for _, part in named]
+
+
+def _spec(item: Any) -> Spec:
+    if isinstance(item, Spec):
+        return item
+    array = np.asarray(item)
+    return Spec(array.shape, "float32" if array.dtype.kind == "f" else array.dtype.name)
+
+
+def _specs(items: Any) -> tuple[Spec, ...]:
+    if isinstance(items, tuple | list):
+        return tuple(_spec(item) for item in items)
+    return (_spec(items),)

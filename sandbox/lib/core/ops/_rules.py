@@ -1,0 +1,63 @@
+"""Pieces that shape rules and gradient rules share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...engine.oplist import Spec
+from ..errors import ShapeError
+from ..value import Operand, Value
+
+
+def same(x: Spec) -> tuple[Spec, ...]:
+    """Return the rule of elementwise operations on one input."""
+    return (x,)
+
+
+def floating(x: Spec, what: str = "input") -> None:
+    """Refuse integers and booleans."""
+    if not x.dtype.startswith("float"):
+        raise ShapeError(
+            f"{what} dtype must be float32 or float64; got {x.dtype} in shape {x.shape}. "
+            "Convert with .astype('float32')."
+        )
+
+
+def same_float(x: Spec) -> tuple[Spec, ...]:
+    """Return the rule of elementwise functions that need real numbers."""
+    floating(x)
+    return (x,)
+
+
+def ndim(x: Spec, count: int, layout: str, what: str = "input") -> None:
+    """Check the number of axes."""
+    if len(x.shape) != count:
+        raise ShapeError(
+            f"{what} must have {count} axes {layout}; got {len(x.shape)} in shape {x.shape}."
+        )
+
+
+def axis_is(
+    x: Spec, axis: int, length: int, meaning: str, cure: str = "", what: str = "input"
+) -> None:
+    """Check the length of one axis."""
+    if x.shape[axis] != length:
+        raise ShapeError(
+            f"{what} axis {axis} must be {length} ({meaning}); got {x.shape[axis]} in shape "
+            f"{x.shape}." + (f" {cure}" if cure else "")
+        )
+
+
+def promoted(*specs: Spec) -> str:
+    """Return the dtype NumPy gives to a mix of dtypes."""
+    first = specs[0].dtype
+    if all(spec.dtype == first for spec in specs):
+        return first
+    return np.result_type(*[spec.dtype for spec in specs]).name
+
+
+def unbroadcast(dy: Value, x: Operand) -> Value:
+    """Sum a gradient over the axes along which x was repeated."""
+    from .shape import sum_to
+
+    return dy if dy.shape == x.shape else sum_to(dy, x.shape)

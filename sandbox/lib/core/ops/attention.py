@@ -1,0 +1,60 @@
+"""Attention, composed of matrix products and a softmax."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..primitive import as_operand
+from ..value import Input, Value
+from . import activation, linear, math, shape
+from .sequence import mask_sequence
+
+# What a forbidden place gets added: e^-1e9 is 0, and a row of them stays finite, unlike with -inf.
+FORBIDDEN = -1e9
+
+
+def attention(
+    query: Input,
+    key: Input,
+    value: Input,
+    lengths: Input | None = None,
+    *,
+    scale: float | None = None,
+    causal: bool = False,
+) -> Value:
+    """Return softmax(scale · query · keyᵀ) · value, for each head.
+
+    Parameters
+    ----------
+    lengths : integers, optional
+        How many of the keys each row of the batch has; the others get no attention.
+    scale : float, optional
+        1/sqrt(features) by default.
+    causal : bool
+        Whether a place may look at itself and the places before it only.
+
+    Shapes
+    ------
+    query : (batch, heads, time, features)
+    key : (batch, heads, source, features)
+    value : (batch, heads, source, width)
+    lengths : (batch,)
+    output : (batch, heads, time, width)
+    """
+    q, k, v = as_operand(query), as_operand(key), as_operand(value)
+    if not q.ndim == k.ndim == v.ndim == 4:
+        raise ShapeError(
+            "query, key and value must have 4 axes (batch, heads, time, features); got shapes "
+            f"{q.shape}, {k.shape}, {v.shape}."
+        )
+    time, source = q.shape[2], k.shape[2]
+    factor = q.shape[3] ** -0.5 if scale is None else float(scale)
+    scores = linear.matmul(math.multiply(q, factor), shape.transpose(k, (0, 1, 3, 2)))
+    if causal:
+        later = np.triu(np.full((time, source), FORBIDDEN, q.dtype), 1 + source - time)
+        scores = math.add(scores, later)
+    if lengths is not None:
+        there = mask_sequence(np.zeros((q.shape[0], source), q.dtype), lengths, value=FORBIDDEN)
+        scores = math.add(scores, shape.reshape(there, (q.shape[0], 1, 1, source)))
+    return linear.matmul(activation.softmax(scores, -1), v)

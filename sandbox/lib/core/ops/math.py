@@ -1,0 +1,252 @@
+"""Arithmetic: elementwise with NumPy's broadcasting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...engine.oplist import Spec
+from ..errors import ShapeError
+from ..primitive import Node, Primitive, as_operand
+from ..value import Input, Operand, Value, wrap
+from ._rules import promoted, same, same_float, unbroadcast
+
+Gradients = Sequence[Input | None]
+
+
+def _broadcast(a: Spec, b: Spec) -> tuple[Spec, ...]:
+    if a.shape == b.shape:
+        return (Spec(a.shape, promoted(a, b)),)
+    try:
+        shape = np.broadcast_shapes(a.shape, b.shape)
+    except ValueError:
+        raise ShapeError(
+            f"shapes must broadcast (equal or 1, from the last axis on); got {a.shape} and "
+            f"{b.shape}."
+        ) from None
+    return (Spec(shape, promoted(a, b)),)
+
+
+def _pair(a: Input, b: Input) -> tuple[Operand, Operand]:
+    """Wrap both; a Python number takes the other one's dtype where that can hold it."""
+    if isinstance(a, Operand):
+        if isinstance(b, Operand):
+            return a, b
+        if isinstance(b, float | int):
+            return a, _scalar(b, a)
+        return a, as_operand(b)
+    if isinstance(a, float | int) and isinstance(b, Operand):
+        return _scalar(a, b), b
+    return as_operand(a), as_operand(b)
+
+
+def _scalar(number: float, like: Operand) -> Operand:
+    dtype = like.dtype
+    keeps = dtype.kind == "f" or (isinstance(number, int) and dtype.kind in "iu")
+    return wrap(np.asarray(number, dtype=dtype if keeps else np.float32))
+
+
+_add = Primitive("add", _broadcast)
+_subtract = Primitive("subtract", _broadcast)
+_multiply = Primitive("multiply", _broadcast)
+_divide = Primitive("divide", _broadcast)
+_maximum = Primitive("maximum", _broadcast)
+_minimum = Primitive("minimum", _broadcast)
+_greater = Primitive("greater", _broadcast)
+_scale_add = Primitive("scale_add", lambda a, b, *, alpha, beta: _broadcast(a, b))
+
+
+def add(a: Input, b: Input) -> Value:
+    """Return a + b."""
+    return _add.apply(_pair(a, b), {})[0]
+
+
+def subtract(a: Input, b: Input) -> Value:
+    """Return a - b."""
+    return _subtract.apply(_pair(a, b), {})[0]
+
+
+def multiply(a: Input, b: Input) -> Value:
+    """Return a · b, elementwise."""
+    return _multiply.apply(_pair(a, b), {})[0]
+
+
+def divide(a: Input, b: Input) -> Value:
+    """Return a / b."""
+    return _divide.apply(_pair(a, b), {})[0]
+
+
+def maximum(a: Input, b: Input) -> Value:
+    """Return the larger one; where both are equal the gradient goes to b."""
+    return _maximum.apply(_pair(a, b), {})[0]
+
+
+def minimum(a: Input, b: Input) -> Value:
+    """Return the smaller one; where both are equal the gradient goes to b."""
+    return _minimum.apply(_pair(a, b), {})[0]
+
+
+def greater(a: Input, b: Input) -> Value:
+    """Return 1.0 where a > b, else 0.0; its gradient is zero."""
+    return _greater.apply(_pair(a, b), {})[0]
+
+
+def scale_add(a: Input, b: Input, alpha: float, beta: float) -> Value:
+    """Return alpha · a + beta · b, for instance a running mean."""
+    return _scale_add.apply(_pair(a, b), {"alpha": float(alpha), "beta": float(beta)})[0]
+
+
+@_add.gradient
+def _add_gradient(node: Node, dy: Value) -> Gradients:
+    a, b = node.inputs
+    return unbroadcast(dy, a) if node.needs[0] else None, unbroadcast(dy, b) if node.needs[
+        1
+    ] else None
+
+
+@_subtract.gradient
+def _subtract_gradient(node: Node, dy: Value) -> Gradients:
+    a, b = node.inputs
+    return (
+        unbroadcast(dy, a) if node.needs[0] else None,
+        unbroadcast(negative(dy), b) if node.needs[1] else None,
+    )
+
+
+@_multiply.gradient
+def _multiply_gradient(node: Node, dy: Value) -> Gradients:
+    a, b = node.inputs
+    return (
+        unbroadcast(multiply(dy, b), a) if node.needs[0] else None,
+        unbroadcast(multiply(dy, a), b) if node.needs[1] else None,
+    )
+
+
+@_divide.gradient
+def _divide_gradient(node: Node, dy: Value) -> Gradients:
+    a, b = node.inputs
+    da = divide(dy, b)
+    return (
+        unbroadcast(da, a) if node.needs[0] else None,
+        unbroadcast(negative(multiply(da, node.outputs[0])), b) if node.needs[1] else None,
+    )
+
+
+@_maximum.gradient
+def _maximum_gradient(node: Node, dy: Value) -> Gradients:
+    a, b = node.inputs
+    from_a = multiply(dy, greater(a, b))
+    return unbroadcast(from_a, a), unbroadcast(subtract(dy, from_a), b) if node.needs[1] else None
+
+
+@_minimum.gradient
+def _minimum_gradient(node: Node, dy: Value) -> Gradients:
+    a, b = node.inputs
+    from_a = multiply(dy, greater(b, a))
+    return unbroadcast(from_a, a), unbroadcast(subtract(dy, from_a), b) if node.needs[1] else None
+
+
+@_greater.gradient
+def _greater_gradient(node: Node, dy: Value) -> Gradients:
+    return None, None
+
+
+@_scale_add.gradient
+def _scale_add_gradient(node: Node, dy: Value) -> Gradients:
+    a, b = node.inputs
+    return (
+        unbroadcast(multiply(dy, node.attrs["alpha"]), a) if node.needs[0] else None,
+        unbroadcast(multiply(dy, node.attrs["beta"]), b) if node.needs[1] else None,
+    )
+
+
+_exp = Primitive("exp", same_float)
+_log = Primitive("log", same_float)
+_sqrt = Primitive("sqrt", same_float)
+_square = Primitive("square", same)
+_abs = Primitive("abs", same)
+_negative = Primitive("negative", same)
+_sign = Primitive("sign", same)
+_power = Primitive("power", lambda x, *, exponent: same_float(x))
+
+
+def exp(x: Input) -> Value:
+    """Return e to the x."""
+    return _exp.apply((as_operand(x),), {})[0]
+
+
+def log(x: Input) -> Value:
+    """Return the natural logarithm."""
+    return _log.apply((as_operand(x),), {})[0]
+
+
+def sqrt(x: Input) -> Value:
+    """Return the square root."""
+    return _sqrt.apply((as_operand(x),), {})[0]
+
+
+def square(x: Input) -> Value:
+    """Return x · x."""
+    return _square.apply((as_operand(x),), {})[0]
+
+
+def abs(x: Input) -> Value:
+    """Return the absolute value; its gradient at 0 is 0."""
+    return _abs.apply((as_operand(x),), {})[0]
+
+
+def negative(x: Input) -> Value:
+    """Return -x."""
+    return _negative.apply((as_operand(x),), {})[0]
+
+
+def sign(x: Input) -> Value:
+    """Return -1, 0 or 1; its gradient is zero."""
+    return _sign.apply((as_operand(x),), {})[0]
+
+
+def power(x: Input, exponent: float) -> Value:
+    """Return x to a constant power."""
+    return _power.apply((as_operand(x),), {"exponent": float(exponent)})[0]
+
+
+@_exp.gradient
+def _exp_gradient(node: Node, dy: Value) -> Gradients:
+    return (multiply(dy, node.outputs[0]),)
+
+
+@_log.gradient
+def _log_gradient(node: Node, dy: Value) -> Gradients:
+    return (divide(dy, node.inputs[0]),)
+
+
+@_sqrt.gradient
+def _sqrt_gradient(node: Node, dy: Value) -> Gradients:
+    return (divide(multiply(dy, 0.5), node.outputs[0]),)
+
+
+@_square.gradient
+def _square_gradient(node: Node, dy: Value) -> Gradients:
+    return (multiply(multiply(dy, 2.0), node.inputs[0]),)
+
+
+@_abs.gradient
+def _abs_gradient(node: Node, dy: Value) -> Gradients:
+    return (multiply(dy, sign(node.inputs[0])),)
+
+
+@_negative.gradient
+def _negative_gradient(node: Node, dy: Value) -> Gradients:
+    return (negative(dy),)
+
+
+@_sign.gradient
+def _sign_gradient(node: Node, dy: Value) -> Gradients:
+    return (None,)
+
+
+@_power.gradient
+def _power_gradient(node: Node, dy: Value) -> Gradients:
+    exponent = node.attrs["exponent"]
+    return (multiply(multiply(dy, exponent), power(node.inputs[0], exponent - 1.0)),)

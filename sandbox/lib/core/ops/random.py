@@ -1,0 +1,43 @@
+"""Operations that draw random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...engine.oplist import Spec
+from .. import validate
+from ..context import path
+from ..primitive import Node, Primitive, as_operand, as_value
+from ..state import STATE
+from ..value import Input, Value
+from ._rules import floating
+from .math import multiply
+
+Gradients = Sequence[Input | None]
+
+
+def _infer(x: Spec, **attrs: object) -> tuple[Spec, ...]:
+    floating(x)
+    return x, x
+
+
+_dropout = Primitive("dropout", _infer, random=True)
+
+
+def dropout(x: Input, p: float = 0.5) -> Value:
+    """Set elements to zero with probability p and scale the others by 1/(1-p); while training only.
+
+    The mask depends on the context's seed and step, the module's path and each row's position in
+    the global batch: not on the number of threads or ranks.
+    """
+    rate = validate.in_range("p", p, 0.0, 1.0)
+    operand = as_operand(x)
+    context = STATE.context
+    if not context.training or rate == 0.0:
+        return as_value(operand)
+    return _dropout.apply((operand,), {"p": rate, "path": context.occurrence(path())})[0]
+
+
+@_dropout.gradient
+def _dropout_gradient(node: Node, dy: Value | None, dmask: Value | None) -> Gradients:
+    return (None if dy is None else multiply(dy, node.outputs[1]),)

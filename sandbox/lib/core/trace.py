@@ -1,0 +1,339 @@
+"""Tracing: run a module on symbols and write down what it does as an `OpList`.
+
+Forward and backward go into one list. The gradient rules are the same code that the tape runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+
+from ..engine.oplist import Op, OpList, Spec
+from ..engine.random import RandomKey
+from .context import using
+from .errors import TraceError
+from .parameter import Buffer, Holder, Parameter
+from .primitive import Node, as_value
+from .state import STATE
+from .tape import walk_back
+from .value import Array, Input, Operand, Value
+
+if TYPE_CHECKING:
+    from .primitive import Primitive
+
+
+class ModuleLike(Protocol):
+    """What core needs of a module."""
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Compute the output."""
+
+    def named_parameters(self) -> Iterable[tuple[str, Parameter]]:
+        """Give all parameters with their paths."""
+
+    def named_buffers(self) -> Iterable[tuple[str, Buffer]]:
+        """Give all buffers with their paths."""
+
+
+class CriterionLike(Protocol):
+    """What core needs of a criterion."""
+
+    def call(self, output: Any, target: Any) -> Any:
+        """Return the loss, summed over the samples."""
+
+    def weight(self, target: Any) -> float:
+        """Return what the sum is to be divided by for the mean."""
+
+
+class Symbol(Value):
+    """A value of a trace: shape and dtype, no numbers."""
+
+    __slots__ = ("_dtype", "_shape", "id", "trace")
+
+    def __init__(self, trace: Trace, value_id: int, spec: Spec) -> None:
+        self.trace = trace
+        self.id = value_id
+        self._shape = spec.shape
+        self._dtype = np.dtype(spec.dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of all axes."""
+        return self._shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy dtype of the elements."""
+        return self._dtype
+
+    @property
+    def data(self) -> Array:
+        """Raise: there are no numbers yet."""
+        raise TraceError(
+            "the numbers of a value are looked at (.data, float(), `if`, NumPy), which a traced "
+            "program does not have. Use core.ops only, or let it run eagerly."
+        )
+
+    @property
+    def _data(self) -> Array:  # type: ignore[override]
+        if STATE.trace is None:
+            raise TraceError(
+                f"a value of shape {self._shape} was kept from a trace that is over. Do not store "
+                "values on modules; return them from call()."
+            )
+        return self.data
+
+    def __repr__(self) -> str:
+        return f"Symbol(shape={self._shape}, dtype={self._dtype})"
+
+
+class Trace:
+    """Collect operations of this thread inside a `with` block.
+
+    Parameters
+    ----------
+    module : ModuleLike
+        Its parameters and buffers may be used, no others.
+    """
+
+    def __init__(self, module: ModuleLike) -> None:
+        self.oplist = OpList()
+        self.nodes: list[Node] | None = []
+        self._names: dict[Holder, str] = {}
+        for name, holder in (*module.named_parameters(), *module.named_buffers()):
+            self._names[holder] = name
+        self._ids: dict[Holder, int] = {}
+        self._updated: dict[Buffer, Symbol] = {}
+        self._constants: dict[Any, int] = {}
+        self._kept: list[Array] = []
+        self._path: str | None = None
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        if STATE.trace is not None:
+            raise TraceError("a trace is running in this thread already; traces do not nest.")
+        self._before = (STATE.tape, STATE.path)
+        STATE.trace, STATE.tape, STATE.path = self, None, []
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        STATE.trace = None
+        STATE.tape, STATE.path = self._before
+
+    def input(self, name: str, spec: Spec) -> Symbol:
+        """Add an input and return its symbol."""
+        value_id = self.oplist.new_value(spec)
+        self.oplist.inputs.append((name, value_id))
+        return Symbol(self, value_id, spec)
+
+    def record(
+        self, primitive: Primitive, inputs: tuple[Operand, ...], attrs: dict[str, Any]
+    ) -> tuple[Value, ...]:
+        """Write one operation down; `Primitive.apply` calls this."""
+        ids = tuple([self.id_of(x) for x in inputs])
+        values = self.oplist.values
+        specs = primitive.infer(*[values[i] for i in ids], **attrs)
+        outputs = tuple([Symbol(self, self.oplist.new_value(spec), spec) for spec in specs])
+        path = ".".join(STATE.path) if self._path is None else self._path
+        self.oplist.ops.append(
+            Op(primitive.name, ids, tuple([out.id for out in outputs]), dict(attrs), path)
+        )
+        if self.nodes is not None:
+            self.nodes.append(Node(primitive, inputs, outputs, attrs, tuple(STATE.path)))
+        return outputs
+
+    def id_of(self, x: Operand) -> int:
+        """Return the id of a symbol, parameter, buffer or constant."""
+        if isinstance(x, Symbol):
+            if x.trace is not self:
+                raise TraceError(
+                    f"a value of shape {x.shape} was kept from another trace. Do not store values "
+                    "on modules; return them from call()."
+                )
+            return x.id
+        if isinstance(x, Holder):
+            return self._holder_id(x)
+        return self._constant_id(x._data)
+
+    def _holder_id(self, holder: Holder) -> int:
+        if holder in self._updated:
+            return self._updated[holder].id
+        known = self._ids.get(holder)
+        if known is not None:
+            return known
+        name = self._names.get(holder)
+        if name is None:
+            raise TraceError(
+                f"{holder!r} is used but is not among the module's parameters and buffers. "
+                "Assign it to an attribute of the module in __init__."
+            )
+        value_id = self.oplist.new_value(Spec(holder.shape, holder.dtype.name))
+        pairs = self.oplist.parameters if isinstance(holder, Parameter) else self.oplist.buffers
+        pairs.append((name, value_id))
+        self._ids[holder] = value_id
+        return value_id
+
+    def _constant_id(self, array: Array) -> int:
+        small = array.nbytes <= 64
+        key = (array.dtype.str, array.shape, array.tobytes()) if small else id(array)
+        known = self._constants.get(key)
+        if known is None:
+            known = self.oplist.new_value(Spec.of(array))
+            # A copy: the caller may write into his array later. It also keeps `id` in use.
+            self.oplist.constants.append((np.array(array, order="C"), known))
+            self._constants[key] = known
+            self._kept.append(array)
+        return known
+
+    def update(self, buffer: Buffer, value: Operand) -> None:
+        """Write down that a buffer gets new numbers; later reads see them."""
+        self._holder_id(buffer)
+        symbol = as_value(value)
+        self._updated[buffer] = Symbol(
+            self, self.id_of(symbol), Spec(value.shape, value.dtype.name)
+        )
+
+    def backward(self, loss: Value, wrt: Sequence[Operand]) -> list[Value | None]:
+        """Write the backward pass down and return the gradients' symbols."""
+        nodes = self.nodes or []
+        self.nodes = None
+
+        def visit(node: Node) -> None:
+            self._path = ".".join(node.path)
+
+        seed = as_value(np.ones(loss.shape, loss.dtype))
+        try:
+            return walk_back(nodes, loss, wrt, seed, visit)
+        finally:
+            self._path = None
+
+    def finish(
+        self, outputs: Sequence[tuple[str, Input]], gradients: Sequence[tuple[str, Input]] = ()
+    ) -> OpList:
+        """Name the results and return the list without anything that does not serve them."""
+        oplist = self.oplist
+        oplist.outputs = [(name, self.id_of(as_value(x))) for name, x in outputs]
+        oplist.gradients = [(name, self.id_of(as_value(x))) for name, x in gradients]
+        oplist.updates = [(self._names[b], symbol.id) for b, symbol in self._updated.items()]
+        return prune(oplist)
+
+
+def prune(oplist: OpList) -> OpList:
+    """Return a list without the operations and values that no result depends on."""
+    needed = {i for pairs in (oplist.outputs, oplist.gradients, oplist.updates) for _, i in pairs}
+    ops = []
+    for op in reversed(oplist.ops):
+        if needed.intersection(op.outputs):
+            needed.update(op.inputs)
+            ops.append(op)
+    ops.reverse()
+    needed.update(i for _, i in oplist.inputs)
+    for op in ops:
+        needed.update(op.outputs)
+    number = {old: new for new, old in enumerate(sorted(needed))}
+
+    def renamed(pairs: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        return [(name, number[i]) for name, i in pairs if i in number]
+
+    return OpList(
+        values=[oplist.values[old] for old in number],
+        ops=[
+            Op(
+                op.name,
+                tuple([number[i] for i in op.inputs]),
+                tuple([number[i] for i in op.outputs]),
+                op.attrs,
+                op.path,
+            )
+            for op in ops
+        ],
+        inputs=renamed(oplist.inputs),
+        parameters=renamed(oplist.parameters),
+        buffers=renamed(oplist.buffers),
+        constants=[(array, number[i]) for array, i in oplist.constants if i in number],
+        outputs=renamed(oplist.outputs),
+        gradients=renamed(oplist.gradients),
+        updates=renamed(oplist.updates),
+    )
+
+
+def trace_inference(module: ModuleLike, input_specs: Sequence[Spec]) -> OpList:
+    """Return the list of a module's forward pass in inference mode."""
+
+    def once() -> OpList:
+        with using(training=False, random=_KEY), Trace(module) as trace:
+            trace.nodes = None
+            output = module(*_inputs(trace, input_specs))
+            return trace.finish(_named_outputs(output))
+
+    return _twice(once)
+
+
+def trace_training(
+    module: ModuleLike, criterion: CriterionLike, input_specs: Sequence[Spec], target_spec: Spec
+) -> OpList:
+    """Return the list of forward pass, loss, backward pass and updates of buffers.
+
+    Outputs are "loss" (the sum over the batch) and "output"; gradients are those of the trainable
+    parameters that the loss depends on.
+    """
+
+    def once() -> OpList:
+        with using(training=True, random=_KEY), Trace(module) as trace:
+            inputs = _inputs(trace, input_specs)
+            target = trace.input("target", target_spec)
+            output = module(*inputs)
+            loss = as_value(criterion.call(output, target))
+            if loss.shape != ():
+                raise TraceError(
+                    f"the criterion must give a scalar, the sum over the batch; got shape "
+                    f"{loss.shape}. End its call() with core.ops.sum."
+                )
+            named = [(name, p) for name, p in module.named_parameters() if p.trainable]
+            found = trace.backward(loss, [p for _, p in named])
+            gradients: list[tuple[str, Input]] = [
+                (name, value)
+                for (name, _), value in zip(named, found, strict=True)
+                if value is not None
+            ]
+            return trace.finish([("loss", loss), *_named_outputs(output)], gradients)
+
+    return _twice(once)
+
+
+_KEY = RandomKey(0, 0, 0)
+
+
+def _inputs(trace: Trace, specs: Sequence[Spec]) -> list[Symbol]:
+    names = ["x"] if len(specs) == 1 else [f"x{k}" for k in range(len(specs))]
+    return [trace.input(name, spec) for name, spec in zip(names, specs, strict=True)]
+
+
+def _named_outputs(output: Any) -> list[tuple[str, Input]]:
+    if isinstance(output, tuple | list):
+        return [(f"output{k}", item) for k, item in enumerate(output)]
+    return [("output", output)]
+
+
+def _twice(once: Any) -> OpList:
+    """Trace twice: what differs is made by Python outside of the operations and would be frozen."""
+    first, second = once(), once()
+    same = first.to_dict() == second.to_dict() and all(
+        np.array_equal(a, b, equal_nan=True)
+        for (a, _), (b, _) in zip(first.constants, second.constants, strict=True)
+    )
+    if not same:
+        raise TraceError(
+            "two traces of the module differ: its call() makes numbers of its own (random numbers, "
+            "a counter) that a program would freeze. Use core.ops.dropout or an input for them."
+        )
+    result: OpList = first
+    return result

@@ -1,0 +1,266 @@
+"""Every gradient rule against central differences in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sandbox.lib import core
+from sandbox.lib.core import PRIMITIVES, GradientError, RandomKey, gradcheck, ops
+
+
+def normal(*shape):
+    return core.random.rng(sum(shape) + 7).normal(size=shape)
+
+
+def positive(*shape):
+    return core.random.rng(3).uniform(0.5, 2.0, size=shape)
+
+
+def distinct(*shape):
+    """Numbers at least 0.1 apart: no maximum and no sign changes within a difference's step."""
+    count = int(np.prod(shape))
+    return (core.random.rng(5).permutation(count).reshape(shape) - count / 2 + 0.25) * 0.1
+
+
+LABELS = np.array([0, 2, 1, 2])
+WEIGHTS = np.array([0.5, 1.0, 2.0])
+SHARES = np.linspace(0.0, 1.0, 12).reshape(4, 3)
+
+
+def smoothed(x):
+    return ops.softmax_cross_entropy(x, LABELS, WEIGHTS, label_smoothing=0.1)
+
+
+IDS = np.array([[0, 3, 3], [1, 0, 4]])
+LENGTHS = np.array([3, 1, 4])
+
+
+def gated(gates, biases):
+    """Input of 3 rows, 4 steps, 2 features; weights of 5 hidden units."""
+    return [normal(3, 4, 2), normal(gates * 5, 2), normal(gates * 5, 5), normal(biases * 5)]
+
+
+def lstm_by(**attrs):
+    lengths = attrs.pop("lengths", None)
+    return lambda x, w, u, b: ops.lstm(x, w, u, b, lengths, **attrs)
+
+
+def gru_by(**attrs):
+    lengths = attrs.pop("lengths", None)
+    return lambda x, w, u, b: ops.gru(x, w, u, b, lengths, **attrs)
+
+
+def rnn_by(**attrs):
+    lengths = attrs.pop("lengths", None)
+    return lambda x, w, u, b: ops.rnn(x, w, u, b, lengths, **attrs)
+
+
+def dropped(x):
+    with core.using(training=True, random=RandomKey(1, 2, 3)), core.scope("drop"):
+        return ops.dropout(x, 0.4)
+
+
+CASES = {
+    "conv2d": (ops.conv2d, [normal(2, 3, 6, 5), normal(4, 3, 3, 2), normal(4)]),
+    "conv2d without bias": (ops.conv2d, [normal(2, 3, 6, 5), normal(4, 3, 3, 2)]),
+    "conv2d strided, dilated, grouped, padded on one side": (
+        lambda x, w, b: ops.conv2d(
+            x, w, b, stride=(2, 1), dilation=(1, 2), groups=2, padding=((1, 0), (2, 1))
+        ),
+        [normal(2, 4, 7, 6), normal(6, 2, 3, 3), normal(6)],
+    ),
+    "conv2d depthwise": (
+        lambda x, w: ops.conv2d(x, w, groups=4, padding=1),
+        [normal(2, 4, 4, 3), normal(4, 1, 3, 3)],
+    ),
+    "conv_transpose2d": (ops.conv_transpose2d, [normal(2, 3, 4, 3), normal(3, 2, 3, 2), normal(2)]),
+    "conv_transpose2d without bias": (
+        ops.conv_transpose2d,
+        [normal(2, 3, 2, 3), normal(3, 4, 2, 2)],
+    ),
+    "conv_transpose2d strided, dilated, grouped, padded on one side": (
+        lambda x, w, b: ops.conv_transpose2d(
+            x,
+            w,
+            b,
+            stride=(2, 3),
+            dilation=(1, 2),
+            groups=2,
+            padding=((1, 0), (2, 1)),
+            output_padding=(1, 2),
+        ),
+        [normal(2, 4, 3, 4), normal(4, 3, 3, 3), normal(6)],
+    ),
+    "linear": (ops.linear, [normal(4, 3), normal(5, 3), normal(5)]),
+    "linear without bias": (ops.linear, [normal(4, 3), normal(5, 3)]),
+    "linear over three axes": (ops.linear, [normal(2, 4, 3), normal(5, 3), normal(5)]),
+    "matmul": (ops.matmul, [normal(3, 4), normal(4, 2)]),
+    "matmul over batches": (ops.matmul, [normal(2, 1, 3, 4), normal(5, 4, 2)]),
+    "max_pool2d": (lambda x: ops.max_pool2d(x, 2), [distinct(2, 2, 4, 4)]),
+    "max_pool2d overlapping and padded": (
+        lambda x: ops.max_pool2d(x, 3, stride=2, padding=1),
+        [distinct(2, 2, 5, 6)],
+    ),
+    "avg_pool2d": (lambda x: ops.avg_pool2d(x, 2), [normal(2, 2, 4, 4)]),
+    "avg_pool2d without padding in the mean": (
+        lambda x: ops.avg_pool2d(x, 3, stride=2, padding=1, include_padding=False),
+        [normal(2, 2, 5, 6)],
+    ),
+    "global_avg_pool2d": (ops.global_avg_pool2d, [normal(2, 3, 4, 5)]),
+    "global_max_pool2d": (ops.global_max_pool2d, [distinct(2, 3, 4, 5)]),
+    "batch_norm": (lambda *a: ops.batch_norm(*a)[0], [normal(4, 3, 2, 2), normal(3), normal(3)]),
+    "batch_norm of rows": (lambda *a: ops.batch_norm(*a)[0], [normal(6, 3), normal(3), normal(3)]),
+    "batch_norm_inference": (
+        ops.batch_norm_inference,
+        [normal(4, 3, 2, 2), normal(3), normal(3), normal(3), positive(3)],
+    ),
+    "relu": (ops.relu, [distinct(3, 4)]),
+    "tanh": (ops.tanh, [normal(3, 4)]),
+    "sigmoid": (ops.sigmoid, [normal(3, 4)]),
+    "softmax": (ops.softmax, [normal(3, 4)]),
+    "softmax over channels": (lambda x: ops.softmax(x, 1), [normal(2, 3, 2, 2)]),
+    "log_softmax": (ops.log_softmax, [normal(3, 4)]),
+    "leaky_relu": (lambda x: ops.leaky_relu(x, 0.2), [distinct(3, 4)]),
+    "elu": (lambda x: ops.elu(x, 0.7), [distinct(3, 4)]),
+    "selu": (ops.selu, [distinct(3, 4)]),
+    "gelu": (ops.gelu, [normal(3, 4)]),
+    "gelu by tanh": (lambda x: ops.gelu(x, approximate=True), [normal(3, 4)]),
+    "silu": (ops.silu, [normal(3, 4)]),
+    "mish": (ops.mish, [normal(3, 4)]),
+    "softplus": (ops.softplus, [normal(3, 4)]),
+    "log_sigmoid": (ops.log_sigmoid, [normal(3, 4)]),
+    "softsign": (ops.softsign, [normal(3, 4)]),
+    "hard_sigmoid": (lambda x: ops.hard_sigmoid(x, 0.6, 0.4), [distinct(3, 4)]),
+    "hard_swish": (ops.hard_swish, [distinct(3, 4)]),
+    "clip": (lambda x: ops.clip(x, -0.7, 0.6), [distinct(3, 4)]),
+    "hard_tanh": (ops.hard_tanh, [2 * distinct(3, 4)]),
+    "threshold": (lambda x: ops.threshold(x, 0.3, -1.0), [distinct(3, 4)]),
+    "prelu": (ops.prelu, [distinct(3, 4, 2), normal(4)]),
+    "prelu of one slope": (ops.prelu, [distinct(3, 4), normal(1)]),
+    "add": (ops.add, [normal(2, 3), normal(3)]),
+    "subtract": (ops.subtract, [normal(2, 1), normal(2, 3)]),
+    "multiply": (ops.multiply, [normal(2, 3), normal(1, 3)]),
+    "divide": (ops.divide, [normal(2, 3), positive(3)]),
+    "maximum": (ops.maximum, [distinct(2, 3), 0.03 + distinct(2, 3)[::-1]]),
+    "minimum": (ops.minimum, [distinct(2, 3), 0.03 + distinct(2, 3)[::-1]]),
+    "greater": (ops.greater, [distinct(2, 3), 0.03 + distinct(2, 3)[::-1]]),
+    "scale_add": (lambda a, b: ops.scale_add(a, b, 0.9, 0.1), [normal(2, 3), normal(3)]),
+    "exp": (ops.exp, [normal(2, 3)]),
+    "log": (ops.log, [positive(2, 3)]),
+    "sqrt": (ops.sqrt, [positive(2, 3)]),
+    "square": (ops.square, [normal(2, 3)]),
+    "abs": (ops.abs, [distinct(2, 3)]),
+    "negative": (ops.negative, [normal(2, 3)]),
+    "sign": (ops.sign, [distinct(2, 3)]),
+    "power": (lambda x: ops.power(x, -1.5), [positive(2, 3)]),
+    "transpose": (lambda x: ops.transpose(x, (2, 0, 1)), [normal(2, 3, 4)]),
+    "reshape": (lambda x: ops.reshape(x, (4, -1)), [normal(2, 3, 4)]),
+    "broadcast_to": (lambda x: ops.broadcast_to(x, (4, 2, 3)), [normal(2, 1)]),
+    "sum_to": (lambda x: ops.sum_to(x, (2, 1)), [normal(4, 2, 3)]),
+    "concat": (lambda a, b: ops.concat([a, b, a], 1), [normal(2, 1, 2), normal(2, 3, 2)]),
+    "slice": (lambda x: x[1:, ..., 2, None], [normal(3, 2, 4)]),
+    "slice_grad": (
+        lambda x: PRIMITIVES["slice_grad"](x, starts=(0, 1), stops=(2, 3), input_shape=(3, 4)),
+        [normal(2, 2)],
+    ),
+    "sum": (lambda x: ops.sum(x, (0, 2)), [normal(2, 3, 4)]),
+    "mean": (lambda x: ops.mean(x, 1, keepdims=True), [normal(2, 3, 4)]),
+    "max": (lambda x: ops.max(x, -1), [distinct(2, 3, 4)]),
+    "softmax_cross_entropy": (lambda x: ops.softmax_cross_entropy(x, LABELS), [normal(4, 3)]),
+    "softmax_cross_entropy smoothed and weighted": (smoothed, [normal(4, 3)]),
+    "nll": (lambda x: ops.nll(x, LABELS), [normal(4, 3)]),
+    "nll weighted": (lambda x: ops.nll(x, LABELS, WEIGHTS), [normal(4, 3)]),
+    "bce_with_logits": (lambda x: ops.bce_with_logits(x, SHARES), [normal(4, 3)]),
+    "bce_with_logits weighted": (
+        lambda x: ops.bce_with_logits(x, SHARES, WEIGHTS),
+        [normal(4, 3)],
+    ),
+    "dropout": (dropped, [normal(4, 6)]),
+    "layer_norm": (ops.layer_norm, [normal(3, 2, 4), normal(4), normal(4)]),
+    "layer_norm over two axes": (ops.layer_norm, [normal(3, 2, 4), normal(2, 4), normal(2, 4)]),
+    "embedding": (lambda w: ops.embedding(IDS, w), [normal(5, 3)]),
+    "embedding with padding": (lambda w: ops.embedding(IDS, w, padding_index=3), [normal(5, 3)]),
+    "max_over": (lambda x: ops.max_over(x, 1)[0], [distinct(2, 4, 3)]),
+    "max_over the last axis": (lambda x: ops.max_over(x, -1)[0], [distinct(2, 4, 3)]),
+    "mask_sequence": (lambda x: ops.mask_sequence(x, LENGTHS, value=2.0), [normal(3, 4, 2)]),
+    "mean_over": (lambda x: ops.mean_over(x, 1, LENGTHS), [normal(3, 4, 2)]),
+    "attention": (ops.attention, [normal(2, 3, 4, 5), normal(2, 3, 6, 5), normal(2, 3, 6, 2)]),
+    "attention masked and causal": (
+        lambda q, k, v: ops.attention(q, k, v, LENGTHS, causal=True),
+        [normal(3, 2, 4, 5), normal(3, 2, 4, 5), normal(3, 2, 4, 5)],
+    ),
+    "lstm": (lstm_by(), gated(4, 4)),
+    "lstm backwards": (lstm_by(reverse=True), gated(4, 4)),
+    "lstm of lengths": (lstm_by(lengths=LENGTHS), gated(4, 4)),
+    "lstm of lengths backwards": (lstm_by(lengths=LENGTHS, reverse=True), gated(4, 4)),
+    "lstm, last cell": (lambda *a: ops.lstm(*a)[2], gated(4, 4)),
+    "gru": (gru_by(), gated(3, 4)),
+    "gru backwards": (gru_by(reverse=True), gated(3, 4)),
+    "gru of lengths": (gru_by(lengths=LENGTHS), gated(3, 4)),
+    "gru of lengths backwards": (gru_by(lengths=LENGTHS, reverse=True), gated(3, 4)),
+    "gru, last state": (lambda *a: ops.gru(*a)[1], gated(3, 4)),
+    "rnn": (rnn_by(), gated(1, 1)),
+    "rnn backwards": (rnn_by(reverse=True), gated(1, 1)),
+    "rnn with relu": (rnn_by(activation="relu"), gated(1, 1)),
+    "rnn of lengths": (rnn_by(lengths=LENGTHS), gated(1, 1)),
+    "rnn of lengths backwards": (rnn_by(lengths=LENGTHS, reverse=True), gated(1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gradient_equals_finite_differences(name):
+    function, inputs = CASES[name]
+
+    gradcheck(function, inputs)
+
+
+def test_every_primitive_with_a_gradient_is_checked():
+    ruled = {n for n, p in PRIMITIVES.items() if p.gradient_rule is not None and "." not in n}
+
+    assert ruled - {name.split()[0].strip(",") for name in CASES} == set()
+
+
+def test_a_wrong_gradient_is_found():
+    def wrong(x):
+        return ops.tanh(x) + core.Value(x.data * x.data)
+
+    with pytest.raises(GradientError, match="gradient of input 0 must be"):
+        gradcheck(wrong, [normal(2, 3)])
+
+
+def test_equal_maxima_share_the_gradient():
+    x = core.Value(np.float32([1.0, 3.0, 3.0]))
+    with core.Tape() as tape:
+        y = ops.max(x)
+
+    np.testing.assert_array_equal([0.0, 0.5, 0.5], tape.gradients(y, [x])[0])
+
+
+def test_missing_gradient_is_named():
+    x = core.Value(normal(2, 3))
+    with core.Tape() as tape, core.scope("head"):
+        y = PRIMITIVES["relu_grad"](x, x).sum()
+
+    with pytest.raises(GradientError, match=r"head.*: gradient of relu_grad is not defined"):
+        tape.gradients(y, [x])
+
+
+def test_statistics_of_batch_norm_have_no_gradient():
+    x = core.Value(normal(4, 3))
+    with core.Tape() as tape:
+        _, mean, _ = ops.batch_norm(x, np.ones(3), np.zeros(3))
+        y = mean.sum()
+
+    with pytest.raises(GradientError, match=r"batch_norm is defined for y only.*core\.ops\.mean"):
+        tape.gradients(y, [x])
+
+
+def test_parameters_get_their_numbers_back_after_a_check():
+    weight = core.Parameter(normal(5, 3))
+    before = weight.data.copy()
+
+    gradcheck(lambda x: ops.linear(x, weight), [normal(2, 3)], [weight])
+
+    assert weight.dtype == np.float32
+    np.testing.assert_array_equal(before, weight.data)
