@@ -1,0 +1,228 @@
+"""Models with branches: call modules on nodes, then make a module of the nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from ..core.errors import ArgumentError, ShapeError
+from . import calls
+from .activation import ReLU
+from .case import Case
+from .containers import Container
+from .convolution import Conv2d
+from .linear import Linear
+from .merge import Add, Concat
+from .module import Module
+from .node import Input, Node
+from .registry import register
+from .shape import Flatten
+
+Nodes: TypeAlias = Node | Sequence[Node]
+
+
+@register("nn.Graph")
+class Graph(Container):
+    """A model of any shape without loops: branches, several inputs and outputs, shared modules.
+
+    Parameters
+    ----------
+    inputs : Node or sequence of Node
+        Made by `Input()`; the order is that of the arguments of a call.
+    outputs : Node or sequence of Node
+        What comes out; a sequence gives a tuple.
+
+    Shapes
+    ------
+    inputs : what the modules behind the input nodes take
+    output : what the module of the output node gives, or a tuple of these
+
+    Raises
+    ------
+    ArgumentError : a node is missing among the inputs, is not used, or is no node.
+    ShapeError : in `call`, wrong number of inputs, or raised by a module (with its path).
+
+    Notes
+    -----
+    A module that is called on two nodes is one module with one set of weights; its gradients add.
+    Names of modules: their own, else class and number ("conv2d_1") in the order of the calls.
+    Same as BigDL `Model(inputs, outputs)` (0.13).
+
+    Examples
+    --------
+    >>> x = Input()
+    >>> h = Linear(4, 4, rng=0, name="fc")(x)
+    >>> model = Graph(x, Add()(ReLU()(h), x))
+    >>> model
+    Graph(
+      fc: Linear(4 -> 4)
+      relu_1: ReLU()
+      add_1: Add()
+    )
+    >>> model(np.ones((2, 4), "f4")).shape
+    (2, 4)
+    """
+
+    cases: ClassVar[tuple[Case, ...]] = (
+        Case(
+            lambda rng: _residual(rng),
+            inputs=((2, 3, 4, 4),),
+            output=(2, 2),
+            wrong=((2, 2, 4, 4),),
+            wrong_axis=1,
+            kinks=True,
+            sizes=("3 -> 3", "48 -> 2"),
+        ),
+        Case(
+            lambda rng: _twins(rng),
+            inputs=((3, 4), (3, 4)),
+            output=(3, 1),
+            wrong=((3, 4), (3, 5)),
+            wrong_axis=1,
+            sizes=("4 -> 3",),
+        ),
+    )
+
+    def __init__(self, inputs: Nodes, outputs: Nodes, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.single = isinstance(outputs, Node)
+        sources, sinks = _nodes("inputs", inputs), _nodes("outputs", outputs)
+        for node in sources:
+            if node.module is not None or sources.count(node) > 1:
+                raise ArgumentError(
+                    f"Graph: `inputs` must be different nodes made by Input(); got {node!r}."
+                )
+        order = _sorted(sinks)
+        for node in order:
+            if node.module is None and node not in sources:
+                raise ArgumentError(
+                    f"Graph: `inputs` must hold all input nodes that the outputs need; got "
+                    f"{len(sources)} without {node!r}."
+                )
+        for place, node in enumerate(sources):
+            if node not in order:
+                raise ArgumentError(
+                    f"Graph: input {place} must be used by an output; got {node!r}."
+                )
+        self.inputs = tuple(node.name for node in sources)
+        place_of = {node: place for place, node in enumerate(sources)}
+        steps: list[tuple[str, tuple[int, ...]]] = []
+        known: dict[int, str] = {}
+        counts: dict[str, int] = {}
+        for node in order:
+            if node.module is None:
+                continue
+            if id(node.module) not in known:
+                known[id(node.module)] = self._free_name(node.module, counts)
+                self.add(known[id(node.module)], node.module)
+            place_of[node] = len(sources) + len(steps)
+            steps.append((known[id(node.module)], tuple(place_of[n] for n in node.inputs)))
+        self.steps = tuple(steps)
+        self.outputs = tuple(place_of[node] for node in sinks)
+
+    def _free_name(self, module: Module, counts: dict[str, int]) -> str:
+        if module.name is not None and module.name not in self.__dict__:
+            return module.name
+        kind = module.name or type(module).__name__.lower()
+        while True:
+            counts[kind] = counts.get(kind, 0) + 1
+            if f"{kind}_{counts[kind]}" not in self.__dict__:
+                return f"{kind}_{counts[kind]}"
+
+    def call(self, *inputs: Any) -> Any:
+        """Call the modules in order."""
+        if len(inputs) != len(self.inputs):
+            names = ", ".join(name or f"input {i}" for i, name in enumerate(self.inputs))
+            raise ShapeError(f"inputs must be {len(self.inputs)} ({names}); got {len(inputs)}.")
+        values: list[Any] = list(inputs)
+        for name, places in self.steps:
+            module = self.__dict__[name]
+            values.append(calls.run(module, tuple(values[place] for place in places), name))
+        results = tuple(values[place] for place in self.outputs)
+        return results[0] if self.single else results
+
+    def config(self) -> dict[str, Any]:
+        """Give modules by name, the steps and which values come out."""
+        return {
+            "inputs": list(self.inputs),
+            "modules": [[name, self[name]] for name in self.names],
+            "steps": [[name, list(places)] for name, places in self.steps],
+            "outputs": list(self.outputs),
+            "single": self.single,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Graph:
+        """Make a Graph from what `config` gives.
+
+        Raises
+        ------
+        ArgumentError : a step names a module or a value that does not exist.
+        """
+        made = cls.__new__(cls)
+        Container.__init__(made, name=config.get("name"))
+        made.inputs, made.single = tuple(config["inputs"]), bool(config["single"])
+        made.steps = made.outputs = ()  # so that no module can take these names
+        for name, module in config["modules"]:
+            made.add(name, module)
+        steps: list[tuple[str, tuple[int, ...]]] = []
+        for name, places in config["steps"]:
+            _check_places(places, len(made.inputs) + len(steps))
+            if name not in made.names:
+                raise ArgumentError(
+                    f"Graph: a step must name one of {', '.join(made.names)}; got {name!r}."
+                )
+            steps.append((name, tuple(places)))
+        made.steps = tuple(steps)
+        made.outputs = tuple(config["outputs"])
+        _check_places(made.outputs, len(made.inputs) + len(steps))
+        return made
+
+
+def _check_places(places: Sequence[int], known: int) -> None:
+    for place in places:
+        if not isinstance(place, int) or not 0 <= place < known:
+            raise ArgumentError(
+                f"Graph: a step must use values that are computed before it (0..{known - 1}); "
+                f"got {place!r}."
+            )
+
+
+def _nodes(argument: str, nodes: Nodes) -> list[Node]:
+    found = [nodes] if isinstance(nodes, Node) else list(nodes)
+    if not found or not all(isinstance(node, Node) for node in found):
+        raise ArgumentError(
+            f"Graph: `{argument}` must be a node or a sequence of nodes; got {nodes!r}. "
+            "Nodes are made by Input() and by calling modules on nodes."
+        )
+    return found
+
+
+def _sorted(sinks: list[Node]) -> list[Node]:
+    """Put nodes behind what they need (iteratively: graphs may be thousands of layers deep)."""
+    done: dict[Node, None] = {}
+    pending = [(node, False) for node in reversed(sinks)]
+    while pending:
+        node, ready = pending.pop()
+        if node in done:
+            continue
+        if ready:
+            done[node] = None
+            continue
+        pending.append((node, True))
+        pending.extend((before, False) for before in reversed(node.inputs))
+    return list(done)
+
+
+def _residual(rng: np.random.Generator) -> Graph:
+    x = Input("image")
+    h = ReLU()(Conv2d(3, 3, 3, padding=1, rng=rng)(x))
+    h = ReLU()(Add()(Conv2d(3, 3, 3, padding=1, rng=rng)(h), x))
+    return Graph(x, Linear(48, 2, rng=rng)(Flatten()(h)))
+
+
+def _twins(rng: np.random.Generator) -> Graph:
+    left, right, shared = Input("left"), Input("right"), Linear(4, 3, rng=rng)
+    return Graph((left, right), Linear(6, 1, rng=rng)(Concat()(shared(left), shared(right))))

@@ -1,0 +1,277 @@
+"""First values of weights: named rules, each a function of a shape and an explicit generator.
+
+The default of every layer is `he` (He et al. 2015): zero biases, and weights drawn from a normal
+distribution of variance 2/fan_in, which keeps the size of the signals constant through ReLU layers.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import ArgumentError
+
+Array: TypeAlias = NDArray[Any]
+Rule: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], Array]
+
+DEFAULT = "he"
+
+
+def generator(rng: np.random.Generator | int | None) -> np.random.Generator:
+    """Give the generator to draw from.
+
+    Parameters
+    ----------
+    rng : Generator, int or None
+        A generator is used as it is (and moves on). An int seeds a new PCG64. None takes fresh
+        entropy from the system: two runs then differ.
+
+    Raises
+    ------
+    ArgumentError : `rng` is something else.
+
+    Examples
+    --------
+    >>> float(generator(0).random()) == float(generator(0).random())
+    True
+    """
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if rng is None or (isinstance(rng, (int, np.integer)) and not isinstance(rng, bool)):
+        return np.random.Generator(np.random.PCG64(rng))
+    raise ArgumentError(
+        f"`rng` must be a numpy Generator, an int seed or None; got {rng!r}. "
+        "Use rng=np.random.default_rng(0) for the same weights in every run."
+    )
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Count the inputs and outputs of one unit of a weight (out, in, *window).
+
+    Examples
+    --------
+    >>> fans((100, 192)), fans((8, 3, 5, 5))
+    ((192, 100), (75, 200))
+    """
+    if len(shape) < 2:
+        size = shape[0] if shape else 1
+        return size, size
+    window = math.prod(shape[2:])
+    return shape[1] * window, shape[0] * window
+
+
+def _normal(shape: tuple[int, ...], rng: np.random.Generator, deviation: float) -> Array:
+    return rng.normal(0.0, deviation, shape).astype(np.float32)
+
+
+def he(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Draw from a normal distribution of variance 2/fan_in, for layers before a ReLU.
+
+    Examples
+    --------
+    >>> he((400, 200), generator(0)).std().round(2)  # sqrt(2 / 200)
+    np.float32(0.1)
+    """
+    return _normal(shape, rng, math.sqrt(2.0 / max(fans(shape)[0], 1)))
+
+
+def xavier(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Draw evenly from ±sqrt(6/(fan_in + fan_out)), for tanh and sigmoid (Glorot, Bengio 2010).
+
+    Examples
+    --------
+    >>> bool(np.abs(xavier((100, 50), generator(0))).max() <= 0.2)
+    True
+    """
+    bound = math.sqrt(6.0 / max(sum(fans(shape)), 1))
+    return rng.uniform(-bound, bound, shape).astype(np.float32)
+
+
+def lecun(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Draw from a normal distribution of variance 1/fan_in (LeCun et al. 1998).
+
+    Examples
+    --------
+    >>> lecun((400, 100), generator(0)).std().round(1)  # sqrt(1 / 100)
+    np.float32(0.1)
+    """
+    return _normal(shape, rng, math.sqrt(1.0 / max(fans(shape)[0], 1)))
+
+
+def uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Draw evenly from ±1/sqrt(fan_in), the rule of Torch7 and BigDL.
+
+    Examples
+    --------
+    >>> bool(np.abs(uniform((10, 25), generator(0))).max() <= 0.2)
+    True
+    """
+    bound = 1.0 / math.sqrt(max(fans(shape)[0], 1))
+    return rng.uniform(-bound, bound, shape).astype(np.float32)
+
+
+def zeros(shape: tuple[int, ...], rng: np.random.Generator | None = None) -> Array:
+    """Fill with zeros: biases, and the last layer of a residual branch.
+
+    Examples
+    --------
+    >>> zeros((2,))
+    array([0., 0.], dtype=float32)
+    """
+    return np.zeros(shape, np.float32)
+
+
+def ones(shape: tuple[int, ...], rng: np.random.Generator | None = None) -> Array:
+    """Fill with ones: the scales of normalisation layers.
+
+    Examples
+    --------
+    >>> ones((2,))
+    array([1., 1.], dtype=float32)
+    """
+    return np.ones(shape, np.float32)
+
+
+def normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Draw from a normal distribution of deviation 0.05.
+
+    Examples
+    --------
+    >>> normal((400, 100), generator(0)).std().round(2)
+    np.float32(0.05)
+    """
+    return _normal(shape, rng, 0.05)
+
+
+def truncated_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Draw as `he` does, but nothing beyond two deviations.
+
+    What lies beyond is drawn again; the deviation is made larger beforehand by what that takes
+    away, so that the variance is 2/fan_in.
+
+    Examples
+    --------
+    >>> w = truncated_normal((400, 200), generator(0))
+    >>> w.std().round(2), bool(np.abs(w).max() <= 2 * 0.1 / 0.8796)
+    (np.float32(0.1), True)
+    """
+    deviation = math.sqrt(2.0 / max(fans(shape)[0], 1)) / 0.87962566103423978
+    draws = rng.standard_normal(shape)
+    beyond = np.abs(draws) > 2.0
+    while beyond.any():
+        draws[beyond] = rng.standard_normal(int(beyond.sum()))
+        beyond = np.abs(draws) > 2.0
+    return (draws * deviation).astype(np.float32)
+
+
+def orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Draw a matrix whose rows (or columns, whichever are fewer) are orthogonal unit vectors.
+
+    A weight of more axes counts as (out, all others). For recurrent weights (Saxe et al. 2014).
+
+    Examples
+    --------
+    >>> w = orthogonal((3, 5), generator(0))
+    >>> bool(np.abs(w @ w.T - np.eye(3)).max() < 1e-6)
+    True
+    """
+    rows, columns = shape[0] if shape else 1, math.prod(shape[1:])
+    draws = rng.standard_normal((max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(draws)
+    q *= np.where(np.diag(r) < 0, -1.0, 1.0)  # else some matrices would be drawn more often
+    return np.ascontiguousarray((q if rows >= columns else q.T).reshape(shape), np.float32)
+
+
+def bilinear(shape: tuple[int, ...], rng: np.random.Generator | None = None) -> Array:
+    """Fill the windows with a pyramid: a transposed convolution then enlarges images smoothly.
+
+    With stride s take windows of 2s - s%2, padding s//2 (rounded) and `groups` = channels.
+
+    Raises
+    ------
+    ArgumentError : the weight has no windows.
+
+    Examples
+    --------
+    >>> bilinear((1, 1, 4, 4))[0, 0, 0]
+    array([0.0625, 0.1875, 0.1875, 0.0625], dtype=float32)
+    """
+    if len(shape) < 3:
+        raise ArgumentError(f"`bilinear` must be of weights with windows; got shape {shape}.")
+    window = np.ones(())
+    for size in shape[2:]:
+        factor = (size + 1) // 2
+        center = factor - 1 if size % 2 else factor - 0.5
+        slope = 1 - np.abs(np.arange(size) - center) / factor
+        window = window[..., None] * slope
+    return np.broadcast_to(window, shape).astype(np.float32)
+
+
+RULES: dict[str, Rule] = {
+    "he": he,
+    "xavier": xavier,
+    "lecun": lecun,
+    "uniform": uniform,
+    "zeros": zeros,
+    "ones": ones,
+    "normal": normal,
+    "truncated_normal": truncated_normal,
+    "orthogonal": orthogonal,
+    "bilinear": bilinear,
+}
+
+
+def constant(value: float) -> Rule:
+    """Make a rule that fills with one number.
+
+    In layers it is written "constant(0.1)".
+
+    Examples
+    --------
+    >>> constant(0.1)((2,), generator(0))
+    array([0.1, 0.1], dtype=float32)
+    """
+
+    def fill(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+        return np.full(shape, value, np.float32)
+
+    return fill
+
+
+def find(rule: str) -> Rule:
+    """Give the rule of a name: one of `RULES`, or "constant(NUMBER)".
+
+    Raises
+    ------
+    ArgumentError : there is no such rule.
+    """
+    if rule in RULES:
+        return RULES[rule]
+    written = re.fullmatch(r"constant\(([-+.0-9e]+)\)", str(rule))
+    try:
+        if written is not None:
+            return constant(float(written[1]))
+    except ValueError:
+        pass
+    names = ", ".join(RULES)
+    raise ArgumentError(f"`weight_init` must be one of {names}, constant(NUMBER); got {rule!r}.")
+
+
+def draw(rule: str, shape: tuple[int, ...], rng: np.random.Generator | int | None) -> Array:
+    """Draw a float32 weight by the name of its rule.
+
+    Raises
+    ------
+    ArgumentError : there is no such rule.
+
+    Examples
+    --------
+    >>> draw("zeros", (2, 2), None).shape
+    (2, 2)
+    """
+    return find(rule)(shape, generator(rng))

@@ -1,0 +1,414 @@
+"""The base of all modules: a small named holder of parameters whose `call` uses primitives."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterator
+from functools import reduce
+from typing import Any, ClassVar, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import Buffer, Parameter, Tape, Value, ops
+from ..core.errors import ArgumentError, ShapeError
+from . import calls
+from .case import Case
+from .node import Node
+from .registry import bound_arguments
+
+Array: TypeAlias = NDArray[Any]
+M = TypeVar("M", bound="Module")
+
+_INTERNAL = ("_name", "_arguments", "_training")
+
+
+class Module:
+    """A named holder of parameters, buffers and other modules, and a rule to compute with them.
+
+    To write one: assign parameters and modules to attributes in `__init__` and write `call` with
+    `core.ops` and other modules. Gradients, tracing, threads, saving, error paths come from here.
+
+    Parameters
+    ----------
+    name : str, optional
+        Its name in paths where the parent gives none (`Sequential`, `Graph`, the root of errors).
+
+    Raises
+    ------
+    ArgumentError : the name holds a dot or a slash, which separate the names of a path.
+
+    Notes
+    -----
+    Nothing of a call stays on the module, so one module may be called in several places of a model
+    and by several threads at once. `forward`/`backward` keep their tape per thread.
+    Equivalents: BigDL `Layer`, Torch7 `nn.Module`.
+
+    Examples
+    --------
+    >>> from sandbox.lib import nn
+    >>> from sandbox.lib.core import Parameter, ops
+    >>> @nn.register("doctest.Scale")
+    ... class Scale(nn.Module):
+    ...     def __init__(self, size):
+    ...         self.factor = Parameter(np.full(size, 2.0, "f4"))
+    ...     def call(self, x):
+    ...         return ops.multiply(x, self.factor)
+    >>> Scale(3)(np.ones((1, 3), "f4"))
+    array([[2., 2., 2.]], dtype=float32)
+    >>> nn.to_spec(Scale(3))
+    {'module': 'doctest.Scale', 'config': {'size': 3}}
+    """
+
+    cases: ClassVar[tuple[Case, ...]] = ()
+
+    def __new__(cls: type[M], *args: Any, **kwargs: Any) -> M:
+        """Remember the arguments: they are the module's config."""
+        self = super().__new__(cls)
+        self.__dict__["_name"] = _checked_name(kwargs.get("name"))
+        self.__dict__["_training"] = None
+        self.__dict__["_arguments"] = bound_arguments(cls, args, kwargs)
+        return self
+
+    def __init__(self, *, name: str | None = None) -> None:
+        self.__dict__["_name"] = _checked_name(name) if name is not None else self._own_name
+
+    @property
+    def _own_name(self) -> str | None:
+        name: str | None = self.__dict__["_name"]
+        return name
+
+    @property
+    def name(self) -> str | None:
+        """The module's own name, None where the place in the parent names it."""
+        return self._own_name
+
+    # ---- computing -------------------------------------------------------------------------
+
+    def call(self, *inputs: Any) -> Any:
+        """Compute the output from the inputs with `core.ops` and other modules."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must define call(self, x): what it computes from its input."
+        )
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Apply the module: to arrays, to values on a tape or in a trace, or to graph nodes.
+
+        Parameters
+        ----------
+        inputs : arrays, values or nodes
+            Arrays give arrays, unless a tape is recording: then, and for values, values come back.
+            Nodes give a node. float64 arrays are turned to the parameters' dtype.
+
+        Raises
+        ------
+        ShapeError, ArgumentError, DataError : with the path of the module which refused.
+        """
+        if any(isinstance(item, Node) for item in inputs):
+            return Node(self, inputs)
+        if any(isinstance(item, Value) for item in inputs) or calls.recording():
+            return calls.run(self, calls.values(self, inputs))
+        return calls.arrays(calls.run(self, calls.values(self, inputs)))
+
+    def forward(self, *inputs: Any) -> Any:
+        """Compute the output and keep the tape for `backward` (one tape per thread).
+
+        Examples
+        --------
+        >>> from sandbox.lib import nn
+        >>> layer = nn.ReLU()
+        >>> layer.forward(np.array([[-1.0, 2.0]], "f4"))
+        array([[0., 2.]], dtype=float32)
+        >>> layer.backward(np.ones((1, 2), "f4"))
+        array([[0., 1.]], dtype=float32)
+        """
+        with Tape() as tape:
+            values = calls.values(self, inputs)
+            output = calls.run(self, values)
+        _records()[self] = _Record(tape, values, output)
+        return calls.arrays(output)
+
+    def backward(self, *grads: Any) -> Any:
+        """Give the gradient of the last `forward` of this thread for its inputs.
+
+        Parameters
+        ----------
+        grads : array, one per output
+            Gradient of what is minimised for the output. The gradients of the parameters are
+            then found in `gradients()`.
+
+        Returns
+        -------
+        array, or a tuple of arrays where `forward` had several inputs
+
+        Raises
+        ------
+        ArgumentError : there was no `forward` in this thread since the last `backward`.
+        ShapeError : a gradient has not the shape of the output.
+        """
+        record = _records().get(self)
+        if record is None or record.tape is None:
+            raise ArgumentError(
+                f"{calls.label(self)}: backward() must follow a forward() of the same module in "
+                "the same thread; got none since the last backward(). Call forward(x) first."
+            )
+        outputs = record.output if isinstance(record.output, tuple) else (record.output,)
+        if len(grads) != len(outputs):
+            raise ArgumentError(
+                f"{calls.label(self)}: backward() must be given one gradient per output "
+                f"({len(outputs)}); got {len(grads)}."
+            )
+        parameters = dict(self.named_parameters())
+        seeds = [np.asarray(g, dtype=out.dtype) for g, out in zip(grads, outputs, strict=True)]
+        for seed, output in zip(seeds, outputs, strict=True):
+            if seed.shape != output.shape:
+                raise ShapeError(
+                    f"{calls.label(self)}: the gradient must have the output's shape "
+                    f"{output.shape}; got {seed.shape}."
+                )
+        wrt = [*record.inputs, *parameters.values()]
+        if len(outputs) == 1:
+            result = record.tape.gradients(outputs[0], wrt, seed=seeds[0])
+        else:
+            with record.tape:
+                parts = [
+                    ops.sum(ops.multiply(out, g)) for out, g in zip(outputs, seeds, strict=True)
+                ]
+                total = reduce(ops.add, parts)
+            result = record.tape.gradients(total, wrt)
+        count = len(record.inputs)
+        record.gradients = dict(zip(parameters, result[count:], strict=True))
+        record.tape, record.inputs, record.output = None, (), ()
+        return result[0] if count == 1 else tuple(result[:count])
+
+    def gradients(self) -> dict[str, Array]:
+        """Give the parameters' gradients of the last `backward` of this thread, by name.
+
+        Raises
+        ------
+        ArgumentError : there was no `backward` since the last `forward` in this thread.
+
+        Examples
+        --------
+        >>> from sandbox.lib import nn
+        >>> layer = nn.Linear(2, 1, rng=0)
+        >>> _ = layer.forward(np.ones((3, 2), "f4")), layer.backward(np.ones((3, 1), "f4"))
+        >>> layer.gradients()["bias"]
+        array([3.], dtype=float32)
+        """
+        record = _records().get(self)
+        if record is None or record.gradients is None:
+            raise ArgumentError(
+                f"{calls.label(self)}: gradients() must follow forward() and backward() in the "
+                "same thread; got neither."
+            )
+        return record.gradients
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Assign; a parameter or buffer can only give way to another one or to None."""
+        held = self.__dict__.get(name)
+        if isinstance(held, (Parameter, Buffer)) and not isinstance(
+            value, (type(held), type(None))
+        ):
+            raise ArgumentError(
+                f"{calls.label(self)}: `{name}` must be a {type(held).__name__}; got "
+                f"{type(value).__name__}. To change its numbers use .{name}.set(array)."
+            )
+        super().__setattr__(name, value)
+
+    # ---- structure -------------------------------------------------------------------------
+
+    def _members(self) -> Iterator[tuple[str, Any]]:
+        for name, item in self.__dict__.items():
+            if name in _INTERNAL:
+                continue
+            if isinstance(item, (list, tuple)):
+                for place, element in enumerate(item):
+                    yield f"{name}.{place}", element
+            else:
+                yield name, item
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Go through the modules held directly, by name, in the order of assignment."""
+        for name, item in self._members():
+            if isinstance(item, Module):
+                yield name, item
+
+    def children(self) -> list[Module]:
+        """List the modules held directly, in the order of assignment."""
+        return [child for _, child in self.named_children()]
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """Go through this module (path "") and all inside, each once, by path ("block.conv1")."""
+        seen: set[int] = set()
+        pending: list[tuple[str, Module]] = [(prefix, self)]
+        while pending:
+            path, module = pending.pop()
+            if id(module) in seen:
+                continue
+            seen.add(id(module))
+            yield path, module
+            inside = [(_join(path, name), child) for name, child in module.named_children()]
+            pending.extend(reversed(inside))
+
+    def _named(self, kind: type[Any]) -> Iterator[tuple[str, Any]]:
+        seen: set[int] = set()
+        for path, module in self.named_modules():
+            for name, item in module._members():
+                if isinstance(item, kind) and id(item) not in seen:
+                    seen.add(id(item))
+                    yield _join(path, name), item
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Go through all parameters by path ("conv1.weight"); shared ones come once.
+
+        Examples
+        --------
+        >>> from sandbox.lib import nn
+        >>> model = nn.Sequential(fc=nn.Linear(2, 3), out=nn.Linear(3, 1, bias=False))
+        >>> [name for name, _ in model.named_parameters()]
+        ['fc.weight', 'fc.bias', 'out.weight']
+        """
+        return self._named(Parameter)
+
+    def parameters(self) -> list[Parameter]:
+        """List all parameters, in the order of `named_parameters`."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
+        """Go through all buffers (running statistics) by path ("bn1.running_mean")."""
+        return self._named(Buffer)
+
+    def buffers(self) -> list[Buffer]:
+        """List all buffers, in the order of `named_buffers`."""
+        return [buffer for _, buffer in self.named_buffers()]
+
+    def config(self) -> dict[str, Any]:
+        """Give the arguments that make an equal module (`rng` and `name` aside).
+
+        These are the arguments of construction; where one was a module that was replaced since,
+        the present one. Modules whose structure changes later (containers) override this.
+        """
+        config = dict(self.__dict__["_arguments"])
+        for key, item in config.items():
+            present = self.__dict__.get(key)
+            if isinstance(item, Module) and isinstance(present, Module):
+                config[key] = present
+        return config
+
+    # ---- modes -----------------------------------------------------------------------------
+
+    @property
+    def training(self) -> bool:
+        """Whether a call now would be a training call (dropout on, batch statistics used).
+
+        An open `using(training=...)` decides, as in the Trainer; else what `train()` or `eval()`
+        said last; at first False.
+        """
+        return calls.training(self.__dict__["_training"])
+
+    def train(self: M, mode: bool = True) -> M:
+        """Make calls training calls, here and in all modules inside; gives the module back.
+
+        Examples
+        --------
+        >>> from sandbox.lib import nn
+        >>> model = nn.Sequential(nn.Dropout(0.5))
+        >>> model.train().training, model.eval().training
+        (True, False)
+        """
+        for _, module in self.named_modules():
+            module.__dict__["_training"] = bool(mode)
+        return self
+
+    def eval(self: M) -> M:
+        """Make calls inference calls, here and in all modules inside; gives the module back."""
+        return self.train(False)
+
+    def freeze(self: M, frozen: bool = True) -> M:
+        """Exclude all parameters inside from training (`frozen=False`: include them again).
+
+        Examples
+        --------
+        >>> from sandbox.lib import nn
+        >>> [p.trainable for p in nn.Linear(2, 1).freeze().parameters()]
+        [False, False]
+        """
+        for parameter in self.parameters():
+            parameter.trainable = not frozen
+        return self
+
+    # ---- showing ---------------------------------------------------------------------------
+
+    def extra(self) -> str:
+        """Give what stands between the brackets of the repr: sizes first."""
+        plain = (int, float, str, bool, tuple, list, type(None))
+        return ", ".join(
+            f"{key}={item!r}" for key, item in self.config().items() if isinstance(item, plain)
+        )
+
+    def __repr__(self) -> str:
+        """Tell the class and its sizes, and those of the modules inside."""
+        children = list(self.named_children())
+        if not children:
+            return f"{type(self).__name__}({self.extra()})"
+        lines = [f"  {name}: {child!r}".replace("\n", "\n  ") for name, child in children]
+        return "\n".join([f"{type(self).__name__}(", *lines, ")"])
+
+    def summary(self, *input_shapes: tuple[int, ...]) -> Any:
+        """Give a table of all modules with output shapes and parameter counts.
+
+        Parameters
+        ----------
+        input_shapes : tuple of int, one per input
+            With the batch axis, as of an array that would be given: `(1, 1, 28, 28)`.
+
+        Returns
+        -------
+        str, which shows itself as the table
+
+        Examples
+        --------
+        >>> from sandbox.lib import nn
+        >>> nn.Sequential(fc=nn.Linear(4, 3), relu=nn.ReLU()).summary((1, 4))
+        module  type    output  parameters
+        fc      Linear  (1, 3)          15
+        relu    ReLU    (1, 3)           0
+        15 parameters (60 B), 15 trainable
+        """
+        from .summary import table
+
+        return table(self, input_shapes)
+
+
+class _Record:
+    """What `forward` leaves for `backward`, per module and thread."""
+
+    def __init__(self, tape: Tape, inputs: tuple[Any, ...], output: Any) -> None:
+        self.tape: Tape | None = tape
+        self.inputs = inputs
+        self.output = output
+        self.gradients: dict[str, Array] | None = None
+
+
+_local = threading.local()
+
+
+def _records() -> weakref.WeakKeyDictionary[Module, _Record]:
+    if not hasattr(_local, "records"):
+        _local.records = weakref.WeakKeyDictionary()
+    records: weakref.WeakKeyDictionary[Module, _Record] = _local.records
+    return records
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _checked_name(name: Any) -> str | None:
+    if name is None:
+        return None
+    if not isinstance(name, str) or not name or "." in name or "/" in name:
+        raise ArgumentError(f"`name` must be text without dots and slashes; got {name!r}.")
+    return name

@@ -1,0 +1,73 @@
+"""A node of a functional graph: what comes out when a module is called with nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..core.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from .module import Module
+
+
+class Node:
+    """The promise of a value: a module that will be called with the values of other nodes.
+
+    Nodes are made by `Input()` and by calling modules on nodes; `Graph(inputs, outputs)` turns
+    them into a module. A node holds no numbers.
+
+    Parameters
+    ----------
+    module : Module or None
+        What will be called; None for an input.
+    inputs : tuple of Node
+        Whose values it will be called with.
+    name : str, optional
+        For an input: its name in error messages.
+
+    Raises
+    ------
+    ArgumentError : nodes and arrays are mixed in one call.
+
+    Examples
+    --------
+    >>> from sandbox.lib import nn
+    >>> x = nn.Input(name="image")
+    >>> nn.ReLU()(x)
+    <node of ReLU()>
+    """
+
+    __slots__ = ("inputs", "module", "name")
+
+    def __init__(
+        self, module: Module | None, inputs: tuple[object, ...] = (), *, name: str | None = None
+    ) -> None:
+        nodes: list[Node] = []
+        for position, item in enumerate(inputs):
+            if not isinstance(item, Node):
+                raise ArgumentError(
+                    f"{module!r}: input {position} must be a graph node like the others; got "
+                    f"{type(item).__name__}. Feed arrays to the finished Graph, not to its nodes."
+                )
+            nodes.append(item)
+        self.module = module
+        self.inputs: tuple[Node, ...] = tuple(nodes)
+        self.name = name
+
+    def __repr__(self) -> str:
+        """Tell which module makes the value."""
+        if self.module is None:
+            return f"<input node {self.name}>" if self.name else "<input node>"
+        return f"<node of {self.module!r}>"
+
+
+def Input(name: str | None = None) -> Node:  # noqa: N802 - reads as the layer it stands for
+    """Make the node through which a value enters a `Graph`.
+
+    Examples
+    --------
+    >>> from sandbox.lib import nn
+    >>> nn.Input("image")
+    <input node image>
+    """
+    return Node(None, (), name=name)

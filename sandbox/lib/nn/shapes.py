@@ -1,0 +1,66 @@
+"""Checks of inputs that the layers share: one wording, with the axis, the value and the cure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.errors import ShapeError
+
+
+def check_rank(x: Any, layout: str, *ranks: int, cure: str = "") -> None:
+    """Refuse a value whose number of axes is not among `ranks`.
+
+    Parameters
+    ----------
+    x : value
+        The input.
+    layout : str
+        What the axes mean: "(batch, channels, height, width)".
+    ranks : int
+        Legal numbers of axes.
+    cure : str
+        What to do about it.
+    """
+    if len(x.shape) not in ranks:
+        wanted = " or ".join(str(rank) for rank in ranks)
+        raise ShapeError(
+            f"input must have {wanted} axes {layout}; got {len(x.shape)} in shape {x.shape}."
+            + (f" {cure}" if cure else "")
+        )
+
+
+def check_axis(x: Any, axis: int, size: int, meaning: str, cure: str = "") -> None:
+    """Refuse a value whose `axis` has not `size` elements."""
+    if x.shape[axis] != size:
+        raise ShapeError(
+            f"input axis {axis % len(x.shape)} must be {size} ({meaning}); got {x.shape[axis]} "
+            f"in shape {x.shape}." + (f" {cure}" if cure else "")
+        )
+
+
+def check_floating(x: Any) -> None:
+    """Refuse integers where a layer multiplies."""
+    if str(x.dtype) not in ("float32", "float64"):
+        raise ShapeError(
+            f"input must be float32; got {x.dtype} in shape {x.shape}. "
+            "Turn it with x.astype('float32'), images also into 0..1 by / 255."
+        )
+
+
+def check_window(x: Any, kernel: tuple[int, int], padding: Any, dilation: tuple[int, int]) -> None:
+    """Refuse an image that is smaller than the window that slides over it."""
+    for axis, (k, (before, after), d) in enumerate(
+        zip(kernel, padding, dilation, strict=True), start=2
+    ):
+        reach = (k - 1) * d + 1
+        if x.shape[axis] + before + after < reach:
+            raise ShapeError(
+                f"input axis {axis} must be >= {reach - before - after} (the window covers {reach}"
+                f" with padding {before + after}); got {x.shape[axis]} in shape {x.shape}. "
+                "Use a smaller kernel_size or more padding."
+            )
+
+
+def window_text(size: tuple[int, int]) -> str:
+    """Write (5, 3) as 5x3."""
+    return f"{size[0]}x{size[1]}"

@@ -1,0 +1,85 @@
+"""The table of a model: modules, output shapes, parameter counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import calls
+from .module import Module
+
+
+class Table(str):
+    """Text that shows itself as it is, in a notebook too."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Give the text."""
+        return str(self)
+
+
+def table(module: Module, input_shapes: tuple[tuple[int, ...], ...]) -> Table:
+    """Call a module on zeros and write down what comes out of each module inside.
+
+    Parameters
+    ----------
+    module : Module
+        The model.
+    input_shapes : tuple of shapes
+        With the batch axis, one per input.
+
+    Examples
+    --------
+    >>> from sandbox.lib import nn
+    >>> table(nn.Linear(3, 2), ((1, 3),))
+    module  type    output  parameters
+    (self)  Linear  (1, 2)           8
+    8 parameters (32 B), 8 trainable
+    """
+    shapes: dict[str, list[str]] = {}
+
+    def note(path: str, called: Module, inputs: tuple[Any, ...], output: Any) -> None:
+        results = output if isinstance(output, tuple) else (output,)
+        shapes.setdefault(path, []).append(", ".join(str(result.shape) for result in results))
+
+    with calls.observe(note):
+        module(*(np.zeros(shape, np.float32) for shape in input_shapes))
+    rows = [("module", "type", "output", "parameters")]
+    inside = list(module.named_modules())
+    counted: set[int] = set()
+    for path, part in inside:
+        if part.children() and len(inside) > 1 and not _own(part):
+            continue
+        own = [p for p in _own(part) if id(p) not in counted]
+        counted.update(id(p) for p in own)
+        outputs = shapes.get(path, ["not called"])
+        text = outputs[0] if len(outputs) == 1 else f"{outputs[0]} ×{len(outputs)}"
+        count = f"{sum(p.size for p in own):,}"
+        rows.append((path or "(self)", type(part).__name__, text, count))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = [
+        "  ".join(
+            (*(t.ljust(w) for t, w in zip(row[:3], widths, strict=False)), row[3].rjust(widths[3]))
+        )
+        for row in rows
+    ]
+    parameters = module.parameters()
+    total = sum(p.size for p in parameters)
+    trainable = sum(p.size for p in parameters if p.trainable)
+    lines.append(f"{total:,} parameters ({_bytes(4 * total)}), {trainable:,} trainable")
+    return Table("\n".join(lines))
+
+
+def _own(module: Module) -> list[Any]:
+    inside = {id(p) for child in module.children() for p in child.parameters()}
+    return [p for p in module.parameters() if id(p) not in inside]
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "KB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"

@@ -1,0 +1,151 @@
+"""Ready networks for tables: fraud detection, and wide & deep for categories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from ..core.errors import ArgumentError
+from . import init
+from .activation import ReLU
+from .containers import Sequential
+from .embedding import Embedding
+from .graph import Graph
+from .linear import Linear
+from .merge import Add, Concat
+from .module import Module
+from .node import Input
+from .reduce import Sum
+from .shape import Flatten
+
+Rng: TypeAlias = np.random.Generator | int | None
+
+
+def fraud_mlp(
+    rng: Rng = None,
+    *,
+    features: int = 29,
+    hidden: Sequence[int] = (64, 32),
+    outputs: int = 2,
+) -> Sequential:
+    """Build a perceptron for card transactions.
+
+    Parameters
+    ----------
+    rng : Generator, int or None
+        Where the first weights are drawn from.
+    features : int > 0
+        Numbers of a transaction: 28 components and the amount.
+    hidden : sequence of int > 0
+        Widths of the hidden layers.
+    outputs : int > 0
+        2 for `criterion.CrossEntropy`, 1 for `criterion.BCEWithLogits`.
+
+    Shapes
+    ------
+    input : (batch, features) float32
+    output : (batch, outputs) logits
+
+    Examples
+    --------
+    >>> fraud_mlp(0)
+    Sequential(
+      fc1: Linear(29 -> 64)
+      relu1: ReLU()
+      fc2: Linear(64 -> 32)
+      relu2: ReLU()
+      fc3: Linear(32 -> 2)
+    )
+    """
+    rng = init.generator(rng)
+    modules: dict[str, Module] = {}
+    before = features
+    for layer, width in enumerate(hidden, start=1):
+        modules[f"fc{layer}"] = Linear(before, width, rng=rng)
+        modules[f"relu{layer}"] = ReLU()
+        before = width
+    modules[f"fc{len(hidden) + 1}"] = Linear(before, outputs, rng=rng)
+    model = Sequential()
+    for name, module in modules.items():
+        model.append(module, name)
+    return model
+
+
+def wide_and_deep(
+    fields: Sequence[int],
+    numbers: int,
+    classes: int,
+    rng: Rng = None,
+    *,
+    dimension: int = 8,
+    hidden: Sequence[int] = (64, 32),
+) -> Graph:
+    """Build a wide & deep network for rows of categories and numbers.
+
+    y = (sum over the fields of wide_f[id_f]) + deep(embeddings of the ids, numbers)
+
+    Parameters
+    ----------
+    fields : sequence of int > 0
+        How many categories each field has; a field may be a cross of columns. A row's id in field f
+        is its category there plus the sizes of the fields before, see `offsets`.
+    numbers : int > 0
+        Numbers in a row.
+    classes : int > 0
+        Classes to tell apart.
+    rng : Generator, int or None
+        Where the first weights are drawn from.
+    dimension : int > 0
+        Features of an embedded category.
+    hidden : sequence of int > 0
+        Widths of the deep part's hidden layers.
+
+    Shapes
+    ------
+    inputs : (batch, number of fields) integers, (batch, numbers) float32
+    output : (batch, classes) logits
+
+    Raises
+    ------
+    ArgumentError : there is no field.
+
+    Notes
+    -----
+    Fields share one table for each part, so that a row is one look-up. Source: Cheng et al. 2016;
+    BigDL's `WideAndDeep`.
+
+    Examples
+    --------
+    >>> model = wide_and_deep((10, 5), 3, 2, 0)
+    >>> model(offsets((10, 5)) + np.array([[9, 0], [1, 4]]), np.zeros((2, 3), "f4")).shape
+    (2, 2)
+    """
+    if not fields:
+        raise ArgumentError("`fields` must name at least one size; got none.")
+    rng = init.generator(rng)
+    ids, row = Input("ids"), Input("row")
+    total, count = int(sum(fields)), len(fields)
+    wide = Embedding(total, classes, rng=rng, name="wide")(ids)
+    wide = Sum(1, name="wide_sum")(wide)
+    deep = Flatten(name="flatten")(Embedding(total, dimension, rng=rng, name="embedding")(ids))
+    deep = Concat(name="join")(deep, row)
+    before = count * dimension + numbers
+    for layer, width in enumerate(hidden, start=1):
+        deep = Linear(before, width, rng=rng, name=f"fc{layer}")(deep)
+        deep = ReLU(name=f"relu{layer}")(deep)
+        before = width
+    deep = Linear(before, classes, rng=rng, name=f"fc{len(hidden) + 1}")(deep)
+    return Graph((ids, row), Add(name="both")(wide, deep))
+
+
+def offsets(fields: Sequence[int]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """Give what is added to the categories of each field to make ids.
+
+    Examples
+    --------
+    >>> offsets((10, 5, 2))
+    array([ 0, 10, 15])
+    """
+    return np.cumsum([0, *fields[:-1]], dtype=np.int64)
