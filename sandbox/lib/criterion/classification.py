@@ -1,0 +1,270 @@
+"""Criterions for classes: labels that count from 0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..core import Value, ops
+from ..core.errors import ArgumentError, DataError, ShapeError
+from ..core.state import STATE
+from ..core.validate import in_range
+from ..nn.registry import register
+from .base import Array, Criterion, CriterionCase
+
+
+def check_labels(output_shape: tuple[int, ...], target: Array) -> None:
+    """Refuse labels that are no class numbers of this output, naming row, value and cure.
+
+    Parameters
+    ----------
+    output_shape : shape
+        Of the model's output: (batch, classes).
+    target : array
+        The labels.
+
+    Raises
+    ------
+    ShapeError : the target is not one whole number per row.
+    DataError : a label is not in 0..classes-1.
+
+    Examples
+    --------
+    >>> check_labels((3, 10), np.array([1, 10, 3]))
+    Traceback (most recent call last):
+    sandbox.lib.core.errors.DataError: target must be in 0..9 (10 classes); got 10 in row 1 \
+(1 of 3 rows are outside). Do the labels count from 1? use labels - 1.
+    """
+    if len(output_shape) != 2:
+        raise ShapeError(
+            f"output must have 2 axes (batch, classes); got {len(output_shape)} in shape "
+            f"{output_shape}."
+        )
+    classes = output_shape[1]
+    if target.dtype.kind not in "iu":
+        cure = "Turn it with labels.astype('int64')."
+        if target.shape == output_shape:
+            cure = "One-hot rows? use labels.argmax(axis=1)."
+        raise ShapeError(
+            f"target must hold whole numbers (labels); got {target.dtype} in shape {target.shape}. "
+            f"{cure}"
+        )
+    if target.shape != output_shape[:1]:
+        cure = "Use labels.reshape(-1)." if target.size == output_shape[0] else ""
+        if target.shape == output_shape:
+            cure = "One-hot rows? use labels.argmax(axis=1)."
+        raise ShapeError(
+            f"target must have shape {output_shape[:1]}, one label per row; got {target.shape}. "
+            f"{cure}".rstrip()
+        )
+    if target.size == 0 or (target.min() >= 0 and target.max() < classes):
+        return
+    outside = (target < 0) | (target >= classes)
+    row = int(outside.argmax())
+    value = int(target[row])
+    if target.min() >= 1 and target.max() == classes:
+        cure = "Do the labels count from 1? use labels - 1."
+    elif value < 0:
+        cure = "Are these marks for missing labels? leave such rows out."
+    else:
+        cure = f"Does the model need {int(target.max()) + 1} outputs?"
+    raise DataError(
+        f"target must be in 0..{classes - 1} ({classes} classes); got {value} in row {row} "
+        f"({int(outside.sum())} of {target.size} rows are outside). {cure}"
+    )
+
+
+def _weights(class_weights: Any) -> Array | None:
+    if class_weights is None:
+        return None
+    weights = np.asarray(class_weights, dtype=np.float32)
+    if weights.ndim != 1 or not weights.size or not np.isfinite(weights).all() or weights.min() < 0:
+        raise ArgumentError(
+            f"`class_weights` must be a list of numbers >= 0, one per class; got {class_weights!r}."
+        )
+    return weights
+
+
+class Labelled(Criterion):
+    """What criterions with labels share: class weights and the check of labels.
+
+    Parameters
+    ----------
+    class_weights : sequence of float, optional
+        How much a row of each class counts; the mean is over these weights.
+    """
+
+    def __init__(self, *, class_weights: Sequence[float] | None = None) -> None:
+        self.class_weights = _weights(class_weights)
+
+    def check(self, output_shape: tuple[int, ...], target: Array) -> None:
+        """Refuse labels that are no classes of the output, and weights of other classes."""
+        check_labels(output_shape, target)
+        if self.class_weights is not None and self.class_weights.size != output_shape[1]:
+            raise ShapeError(
+                f"`class_weights` must hold {output_shape[1]} numbers, one per output class; "
+                f"got {self.class_weights.size}."
+            )
+
+    def weight(self, target: Any) -> float:
+        """Give the sum of the rows' class weights."""
+        labels = np.asarray(target)
+        if self.class_weights is None:
+            return float(labels.shape[0])
+        if labels.size and not 0 <= labels.min() <= labels.max() < self.class_weights.size:
+            check_labels((labels.shape[0], self.class_weights.size), labels)
+        total = float(self.class_weights.astype(np.float64)[labels].sum())
+        if labels.size and total == 0.0:
+            raise DataError(
+                "the class weights of a batch must not all be 0; got labels "
+                f"{sorted(set(labels.tolist()))[:5]} with class_weights {self.class_weights}."
+            )
+        return total
+
+    def _checked(self, output: Any, target: Any) -> Any:
+        """Check what has numbers; give the target as an operand."""
+        if isinstance(target, Value):
+            if STATE.trace is None:
+                self.check(output.shape, target.data)
+            return target
+        labels = np.asarray(target)
+        self.check(output.shape, labels)
+        return Value(labels)
+
+    def _operand(self, output: Any) -> Any:
+        if self.class_weights is None:
+            return None
+        return Value(self.class_weights.astype(output.dtype, copy=False))
+
+
+@register("criterion.CrossEntropy")
+class CrossEntropy(Labelled):
+    """Compare logits with labels: how unlikely the model finds the right class.
+
+    call = sum_n w[t_n] · -log(softmax(x_n)[t_n]), weight = sum_n w[t_n]
+
+    Parameters
+    ----------
+    class_weights : sequence of float, optional
+        How much a row of each class counts; for rare classes more than 1.
+    label_smoothing : float in [0, 1)
+        Share of the target that is spread over all classes.
+
+    Shapes
+    ------
+    output : (batch, classes) float32 logits (no softmax before it)
+    target : (batch,) whole numbers in 0..classes-1
+
+    Raises
+    ------
+    ArgumentError : a weight is negative, or `label_smoothing` out of range.
+    ShapeError : the target is not one whole number per row.
+    DataError : a label is out of range; the message names row, value and the likely cure.
+
+    Notes
+    -----
+    Same as BigDL `CrossEntropyCriterion` (0.13, where labels count from 1) and ONNX
+    `SoftmaxCrossEntropyLoss`-13. Native kernel: oneDNN softmax; reference: `engine.reference.loss`.
+
+    Examples
+    --------
+    >>> loss = CrossEntropy()
+    >>> round(loss(np.zeros((2, 4), "f4"), np.array([0, 3])), 4)  # log(4)
+    1.3863
+    >>> loss(np.zeros((3, 4), "f4"), np.array([1, 4, 2]))
+    Traceback (most recent call last):
+    sandbox.lib.core.errors.DataError: CrossEntropy: target must be in 0..3 (4 classes); got 4 in \
+row 1 (1 of 3 rows are outside). Do the labels count from 1? use labels - 1.
+    """
+
+    cases: ClassVar[tuple[CriterionCase, ...]] = (
+        CriterionCase(
+            lambda: CrossEntropy(),
+            output=(5, 4),
+            target=lambda rows, rng: rng.integers(0, 4, rows),
+            wrong=(
+                ([0, 1, 4], DataError),
+                ([0, -1, 2], DataError),
+                ([0.0, 1.0, 2.0], ShapeError),
+                ([[0], [1], [2]], ShapeError),
+                ([0, 1], ShapeError),
+            ),
+        ),
+        CriterionCase(
+            lambda: CrossEntropy(class_weights=(1.0, 0.5, 3.0), label_smoothing=0.1),
+            output=(4, 3),
+            target=lambda rows, rng: rng.integers(0, 3, rows).astype(np.uint8),
+            wrong=(([0, 1, 3], DataError),),
+        ),
+    )
+
+    def __init__(
+        self,
+        class_weights: Sequence[float] | None = None,
+        *,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(class_weights=class_weights)
+        self.label_smoothing = in_range("label_smoothing", label_smoothing, 0.0, 1.0, closed="left")
+
+    def call(self, output: Any, target: Any) -> Any:
+        """Compute the sum over the rows."""
+        labels = self._checked(output, target)
+        return ops.softmax_cross_entropy(
+            output, labels, self._operand(output), label_smoothing=self.label_smoothing
+        )
+
+
+@register("criterion.NLL")
+class NLL(Labelled):
+    """Compare logarithms of probabilities with labels.
+
+    call = sum_n w[t_n] · -x_n[t_n], weight = sum_n w[t_n]
+
+    Parameters
+    ----------
+    class_weights : sequence of float, optional
+        How much a row of each class counts.
+
+    Shapes
+    ------
+    output : (batch, classes) float32, from `nn.LogSoftmax`
+    target : (batch,) whole numbers in 0..classes-1
+
+    Raises
+    ------
+    ArgumentError : a weight is negative.
+    ShapeError : the target is not one whole number per row.
+    DataError : a label is out of range; the message names row, value and the likely cure.
+
+    Notes
+    -----
+    `CrossEntropy` on logits gives the same numbers faster.
+    Same as BigDL `ClassNLLCriterion` (0.13, where labels count from 1) and ONNX
+    `NegativeLogLikelihoodLoss`-13. Reference: `engine.reference.loss`.
+
+    Examples
+    --------
+    >>> NLL()(np.log(np.float32([[0.5, 0.5], [0.75, 0.25]])), np.array([0, 0])).__round__(4)
+    0.4904
+    """
+
+    cases: ClassVar[tuple[CriterionCase, ...]] = (
+        CriterionCase(
+            lambda: NLL(class_weights=[2.0, 1.0, 0.25]),
+            output=(4, 3),
+            target=lambda rows, rng: rng.integers(0, 3, rows),
+            wrong=(([0, 1, 3], DataError), ([0.5, 1.0, 1.0], ShapeError)),
+            logarithms=True,
+        ),
+    )
+
+    def __init__(self, class_weights: Sequence[float] | None = None) -> None:
+        super().__init__(class_weights=class_weights)
+
+    def call(self, output: Any, target: Any) -> Any:
+        """Compute the sum over the rows."""
+        labels = self._checked(output, target)
+        return ops.nll(output, labels, self._operand(output))
