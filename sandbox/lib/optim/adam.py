@@ -1,0 +1,184 @@
+"""Adam and AdamW: steps scaled by running means of the gradient and of its square."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..core.errors import ArgumentError
+from .adaptive import blend_square
+from .config import number
+from .method import Method, Vector
+from .schedules import Schedule
+
+
+class Adam(Method):
+    """Scale each parameter's step by the size of its recent gradients.
+
+    d = g + weight_decay · p
+    m = beta1 · m + (1 - beta1) · d
+    v = beta2 · v + (1 - beta2) · d²
+    p = p - learning_rate / (1 - beta1^t) · m / (sqrt(v / (1 - beta2^t)) + epsilon), t = step + 1
+
+    Parameters
+    ----------
+    learning_rate : float >= 0
+        Step size, about the largest change of a parameter in one step.
+    betas : (float, float), each in [0, 1)
+        Share of the running means that is kept.
+    epsilon : float > 0
+        Keeps the division tame where gradients vanish.
+    weight_decay : float >= 0
+        L2 penalty, added to the gradient (for the decoupled decay see `AdamW`).
+    schedule : Schedule, optional
+        Factor on the learning rate.
+
+    Raises
+    ------
+    ArgumentError : a value is out of its range.
+
+    Notes
+    -----
+    Kingma and Ba 2015; same as PyTorch's Adam and, but for the place of epsilon, BigDL's.
+
+    Examples
+    --------
+    >>> p, method = np.ones(2, "f4"), Adam(0.1)
+    >>> state = method.init_slice(2)
+    >>> method.apply_slice(p, np.array([5, -0.01], "f4"), state, step=0, learning_rate=0.1)
+    >>> p.round(4)
+    array([0.9, 1.1], dtype=float32)
+    """
+
+    slots = ("mean", "square")
+    scratch = 2
+
+    def __init__(
+        self,
+        learning_rate: float = 1e-3,
+        *,
+        betas: Sequence[float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+        schedule: Schedule | None = None,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay=weight_decay, schedule=schedule)
+        self.betas = two_betas(self, betas)
+        self.epsilon = number(self, "epsilon", epsilon, 0, closed="none")
+
+    def update(
+        self,
+        p: Vector,
+        g: Vector,
+        state: dict[str, Vector],
+        work: Vector,
+        *,
+        step: int,
+        learning_rate: float,
+        decay: Vector | None,
+    ) -> None:
+        """Update one chunk; see the class for the formula."""
+        one, two = work
+        m, v = state["mean"], state["square"]
+        beta1, beta2 = self.betas
+        d = self.decayed(p, g, one, decay)
+        blend(m, d, beta1, two)
+        blend_square(v, d, beta2, two)
+        np.multiply(v, 1 / (1 - beta2 ** (step + 1)), out=one)
+        np.sqrt(one, out=one)
+        np.add(one, self.epsilon, out=one)
+        np.divide(m, one, out=one)
+        rate = learning_rate / (1 - math.pow(beta1, step + 1))
+        np.multiply(one, rate, out=one)
+        np.subtract(p, one, out=p)
+
+
+class AdamW(Adam):
+    """Adam whose weight decay shrinks the parameters themselves, apart from the gradient.
+
+    p = p · (1 - learning_rate · weight_decay), then as `Adam` without decay
+
+    Parameters
+    ----------
+    learning_rate, betas, epsilon, schedule
+        As of `Adam`.
+    weight_decay : float >= 0
+        Share of each parameter that a step of learning rate 1 would take away. Biases and norms are
+        usually left alone: `Groups(AdamW(), [Group(["*.bias", "*.beta"], weight_decay=0)])`.
+
+    Raises
+    ------
+    ArgumentError : a value is out of its range.
+
+    Notes
+    -----
+    Loshchilov and Hutter 2019; same as PyTorch's AdamW.
+
+    Examples
+    --------
+    >>> p, method = np.ones(2, "f4"), AdamW(0.1, weight_decay=0.5)
+    >>> state = method.init_slice(2)
+    >>> method.apply_slice(p, np.array([5, -0.01], "f4"), state, step=0, learning_rate=0.1)
+    >>> p.round(4)
+    array([0.85, 1.05], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 1e-3,
+        *,
+        betas: Sequence[float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+        weight_decay: float = 1e-2,
+        schedule: Schedule | None = None,
+    ) -> None:
+        super().__init__(
+            learning_rate,
+            betas=betas,
+            epsilon=epsilon,
+            weight_decay=weight_decay,
+            schedule=schedule,
+        )
+
+    def update(
+        self,
+        p: Vector,
+        g: Vector,
+        state: dict[str, Vector],
+        work: Vector,
+        *,
+        step: int,
+        learning_rate: float,
+        decay: Vector | None,
+    ) -> None:
+        """Update one chunk; see the class for the formula."""
+        if self.weight_decay:
+            amount = work[0]
+            np.multiply(p, learning_rate * self.weight_decay, out=amount)
+            if decay is not None:
+                np.multiply(amount, decay, out=amount, casting="same_kind")
+            np.subtract(p, amount, out=p)
+        super().update(p, g, state, work, step=step, learning_rate=learning_rate, decay=decay)
+
+    def decayed(self, p: Vector, g: Vector, out: Vector, decay: Vector | None) -> Vector:
+        """Return the gradient itself: the decay has been done."""
+        return g
+
+
+def two_betas(owner: object, betas: Sequence[float]) -> tuple[float, float]:
+    """Return two floats in [0, 1)."""
+    if isinstance(betas, str) or not hasattr(betas, "__len__") or len(betas) != 2:
+        raise ArgumentError(
+            f"{type(owner).__name__}: betas must be two numbers in [0, 1); got {betas!r}."
+        )
+    first, second = (number(owner, f"betas[{i}]", beta, 0, 1) for i, beta in enumerate(betas))
+    return first, second
+
+
+def blend(mean: Vector, x: Vector, keep: float, work: Vector) -> None:
+    """Set mean = keep · mean + (1 - keep) · x, in place."""
+    np.multiply(mean, keep, out=mean)
+    np.multiply(x, 1 - keep, out=work)
+    np.add(mean, work, out=mean)

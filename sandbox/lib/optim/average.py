@@ -1,0 +1,105 @@
+"""Averaged weights: a second set of parameters that follows the first one slowly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .config import number
+from .layers import Layers
+from .method import Method, Vector
+from .wrapper import Wrapper
+
+
+class Averaged(Wrapper):
+    """Keep an exponential moving average of the weights beside any method.
+
+    p = as `method` says
+    average = average + (1 - k) · (p - average), k = min(decay, (1 + step) / (10 + step))
+    starting from the weights before the first step.
+
+    Parameters
+    ----------
+    method : Method
+        What trains the weights.
+    decay : float in [0, 1)
+        Share of the average that is kept; 0.999 looks back about 1,000 steps.
+    warm : bool
+        Let the average follow faster in the first steps, as in the formula; False: k = decay.
+
+    Raises
+    ------
+    ArgumentError : a value is out of its range.
+
+    Notes
+    -----
+    Polyak and Juditsky 1992; the warm start is TensorFlow's `ExponentialMovingAverage`. The average
+    is a slot: it lives on slices, is kept in checkpoints, and costs nothing to exchange. A Trainer
+    validates with it, and lends it to the model: `with trainer.averaged(): save_model(...)`.
+    Running statistics of batch norms are those of the weights that are trained.
+
+    Examples
+    --------
+    >>> from sandbox.lib.optim import SGD
+    >>> p, method = np.zeros(1, "f4"), Averaged(SGD(1.0), decay=0.5, warm=False)
+    >>> state = method.init_slice(1)
+    >>> for step in range(2):
+    ...     method.apply_slice(p, -np.ones(1, "f4"), state, step=step, learning_rate=1)
+    >>> p, state["average"]
+    (array([2.], dtype=float32), array([1.25], dtype=float32))
+    """
+
+    def __init__(self, method: Method, *, decay: float = 0.999, warm: bool = True) -> None:
+        super().__init__(method)
+        self.decay = number(self, "decay", decay, 0, 1)
+        self.warm = bool(warm)
+        self.slots = (*method.slots, "average")  # type: ignore[misc]
+        self.average_slot = "average"
+
+    def init_slice(self, n: int, dtype: Any = np.float32) -> dict[str, Vector]:
+        """Return the inner method's state and the average."""
+        return {**self.method.init_slice(n, dtype), "average": np.zeros(n, dtype)}
+
+    def apply_slice(
+        self,
+        parameters: Vector,
+        gradients: Vector,
+        state: Mapping[str, Vector],
+        *,
+        step: int,
+        learning_rate: float,
+        decay_mask: Vector | None = None,
+        layers: Layers | None = None,
+        norms: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Update the parameters with the inner method, then the average."""
+        self._check_slice(parameters, gradients, state, decay_mask)
+        average = state["average"]
+        if step == 0:
+            np.copyto(average, parameters)
+        self.method.apply_slice(
+            parameters,
+            gradients,
+            state,
+            step=step,
+            learning_rate=learning_rate,
+            decay_mask=decay_mask,
+            **_wanted(self.method, layers, norms),
+        )
+        keep = min(self.decay, (1 + step) / (10 + step)) if self.warm else self.decay
+        work = np.empty(min(self.chunk, parameters.size), parameters.dtype)
+        for start in range(0, parameters.size, self.chunk):
+            here = slice(start, min(start + self.chunk, parameters.size))
+            part = work[: here.stop - start]
+            np.subtract(parameters[here], average[here], out=part)
+            np.multiply(part, 1 - keep, out=part)
+            np.add(average[here], part, out=average[here])
+
+
+def _wanted(method: Method, layers: Any, norms: Any) -> dict[str, Any]:
+    """Return the keywords that this method asks for: others need not know of them."""
+    found: dict[str, Any] = {"layers": layers} if method.by_layer else {}
+    return found | ({"norms": norms} if method.needs_norms else {})

@@ -1,0 +1,229 @@
+"""Groups, regularisers and averaged weights: the same numbers as by hand, on any slices."""
+
+from __future__ import annotations
+
+import pickle
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from sandbox.lib import optim
+from sandbox.lib.core.errors import ArgumentError
+from sandbox.lib.optim import L1, L1L2, L2, SGD, Adam, Averaged, Group, Groups, Layers
+
+VIEWS = {"fc1.weight": (0, 40), "fc1.bias": (48, 53), "head.weight": (64, 164)}
+NAMES, SIZE = list(VIEWS), 176
+METHODS = [
+    Groups(SGD(0.1, momentum=0.9, weight_decay=0.1), [Group("*.bias", weight_decay=0)]),
+    Groups(SGD(0.1), [Group("fc1.*", learning_rate=0.5, weight_decay=2.0, regulariser=L1(0.1))]),
+    Groups(
+        Adam(0.01), [Group("head.*", method=SGD(0.2, momentum=0.5)), Group("*", weight_decay=0)]
+    ),
+    Groups(optim.LARS(0.5, trust=0.1), [Group("*.bias", method=SGD(0.1))]),
+    Groups(optim.LAMB(0.01), [Group("fc1.*", regulariser=L1L2(0.1, 0.2))]),
+    Averaged(SGD(0.1, momentum=0.9), decay=0.9),
+    Averaged(Groups(optim.AdamW(0.01), [Group("*.bias", weight_decay=0)]), decay=0.5, warm=False),
+]
+
+
+def vectors(seed=0, dtype="f4", steps=4):
+    made = np.random.default_rng(seed).standard_normal((steps + 1, SIZE))
+    made[:, 40:48] = made[:, 53:64] = made[:, 164:] = 0
+    return made[0].astype(dtype), list(made[1:].astype(dtype))
+
+
+def run(method, gradients, p, cuts=(), mask=None):
+    p = p.copy()
+    state = method.init_slice(SIZE, p.dtype)
+    for step, g in enumerate(gradients):
+        pieces = []
+        for a, b in pairwise([0, *sorted(cuts), SIZE]):
+            own = {k: v[a:b] for k, v in state.items()}
+            decay = None if mask is None else mask[a:b]
+            pieces.append((slice(a, b), own, Layers.of(VIEWS, a, b), decay))
+        norms = sum(
+            method.measure_slice(p[h], g[h], own, step=step, layers=layers, decay_mask=decay)
+            for h, own, layers, decay in pieces
+        )
+        for here, own, layers, decay in pieces:
+            rate = method.learning_rate_at(step, None)
+            method.apply_slice(
+                p[here],
+                g[here],
+                own,
+                step=step,
+                learning_rate=rate,
+                layers=layers,
+                norms=norms,
+                decay_mask=decay,
+            )
+    return p, state
+
+
+@pytest.mark.parametrize("method", METHODS, ids=repr)
+@pytest.mark.parametrize("cuts", [(88,), (3, 50, 99), (44, 88, 132)])
+def test_slices_give_equal_bits(method, cuts):
+    p, gradients = vectors()
+    kept = [g.copy() for g in gradients]
+    whole, state = run(method, gradients, p)
+    cut, cut_state = run(method, gradients, p, cuts)
+    assert whole.tobytes() == cut.tobytes()
+    for slot in method.slots:
+        assert state[slot].tobytes() == cut_state[slot].tobytes()
+    np.testing.assert_array_equal(kept, gradients)
+    assert not whole[40:48].any()
+
+
+@pytest.mark.parametrize("method", METHODS, ids=repr)
+def test_config_and_pickle_bring_the_method_back(method):
+    assert method == optim.from_config(method.config())
+    again = pickle.loads(pickle.dumps(method))
+    assert (method, method.slots, repr(method)) == (again, again.slots, repr(again))
+
+
+def alone(method, name, gradients, p, regulariser=None):
+    """Train one parameter by itself."""
+    here = slice(*VIEWS[name])
+    q = p[here].copy()
+    state = method.init_slice(q.size, q.dtype)
+    for step, g in enumerate(gradients):
+        d = g[here] if regulariser is None else regulariser(q, g[here])
+        method.apply_slice(q, d, state, step=step, learning_rate=method.learning_rate)
+    return q
+
+
+def test_each_group_is_treated_as_if_it_were_alone():
+    p, gradients = vectors(dtype="f8")
+    method = Groups(
+        Adam(0.01, weight_decay=0.1),
+        [
+            Group("*.bias", weight_decay=0, learning_rate=3),
+            Group("head.*", method=SGD(0.2, momentum=0.5)),
+        ],
+    )
+    q, _ = run(method, gradients, p)
+    wanted = {
+        "fc1.weight": Adam(0.01, weight_decay=0.1),
+        "fc1.bias": Adam(0.03),
+        "head.weight": SGD(0.2, momentum=0.5),
+    }
+    for name, own in wanted.items():
+        expected = alone(own, name, gradients, p)
+        np.testing.assert_allclose(q[slice(*VIEWS[name])], expected, rtol=1e-14, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("regulariser", "term"),
+    [
+        (L1(0.3), lambda p: 0.3 * np.sign(p)),
+        (L2(0.3), lambda p: 0.3 * p),
+        (L1L2(0.1, 0.2), lambda p: 0.1 * np.sign(p) + 0.2 * p),
+    ],
+    ids=repr,
+)
+def test_regularisers_are_terms_of_the_gradient(regulariser, term):
+    p, gradients = vectors(dtype="f8")
+    method = optim.regularised(SGD(0.1, momentum=0.9), regulariser, "*.weight")
+    q, _ = run(method, gradients, p)
+    for name in ("fc1.weight", "head.weight"):
+        expected = alone(method.method, name, gradients, p, lambda x, g: g + term(x))
+        np.testing.assert_allclose(q[slice(*VIEWS[name])], expected, rtol=1e-13)
+    np.testing.assert_array_equal(q[48:53], alone(method.method, "fc1.bias", gradients, p))
+    here, h = p[:40], 1e-6
+    slope = (regulariser.penalty(here + h * here) - regulariser.penalty(here - h * here)) / (2 * h)
+    assert slope == pytest.approx(term(here) @ here, rel=1e-6)
+
+
+def test_frozen_parameters_feel_no_regulariser():
+    p, gradients = vectors()
+    for g in gradients:
+        g[:40] = 0
+    mask = np.ones(SIZE, bool)
+    mask[:40] = False
+    for method in (
+        optim.regularised(SGD(0.1, weight_decay=0.1), L1L2(0.1, 0.1)),
+        Groups(SGD(0.1, weight_decay=0.1), [Group("*", weight_decay=0.5)]),
+    ):
+        q, _ = run(method, gradients, p, mask=mask)
+        np.testing.assert_array_equal(p[:40], q[:40])
+
+
+def test_a_group_of_rate_zero_stays_as_it_is():
+    p, gradients = vectors()
+    q, _ = run(Groups(Adam(0.1), [Group("head.*", learning_rate=0)]), gradients, p)
+    np.testing.assert_array_equal(p[64:164], q[64:164])
+    assert (p[:40] != q[:40]).all()
+
+
+def test_groups_of_long_slices_give_the_bits_of_the_method_alone():
+    size = 2 * SGD.chunk + 5
+    rng = np.random.default_rng(0)
+    p, g = rng.standard_normal((2, size), "f4")
+    whole, own = p.copy(), SGD(0.1, weight_decay=0.1)
+    own.apply_slice(whole, g, {}, step=0, learning_rate=0.1)
+    parted, method = p.copy(), Groups(own, [Group("other", weight_decay=0)])
+    layers = Layers.of({"w": (0, size), "other": (size, size)}, 0, size)
+    method.apply_slice(parted, g, {}, step=0, learning_rate=0.1, layers=layers)
+    assert whole.tobytes() == parted.tobytes()
+
+
+def test_average_follows_its_formula():
+    p, gradients = vectors(dtype="f8", steps=12)
+    method = Averaged(SGD(0.1), decay=0.6)
+    q, state = run(method, gradients, p)
+    average, plain = p.copy(), p.copy()
+    for t, g in enumerate(gradients):
+        plain = plain - 0.1 * g
+        keep = min(0.6, (1 + t) / (10 + t))
+        average = keep * average + (1 - keep) * plain
+    np.testing.assert_allclose(q, plain, rtol=1e-13)
+    np.testing.assert_allclose(state["average"], average, rtol=1e-12)
+    assert method.average_slot == "average"
+
+
+def test_average_starts_from_the_first_weights():
+    p, gradients = vectors(steps=1)
+    _, state = run(Averaged(SGD(1.0), decay=0.75, warm=False), gradients, p)
+    np.testing.assert_allclose(state["average"], p - 0.25 * gradients[0], rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Group([]), "Group: `names` must be patterns"),
+        (lambda: Group("*", learning_rate=-1), "Group: `learning_rate` must be"),
+        (lambda: Group("*", regulariser=0.1), r"`regulariser` must be L1\(...\).*; got 0.1"),
+        (lambda: Group("*", method="sgd"), "`method` must be a Method that works on slices"),
+        (lambda: Group("*", method=optim.LBFGS()), "works on slices"),
+        (lambda: Group("*", method=SGD(1, schedule=optim.Constant())), "must have no schedule"),
+        (lambda: Groups(SGD(0.1), ["*.bias"]), "each group must be a Group; got '\\*.bias'"),
+        (lambda: Groups("sgd", []), "Groups: `method` must be a Method; got 'sgd'"),
+        (lambda: Groups(SGD(0), [Group("*", method=SGD(1))]), "learning rate > 0"),
+        (lambda: Groups(Averaged(SGD(1)), []), r"Averaged\(Groups\(...\)\)"),
+        (lambda: Averaged(optim.LBFGS()), "needs the whole vector"),
+        (lambda: Averaged(SGD(1), decay=1.0), "Averaged: `decay` must be"),
+        (lambda: L1(-1), "L1: `strength` must be"),
+    ],
+)
+def test_arguments_out_of_range_are_named(make, message):
+    with pytest.raises(ArgumentError, match=message):
+        make()
+
+
+def test_a_pattern_that_holds_nothing_is_named():
+    method = Averaged(Groups(SGD(0.1), [Group(["*.bias", "*.wieght"])]))
+    with pytest.raises(ArgumentError, match=r"'\*.wieght', which holds none of fc1.weight, fc1.b"):
+        method.check_names(NAMES)
+
+
+def test_groups_without_layers_say_how_to_get_them():
+    method = Groups(SGD(0.1), [Group("*")])
+    with pytest.raises(ArgumentError, match=r"Layers.of\(flat.views"):
+        method.apply_slice(np.ones(2), np.ones(2), {}, step=0, learning_rate=1)
+
+
+def test_slots_that_start_differently_are_refused():
+    method = Groups(optim.Adagrad(initial=0.1), [Group("*", method=Adam())])
+    with pytest.raises(ArgumentError, match="agree on where the slot 'square' starts"):
+        method.init_slice(3)

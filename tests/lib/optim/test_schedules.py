@@ -1,0 +1,129 @@
+"""Schedules at their corner points, continuous where they promise it, and pure."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sandbox.lib import optim
+from sandbox.lib.core.errors import ArgumentError
+
+SCHEDULES = [
+    optim.Constant(0.5),
+    optim.Step(7, gamma=0.3),
+    optim.MultiStep([3, 9]),
+    optim.Polynomial(2.0, final=0.1),
+    optim.OneCycle(),
+    optim.OneCycle(shape="cosine", warm=0.4),
+    optim.Warmup(optim.OneCycle(steps=50), steps=5, start=0.2),
+    optim.Cosine(final=0.1),
+    optim.Cosine(cycles=3, steps=70),
+    optim.Exponential(0.9, every=4),
+    optim.Plateau(),
+]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
+def test_schedule_is_a_pure_function_in_any_order(schedule):
+    forward = [schedule(step, 100) for step in range(130)]
+    backward = [schedule(step, 100) for step in reversed(range(130))]
+    assert forward == backward[::-1]
+    assert all(isinstance(f, float) and 0 <= f <= 1 for f in forward)
+    assert schedule == optim.from_config(schedule.config())
+
+
+@pytest.mark.parametrize("shape", ["linear", "cosine"])
+def test_one_cycle_starts_peaks_and_ends_where_it_says(shape):
+    cycle = optim.OneCycle(warm=0.25, start=0.1, final=0.01, shape=shape)
+    assert cycle(0, 200) == pytest.approx(0.1)
+    assert cycle(50, 200) == pytest.approx(1.0)
+    assert cycle(200, 200) == pytest.approx(0.01)
+    assert cycle(999, 200) == pytest.approx(0.01)
+    assert max(abs(np.diff([cycle(s, 200) for s in range(201)]))) < 0.04
+
+
+def test_triangular_cycle_is_half_way_up_half_way_through_its_rise():
+    assert optim.OneCycle(warm=0.5, start=0.0, final=0.0)(25, 100) == pytest.approx(0.5)
+
+
+def test_warmup_joins_its_inner_schedule_without_a_jump():
+    schedule = optim.Warmup(optim.Polynomial(), steps=10)
+    assert [schedule(s, 30) for s in (0, 5, 10, 20, 30)] == pytest.approx([0, 0.5, 1, 0.5, 0])
+    assert optim.Warmup(steps=4)(99) == 1.0
+
+
+def test_method_multiplies_its_learning_rate_by_the_factor():
+    method = optim.SGD(0.4, schedule=optim.Step(2, gamma=0.5))
+    assert [method.learning_rate_at(s, None) for s in range(5)] == [0.4, 0.4, 0.2, 0.2, 0.1]
+    assert optim.SGD(0.4).learning_rate_at(10, 20) == 0.4
+
+
+def test_schedule_without_a_known_length_names_the_cure():
+    with pytest.raises(ArgumentError, match=r"Polynomial\(steps=\.\.\.\)"):
+        optim.Polynomial()(3, None)
+    assert optim.Polynomial(steps=4)(2, None) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: optim.Step(0), "Step: `every` must be an int > 0; got 0"),
+        (lambda: optim.MultiStep([3, 3]), "milestones must increase"),
+        (lambda: optim.MultiStep([0.5]), "MultiStep: `milestones` must be"),
+        (lambda: optim.Polynomial(0), "Polynomial: `power` must be"),
+        (lambda: optim.OneCycle(warm=1.0), "OneCycle: `warm` must be"),
+        (lambda: optim.OneCycle(shape="square"), "shape must be 'linear' or 'cosine'"),
+        (lambda: optim.Warmup("x", steps=3), "inner must be a Schedule"),
+        (lambda: optim.Warmup(steps=-1), "Warmup: `steps` must be"),
+        (lambda: optim.Cosine(cycles=0), "Cosine: `cycles` must be"),
+        (lambda: optim.Exponential(1.1), "Exponential: `gamma` must be"),
+        (lambda: optim.Plateau(factor=1.0), "Plateau: `factor` must be"),
+        (lambda: optim.Plateau(mode="less"), "Plateau: `mode` must be 'min', 'max' or None"),
+        (lambda: optim.Plateau(7), "Plateau: `monitor` must be a metric's name; got 7"),
+    ],
+)
+def test_schedule_arguments_out_of_range_are_named(make, message):
+    with pytest.raises(ArgumentError, match=message):
+        make()
+
+
+def test_cosine_falls_as_pytorch_says():
+    # CosineAnnealingLR(T_max=8, eta_min=0.1) of PyTorch, whose closed form the class states
+    wanted = [0.1 + 0.9 * (1 + np.cos(np.pi * step / 8)) / 2 for step in range(9)]
+    assert [optim.Cosine(final=0.1)(step, 8) for step in range(9)] == pytest.approx(wanted)
+    assert optim.Cosine(final=0.1)(100, 8) == 0.1
+
+
+def test_restarts_begin_at_one_again():
+    factors = [optim.Cosine(cycles=4)(step, 100) for step in range(100)]
+    assert [k for k, factor in enumerate(factors) if factor == 1.0] == [0, 25, 50, 75]
+
+
+def test_plateau_waits_falls_and_stops_at_its_lowest():
+    schedule = optim.Plateau("loss", factor=0.1, patience=2, lowest=0.05)
+    seen = []
+    for loss in (1.0, 0.9, 0.9, 0.91, 0.95, 0.92, 0.93):
+        schedule.observe({"top1": 0.3, "Loss": loss})
+        seen.append(schedule(0))
+    assert seen == pytest.approx([1, 1, 1, 0.1, 0.1, 0.05, 0.05])
+
+
+def test_plateau_goes_on_from_what_it_remembers():
+    first, second = (optim.Warmup(optim.Plateau("auc", patience=2), steps=3) for _ in range(2))
+    scores = [0.5, 0.6, 0.55, 0.6, 0.5, 0.61]
+    for score in scores[:3]:
+        first.observe({"auc": score})
+    second.remember(first.memory())
+    for score in scores[3:]:
+        first.observe({"auc": score})
+        second.observe({"auc": score})
+        assert first(5) == second(5)
+    assert first(5) == pytest.approx(0.1)
+    first.remember({})
+    assert first(5) == 1.0
+    assert first.monitored() == "auc"
+
+
+def test_plateau_names_the_metrics_there_are():
+    with pytest.raises(ArgumentError, match="got 'auc' among top1, loss"):
+        optim.Plateau("auc").observe({"top1": 0.5, "loss": 1.0})
