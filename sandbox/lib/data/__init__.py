@@ -1,0 +1,61 @@
+"""Data sets, the order of their rows, transforms and sources. See README.md."""
+
+from __future__ import annotations
+
+from . import augment, cards, mnist, order, reviews, sources, transforms
+from .arrays import ArrayDataset, PartitionedDataset, as_dataset
+from .buckets import BucketOrder, bucket_lengths
+from .costs import Cost, class_weights, threshold_costs
+from .dataset import Dataset, DataSpec, FileDataset
+from .idx import IdxDataset, read_idx, write_idx
+from .order import EpochOrder, Share, owners
+from .parquet import ParquetDataset
+from .sequences import SequenceDataset, sequence_lengths
+from .sources import Provenance, report
+from .tabular import (
+    Scaler,
+    features,
+    labels_of,
+    time_split,
+)
+from .text import TextEncoder, Tokenizer, Vocabulary, pad
+
+__all__ = [
+    "ArrayDataset",
+    "BucketOrder",
+    "Cost",
+    "DataSpec",
+    "Dataset",
+    "EpochOrder",
+    "FileDataset",
+    "IdxDataset",
+    "ParquetDataset",
+    "PartitionedDataset",
+    "Provenance",
+    "Scaler",
+    "SequenceDataset",
+    "Share",
+    "TextEncoder",
+    "Tokenizer",
+    "Vocabulary",
+    "as_dataset",
+    "augment",
+    "bucket_lengths",
+    "cards",
+    "class_weights",
+    "features",
+    "labels_of",
+    "mnist",
+    "order",
+    "owners",
+    "pad",
+    "read_idx",
+    "report",
+    "reviews",
+    "sequence_lengths",
+    "sources",
+    "threshold_costs",
+    "time_split",
+    "transforms",
+    "write_idx",
+]

@@ -1,0 +1,309 @@
+"""Where data sets come from, what may be done with them, and a record of which ones were used.
+
+A set is looked for in `$SANDBOX_DATA`, the cache, the image's data folder, then downloaded with its
+SHA-256 checked (unless `SANDBOX_OFFLINE` is set). A set with a stand-in never fails: the stand-in
+says loudly what it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import DataError
+
+log = logging.getLogger("sandbox.data")
+log.addHandler(logging.NullHandler())
+
+IMAGE_FOLDER = Path("/opt/sandbox/data")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set known to the library.
+
+    Parameters
+    ----------
+    name : str
+        Also its folder's name.
+    about, terms : str
+        One line each: what it is, what the licence asks for.
+    redistributable : bool
+        Whether images of the product may carry it.
+    files : dict of file name -> SHA-256
+        What is looked for.
+    mirrors : tuple of str
+        Base addresses, tried in turn.
+    """
+
+    name: str
+    about: str
+    terms: str
+    redistributable: bool
+    files: Mapping[str, str] = field(default_factory=dict)
+    mirrors: tuple[str, ...] = ()
+
+
+SOURCES = {
+    source.name: source
+    for source in (
+        Source(
+            "mnist",
+            "70,000 handwritten digits, 28x28 gray",
+            "LeCun, Bottou, Bengio and Haffner 1998; no explicit licence, cite",
+            True,
+            {
+                "train-images-idx3-ubyte.gz": (
+                    "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"
+                ),
+                "train-labels-idx1-ubyte.gz": (
+                    "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"
+                ),
+                "t10k-images-idx3-ubyte.gz": (
+                    "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"
+                ),
+                "t10k-labels-idx1-ubyte.gz": (
+                    "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"
+                ),
+            },
+            (
+                "https://storage.googleapis.com/cvdf-datasets/mnist/",
+                "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            ),
+        ),
+        Source("cifar10", "photos in ten classes, 32x32", "Krizhevsky 2009, cite", True),
+        Source(
+            "rt_polarity",
+            "10,662 film review sentences",
+            "Pang and Lee 2005, cite",
+            True,
+            {
+                "rt-polarity.neg": (
+                    "2d11cfbc790f1cd96d78339f41ce53ced1efa83cd22d37d6788fa3fe3d17e2fd"
+                ),
+                "rt-polarity.pos": (
+                    "4134882974a28d0c7b5151256f0e33a6169984ee7372c279e673f1114f475d58"
+                ),
+            },
+        ),
+        Source(
+            "imdb",
+            "50,000 film reviews",
+            "Maas et al. 2011, cite",
+            True,
+            {
+                "imdb-train.parquet": (
+                    "b98b602dbab310dd265d0d5d4aeec372ac3f3b091251e38af70f787088b2e1df"
+                ),
+                "imdb-test.parquet": (
+                    "c288f26a6c9ace38e4b8cc4be5e191157c544732a68bceec18da019e90391d87"
+                ),
+            },
+        ),
+        Source(
+            "creditcard",
+            "284,807 card payments, 492 frauds",
+            "ULB, DbCL 1.0",
+            True,
+            {
+                "creditcard-full-f32.parquet": (
+                    "4304b95b9e2e84bbbd0c6adf787e0826df75c9d67881e4a2149c10e736d0bee5"
+                ),
+            },
+        ),
+        Source("nab", "time series with anomalies", "Numenta, MIT", True),
+        Source("adult", "census income", "UCI, CC BY 4.0", True),
+        Source("movielens", "100,836 film ratings", "GroupLens, non-commercial", False),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where loaded data really came from.
+
+    Parameters
+    ----------
+    name, part : str
+        Data set and its part ("train").
+    kind : "real" or "stand-in"
+    place : str
+        Folder, or what made the stand-in.
+    rows : int
+    terms : str
+    redistributable : bool
+    note : str
+        What the reader must know, empty for real data.
+    """
+
+    name: str
+    part: str
+    kind: str
+    place: str
+    rows: int
+    terms: str
+    redistributable: bool
+    note: str = ""
+
+    def describe(self) -> str:
+        """Return one line for people."""
+        mark = "" if self.kind == "real" else "STAND-IN, "
+        note = f" {self.note}" if self.note else ""
+        return (
+            f"{self.name}/{self.part}: {mark}{self.rows} rows from {self.place} "
+            f"({self.terms}).{note}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, for checkpoints and reports."""
+        return asdict(self)
+
+
+_used: dict[tuple[str, str, str], Provenance] = {}
+_announced: set[str] = set()
+_unreachable: set[str] = set()  # mirrors that failed; not tried again in this process
+_lock = threading.Lock()
+
+
+def used() -> list[Provenance]:
+    """Return the provenance of all data loaded in this process, in the order of loading."""
+    return list(_used.values())
+
+
+def report() -> str:
+    """Return which data were used in this process, one line each.
+
+    Examples
+    --------
+    >>> print(report())  # doctest: +SKIP
+    data used:
+      mnist/test: 10000 rows from /opt/sandbox/data/mnist (LeCun, ... cite).
+    """
+    lines = [f"  {provenance.describe()}" for provenance in used()]
+    return "\n".join(["data used:", *(lines or ["  none"])])
+
+
+def record(provenance: Provenance) -> Provenance:
+    """Note that data were used; the first use of a stand-in is announced on stderr."""
+    with _lock:
+        _used[provenance.name, provenance.part, provenance.place] = provenance
+        first = provenance.kind != "real" and provenance.name not in _announced
+        if first:
+            _announced.add(provenance.name)
+    if first:
+        bar = "!" * 88
+        cure = f"Put the real set into $SANDBOX_DATA/{provenance.name}"
+        known = SOURCES.get(provenance.name)
+        if known is not None and known.mirrors:
+            cure += ", or allow the download (unset SANDBOX_OFFLINE)"
+        text = f"{bar}\nNOT THE REAL DATA. {provenance.describe()}\n{cure}.\n{bar}\n"
+        sys.stderr.write(text)
+        sys.stderr.flush()
+        log.warning("stand-in data: %s", provenance.describe())
+    return provenance
+
+
+def cache_folder() -> Path:
+    """Return the folder for downloads: `$SANDBOX_CACHE`, else the user's cache folder."""
+    own = os.environ.get("SANDBOX_CACHE")
+    if own:
+        return Path(own) / "data"
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "bigdl-sandbox" / "data"
+
+
+def offline() -> bool:
+    """Return whether `SANDBOX_OFFLINE` forbids downloads."""
+    return os.environ.get("SANDBOX_OFFLINE", "").lower() not in ("", "0", "no", "false")
+
+
+def folders(name: str) -> list[Path]:
+    """Return the folders in which a set is looked for, in order."""
+    own = os.environ.get("SANDBOX_DATA")
+    places = [Path(own)] if own else []
+    return [place / name for place in (*places, cache_folder(), IMAGE_FOLDER)]
+
+
+def find(name: str, files: list[str]) -> Path | None:
+    """Return the first folder that holds all these files (with or without `.gz`), or None."""
+    for folder in folders(name):
+        if all(in_folder(folder, file) is not None for file in files):
+            return folder
+    return None
+
+
+def in_folder(folder: Path, file: str) -> Path | None:
+    """Return the path of a file or of its unpacked twin in a folder, or None."""
+    for candidate in (folder / file, folder / file.removesuffix(".gz")):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def download(source: Source, files: list[str]) -> Path | None:
+    """Fetch files into the cache, checking SHA-256; return the folder, or None if no mirror helps.
+
+    Raises
+    ------
+    DataError : the set has no address.
+    """
+    if not source.mirrors:
+        raise DataError(
+            f"{source.name}: the data set must be in one of "
+            f"{', '.join(map(str, folders(source.name)))}; got none, and it has no address to "
+            "fetch it from. Set SANDBOX_DATA to the folder that holds it."
+        )
+    if offline():
+        return None
+    folder = cache_folder() / source.name
+    for file in files:
+        if not _fetch(source, file, folder):
+            return None
+    return folder
+
+
+def _fetch(source: Source, file: str, folder: Path) -> bool:
+    import pooch
+
+    for mirror in source.mirrors:
+        if mirror in _unreachable:
+            continue
+        try:
+            pooch.retrieve(
+                mirror + file,
+                known_hash=f"sha256:{source.files[file]}",
+                fname=file,
+                path=folder,
+                downloader=pooch.HTTPDownloader(
+                    progressbar=sys.stderr.isatty(),
+                    timeout=(5, 30),
+                    headers={"User-Agent": "sandbox"},
+                ),
+            )
+        except (OSError, ValueError) as error:  # no network, HTTP error, wrong checksum
+            reason = (str(error).splitlines() or [""])[0][:200]
+            log.warning("%s: %s%s: %s", source.name, mirror, file, reason)
+            _unreachable.add(mirror)
+            continue
+        return True
+    return False
+
+
+def verify(name: str, folder: Path) -> dict[str, str]:
+    """Compare a folder with the known checksums: file name -> "ok", "missing" or "differs"."""
+    states = {}
+    for file, known in SOURCES[name].files.items():
+        path = folder / file
+        if not path.is_file():
+            states[file] = "missing"
+            continue
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        states[file] = "ok" if digest == known else "differs"
+    return states
