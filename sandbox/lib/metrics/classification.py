@@ -1,0 +1,129 @@
+"""Metrics of classifiers: accuracy among the first k, and the confusion matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import validate
+from .metric import Metric, Sums, checked_classes, ratio
+
+
+class TopK(Metric):
+    """Share of rows whose label is among the k highest scores.
+
+    Of equal scores the lower class counts as higher, as in argmax; NaN counts as the lowest score.
+
+    Parameters
+    ----------
+    k : int > 0
+        With k classes or fewer every row counts.
+
+    Examples
+    --------
+    >>> scores = np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]])
+    >>> TopK(1)(scores, [1, 2]), TopK(2)(scores, [1, 1])
+    (0.5, 1.0)
+    """
+
+    def __init__(self, k: int = 1, *, name: str | None = None) -> None:
+        self.k = validate.positive_int("k", k)
+        super().__init__(name=f"top{k}" if name is None else name)
+
+    def update(self, output: NDArray[Any], target: NDArray[Any]) -> Sums:
+        """Return (rows that are right, rows)."""
+        labels = checked_classes(self, output, target)
+        own = output[np.arange(len(labels)), labels][:, None]
+        ahead = output > own
+        ahead |= (output == own) & (np.arange(output.shape[1]) < labels[:, None])
+        right = (ahead.sum(axis=1) < self.k) & ~np.isnan(own[:, 0])
+        return np.array([np.count_nonzero(right), len(labels)], np.float64)
+
+    def result(self, state: Sums) -> float:
+        """Return the share."""
+        return ratio(state[0], state[1])
+
+    def __repr__(self) -> str:
+        return f"TopK({self.k})" if type(self) is TopK else f"{type(self).__name__}()"
+
+
+class Top1(TopK):
+    """Share of rows whose label has the highest score: accuracy.
+
+    Examples
+    --------
+    >>> Top1()(np.eye(2), [0, 0])
+    0.5
+    """
+
+    def __init__(self, *, name: str | None = None) -> None:
+        super().__init__(1, name=name)
+
+
+class Top5(TopK):
+    """Share of rows whose label is among the five highest scores."""
+
+    def __init__(self, *, name: str | None = None) -> None:
+        super().__init__(5, name=name)
+
+
+class ConfusionMatrix(Metric):
+    """Count rows by their label and the class with the highest score.
+
+    Parameters
+    ----------
+    classes : int > 0
+        Number of classes.
+
+    Shapes
+    ------
+    result : (classes, classes) int64, rows are labels, columns predictions
+
+    Examples
+    --------
+    >>> matrix = ConfusionMatrix(2)
+    >>> counts = matrix(np.array([[2.0, 1.0], [0.0, 3.0], [5.0, 4.0]]), [0, 1, 1])
+    >>> counts
+    array([[1, 0],
+           [1, 1]])
+    >>> per_class(counts)["recall"]
+    array([1. , 0.5])
+    """
+
+    def __init__(self, classes: int, *, name: str | None = None) -> None:
+        self.classes = validate.positive_int("classes", classes)
+        self.size = classes * classes
+        super().__init__(name="confusion" if name is None else name)
+
+    def update(self, output: NDArray[Any], target: NDArray[Any]) -> Sums:
+        """Return the counts, flattened."""
+        labels = checked_classes(self, output, target, self.classes)
+        if not len(labels):
+            return self.zero()
+        places = labels * self.classes + output.argmax(axis=1)
+        return np.bincount(places, minlength=self.size).astype(np.float64)
+
+    def result(self, state: Sums) -> NDArray[np.int64]:
+        """Return the matrix."""
+        return np.rint(state).astype(np.int64).reshape(self.classes, self.classes)
+
+    def __repr__(self) -> str:
+        return f"ConfusionMatrix({self.classes})"
+
+
+def per_class(matrix: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return rows, precision, recall and F1 of each class from a confusion matrix.
+
+    NaN where a class has no rows (recall), no predictions (precision), or neither (F1).
+    """
+    counts = np.asarray(matrix, np.float64)
+    right, rows, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            "rows": rows.astype(np.int64),
+            "precision": right / predicted,
+            "recall": right / rows,
+            "f1": 2 * right / (rows + predicted),
+        }

@@ -1,0 +1,52 @@
+"""The criterion itself as a metric."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .metric import Metric, Sums, ratio
+
+
+class Loss(Metric):
+    """Mean of a criterion over all rows, weighted as the criterion weights them.
+
+    Parameters
+    ----------
+    criterion : Criterion
+        `criterion(output, target)` gives the mean of a batch, and `criterion.weight(target)` what
+        the sum was divided by.
+
+    Examples
+    --------
+    >>> class Squared:
+    ...     def __call__(self, output, target):
+    ...         return float(((output - target) ** 2).mean())
+    ...     def weight(self, target):
+    ...         return len(target)
+    >>> Loss(Squared())(np.array([1.0, 3.0]), np.array([1.0, 1.0]))
+    2.0
+    """
+
+    higher_is_better = False
+
+    def __init__(self, criterion: Any, *, name: str | None = None) -> None:
+        self.criterion = criterion
+        super().__init__(name=name)
+
+    def update(self, output: NDArray[Any], target: NDArray[Any]) -> Sums:
+        """Return (sum of losses, sum of weights)."""
+        if not len(output):
+            return self.zero()
+        weight = float(self.criterion.weight(target))
+        mean = float(np.asarray(getattr(value := self.criterion(output, target), "data", value)))
+        return np.array([mean * weight if weight else 0.0, weight], np.float64)
+
+    def result(self, state: Sums) -> float:
+        """Return the weighted mean."""
+        return ratio(state[0], state[1])
+
+    def __repr__(self) -> str:
+        return f"Loss({self.criterion!r})"
