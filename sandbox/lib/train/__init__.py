@@ -1,0 +1,60 @@
+"""Training: the Trainer, the iteration loop, checkpoints, model files. See README.md."""
+
+from __future__ import annotations
+
+from .backend import Backend, LocalBackend
+from .callbacks import Callback, LambdaCallback, Summary
+from .checkpoint import Checkpoints, CheckpointStore
+from .group import Group, SingleGroup
+from .history import History
+from .job import CheckpointPolicy, Command, Result, TrainJob
+from .model_io import load_model, save_model
+from .pipeline import Pipeline
+from .progress import TextProgress
+from .trainer import Trainer
+from .triggers import (
+    And,
+    EarlyStopping,
+    EveryEpoch,
+    EverySteps,
+    MaxEpoch,
+    MaxScore,
+    MaxSteps,
+    MinLoss,
+    Never,
+    Or,
+    Trigger,
+)
+
+__all__ = [
+    "And",
+    "Backend",
+    "Callback",
+    "CheckpointPolicy",
+    "CheckpointStore",
+    "Checkpoints",
+    "Command",
+    "EarlyStopping",
+    "EveryEpoch",
+    "EverySteps",
+    "Group",
+    "History",
+    "LambdaCallback",
+    "LocalBackend",
+    "MaxEpoch",
+    "MaxScore",
+    "MaxSteps",
+    "MinLoss",
+    "Never",
+    "Or",
+    "Pipeline",
+    "Result",
+    "SingleGroup",
+    "Summary",
+    "TextProgress",
+    "TrainJob",
+    "Trainer",
+    "Trigger",
+    "load_model",
+    "save_model",
+]

@@ -1,0 +1,93 @@
+"""Where a job runs: in this process, or wherever another backend takes it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Protocol, runtime_checkable
+
+from .events import Event
+from .group import SingleGroup
+from .job import Command, Result, TrainJob
+
+__all__ = ["Backend", "LocalBackend"]
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Runs a job and tells what happens.
+
+    `emit` takes the loop's events and may be called from any one thread at a time; `poll` gives the
+    next command or None at once. A backend raises what the loop raised, and KeyboardInterrupt once
+    its ranks are gone.
+
+    Two more methods are optional. `adapt(data)` turns what only this backend understands (a
+    DataFrame, an RDD) into a dataset. `threads()` gives the threads of one rank where the user
+    named none.
+    """
+
+    def run(
+        self, job: TrainJob, emit: Callable[[Event], None], poll: Callable[[], Command | None]
+    ) -> Result:
+        """Train until the job's end and return the result of rank 0."""
+
+
+class LocalBackend:
+    """Trains in this process, with one rank and as many threads as the job says.
+
+    Ctrl-C (or the notebook's stop button) ends the run after the iteration that is under way, so
+    that the weights are those of a whole number of iterations; KeyboardInterrupt is raised then. A
+    second Ctrl-C does not wait.
+    """
+
+    def run(
+        self, job: TrainJob, emit: Callable[[Event], None], poll: Callable[[], Command | None]
+    ) -> Result:
+        """Train until the job's end."""
+        from .loop import run
+
+        with _interruptible() as interrupted:
+
+            def listen() -> Command | None:
+                return Command("stop") if interrupted.is_set() else poll()
+
+            result = run(job, SingleGroup(), emit, listen)
+        if interrupted.is_set():
+            raise Interrupted(result)
+        return result
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a run that ended cleanly; `result` is its state."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__("training was interrupted")
+        self.result = result
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Turn the first SIGINT into a flag while the main thread trains."""
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+    previous: Any = signal.getsignal(signal.SIGINT)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if flag.is_set():
+            signal.signal(signal.SIGINT, previous)
+            raise KeyboardInterrupt
+        flag.set()
+
+    if previous is None:  # set by foreign code that Python cannot restore
+        yield flag
+        return
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield flag
+    finally:
+        signal.signal(signal.SIGINT, previous)

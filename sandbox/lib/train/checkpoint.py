@@ -1,0 +1,310 @@
+"""The state of a run as one file: packed in memory first, written so that a crash leaves it whole.
+
+A checkpoint is a safetensors file. Its tensors are named by what they are
+(`parameter/conv1.weight`, `buffer/...`, `slot/momentum/conv1.weight`, `history/loss`), so they do
+not depend on the number of ranks; its metadata hold one JSON text and a digest over everything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+import socket
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from ..core import validate
+from ..core.errors import CheckpointError
+from .job import CheckpointPolicy
+from .triggers import EveryEpoch, Trigger
+
+__all__ = ["Checkpoint", "CheckpointStore", "Checkpoints", "pack", "unpack", "write_atomic"]
+
+VERSION = 1
+_UNREADABLE = (SafetensorError, ValueError, KeyError, TypeError, AttributeError, struct.error)
+_log = logging.getLogger("sandbox.train")
+_log.addHandler(logging.NullHandler())
+
+
+@dataclass
+class Checkpoint:
+    """What a packed state holds.
+
+    Parameters
+    ----------
+    meta : dict
+        Step, epoch, position, seed, fingerprints, the method's config, ... as JSON data.
+    tensors : dict of arrays
+        Parameters, buffers and optimiser slots by name.
+    """
+
+    meta: dict[str, Any]
+    tensors: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def step(self) -> int:
+        """Iterations done."""
+        return int(self.meta["step"])
+
+    def group(self, prefix: str) -> dict[str, NDArray[Any]]:
+        """Return the tensors whose names begin with `prefix/`, without it."""
+        n = len(prefix) + 1
+        return {k[n:]: v for k, v in self.tensors.items() if k.startswith(prefix + "/")}
+
+
+# Bytes -----------------------------------------------------------------------------------------
+
+
+def pack(meta: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], kind: str) -> bytes:
+    """Return the bytes of a safetensors file that holds the tensors and the JSON data.
+
+    Parameters
+    ----------
+    meta : dict
+        Plain data. Numbers that JSON does not know (NaN, infinity) are kept.
+    tensors : dict of arrays
+        Any dtype of safetensors.
+    kind : "checkpoint" or "model"
+        What the reader must ask for.
+
+    Examples
+    --------
+    >>> data = pack({"step": 3}, {"parameter/w": np.ones(2, "f4")}, "checkpoint")
+    >>> unpack(data, "checkpoint").step
+    3
+    """
+    arrays = {k: np.ascontiguousarray(v) for k, v in tensors.items()}
+    text = json.dumps({"version": VERSION, "kind": kind, **meta})
+    # One key only: with several, their order in the file would be another one each time.
+    data: bytes = safetensors.numpy.save(
+        arrays, metadata={"sandbox": f"{_digest(text, arrays)} {text}"}
+    )
+    return data
+
+
+def unpack(data: bytes, kind: str, place: str = "the checkpoint") -> Checkpoint:
+    """Read what `pack` made; any damage raises.
+
+    Raises
+    ------
+    CheckpointError : truncated, changed, of another kind or of a newer version; names the place.
+    """
+    try:
+        tensors = safetensors.numpy.load(data)
+        (length,) = struct.unpack("<Q", data[:8])
+        notes = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
+    except _UNREADABLE as error:
+        raise CheckpointError(
+            f"{place}: must be a whole safetensors file; got {len(data)} bytes that are not"
+            f" ({error}). It was cut off or damaged: use an earlier one."
+        ) from None
+    digest, space, text = str(notes.get("sandbox", "")).partition(" ")
+    if not space:
+        raise CheckpointError(
+            f"{place}: must be written by this library; got a safetensors file of another program."
+        )
+    if digest != _digest(text, tensors):
+        raise CheckpointError(
+            f"{place}: the digest must fit the content; it does not. The file was damaged or"
+            " changed after it was written: use an earlier one."
+        )
+    meta = json.loads(text)
+    if meta["version"] > VERSION:
+        raise CheckpointError(
+            f"{place}: the format version must be at most {VERSION}; got {meta['version']}."
+            " Update this library."
+        )
+    if meta["kind"] != kind:
+        raise CheckpointError(f"{place}: must be a {kind} file; got a {meta['kind']} file.")
+    return Checkpoint(meta, tensors)
+
+
+def _digest(text: str, tensors: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.blake2b(text.encode(), digest_size=16)
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name])
+        digest.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+# Files -----------------------------------------------------------------------------------------
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file so that at any moment the old or the new content is there, never a part."""
+    folder = path.parent
+    temporary = folder / f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # folders cannot be opened there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Checkpoints:
+    """Where and how often a run keeps its state: what `Trainer(checkpoint=...)` takes.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is not there.
+    every : Trigger, default=EveryEpoch()
+        When to write.
+    keep : int > 0, default=3
+        Files that stay; older ones are removed.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], *, every: Trigger | None = None, keep: int = 3
+    ) -> None:
+        self.folder = Path(folder)
+        self.every = every or EveryEpoch()
+        self.keep = validate.positive_int("keep", keep)
+
+    def policy(self) -> CheckpointPolicy:
+        """Return what the training loop needs to know."""
+        return CheckpointPolicy(self.every)
+
+    def store(self) -> CheckpointStore:
+        """Return the files."""
+        return CheckpointStore(self.folder, keep=self.keep)
+
+
+class CheckpointStore:
+    """The checkpoint files of one folder, `run<number>-step<number>.safetensors`.
+
+    A run that starts anew counts the runs up, so that its first files are newer than the last
+    ones of the run before, whatever their steps.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> store = CheckpointStore(tempfile.mkdtemp(), keep=2)
+    >>> for step in (1, 2, 3):
+    ...     path = store.save(pack({"step": step}, {}, "checkpoint"), step)
+    >>> [file.name for file in store.files()]
+    ['run0000-step00000002.safetensors', 'run0000-step00000003.safetensors']
+    """
+
+    _name = re.compile(r"run(\d{4,})-step(\d{8,})\.safetensors")
+
+    def __init__(self, folder: str | os.PathLike[str], *, keep: int = 3) -> None:
+        self.folder = Path(folder)
+        self.keep = validate.positive_int("keep", keep)
+        self.run: int | None = None
+
+    def files(self) -> list[Path]:
+        """List the checkpoints, oldest first, damaged ones too."""
+        found = []
+        with suppress(FileNotFoundError):
+            for path in self.folder.iterdir():
+                match = self._name.fullmatch(path.name)
+                if match:
+                    found.append((int(match[1]), int(match[2]), path))
+        return [path for _, _, path in sorted(found)]
+
+    def new_run(self) -> None:
+        """Let the next `save` begin a new run."""
+        self.run = self._last_run() + 1
+
+    def _last_run(self) -> int:
+        files = self.files()
+        return int(self._name.fullmatch(files[-1].name)[1]) if files else -1  # type: ignore[index]
+
+    def save(self, data: bytes, step: int) -> Path:
+        """Write a packed state and remove all but the last `keep` files."""
+        try:
+            if self.run is None:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self.run = max(0, self._last_run())
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path = self.folder / f"run{self.run:04d}-step{step:08d}.safetensors"
+            write_atomic(path, data)
+        except OSError as error:
+            raise CheckpointError(
+                f"{self.folder}: a checkpoint of {len(data)} bytes must be written there; got"
+                f" {error}. Free space or give another folder."
+            ) from error
+        self._tidy(path)
+        return path
+
+    def _tidy(self, newest: Path) -> None:
+        """Remove old files, those that a resumed run overtakes, and leftovers of killed writers."""
+        files = self.files()
+        at = files.index(newest) if newest in files else len(files) - 1
+        for old in [*files[: max(0, at + 1 - self.keep)], *files[at + 1 :]]:
+            with suppress(OSError):
+                old.unlink()
+        for leftover in self._leftovers():
+            with suppress(OSError):
+                leftover.unlink()
+
+    def _leftovers(self) -> Iterator[Path]:
+        pattern = re.compile(self._name.pattern.join((r"\.", r"\.(.+)\.(\d+)\.tmp")))
+        for path in self.folder.iterdir():
+            match = pattern.fullmatch(path.name)
+            if match and match[3] == socket.gethostname() and not _alive(int(match[4])):
+                yield path
+
+    def latest(self) -> tuple[Path, bytes] | None:
+        """Return the newest file that is whole, and its bytes; damaged ones give a warning."""
+        for path in reversed(self.files()):
+            try:
+                return path, self.read(path)
+            except CheckpointError as error:
+                _log.warning("skipped a damaged checkpoint: %s", error)
+        return None
+
+    @staticmethod
+    def read(path: str | os.PathLike[str]) -> bytes:
+        """Return the bytes of a checkpoint file after checking them.
+
+        Raises
+        ------
+        CheckpointError : there is none, or it is damaged.
+        """
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise CheckpointError(f"{path}: must be a checkpoint file; got {error}.") from None
+        unpack(data, "checkpoint", str(path))
+        return data
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,100 @@
+"""The events a training loop emits: dicts of plain values, made on rank 0.
+
+Two fields are not JSON: the arrays of a "snapshot", and `data` of a "checkpoint", the packed bytes,
+which the process that owns the files takes out (`Trainer` stores them and passes the event on with
+`path` instead).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+from numpy.typing import NDArray
+
+__all__ = [
+    "CheckpointEvent",
+    "Event",
+    "IterationEvent",
+    "LogEvent",
+    "RankTiming",
+    "SnapshotEvent",
+    "StateEvent",
+    "ValidationEvent",
+]
+
+Event = dict[str, Any]
+
+
+class RankTiming(TypedDict):
+    """Where a rank's seconds of an iteration went: compute + wait + exchange = wall time."""
+
+    rank: int
+    compute: float
+    wait: float
+    exchange: float
+    bytes: int
+    rows: int
+
+
+class IterationEvent(TypedDict):
+    """One step of the optimiser.
+
+    `loss` is the mean over the global batch, `metrics` run over the epoch.
+    """
+
+    type: Literal["iteration"]
+    epoch: int
+    step: int
+    loss: float
+    learning_rate: float
+    rows: int
+    seconds: float
+    rate: float
+    metrics: dict[str, float]
+    ranks: list[RankTiming]
+
+
+class ValidationEvent(TypedDict):
+    """The metrics over the validation data after `step` iterations."""
+
+    type: Literal["validation"]
+    step: int
+    epoch: int
+    seconds: float
+    metrics: dict[str, Any]
+
+
+class SnapshotEvent(TypedDict):
+    """Copies of the watched parameters."""
+
+    type: Literal["snapshot"]
+    step: int
+    values: dict[str, NDArray[Any]]
+
+
+class LogEvent(TypedDict):
+    """One line for the person who watches."""
+
+    type: Literal["log"]
+    level: Literal["info", "warning", "error"]
+    text: str
+
+
+class StateEvent(TypedDict):
+    """The run began, paused, went on or ended.
+
+    "done", "failed" and "stopped" are sent by the Trainer only.
+    """
+
+    type: Literal["state"]
+    state: Literal["running", "paused", "retrying", "done", "failed", "stopped"]
+
+
+class CheckpointEvent(TypedDict, total=False):
+    """A packed state: `data` from the loop, `path` of the stored file from the Trainer."""
+
+    type: Literal["checkpoint"]
+    step: int
+    epoch: int
+    data: bytes
+    path: str

@@ -1,0 +1,242 @@
+"""The curves of a run: columns that grow while training and can be read at any time."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["History"]
+
+_INTEGERS = ("step", "epoch", "rows")
+_FLOATS = ("loss", "learning_rate", "seconds", "rate")
+_RANK = ("compute", "wait", "exchange", "bytes", "rows")
+
+
+class History:
+    """Every iteration and every validation of a run.
+
+    `history["loss"]` is a column as an array (a copy), `history.columns` names them,
+    `history.rank(0)` holds one rank's times, `history.validations` the validations,
+    `history.epochs()` a summary of each pass. One thread appends, any thread may read.
+
+    Notes
+    -----
+    An iteration whose step is already there (a run that went back to a checkpoint) replaces it and
+    what came after.
+
+    Examples
+    --------
+    >>> history = History()
+    >>> history.append({"step": 1, "epoch": 0, "loss": 2.3, "learning_rate": 0.1, "rows": 128,
+    ...                 "seconds": 0.01, "rate": 12800.0, "metrics": {"top1": 0.1}, "ranks": []})
+    >>> history["loss"], len(history)
+    (array([2.3]), 1)
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._columns: dict[str, array[Any]] = {
+            **{name: array("q") for name in _INTEGERS},
+            **{name: array("d") for name in _FLOATS},
+        }
+        self._metrics: dict[str, array[float]] = {}
+        self._ranks: list[dict[str, array[float]]] = []
+        self._validations: list[dict[str, Any]] = []
+
+    # Writing ---------------------------------------------------------------------------------
+
+    def append(self, event: Mapping[str, Any]) -> None:
+        """Take in an iteration event."""
+        with self._lock:
+            steps = self._columns["step"]
+            if steps and event["step"] <= steps[-1]:
+                self._cut(event["step"])
+            for name, column in self._columns.items():
+                column.append(event[name])
+            n = len(steps)
+            _extend(self._metrics, event.get("metrics", {}), n)
+            ranks = event.get("ranks", ())
+            while len(self._ranks) < len(ranks):
+                self._ranks.append({})
+            for columns, timing in zip(self._ranks, ranks, strict=False):
+                _extend(columns, {name: timing[name] for name in _RANK}, n)
+
+    def add_validation(self, event: Mapping[str, Any]) -> None:
+        """Take in a validation event."""
+        with self._lock:
+            step = event["step"]
+            while self._validations and self._validations[-1]["step"] >= step:
+                self._validations.pop()
+            self._validations.append({key: event[key] for key in ("step", "epoch", "metrics")})
+
+    def cut(self, step: int) -> None:
+        """Forget what came after `step` iterations."""
+        with self._lock:
+            self._cut(step + 1)
+            while self._validations and self._validations[-1]["step"] > step:
+                self._validations.pop()
+
+    def _cut(self, step: int) -> None:
+        n = bisect_left(self._columns["step"], step)
+        for columns in (self._columns, self._metrics, *self._ranks):
+            for column in columns.values():
+                del column[n:]
+
+    # Reading ---------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._columns["step"])
+
+    @property
+    def columns(self) -> list[str]:
+        """Names that `history[name]` knows."""
+        with self._lock:
+            return [*self._columns, *self._metrics]
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        with self._lock:
+            column = self._columns.get(name)
+            if column is None:
+                column = self._metrics.get(name)
+            if column is None:
+                known = ", ".join([*self._columns, *self._metrics])
+                raise KeyError(f"history has no column {name!r}; it has {known}")
+            return self._read(column)
+
+    def _read(self, column: array[Any]) -> NDArray[Any]:
+        n = len(self._columns["step"])
+        values = np.array(column, np.int64 if column.typecode == "q" else np.float64)
+        return values if len(values) == n else np.append(values, np.full(n - len(values), np.nan))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._columns or name in self._metrics
+
+    @property
+    def ranks(self) -> int:
+        """Number of ranks seen."""
+        return len(self._ranks)
+
+    def rank(self, rank: int) -> dict[str, NDArray[np.float64]]:
+        """Return compute, wait and exchange seconds, bytes and rows of one rank."""
+        with self._lock:
+            return {name: self._read(column) for name, column in self._ranks[rank].items()}
+
+    @property
+    def validations(self) -> list[dict[str, Any]]:
+        """The validations so far: step, epoch, metrics."""
+        with self._lock:
+            return list(self._validations)
+
+    @property
+    def last_validation(self) -> dict[str, Any]:
+        """The metrics of the latest validation, empty before the first."""
+        with self._lock:
+            return dict(self._validations[-1]["metrics"]) if self._validations else {}
+
+    def epochs(self) -> list[dict[str, Any]]:
+        """Return one row for each epoch: mean loss, metrics at its end, seconds, images/s."""
+        with self._lock:
+            columns = {k: self._read(v) for k, v in (self._columns | self._metrics).items()}
+            metrics = list(self._metrics)
+            validations = list(self._validations)
+        rows = []
+        for epoch in np.unique(columns["epoch"]):
+            at = np.flatnonzero(columns["epoch"] == epoch)
+            weights = np.maximum(columns["rows"][at], 1)
+            seconds = float(columns["seconds"][at].sum())
+            row: dict[str, Any] = {
+                "epoch": int(epoch),
+                "steps": len(at),
+                "loss": float(np.average(columns["loss"][at], weights=weights)),
+                **{name: float(columns[name][at[-1]]) for name in metrics},
+                "seconds": seconds,
+                "rate": float(columns["rows"][at].sum() / seconds) if seconds else 0.0,
+            }
+            first, last = columns["step"][at[0]], columns["step"][at[-1]]
+            inside = [v for v in validations if first <= v["step"] <= last]
+            row["validation"] = inside[-1]["metrics"] if inside else {}
+            rows.append(row)
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as lists and dicts that JSON takes."""
+        with self._lock:
+            return {
+                "columns": {k: self._read(v).tolist() for k, v in self._columns.items()},
+                "metrics": {k: self._read(v).tolist() for k, v in self._metrics.items()},
+                "ranks": [{k: self._read(v).tolist() for k, v in r.items()} for r in self._ranks],
+                "validations": list(self._validations),
+            }
+
+    # Checkpoints -----------------------------------------------------------------------------
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the iteration columns (without the ranks' times) as arrays."""
+        with self._lock:
+            columns = {k: self._read(v) for k, v in self._columns.items()}
+            return columns | {f"metric/{k}": self._read(v) for k, v in self._metrics.items()}
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, NDArray[Any]], validations: list[dict[str, Any]]
+    ) -> History:
+        """Build a history from `to_arrays` and the list of validations."""
+        history = cls()
+        for name, column in history._columns.items():
+            if name in arrays:
+                column.frombytes(np.ascontiguousarray(arrays[name]).tobytes())
+        for name, values in arrays.items():
+            if name.startswith("metric/"):
+                history._metrics[name.removeprefix("metric/")] = array("d", values.tolist())
+        history._validations = [dict(v) for v in validations]
+        return history
+
+    # Display ---------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        rows = self.epochs()
+        if not rows:
+            return "History(no iterations yet)"
+        names = [k for k in rows[0] if k != "validation"]
+        scores = [
+            k for k, v in self.last_validation.items() if isinstance(v, int | float)
+        ]  # a confusion matrix does not fit in a table
+        header = [*names, *(f"validation {k}" for k in scores)]
+        body = [
+            [_cell(row[k]) for k in names] + [_cell(row["validation"].get(k)) for k in scores]
+            for row in rows
+        ]
+        widths = [max(len(line[i]) for line in [header, *body]) for i in range(len(header))]
+        return "\n".join(
+            "  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True))
+            for line in [header, *body]
+        )
+
+
+def _extend(columns: dict[str, array[float]], values: Mapping[str, float], n: int) -> None:
+    """Append one value to each column so that all have n; a column without a value gets NaN."""
+    for name, value in values.items():
+        column = columns.get(name)
+        if column is None:
+            column = columns[name] = array("d")
+        missing = n - 1 - len(column)
+        if missing:
+            column.extend([float("nan")] * missing)
+        column.append(value)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4f}"

@@ -1,0 +1,433 @@
+"""The iteration loop: order, rows, program, exchange, optimiser, events. One for all backends.
+
+All ranks run it with the same job. Nothing global is touched, and whatever decides how the run goes
+on (commands, triggers, errors) is a number that went through an all-reduce, so that all ranks take
+every decision alike.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from .. import engine
+from ..core import FlatParameters
+from ..core.errors import DataError, TrainingError
+from ..data.order import Share
+from ..engine.random import RandomKey
+from ..metrics import Loss
+from .batches import Batch, Batches
+from .checkpoint import unpack
+from .events import Event
+from .failures import describe, raise_together
+from .group import Group
+from .hearing import WORDS, Hearing
+from .history import History
+from .job import Command, Result, TrainJob
+from .plan import settle_plan
+from .programs import Programs
+from .reports import Reports
+from .state import RunState, Slots, check_fits, pack_state, restore_state
+from .updates import Updates, check_method
+from .validation import validate
+
+__all__ = ["run"]
+
+_LARGEST_RUNNING = 64  # longest metric state that is summed over the ranks in every iteration
+_PAUSE_POLL = 0.03  # seconds; the ranks also meet this often, within any deadline of the exchange
+_CHECK_PARAMETERS = 64  # iterations between two looks for NaN in the parameters
+
+# Places in the small vector that all ranks sum in each iteration. The words of `Hearing` stand
+# before them; metrics, times and running statistics follow.
+_LOSS, _WEIGHT, _ROWS = range(WORDS, WORDS + 3)
+_FIXED = WORDS + 3
+
+
+def run(
+    job: TrainJob,
+    group: Group,
+    emit: Callable[[Event], None],
+    poll: Callable[[], Command | None],
+) -> Result:
+    """Train until the end trigger fires or a stop is heard.
+
+    Parameters
+    ----------
+    job : TrainJob
+        The same on every rank. Its model is trained in place.
+    group : Group
+        The ranks.
+    emit : callable
+        Takes the events; called on rank 0 only.
+    poll : callable
+        Gives the next command or None, at once; called on rank 0 only.
+
+    Raises
+    ------
+    TrainingError : the loss or a parameter is no number; names the step.
+    DataError : a row holds NaN or a label that cannot be (names step and row); the data set is
+        empty, or has fewer rows than there are ranks.
+    CheckpointError : `job.start` belongs to another run.
+    """
+    # What is no number is found by checks and told in words, not by NumPy's warnings.
+    with engine.threads.limit(job.threads), np.errstate(all="ignore"):
+        loop = _Loop(job, group, emit, poll)
+        try:
+            return loop.run()
+        finally:
+            loop.batches.close()
+
+
+class _Loop:
+    def __init__(
+        self,
+        job: TrainJob,
+        group: Group,
+        emit: Callable[[Event], None],
+        poll: Callable[[], Command | None],
+    ) -> None:
+        # A copy: what a schedule remembers of validations belongs to this run.
+        job = replace(job, method=copy.deepcopy(job.method))
+        job.method.remember({})
+        check_method(job, group.size)
+        self.job, self.group = job, group
+        self.root = group.rank == 0
+        rows = sum(job.data.partition_sizes)
+        if rows < group.size:
+            raise DataError(
+                f"data: must have at least one row for each of {group.size} ranks; got {rows}."
+                " Use fewer ranks."
+            )
+        self.order = job.data.order(job.batch_size, seed=job.seed)
+        spare = group.size == 1 and engine.threads.cpu_count() > job.threads
+        self.batches = Batches(job.data, self.order, group, spare=spare)
+        self.total_steps = job.end.total_steps(self.order.steps_per_epoch)
+        self.flat = FlatParameters(job.model, slices=group.size, allocate=group.allocate)
+        self.slots = Slots(job.method, self.flat, group)
+        self.programs = Programs(
+            job.model, job.criterion, self.flat, threads=job.threads, plan=None
+        )
+        self.reports = Reports(group, emit, History())
+        self.state = self._start()
+        self.hearing = Hearing(group, poll, self.state)
+        self.updates = Updates(job, self.flat, self.slots, group)
+        self.buffers = self.flat.buffers if group.size > 1 else self.flat.buffers[:0]
+        self._lay_out()
+        self.unchecked = self.order.steps_per_epoch
+        self.mark = 0.0
+        self.plan = ""
+        self.failure: Exception | None = None
+
+    # Start -----------------------------------------------------------------------------------
+
+    def _start(self) -> RunState:
+        """Return where the run begins, after putting a checkpoint into the model and the slots."""
+        job = self.job
+        if job.early_stop is not None:
+            job.early_stop.reset()
+        if job.start is None:
+            return RunState()
+        checkpoint = unpack(job.start, "checkpoint")
+        check_fits(checkpoint, job)
+        state = restore_state(checkpoint, job, self.flat, self.slots)
+        validations = checkpoint.meta["validations"]
+        self.reports.history = History.from_arrays(checkpoint.group("history"), validations)
+        before = checkpoint.meta["ranks"]
+        if before != self.group.size:
+            self.reports.log(
+                "warning",
+                f"the checkpoint was written by {before} ranks and goes on with"
+                f" {self.group.size}: the same weights up to rounding, not bit for bit",
+            )
+        return state
+
+    def _lay_out(self) -> None:
+        """Give every number that all ranks sum in each iteration its place in one vector."""
+        at = _FIXED
+        self.running: list[tuple[Any, slice]] = []
+        for metric in self.job.metrics:
+            size = metric.zero().size
+            if size <= _LARGEST_RUNNING and not isinstance(metric, Loss):  # there is one already
+                self.running.append((metric, slice(at, at + size)))
+                at += size
+        self.times_at = slice(at, at + self.reports.length)
+        self.buffers_at = slice(self.times_at.stop, self.times_at.stop + self.buffers.size)
+        self.small = np.zeros(self.buffers_at.stop)
+
+    # The run ---------------------------------------------------------------------------------
+
+    def run(self) -> Result:
+        began = time.perf_counter()
+        job, state = self.job, self.state
+        progress = state.progress
+        self.group.broadcast(self.flat.values)
+        self.group.broadcast(self.flat.buffers)
+        self.flat.touch()
+        self._announce()
+        self.plan = settle_plan(job, self.batches, self.programs, self.hearing)
+        if self.programs.eager is not None:
+            self.reports.log(
+                "info", f"the model runs eagerly, which takes longer: {self.programs.eager}"
+            )
+        reason: Literal["end", "early_stop", "stopped"] | None = None
+        packed: tuple[int, bytes | None] | None = None
+        if state.validation_due:
+            reason = self._validate_and_judge(ended=False)
+        if progress.step and job.end(progress):
+            reason = "end"
+        if job.checkpoint is not None and job.checkpoint.at_start and reason is None:
+            packed = (progress.step, self._checkpoint())
+        self._restart_clock()
+        while reason is None:
+            self._iterate()
+            ended = job.end(progress)
+            state.validation_due = job.validate is not None and job.validate(progress)
+            reason = self._validate_and_judge(ended)
+            if job.checkpoint is not None and (job.checkpoint.every(progress) or reason):
+                packed = (progress.step, self._checkpoint())
+            if self.hearing.pausing and reason is None:
+                self._hold()
+                reason = "stopped" if self.hearing.stopping else None
+        self.reports.flush()
+        if packed is None or packed[0] != progress.step:
+            packed = (progress.step, self._pack())
+        seconds = time.perf_counter() - began
+        return Result(reason, progress.step, progress.epoch, packed[1], seconds)
+
+    def _announce(self) -> None:
+        self.reports.tell(
+            "state",
+            state="running",
+            step=self.state.progress.step,
+            steps_per_epoch=self.order.steps_per_epoch,
+            total_steps=self.total_steps,
+            ranks=self.group.size,
+            threads=self.job.threads,
+            batch_size=self.job.batch_size,
+        )
+        if self.job.watch:
+            self.reports.snapshot(self.job.watch, self.flat, self.state.progress.step)
+
+    def _iterate(self) -> None:
+        """One step of the optimiser on one global batch."""
+        state, group, small = self.state, self.group, self.small
+        progress, epoch = state.progress, state.progress.epoch
+        clock = time.perf_counter
+        if state.batch == 0:
+            state.sums = {metric.name: metric.zero() for metric, _ in self.running}
+        small.fill(0.0)
+        self.hearing.listen(small)
+        batch = self._compute(epoch)
+        self.reports.put(small[self.times_at])
+        if self.buffers.size:
+            np.multiply(self.buffers, batch.rows, out=small[self.buffers_at], dtype=np.float64)
+
+        before = clock()
+        total = group.all_reduce(small)
+        inside = clock() - before
+        self.reports.take(total[self.times_at])
+        if self.hearing.failed(total):
+            self._raise_together(batch)
+        before = clock()
+        group.reduce_scatter(self.flat.gradients, self.flat.buckets)
+        inside += clock() - before
+
+        self.hearing.obey(total)
+        loss_sum, weight, rows = (float(total[i]) for i in (_LOSS, _WEIGHT, _ROWS))
+        rate = self._update(1.0 / weight if weight > 0 else 0.0)
+        if self.buffers.size:
+            np.divide(total[self.buffers_at], rows, out=self.buffers, casting="same_kind")
+        before = clock()
+        group.all_gather(self.flat.values, self.flat.buckets)
+        inside += clock() - before + self.updates.exchanging
+        self.flat.touch()
+        loss = loss_sum / weight if weight > 0 else 0.0
+        for metric, place in self.running:
+            state.sums[metric.name] += total[place]
+        self._advance(loss)
+        if progress.step % _CHECK_PARAMETERS == 0:
+            self._check_parameters()
+
+        now, timings = clock(), group.timings
+        seconds = now - self.mark
+        compute, exchange = seconds, timings.exchange
+        if group.size > 1:  # what a verb does besides waiting is exchange, its own overhead too
+            compute, exchange = seconds - inside, max(inside - timings.wait, 0.0)
+        times = (compute, timings.wait, exchange, timings.bytes, batch.rows)
+        timings.reset()
+        self.mark = now
+        self.reports.iteration(self._event(epoch, loss, rate, int(rows), seconds), times)
+        if self.job.watch and progress.step % self.job.watch_every == 0:
+            self.reports.flush()
+            self.reports.snapshot(self.job.watch, self.flat, progress.step)
+
+    def _compute(self, epoch: int) -> Batch:
+        """Run the program on this rank's rows and put its numbers into the small vector."""
+        small, state = self.small, self.state
+        batch = Batch(None, None, 0, Share([]), 0)
+        try:
+            batch = self.batches.get(epoch, state.batch)
+            if not batch.rows:
+                self.flat.gradients.fill(0.0)
+                return batch
+            if self.unchecked:  # every row once: NaN may well not reach the loss (a ReLU drops it)
+                batch.check()
+                self.unchecked -= 1
+            key = RandomKey(self.job.seed, state.progress.step, batch.sample_index)
+            loss, weight, output = self.programs.train(batch.inputs, batch.target, key)
+            small[_LOSS] = loss
+            small[_WEIGHT] = weight
+            small[_ROWS] = batch.rows
+            for metric, place in self.running:
+                small[place] = metric.update(output, batch.target)
+        except Exception as error:  # the other ranks wait for this one: tell them first
+            self.failure = error
+            self.hearing.report(small)
+        return batch
+
+    def _update(self, scale: float) -> float:
+        """Apply the method to this rank's slices; return the learning rate."""
+        state, step = self.state, self.state.progress.step
+        rate = state.learning_rate
+        if rate is None:
+            rate = self.job.method.learning_rate_at(step, self.total_steps)
+        self.updates.step(scale, step=step, learning_rate=rate)
+        return float(rate)
+
+    def _advance(self, loss: float) -> None:
+        state = self.state
+        progress = state.progress
+        progress.step += 1
+        progress.loss = loss
+        state.batch += 1
+        progress.epoch_end = state.batch == self.order.steps_per_epoch
+        if progress.epoch_end:
+            progress.epoch += 1
+            state.batch = 0
+
+    def _event(self, epoch: int, loss: float, rate: float, rows: int, seconds: float) -> Event:
+        metrics = {}
+        if self.root:
+            for metric, _ in self.running:
+                value = metric.result(self.state.sums[metric.name])
+                if np.ndim(value) == 0:
+                    metrics[metric.name] = float(value)
+        return {
+            "type": "iteration",
+            "epoch": epoch,
+            "step": self.state.progress.step,
+            "loss": loss,
+            "learning_rate": rate,
+            "rows": rows,
+            "seconds": seconds,
+            "rate": rows / seconds if seconds > 0 else 0.0,
+            "metrics": metrics,
+        }
+
+    # Between iterations ----------------------------------------------------------------------
+
+    def _hold(self) -> None:
+        """Wait for a resume or a stop; all ranks hear every command together."""
+        self.reports.flush()
+        self.reports.tell("state", state="paused")
+        while self.hearing.pausing and not self.hearing.hear(patience=_PAUSE_POLL):
+            pass
+        if not self.hearing.stopping:
+            self.reports.tell("state", state="running")
+        self._restart_clock()
+
+    def _restart_clock(self) -> None:
+        """Leave what happened between two iterations out of the iterations' times."""
+        self.group.timings.reset()
+        self.mark = time.perf_counter()
+
+    def _validate_and_judge(self, ended: bool) -> Literal["end", "early_stop", "stopped"] | None:
+        """Validate if it is time to, and return why the run ends here, if it does."""
+        job, state = self.job, self.state
+        stale = False
+        if (
+            job.validation is not None
+            and (state.validation_due or ended)
+            and not self.hearing.stopping
+        ):
+            stale = self._validate(state.validation_due)
+            ended = ended or job.end(state.progress)
+        if ended:
+            return "end"
+        if stale:
+            return "early_stop"
+        return "stopped" if self.hearing.stopping else None
+
+    def _validate(self, due: bool) -> bool:
+        """Validate; return whether the early stop says so.
+
+        A validation that is not due but only tells how a run ended leaves no trace in the run's
+        state: a longer run, resumed from there, goes on as if it had not been. One that a stop cut
+        short stays due.
+        """
+        self.reports.flush()
+        job, progress = self.job, self.state.progress
+        start = time.perf_counter()
+        with self.updates.averaged(started=progress.step > 0):
+            metrics = validate(job, self.group, self.programs, self.hearing.hear)
+        stale = False
+        if metrics is not None:
+            self.state.validation_due = False
+            if due:
+                progress.metrics = metrics
+                job.method.observe(metrics)
+                stale = job.early_stop is not None and job.early_stop.update(metrics)
+            event = {
+                "step": progress.step,
+                "epoch": progress.epoch,
+                "seconds": time.perf_counter() - start,
+                "metrics": metrics,
+            }
+            self.reports.history.add_validation(event)
+            self.reports.tell("validation", **event)
+        self._restart_clock()
+        return stale
+
+    def _check_parameters(self) -> None:
+        """Raise if a parameter is no number; all ranks hold the same ones and raise alike."""
+        # One pass without a temporary; a sum that overflows is looked at more closely.
+        if math.isfinite(float(self.flat.values.sum(dtype=np.float64))):
+            return
+        for name in self.flat.names:
+            if not np.isfinite(self.flat.value(name)).all():
+                raise TrainingError(
+                    f"step {self.state.progress.step}: parameters must be finite; {name} holds NaN"
+                    " or infinity. Lower the learning rate or clip the gradients"
+                    " (clip=ClipNorm(1.0))."
+                )
+
+    def _pack(self) -> bytes | None:
+        self._check_parameters()
+        return pack_state(
+            self.job, self.state, self.flat, self.slots, self.plan, self.reports.history
+        )
+
+    def _checkpoint(self) -> bytes | None:
+        self.reports.flush()
+        data = self._pack()
+        progress = self.state.progress
+        self.reports.tell("checkpoint", step=progress.step, epoch=progress.epoch, data=data)
+        self._restart_clock()
+        return data
+
+    def _raise_together(self, batch: Batch) -> None:
+        text = ""
+        if self.failure is not None:
+            progress = self.state.progress
+            rank = f", rank {self.group.rank}" if self.group.size > 1 else ""
+            place = (
+                f"step {progress.step + 1} (epoch {progress.epoch}, batch {self.state.batch}{rank})"
+            )
+            text = describe(self.failure, place, batch, len(self.job.data.partition_sizes))
+        raise_together(self.group, self.failure, text)

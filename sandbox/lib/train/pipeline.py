@@ -1,0 +1,185 @@
+"""What comes before a model, the model, and what its outputs mean: kept in one folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import nn
+from ..core.errors import ArgumentError, CheckpointError, DataError
+from ..data import Scaler, TextEncoder
+from ..data.sequences import SequenceDataset
+from .model_io import load_model, save_model
+
+__all__ = ["Pipeline"]
+
+_KINDS: dict[str, Any] = {"text": TextEncoder, "scaler": Scaler}
+_FILE = "pipeline.json"
+
+
+class Pipeline:
+    """A trained model with the encoder or scaler it was trained behind.
+
+    Parameters
+    ----------
+    before : TextEncoder, Scaler or None
+        Turns texts or a table into the model's inputs.
+    model : Module
+        Gives logits: (rows, classes), or (rows, 1) for one yes or no.
+    labels : list of str, optional
+        What the classes are called.
+    threshold : float in [0, 1], default=0.5
+        From which probability on class 1 is chosen, where there are two.
+
+    Raises
+    ------
+    ArgumentError : an argument is of another kind.
+
+    Notes
+    -----
+    `save` writes a folder: `pipeline.json`, `model.safetensors`, and the files of `before`. No
+    pickle and no code is in it.
+
+    Examples
+    --------
+    >>> from sandbox.lib.data import Scaler
+    >>> import tempfile
+    >>> scaler = Scaler.fit({"age": [20, 40], "amount": [1.0, 9.0]}, log=["amount"])
+    >>> pipeline = Pipeline(scaler, nn.Sequential(fc=nn.Linear(2, 2, rng=0)), labels=["no", "yes"])
+    >>> folder = pipeline.save(tempfile.mkdtemp() + "/fraud")
+    >>> again = Pipeline.load(folder)
+    >>> table = {"amount": [3.0], "age": [25]}
+    >>> bool((again.probabilities(table) == pipeline.probabilities(table)).all())
+    True
+    """
+
+    def __init__(
+        self,
+        before: TextEncoder | Scaler | None,
+        model: nn.Module,
+        *,
+        labels: Sequence[str] | None = None,
+        threshold: float = 0.5,
+    ) -> None:
+        if before is not None and not isinstance(before, TextEncoder | Scaler):
+            raise ArgumentError(
+                f"Pipeline: `before` must be a TextEncoder, a Scaler or None; got {before!r}."
+            )
+        if not isinstance(model, nn.Module):
+            raise ArgumentError(
+                f"Pipeline: `model` must be a Module; got {model!r}. The order is "
+                "Pipeline(encoder_or_scaler, model)."
+            )
+        if not 0 <= float(threshold) <= 1:
+            raise ArgumentError(f"Pipeline: `threshold` must be in [0, 1]; got {threshold!r}.")
+        self.before, self.model = before, model
+        self.labels = None if labels is None else tuple(map(str, labels))
+        self.threshold = float(threshold)
+
+    def outputs(self, data: Any, *, batch_size: int = 256) -> NDArray[np.float32]:
+        """Return the model's outputs for texts, a table or an array, one row each.
+
+        Texts are put into batches of about the same length, and come back in their own order.
+        """
+        if isinstance(self.before, TextEncoder):
+            return self._of_texts(self.before, data, batch_size)
+        x = np.asarray(data, np.float32) if self.before is None else self.before.table(data)
+        if not len(x):
+            raise DataError("Pipeline: there must be at least one row; got 0.")
+        parts = [self.model(x[at : at + batch_size]) for at in range(0, len(x), batch_size)]
+        return np.concatenate([np.asarray(part) for part in parts])
+
+    def _of_texts(self, encoder: TextEncoder, texts: Any, batch_size: int) -> NDArray[np.float32]:
+        ids = encoder.encode(texts)
+        if not ids:
+            raise DataError("Pipeline: there must be at least one text; got 0.")
+        rows = SequenceDataset(ids, np.zeros(len(ids), np.int64), ids=len(encoder.vocabulary))
+        order = rows.order(batch_size, seed=0, shuffle=False)
+        found: NDArray[np.float32] | None = None
+        for k in range(order.steps_per_epoch):
+            share = order.batch(0, k)
+            made = np.asarray(self.model(rows.batch(share)[0]))
+            if found is None:
+                found = np.empty((len(ids), *made.shape[1:]), made.dtype)
+            found[share[0][1]] = made
+        return np.asarray(found)
+
+    def probabilities(self, data: Any, *, batch_size: int = 256) -> NDArray[np.float64]:
+        """Return the probability of each class, shape (rows, classes)."""
+        logits = self.outputs(data, batch_size=batch_size).astype(np.float64)
+        if logits.ndim == 1 or logits.shape[1] == 1:
+            column = logits.reshape(-1, 1)
+            logits = np.concatenate((np.zeros_like(column), column), axis=1)
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+    def predict(self, data: Any, *, batch_size: int = 256) -> NDArray[Any]:
+        """Return the class of each row: its label if there are any, else its number."""
+        found = self.probabilities(data, batch_size=batch_size)
+        if found.shape[1] == 2:
+            chosen = (found[:, 1] >= self.threshold).astype(np.int64)
+        else:
+            chosen = found.argmax(axis=1)
+        return chosen if self.labels is None else np.array(self.labels)[chosen]
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write everything into a folder, `pipeline.json` last, and return it."""
+        place = Path(folder)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            (place / _FILE).unlink(missing_ok=True)
+            save_model(self.model, place / "model.safetensors")
+            if self.before is not None:
+                self.before.save(place)
+            kind = next((k for k, c in _KINDS.items() if isinstance(self.before, c)), None)
+            settings = {
+                "format": "pipeline 1",
+                "before": kind,
+                "labels": self.labels,
+                "threshold": self.threshold,
+            }
+            from .checkpoint import write_atomic
+
+            write_atomic(place / _FILE, (json.dumps(settings, indent=1) + "\n").encode())
+        except OSError as error:
+            raise CheckpointError(
+                f"{place}: the pipeline must be written there; got {error}."
+            ) from error
+        return place
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Pipeline:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        CheckpointError : a file is missing, damaged or of another kind.
+        """
+        place = Path(folder)
+        try:
+            found = json.loads((place / _FILE).read_text(encoding="utf-8"))
+            if found["format"] != "pipeline 1" or found["before"] not in (None, *_KINDS):
+                raise KeyError("format")
+            labels, threshold = found["labels"], found["threshold"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"{place}: must be a folder that Pipeline.save wrote; got {error!r}."
+            ) from None
+        try:
+            before = None if found["before"] is None else _KINDS[found["before"]].load(place)
+        except DataError as error:
+            raise CheckpointError(f"{place}: {error}") from None
+        model = load_model(place / "model.safetensors")
+        return cls(before, model, labels=labels, threshold=threshold)
+
+    def __repr__(self) -> str:
+        return (
+            f"Pipeline({self.before!r}, {type(self.model).__name__}, labels={self.labels}, "
+            f"threshold={self.threshold})"
+        )

@@ -1,0 +1,87 @@
+"""The programs of one run: compiled when a new shape of batch comes along, with one kernel plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import engine, nn
+from ..core import FlatParameters, ProgramCache
+from ..criterion import Criterion
+from ..data import DataSpec
+from ..engine.oplist import Spec
+from ..engine.random import RandomKey
+
+__all__ = ["Programs"]
+
+
+class Programs:
+    """Training and prediction programs of a model, by the shape of the batch.
+
+    Parameters
+    ----------
+    model, criterion : Module, Criterion
+        What is computed.
+    flat : FlatParameters or None
+        Where gradients go; None for prediction only.
+    threads : int > 0
+        Of each program.
+    plan : KernelPlan or None
+        A plan that is not frozen takes up the choices that are timed when programs are made.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        criterion: Criterion,
+        flat: FlatParameters | None,
+        *,
+        threads: int,
+        plan: engine.KernelPlan | None,
+    ) -> None:
+        self.model = model
+        self.criterion = criterion
+        self.flat = flat
+        self.threads = threads
+        self.plan = plan
+        self.eager: str | None = None
+        """Why the model runs eagerly, None where it does not."""
+        self._cache = ProgramCache(16)
+
+    def prepare(self, spec: DataSpec, rows: int, *, training: bool) -> None:
+        """Make the program for batches of this many rows."""
+        x = Spec((rows, *spec.x.shape), spec.x.dtype)
+        if training:
+            self._training(x, Spec((rows, *spec.y.shape), spec.y.dtype))
+        else:
+            self._predicting(x)
+
+    def train(self, inputs: Any, target: Any, key: RandomKey) -> tuple[float, float, Any]:
+        """Return loss sum, weight sum and output, and fill the gradients of the loss sum."""
+        found: tuple[float, float, Any] = self._training(inputs, target).run(inputs, target, key)
+        return found
+
+    def predict(self, inputs: Any) -> Any:
+        """Return the model's output, valid until the next call."""
+        return self._predicting(inputs).run(inputs)
+
+    def _training(self, inputs: Any, target: Any) -> Any:
+        if self.flat is None:
+            raise RuntimeError("these programs were made for prediction")
+        program = self._cache.train(
+            self.model,
+            self.criterion,
+            self.flat,
+            inputs,
+            target,
+            threads=self.threads,
+            plan=self.plan,
+        )
+        self.eager = getattr(program, "reason", None)
+        return program
+
+    def _predicting(self, inputs: Any) -> Any:
+        program = self._cache.predict(
+            self.model, inputs, flat=self.flat, threads=self.threads, plan=self.plan
+        )
+        self.eager = getattr(program, "reason", None)
+        return program

@@ -1,0 +1,259 @@
+"""The state of a run between two iterations: what a checkpoint keeps and a resumed run takes up."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import nn
+from ..core.errors import ArgumentError, CheckpointError
+from ..engine.random import RandomKey
+from .checkpoint import Checkpoint, pack
+from .triggers import Progress
+
+if TYPE_CHECKING:
+    from ..core import FlatParameters
+    from .group import Group
+    from .history import History
+    from .job import TrainJob
+
+__all__ = ["RunState", "Slots", "check_fits", "fingerprint", "pack_state", "restore_state"]
+
+_NO_CURE = "Give the run its own folder, or resume=None to start anew."
+
+
+@dataclass
+class RunState:
+    """Where a run stands.
+
+    Parameters
+    ----------
+    progress : Progress
+        Iterations and epochs done, last loss, latest validation.
+    batch : int
+        Batches done of the running epoch.
+    validation_due : bool
+        A validation should have followed the last iteration; a stop came first.
+    learning_rate : float or None
+        The rate set by hand, None for the method's schedule.
+    sums : dict of arrays
+        Each metric's sums over the running epoch.
+    """
+
+    progress: Progress = field(default_factory=Progress)
+    batch: int = 0
+    validation_due: bool = False
+    learning_rate: float | None = None
+    sums: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+
+class Slots:
+    """The optimiser's vectors for this rank's slices of the flat parameters.
+
+    Parameters
+    ----------
+    method, flat, group
+        Whose slots, of which parameters, of which rank.
+    """
+
+    def __init__(self, method: Any, flat: FlatParameters, group: Group) -> None:
+        self.flat = flat
+        self.group = group
+        self.ranges = _joined(flat.slice(group.rank))
+        self.state = method.init_slice(sum(stop - start for start, stop in self.ranges))
+        self.views: list[dict[str, NDArray[np.float32]]] = []
+        at = 0
+        for start, stop in self.ranges:
+            end = at + stop - start
+            self.views.append({name: vector[at:end] for name, vector in self.state.items()})
+            at = end
+        self._scratch: NDArray[np.float32] | None = None
+
+    def gather(self) -> dict[str, NDArray[np.float32]]:
+        """Return every slot of every parameter by name. Collective; the arrays are copies."""
+        found = {}
+        for name in self.state:
+            if self._scratch is None:
+                self._scratch = self.group.allocate(self.flat.values.size)
+            vector = self._scratch
+            for (start, stop), view in zip(self.ranges, self.views, strict=True):
+                vector[start:stop] = view[name]
+            self.group.all_gather(vector, self.flat.buckets)
+            for parameter, (start, stop, shape) in self.flat.views.items():
+                found[f"slot/{name}/{parameter}"] = vector[start:stop].reshape(shape).copy()
+            self.group.barrier()  # others read this vector until they have begun another verb
+        return found
+
+    def load(self, tensors: Mapping[str, NDArray[Any]]) -> None:
+        """Take this rank's slices out of what `gather` returned."""
+        for name in self.state:
+            vector = np.zeros(self.flat.values.size, np.float32)
+            for parameter, (start, stop, _) in self.flat.views.items():
+                key = f"slot/{name}/{parameter}"
+                if key not in tensors:
+                    raise CheckpointError(f"checkpoint: must hold {key}; it does not.")
+                vector[start:stop] = tensors[key].ravel()
+            for (start, stop), view in zip(self.ranges, self.views, strict=True):
+                view[name][:] = vector[start:stop]
+
+
+def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join slices that touch: one rank alone has one slice, the whole vector."""
+    joined: list[tuple[int, int]] = []
+    for start, stop in ranges:
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], stop)
+        else:
+            joined.append((start, stop))
+    return joined
+
+
+def fingerprint(job: TrainJob) -> dict[str, Any]:
+    """Return what must be the same for a checkpoint to fit a job."""
+    model = job.model
+    shapes = [[name, list(p.shape)] for name, p in model.named_parameters()]
+    shapes += [[name, list(b.shape)] for name, b in model.named_buffers()]
+    try:
+        spec: Any = nn.to_spec(model)
+    except ArgumentError:  # a class that is not registered: its parameters must tell
+        spec = None
+    return {
+        "shapes": shapes,
+        "model": spec,
+        "seed": int(job.seed),
+        "batch_size": int(job.batch_size),
+        "data": {
+            "partition_sizes": [int(n) for n in job.data.partition_sizes],
+            "content": _content(job.data),
+        },
+        "method": _method_name(job.method),
+    }
+
+
+def _content(data: Any) -> str | None:
+    """Return a digest of the row's form and of some rows, where every rank can read them.
+
+    Of rows as they come in batches: a worker may store them in another way.
+    """
+    digest = hashlib.blake2b(str(data.spec).encode(), digest_size=8)
+    if data.shared:
+        first, n = next((p, n) for p, n in enumerate(data.partition_sizes) if n)
+        some = np.linspace(0, n - 1, min(n, 16)).astype(np.int64)
+        for array in data.rows(first, some, random=RandomKey(0)):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _method_name(method: Any) -> str:
+    return str(getattr(method, "registry_name", "") or type(method).__name__)
+
+
+def check_fits(checkpoint: Checkpoint, job: TrainJob) -> None:
+    """Refuse a checkpoint of another model, seed, data set, batch size or method.
+
+    Raises
+    ------
+    CheckpointError : names what differs and both values.
+    """
+    # Through JSON, so that tuples and lists compare alike.
+    ours = json.loads(json.dumps(fingerprint(job)))
+    theirs = checkpoint.meta["fingerprint"]
+    for key, wanted in (("seed", "seed"), ("batch_size", "batch size"), ("method", "method")):
+        if ours[key] != theirs[key]:
+            raise CheckpointError(
+                f"checkpoint of step {checkpoint.step}: its {wanted} must be this run's"
+                f" {ours[key]!r}; got {theirs[key]!r}. {_NO_CURE}"
+            )
+    for mine, its in zip(ours["shapes"], theirs["shapes"], strict=False):
+        if mine != its:
+            raise CheckpointError(
+                f"checkpoint of step {checkpoint.step}: it must be of this model, whose"
+                f" {mine[0]} has shape {tuple(mine[1])}; got {its[0]} of shape {tuple(its[1])}."
+                f" {_NO_CURE}"
+            )
+    specs = ours["model"], theirs["model"]
+    if len(ours["shapes"]) != len(theirs["shapes"]) or (None not in specs and specs[0] != specs[1]):
+        raise CheckpointError(
+            f"checkpoint of step {checkpoint.step}: it must be of this model (spec"
+            f" {_short(specs[0])}); got another one (spec {_short(specs[1])}). {_NO_CURE}"
+        )
+    if ours["data"] != theirs["data"]:
+        sizes = [x["data"]["partition_sizes"] for x in (ours, theirs)]
+        what = (
+            f"partitions of {sizes[0]} rows; got {sizes[1]}"
+            if sizes[0] != sizes[1]
+            else f"rows that read {ours['data']['content']}; got {theirs['data']['content']}"
+        )
+        raise CheckpointError(
+            f"checkpoint of step {checkpoint.step}: it must be of this run's data, {what}."
+            f" {_NO_CURE}"
+        )
+
+
+def _short(spec: Any) -> str:
+    return hashlib.blake2b(json.dumps(spec).encode(), digest_size=4).hexdigest()
+
+
+def pack_state(
+    job: TrainJob, state: RunState, flat: FlatParameters, slots: Slots, plan: str, history: History
+) -> bytes | None:
+    """Return the run as checkpoint bytes on rank 0, None elsewhere. Collective."""
+    gathered = slots.gather()
+    if slots.group.rank:
+        return None
+    tensors: dict[str, NDArray[Any]] = dict(gathered)
+    for name, (start, stop, shape) in flat.views.items():
+        tensors[f"parameter/{name}"] = flat.values[start:stop].reshape(shape)
+    for name, buffer in job.model.named_buffers():
+        tensors[f"buffer/{name}"] = buffer.data
+    if job.checkpoint is None or job.checkpoint.history:
+        tensors |= {f"history/{k}": v for k, v in history.to_arrays().items()}
+    progress = state.progress
+    config = getattr(job.method, "config", None)
+    meta = {
+        "step": progress.step,
+        "epoch": progress.epoch,
+        "epoch_end": progress.epoch_end,
+        "position": state.batch,
+        "loss": progress.loss,
+        "metrics": progress.metrics,
+        "sums": {name: values.tolist() for name, values in state.sums.items()},
+        "validation_due": state.validation_due,
+        "learning_rate": state.learning_rate,
+        "early_stop": None if job.early_stop is None else job.early_stop.state(),
+        "fingerprint": fingerprint(job),
+        "method": config() if callable(config) else None,
+        "method_memory": job.method.memory(),
+        "random": "PCG64 by (seed, epoch, partition); Philox by (seed, module path, step)",
+        "ranks": slots.group.size,
+        "threads": job.threads,
+        "plan": plan,
+        "validations": history.validations,
+    }
+    return pack(meta, tensors, "checkpoint")
+
+
+def restore_state(
+    checkpoint: Checkpoint, job: TrainJob, flat: FlatParameters, slots: Slots
+) -> RunState:
+    """Put a checkpoint into the model and the slots, and return where the run stands."""
+    from .model_io import fill
+
+    fill(job.model, checkpoint.tensors, f"checkpoint of step {checkpoint.step}")
+    slots.load(checkpoint.tensors)
+    flat.touch()
+    meta = checkpoint.meta
+    job.method.remember(meta.get("method_memory", {}))
+    if job.early_stop is not None and meta["early_stop"] is not None:
+        job.early_stop.load(meta["early_stop"])
+    progress = Progress(
+        meta["step"], meta["epoch"], meta["epoch_end"], meta["loss"], dict(meta["metrics"])
+    )
+    sums = {name: np.array(values, np.float64) for name, values in meta["sums"].items()}
+    return RunState(progress, meta["position"], meta["validation_due"], meta["learning_rate"], sums)

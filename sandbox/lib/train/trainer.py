@@ -1,0 +1,467 @@
+"""The front of this room: a model, a criterion and a method, and what one does with them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Any, Literal
+
+from numpy.typing import ArrayLike, NDArray
+
+from .. import engine, nn
+from ..core import validate as check
+from ..core.errors import ArgumentError, DataError, TrainingError
+from ..criterion import Criterion
+from ..data import Dataset, as_dataset
+from ..metrics import Metric
+from ..optim import Method
+from ..optim.clipping import Clip
+from .arguments import check_clip, check_metrics, check_parts, default_metrics, sort_callbacks
+from .backend import Backend, Interrupted, LocalBackend
+from .background import BackgroundRun
+from .callbacks import Callback, Summary
+from .checkpoint import Checkpoints, CheckpointStore, unpack
+from .control import Control
+from .events import Event
+from .history import History
+from .job import Result, TrainJob
+from .model_io import fill
+from .predictor import Predictor
+from .triggers import EarlyStopping, EveryEpoch, Trigger, end_trigger
+from .updates import lend_average
+
+__all__ = ["Trainer"]
+
+_log = logging.getLogger("sandbox.train")
+State = Literal["idle", "running", "paused", "retrying", "done", "failed", "stopped"]
+
+
+class Trainer:
+    """Trains a model on data, here or wherever its backend takes it.
+
+    Parameters
+    ----------
+    model : Module
+        Trained in place.
+    criterion : Criterion
+        What the loss is.
+    method : Method
+        How the parameters follow the gradients.
+    batch_size : int > 0, default=128
+        Rows of a global batch, over all ranks. Any number; the last batch may be smaller.
+    metrics : sequence of Metric, optional
+        Measured in validation and, those with a small state, while training. Default: the loss, and
+        Top1 for criterions over classes.
+    seed : int, default=0
+        Order of rows and dropout masks: same seed, same bits.
+    threads : int, optional
+        Cores of one rank; all that are there by default.
+    backend : Backend, optional
+        LocalBackend() by default; `spark.SparkBackend(...)` distributes the same run.
+    clip : Clip, optional
+        `optim.ClipNorm(1.0)` or `optim.ClipValue(0.5)`.
+    checkpoint : path or Checkpoints, optional
+        Where the state is kept, after each epoch unless told otherwise.
+    summary : path or Summary, optional
+        Where TensorBoard event files go.
+    callbacks : sequence of Callback
+        Called with every event.
+    progress : "auto", None or Callback, default="auto"
+        What shows how far the run is.
+    watch : names of parameters
+        Copied out every `watch_every` iterations for whoever subscribes (the filter viewer).
+    plan : KernelPlan or str, optional
+        Choices of kernels to go by; the machine's own by default.
+
+    Raises
+    ------
+    ArgumentError : an argument is outside of what it may be.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sandbox.lib import criterion, nn, optim
+    >>> x = np.random.default_rng(0).normal(size=(256, 4)).astype("f4")
+    >>> y = (x[:, 0] > 0).astype("i8")
+    >>> trainer = Trainer(nn.zoo.mlp([4, 16, 2], rng=0), criterion.CrossEntropy(),
+    ...                   optim.SGD(0.5), batch_size=32, progress=None, threads=1)
+    >>> history = trainer.fit((x, y), epochs=10)
+    >>> bool(history["loss"][-1] < 0.3)
+    True
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        criterion: Criterion,
+        method: Method,
+        *,
+        batch_size: int = 128,
+        metrics: Iterable[Metric] | None = None,
+        seed: int = 0,
+        threads: int | None = None,
+        backend: Backend | None = None,
+        clip: Clip | None = None,
+        checkpoint: str | os.PathLike[str] | Checkpoints | None = None,
+        summary: str | os.PathLike[str] | Summary | None = None,
+        callbacks: Iterable[Callback | EarlyStopping] = (),
+        progress: Any = "auto",
+        watch: Iterable[str] = (),
+        watch_every: int = 20,
+        plan: Any = None,
+    ) -> None:
+        check_parts(model, criterion, method)
+        self.model = model
+        self.criterion = criterion
+        self.method = method
+        self.batch_size = check.positive_int("batch_size", batch_size)
+        self.metrics = default_metrics(criterion) if metrics is None else check_metrics(metrics)
+        self.seed = check.non_negative_int("seed", seed)
+        self.backend: Backend = LocalBackend() if backend is None else backend
+        self.threads = self._choose_threads(threads)
+        check_clip(clip)
+        self.clip = clip
+        self.plan = plan
+        if checkpoint is not None and not isinstance(checkpoint, Checkpoints):
+            checkpoint = Checkpoints(checkpoint)
+        self.checkpoint: Checkpoints | None = checkpoint
+        self.watch = tuple(watch)
+        known = [name for name, _ in model.named_parameters()]
+        for name in self.watch:
+            check.one_of("watch", name, known)
+        self.watch_every = check.positive_int("watch_every", watch_every)
+
+        self.callbacks, self._early_stop = sort_callbacks(callbacks, summary, progress)
+
+        self.history = History()
+        self.result: Result | None = None
+        self._state: State = "idle"
+        self._control = Control()
+        self._lock = threading.Lock()
+        self._subscribers: tuple[Callable[[Event], object], ...] = ()
+        self._store: CheckpointStore | None = None
+        self._stored = -1  # step of the newest checkpoint file of this run
+        self._last: bytes | None = None
+        self._background: BackgroundRun | None = None
+        self._busy = False
+        self._predictor: Predictor | None = None
+
+    def _choose_threads(self, threads: int | None) -> int:
+        if threads is not None:
+            return check.positive_int("threads", threads)
+        own = getattr(self.backend, "threads", None)
+        return int(own()) if callable(own) else engine.threads.cpu_count()
+
+    # Training --------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        data: Any,
+        *,
+        epochs: int | None = None,
+        steps: int | None = None,
+        end: Trigger | None = None,
+        validation: Any = None,
+        validate: Trigger | str = "epoch",
+        resume: str | os.PathLike[str] | None = None,
+        background: bool = False,
+        early_stop: EarlyStopping | None = None,
+    ) -> Any:
+        """Train until `epochs`, `steps` or `end` is reached.
+
+        Parameters
+        ----------
+        data : (x, y), Dataset, or what the backend takes
+            Training rows.
+        epochs, steps, end : int, int, Trigger
+            One of them: passes or iterations in all (a resumed run counts those before), or a
+            condition such as `MaxEpoch(20) | MaxScore(0.99)`.
+        validation : like `data`, optional
+            Rows the metrics are measured on, when `validate` fires and at the end.
+        validate : "epoch" or Trigger, default="epoch"
+            When to validate.
+        resume : None, "auto" or path
+            None: start at step 0 with the model's present weights and fresh optimiser state.
+            "auto": go on from the newest whole checkpoint, else from this trainer's last state,
+            else start. A path: go on from that file.
+        background : bool, default=False
+            Return at once and train in a thread; see `wait`.
+        early_stop : EarlyStopping, optional
+            Ends the run when the validation stands still.
+
+        Returns
+        -------
+        History, or with `background` this trainer
+
+        Raises
+        ------
+        DataError, ShapeError : the data are bad, or do not fit the model.
+        TrainingError : the loss is no number; or a run is going on already.
+        CheckpointError : the checkpoint belongs to another model, seed or data set.
+        KeyboardInterrupt : after Ctrl-C, once the iteration under way is through. The model, the
+            history and `fit(resume="auto")` hold its state.
+        """
+        with self._lock:
+            if self._busy:
+                raise TrainingError(
+                    "fit: only one run of a trainer can go on; got a second."
+                    " Call stop() and wait() first."
+                )
+            self._busy = True
+        try:
+            job = self._job(data, epochs, steps, end, validation, validate, early_stop)
+            self._prepare_start(job, resume)
+            self._control.clear()
+            self._state = "running"
+            self._background = None
+            if background:
+                self._background = BackgroundRun(lambda: self._run(job), self._control.stop)
+                return self
+        except BaseException:
+            self._busy = False
+            raise
+        self._run(job)
+        return self.history
+
+    def _job(
+        self,
+        data: Any,
+        epochs: int | None,
+        steps: int | None,
+        end: Trigger | None,
+        validation: Any,
+        when: Trigger | str,
+        early_stop: EarlyStopping | None,
+    ) -> TrainJob:
+        end = end_trigger(epochs, steps, end)
+        if when != "epoch" and not callable(when):
+            raise ArgumentError(f"fit: `validate` must be 'epoch' or a Trigger; got {when!r}.")
+        rule = early_stop or self._early_stop
+        if rule is not None:
+            if validation is None:
+                raise ArgumentError("fit: `validation` must be given for an early stop; got None.")
+            check.one_of(
+                "EarlyStopping.monitor",
+                rule.monitor.lower(),
+                [metric.name.lower() for metric in self.metrics],
+                "Add it to Trainer(metrics=...).",
+            )
+        plan = self.plan
+        return TrainJob(
+            model=self.model,
+            criterion=self.criterion,
+            method=self.method,
+            data=self._dataset(data),
+            end=end,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            validation=None if validation is None else self._dataset(validation),
+            validate=EveryEpoch() if isinstance(when, str) else when,
+            metrics=self.metrics,
+            clip=self.clip,
+            threads=self.threads,
+            plan=plan if plan is None or isinstance(plan, str) else plan.to_json(),
+            checkpoint=None if self.checkpoint is None else self.checkpoint.policy(),
+            early_stop=rule,
+            watch=self.watch,
+            watch_every=self.watch_every,
+        )
+
+    def _dataset(self, data: Any) -> Dataset:
+        if not isinstance(data, Dataset):
+            adapt = getattr(self.backend, "adapt", None)
+            data = as_dataset(data) if adapt is None else adapt(data)
+        if not sum(data.partition_sizes):
+            raise DataError(f"{data!r}: must have at least one row; got 0.")
+        dataset: Dataset = data
+        return dataset
+
+    def _prepare_start(self, job: TrainJob, resume: str | os.PathLike[str] | None) -> None:
+        """Find the checkpoint to start from, and the history that belongs to it."""
+        self._store = None if self.checkpoint is None else self.checkpoint.store()
+        self._stored = -1
+        if resume == "auto":
+            found = None if self._store is None else self._store.latest()
+            job.start = found[1] if found is not None else self._last
+        elif resume is not None:
+            job.start = CheckpointStore.read(resume)
+        if self._store is not None and (resume != "auto" or job.start is None):
+            self._store.new_run()
+        if job.start is None:
+            self.history = History()
+            return
+        start = unpack(job.start, "checkpoint")
+        from .state import check_fits
+
+        check_fits(start, job)
+        self.history = History.from_arrays(start.group("history"), start.meta["validations"])
+
+    def _run(self, job: TrainJob) -> None:
+        started: list[Callback] = []
+        try:
+            for callback in self.callbacks:
+                callback.on_start(self)
+                started.append(callback)
+            result = self.backend.run(job, self._receive, self._control.poll)
+            self._take(result)
+            self._finish("stopped" if result.reason == "stopped" else "done")
+        except KeyboardInterrupt as error:
+            if isinstance(error, Interrupted):
+                self._take(error.result)
+            elif self._last is not None and not isinstance(self.backend, LocalBackend):
+                self._fill(self._last)
+            self._finish("stopped")
+            raise
+        except BaseException:
+            self._finish("failed")
+            raise
+        finally:
+            self._busy = False
+            for callback in started:
+                callback.on_end(self)
+
+    def _take(self, result: Result) -> None:
+        self.result = result
+        if result.state is not None:
+            self._last = result.state
+            if self._store is not None and self._stored != result.step:
+                self._receive({"type": "checkpoint", "step": result.step, "data": result.state})
+            if not isinstance(self.backend, LocalBackend):  # it trained this very model
+                self._fill(result.state)
+
+    def _fill(self, data: bytes) -> None:
+        fill(self.model, unpack(data, "checkpoint").tensors, "the run's last state")
+
+    def _finish(self, state: State) -> None:
+        self._receive({"type": "state", "state": state})
+
+    def _receive(self, event: Event) -> None:
+        """Take an event from the loop: keep it, store checkpoints, pass it on."""
+        kind = event["type"]
+        if kind == "iteration":
+            self.history.append(event)
+        elif kind == "validation":
+            self.history.add_validation(event)
+        elif kind == "state":
+            self._state = event["state"]
+        elif kind == "checkpoint" and "data" in event:
+            self._last = event["data"]
+            if self._store is None:
+                return
+            path = self._store.save(event["data"], event["step"])
+            self._stored = event["step"]
+            event = {**event, "path": str(path)}
+            del event["data"]
+        for callback in self.callbacks:
+            callback.on_event(self, event)
+        for function in self._subscribers:
+            try:
+                function(event)
+            except Exception:  # a display must not end a training
+                _log.warning("subscriber %r failed and is left out", function, exc_info=True)
+                self._unsubscribe(function)
+
+    # While it runs ---------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """What goes on: "idle", "running", "paused", "retrying", "done", "failed" or "stopped"."""
+        return self._state
+
+    @property
+    def running(self) -> bool:
+        """Whether a fit goes on (paused ones too)."""
+        return self._busy
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended the background run, until `wait` raises it."""
+        return None if self._background is None else self._background.error
+
+    def wait(self, timeout: float | None = None) -> History:
+        """Wait for a background run, raise what it raised, and return the history.
+
+        Raises
+        ------
+        TimeoutError : it still goes on after `timeout` seconds.
+        """
+        run = self._background
+        if run is not None and not run.inside and not run.wait(timeout):
+            raise TimeoutError(f"the training still goes on after {timeout} s")
+        return self.history
+
+    def pause(self) -> None:
+        """Hold after the running iteration."""
+        self._control.pause()
+
+    def resume_training(self) -> None:
+        """Go on after a pause."""
+        self._control.resume()
+
+    def stop(self) -> None:
+        """End after the running iteration; `fit` returns, `wait` waits for it."""
+        if self._busy:
+            self._control.stop()
+
+    def set_learning_rate(self, value: float | None) -> None:
+        """Use this learning rate from the next iteration on; None: the method's schedule again."""
+        self._control.learning_rate(value)
+
+    def subscribe(self, function: Callable[[Event], object]) -> Callable[[], None]:
+        """Call a function with every event, in the thread that trains; be quick in it.
+
+        Returns
+        -------
+        callable
+            Ends the subscription.
+        """
+        with self._lock:
+            self._subscribers = (*self._subscribers, function)
+        return lambda: self._unsubscribe(function)
+
+    def _unsubscribe(self, function: Callable[[Event], object]) -> None:
+        with self._lock:
+            self._subscribers = tuple(f for f in self._subscribers if f is not function)
+
+    # Using the model -------------------------------------------------------------------------
+
+    def evaluate(self, data: Any) -> dict[str, Any]:
+        """Return the metrics over a data set by name, measured in this process."""
+        dataset = data if isinstance(data, Dataset) else as_dataset(data)
+        return self._here().evaluate(dataset, self.metrics)
+
+    def predict(self, x: ArrayLike, *, batch_size: int | None = None) -> NDArray[Any]:
+        """Return the model's outputs for an array of inputs, one row each."""
+        return self._here().predict(x, batch_size)
+
+    def averaged(self) -> AbstractContextManager[nn.Module]:
+        """Lend the model the averaged weights of the last fit, for `optim.Averaged` methods.
+
+        Examples
+        --------
+        >>> with trainer.averaged() as model:  # doctest: +SKIP
+        ...     save_model(model, "average.safetensors")
+        """
+        tensors = None if self._last is None else unpack(self._last, "checkpoint").tensors
+        return lend_average(self.model, self.method, tensors)
+
+    def _here(self) -> Predictor:
+        if self._predictor is None:
+            local = isinstance(self.backend, LocalBackend)
+            self._predictor = Predictor(
+                self.model,
+                self.criterion,
+                batch_size=self.batch_size,
+                threads=self.threads if local else engine.threads.cpu_count(),
+            )
+        return self._predictor
+
+    def __repr__(self) -> str:
+        return (
+            f"Trainer({type(self.model).__name__}, {self.criterion!r}, {self.method!r},"
+            f" batch_size={self.batch_size}, backend={type(self.backend).__name__},"
+            f" state={self._state!r}, steps={len(self.history)})"
+        )

@@ -1,0 +1,312 @@
+"""When something happens: questions that every rank answers alike after each iteration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..core.errors import ArgumentError
+
+__all__ = [
+    "And",
+    "EarlyStopping",
+    "EveryEpoch",
+    "EverySteps",
+    "MaxEpoch",
+    "MaxScore",
+    "MaxSteps",
+    "MinLoss",
+    "Never",
+    "Or",
+    "Progress",
+    "Trigger",
+]
+
+
+@dataclass
+class Progress:
+    """Where a run stands after an iteration: the same numbers on every rank.
+
+    Parameters
+    ----------
+    step : int
+        Iterations done.
+    epoch : int
+        Whole passes over the data done.
+    epoch_end : bool
+        Whether this iteration ended a pass.
+    loss : float
+        Mean loss of this iteration's global batch.
+    metrics : dict
+        The latest validation, empty before the first.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    epoch_end: bool = False
+    loss: float = math.inf
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+class Trigger:
+    """A question about a run's progress; combine with `&` and `|`.
+
+    A trigger holds no state and looks at nothing but the progress, so that all ranks agree and a
+    resumed run decides as the undisturbed one.
+
+    Examples
+    --------
+    >>> end = MaxEpoch(10) | MinLoss(0.01)
+    >>> end(Progress(step=7, loss=0.005))
+    True
+    """
+
+    def __call__(self, progress: Progress) -> bool:
+        """Answer."""
+        raise NotImplementedError(f"{type(self).__name__} must define __call__(progress)")
+
+    def total_steps(self, steps_per_epoch: int) -> int | None:
+        """Return the number of iterations after which an end trigger fires, if it is known."""
+        return None
+
+    def __or__(self, other: Trigger) -> Trigger:
+        return Or(self, other)
+
+    def __and__(self, other: Trigger) -> Trigger:
+        return And(self, other)
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{value!r}" for value in vars(self).values())
+        return f"{type(self).__name__}({inner})"
+
+
+def _count(owner: Trigger, name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ArgumentError(
+            f"{type(owner).__name__}: `{name}` must be an integer of at least 1; got {value!r}."
+        )
+    return value
+
+
+class Never(Trigger):
+    """Does not fire."""
+
+    def __call__(self, progress: Progress) -> bool:
+        """Answer no."""
+        return False
+
+
+class EveryEpoch(Trigger):
+    """Fires at the end of every `epochs`-th pass over the data."""
+
+    def __init__(self, epochs: int = 1) -> None:
+        self.epochs = _count(self, "epochs", epochs)
+
+    def __call__(self, progress: Progress) -> bool:
+        """Answer."""
+        return progress.epoch_end and progress.epoch % self.epochs == 0
+
+
+class EverySteps(Trigger):
+    """Fires after every `steps`-th iteration."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = _count(self, "steps", steps)
+
+    def __call__(self, progress: Progress) -> bool:
+        """Answer."""
+        return progress.step % self.steps == 0
+
+
+class MaxEpoch(Trigger):
+    """Fires once `epochs` passes are done."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = _count(self, "epochs", epochs)
+
+    def __call__(self, progress: Progress) -> bool:
+        """Answer."""
+        return progress.epoch >= self.epochs
+
+    def total_steps(self, steps_per_epoch: int) -> int | None:
+        """Return epochs times steps per epoch."""
+        return self.epochs * steps_per_epoch
+
+
+class MaxSteps(Trigger):
+    """Fires once `steps` iterations are done."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = _count(self, "steps", steps)
+
+    def __call__(self, progress: Progress) -> bool:
+        """Answer."""
+        return progress.step >= self.steps
+
+    def total_steps(self, steps_per_epoch: int) -> int | None:
+        """Return the steps."""
+        return self.steps
+
+
+class MinLoss(Trigger):
+    """Fires when the loss of an iteration is below `loss`."""
+
+    def __init__(self, loss: float) -> None:
+        self.loss = float(loss)
+
+    def __call__(self, progress: Progress) -> bool:
+        """Answer."""
+        return progress.loss < self.loss
+
+
+class MaxScore(Trigger):
+    """Fires when the latest validation's metric `name` is above `score`."""
+
+    def __init__(self, score: float, name: str = "top1") -> None:
+        self.score = float(score)
+        self.name = name
+
+    def __call__(self, progress: Progress) -> bool:
+        """Answer."""
+        if not progress.metrics:
+            return False
+        return scalar_metric(progress.metrics, self.name, "MaxScore") > self.score
+
+
+class _Combined(Trigger):
+    def __init__(self, *triggers: Trigger) -> None:
+        if not triggers:
+            raise ArgumentError(f"{type(self).__name__}: at least one trigger is needed; got none.")
+        self.triggers = triggers
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.triggers))})"
+
+    def _totals(self, steps_per_epoch: int) -> list[int | None]:
+        return [trigger.total_steps(steps_per_epoch) for trigger in self.triggers]
+
+
+class Or(_Combined):
+    """Fires when any of its triggers does."""
+
+    def __call__(self, progress: Progress) -> bool:
+        """Answer."""
+        return any(trigger(progress) for trigger in self.triggers)
+
+    def total_steps(self, steps_per_epoch: int) -> int | None:
+        """Return the first end that is known."""
+        return min((n for n in self._totals(steps_per_epoch) if n is not None), default=None)
+
+
+class And(_Combined):
+    """Fires when all of its triggers do at once."""
+
+    def __call__(self, progress: Progress) -> bool:
+        """Answer."""
+        return all([trigger(progress) for trigger in self.triggers])
+
+    def total_steps(self, steps_per_epoch: int) -> int | None:
+        """Return the last end if all are known."""
+        totals = self._totals(steps_per_epoch)
+        known = [n for n in totals if n is not None]
+        return max(known) if len(known) == len(totals) else None
+
+
+class EarlyStopping:
+    """Ends a run when the validation has not got better for `patience` validations.
+
+    Parameters
+    ----------
+    monitor : str
+        Name of the validation metric.
+    patience : int > 0, default=3
+        Validations without an improvement that are borne.
+    min_delta : float, default=0
+        Smaller improvements do not count.
+    mode : "min", "max" or None
+        Whether less is better. None: less for names that hold "loss", more otherwise.
+
+    Examples
+    --------
+    >>> rule = EarlyStopping("top1", patience=2)
+    >>> [rule.update({"top1": score}) for score in (0.5, 0.6, 0.6, 0.55)]
+    [False, False, False, True]
+    """
+
+    def __init__(
+        self,
+        monitor: str = "loss",
+        *,
+        patience: int = 3,
+        min_delta: float = 0.0,
+        mode: str | None = None,
+    ) -> None:
+        if mode not in (None, "min", "max"):
+            raise ArgumentError(
+                f"EarlyStopping: `mode` must be 'min', 'max' or None; got {mode!r}."
+            )
+        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
+            raise ArgumentError(
+                f"EarlyStopping: `patience` must be an integer of at least 1; got {patience!r}."
+            )
+        self.monitor = monitor
+        self.patience = patience
+        self.min_delta = abs(float(min_delta))
+        self.mode = mode or ("min" if "loss" in monitor.lower() else "max")
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the validations of an earlier run."""
+        self.best = math.inf if self.mode == "min" else -math.inf
+        self.waited = 0
+
+    def update(self, metrics: Mapping[str, Any]) -> bool:
+        """Take in one validation and tell whether to end."""
+        value = scalar_metric(metrics, self.monitor, "EarlyStopping")
+        gain = self.best - value if self.mode == "min" else value - self.best
+        if gain > self.min_delta:
+            self.best = value
+            self.waited = 0
+        else:
+            self.waited += 1
+        return self.waited >= self.patience
+
+    def state(self) -> dict[str, float]:
+        """Return what a checkpoint keeps."""
+        return {"best": self.best, "waited": self.waited}
+
+    def load(self, state: Mapping[str, float]) -> None:
+        """Go on from a checkpoint."""
+        self.best = float(state["best"])
+        self.waited = int(state["waited"])
+
+
+def end_trigger(epochs: int | None, steps: int | None, end: Trigger | None) -> Trigger:
+    """Return the end of a run from the one of three arguments that is given."""
+    if sum(x is not None for x in (epochs, steps, end)) != 1:
+        raise ArgumentError(
+            "fit: exactly one of `epochs`, `steps` and `end` must be given; got"
+            f" epochs={epochs!r}, steps={steps!r}, end={end!r}. For example: epochs=3."
+        )
+    if epochs is not None:
+        return MaxEpoch(epochs)
+    if steps is not None:
+        return MaxSteps(steps)
+    if not isinstance(end, Trigger):
+        raise ArgumentError(f"fit: `end` must be a Trigger; got {end!r}. Derive it from Trigger.")
+    return end
+
+
+def scalar_metric(metrics: Mapping[str, Any], name: str, owner: str) -> float:
+    """Return the metric of that name (upper and lower case are the same) as a number."""
+    for key, value in metrics.items():
+        if key.lower() == name.lower():
+            if isinstance(value, int | float):
+                return float(value)
+            raise ArgumentError(f"{owner}: metric {name!r} must be a number; got {type(value)}.")
+    raise ArgumentError(
+        f"{owner}: `{name}` must be one of the run's metrics; got {', '.join(metrics) or 'none'}."
+        " Add it to Trainer(metrics=...)."
+    )

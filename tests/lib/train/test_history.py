@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sandbox.lib.train import History
+
+
+def iteration(step: int, *, epoch: int = 0, loss: float = 1.0, ranks: int = 1) -> dict[str, Any]:
+    timing = {"compute": 0.1, "wait": 0.0, "exchange": 0.0, "bytes": 8, "rows": 4}
+    return {
+        "type": "iteration",
+        "epoch": epoch,
+        "step": step,
+        "loss": loss,
+        "learning_rate": 0.1,
+        "rows": 4,
+        "seconds": 0.1,
+        "rate": 40.0,
+        "metrics": {"top1": 0.5},
+        "ranks": [{"rank": rank, **timing} for rank in range(ranks)],
+    }
+
+
+def test_columns_grow_with_the_iterations() -> None:
+    history = History()
+    for step in (1, 2, 3):
+        history.append(iteration(step, loss=1 / step, ranks=2))
+    np.testing.assert_array_equal([1, 2, 3], history["step"])
+    np.testing.assert_array_equal([1, 1 / 2, 1 / 3], history["loss"])
+    assert len(history) == 3
+    assert history.ranks == 2
+    np.testing.assert_array_equal([8, 8, 8], history.rank(1)["bytes"])
+    assert "top1" in history
+
+
+def test_an_unknown_column_is_named_with_the_known_ones() -> None:
+    with pytest.raises(KeyError, match="no column 'speed'; it has step"):
+        History()["speed"]
+
+
+def test_a_run_that_went_back_replaces_what_came_after() -> None:
+    history = History()
+    for step in (1, 2, 3, 4):
+        history.append(iteration(step, loss=step))
+    history.append(iteration(3, loss=30.0))
+    np.testing.assert_array_equal([1, 2, 3], history["step"])
+    np.testing.assert_array_equal([1, 2, 30], history["loss"])
+
+
+def test_a_metric_that_comes_late_is_nan_before() -> None:
+    history = History()
+    first = iteration(1)
+    first["metrics"] = {}
+    history.append(first)
+    history.append(iteration(2))
+    np.testing.assert_array_equal([np.nan, 0.5], history["top1"])
+
+
+def test_validations_are_kept_by_step() -> None:
+    history = History()
+    for step, score in ((2, 0.5), (4, 0.6), (4, 0.7)):
+        history.add_validation({"step": step, "epoch": 0, "metrics": {"top1": score}})
+    assert [v["step"] for v in history.validations] == [2, 4]
+    assert history.last_validation == {"top1": 0.7}
+
+
+def test_the_table_has_a_row_for_each_epoch() -> None:
+    history = History()
+    assert repr(history) == "History(no iterations yet)"
+    for step in range(1, 5):
+        history.append(iteration(step, epoch=(step - 1) // 2, loss=step))
+    history.add_validation({"step": 4, "epoch": 2, "metrics": {"top1": 0.9, "confusion": [[1]]}})
+    lines = repr(history).splitlines()
+    assert len(lines) == 3
+    assert lines[0].split()[:3] == ["epoch", "steps", "loss"]
+    assert lines[1].split()[-1] == "-"
+    assert lines[2].split()[-1] == "0.9000"
+    assert [row["loss"] for row in history.epochs()] == [1.5, 3.5]
+
+
+def test_everything_goes_into_json() -> None:
+    history = History()
+    history.append(iteration(1, ranks=2))
+    data = json.loads(json.dumps(history.to_dict()))
+    assert data["columns"]["loss"] == [1.0]
+    assert data["ranks"][1]["compute"] == [0.1]
+
+
+def test_arrays_and_back_keep_the_columns() -> None:
+    history = History()
+    for step in (1, 2):
+        history.append(iteration(step, loss=step))
+    history.add_validation({"step": 2, "epoch": 0, "metrics": {"top1": 0.5}})
+    copy = History.from_arrays(history.to_arrays(), history.validations)
+    for name in history.columns:
+        np.testing.assert_array_equal(history[name], copy[name])
+    copy.append(iteration(3))
+    assert len(copy) == 3
+    assert np.isnan(copy.rank(0)["compute"][:2]).all()
+
+
+def test_reading_while_another_thread_appends_gives_whole_columns() -> None:
+    history = History()
+    done = threading.Event()
+
+    def write() -> None:
+        for step in range(1, 3000):
+            history.append(iteration(step, ranks=2))
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while not done.is_set():
+        n = len(history["loss"])
+        steps = history["step"]
+        assert len(steps) >= n
+        np.testing.assert_array_equal(np.arange(1, len(steps) + 1), steps)
+        history.epochs()
+    writer.join()
+    assert len(history) == 2999

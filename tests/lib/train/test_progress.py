@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from train_kit import make_data, make_trainer
+
+from sandbox.lib.train import TextProgress
+from sandbox.lib.train.progress import choose
+
+
+def shown(*, live: bool, validation: bool = True, steps: int = 14) -> str:
+    stream = io.StringIO()
+    trainer = make_trainer(progress=TextProgress(stream, live=live, interval=0.0))
+    trainer.fit(make_data(200), steps=steps, validation=make_data() if validation else None)
+    return stream.getvalue()
+
+
+def test_a_log_file_gets_one_line_for_each_epoch_and_validation() -> None:
+    lines = shown(live=False).splitlines()
+    assert [line.split("  ")[0] for line in lines if line.startswith("epoch")] == [
+        "epoch 1/2",
+        "epoch 2/2",
+    ]
+    assert "7/7" in lines[0]
+    assert "top1" in lines[0]
+    assert "rows/s" in lines[0]
+    assert lines[1].startswith("  validation after step 7: top1 ")
+    assert len(lines) == 4
+    assert "\r" not in "".join(lines)
+
+
+def test_a_terminal_gets_a_line_that_is_rewritten() -> None:
+    text = shown(live=True, validation=False)
+    assert text.count("\r") > 14
+    assert "[##########" in text
+    assert "left" in text
+    assert [line.rsplit("\r")[-1].split("  ")[0] for line in text.split("\n")[:-1]] == [
+        "epoch 1/2",
+        "epoch 2/2",
+    ]
+
+
+def test_a_run_that_ends_within_an_epoch_leaves_its_line() -> None:
+    lines = shown(live=False, validation=False, steps=9).splitlines()
+    assert "2/7" in lines[-1]
+
+
+def test_the_display_is_chosen() -> None:
+    assert choose(None) is None
+    assert choose(False) is None
+    assert isinstance(choose("auto"), TextProgress)
+    own = TextProgress()
+    assert choose(own) is own
+
+
+def test_it_says_when_a_model_runs_eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SANDBOX_EAGER", "1")
+    assert "runs eagerly, which takes longer: SANDBOX_EAGER=1" in shown(live=False)

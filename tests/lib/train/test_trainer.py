@@ -1,0 +1,372 @@
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from train_kit import assert_same, make_data, make_model, make_trainer, weights
+
+from sandbox.lib import nn
+from sandbox.lib.core import ops
+from sandbox.lib.core.errors import ArgumentError, DataError, ShapeError, TrainingError
+from sandbox.lib.criterion import MSE, CrossEntropy
+from sandbox.lib.data import ArrayDataset, transforms
+from sandbox.lib.metrics import ConfusionMatrix, Loss, Top1
+from sandbox.lib.optim import SGD, Adam, ClipNorm, ClipValue
+from sandbox.lib.train import (
+    Callback,
+    EarlyStopping,
+    EverySteps,
+    History,
+    LambdaCallback,
+    MaxScore,
+    MaxSteps,
+    Summary,
+    Trainer,
+)
+
+
+def test_lenet_learns_digits() -> None:
+    digits = pytest.importorskip("sklearn.datasets").load_digits()
+    images = np.kron(digits.images, np.ones((1, 3, 3)))[:, None]  # 8 x 8 to 24 x 24
+    images = np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2))).astype("u1")
+    scale = transforms.Normalize(1 / 16)
+    train = ArrayDataset(images[:1500], digits.target[:1500], transform=scale)
+    test = ArrayDataset(images[1500:], digits.target[1500:], transform=scale)
+    trainer = Trainer(
+        nn.zoo.lenet5(rng=0),
+        CrossEntropy(),
+        SGD(0.03, momentum=0.9),
+        batch_size=64,
+        threads=1,
+        progress=None,
+        metrics=(Top1(), ConfusionMatrix(10)),
+    )
+    history = trainer.fit(train, epochs=4, validation=test)
+    assert history["loss"][-20:].mean() < 0.3
+    assert history.last_validation["top1"] > 0.85
+    matrix = np.array(trainer.evaluate(test)["confusion"])
+    assert matrix.sum() == len(test)
+    assert trainer.evaluate(test)["top1"] == history.last_validation["top1"]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 150, 1000])
+def test_any_batch_size_is_legal(batch_size: int) -> None:
+    trainer = make_trainer(batch_size=batch_size, model=nn.zoo.mlp([4, 8, 2], rng=0))
+    history = trainer.fit(make_data(150), epochs=1)
+    assert history["rows"].sum() == 150
+    assert len(history) == -(-150 // batch_size)
+
+
+def test_a_regression_learns() -> None:
+    x, _ = make_data(300)
+    y = x @ np.array([[1.0], [-2.0], [0.5], [0.0]], "f4")
+    trainer = make_trainer(
+        nn.Sequential(fc=nn.Linear(4, 1, rng=0)), criterion=MSE(), method=Adam(0.05)
+    )
+    history = trainer.fit((x, y), epochs=30, validation=(x, y))
+    assert history.last_validation["loss"] < 1e-3
+    assert trainer.metrics[0].name == "loss"
+
+
+@pytest.mark.parametrize("clip", [ClipNorm(0.1), ClipValue(0.01)])
+def test_clipping_makes_smaller_steps(clip: Any) -> None:
+    data = make_data(64)
+    start = weights(make_model())["fc1.weight"]
+    moved = []
+    for chosen in (None, clip):
+        trainer = make_trainer(clip=chosen)
+        trainer.fit(data, steps=1)
+        moved.append(np.abs(weights(trainer.model)["fc1.weight"] - start).sum())
+    assert 0 < moved[1] < moved[0]
+
+
+def test_a_module_that_cannot_be_traced_trains_and_the_log_says_why() -> None:
+    class Moody(nn.Module):
+        def __init__(self) -> None:
+            self.fc = nn.Linear(4, 2, rng=0)
+
+        def call(self, x: Any) -> Any:
+            y = self.fc(x)
+            return ops.multiply(y, 2.0) if float(y.data.sum()) > 0 else y
+
+    logs: list[dict[str, Any]] = []
+    trainer = make_trainer(Moody(), callbacks=[LambdaCallback(log=logs.append)])
+    history = trainer.fit(make_data(), epochs=3)
+    assert history["loss"][-1] < history["loss"][0]
+    assert "runs eagerly" in logs[0]["text"]
+
+
+def test_eager_and_program_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = make_data(100)
+    traced, eager = make_trainer(), make_trainer()
+    traced.fit(data, steps=8)
+    monkeypatch.setenv("SANDBOX_EAGER", "1")
+    eager.fit(data, steps=8)
+    for name, value in weights(traced.model).items():
+        # other kernels and fusions: float32 rounding over eight steps
+        np.testing.assert_allclose(value, weights(eager.model)[name], rtol=1e-4, atol=1e-5)
+
+
+def test_predict_cuts_into_batches_and_keeps_the_order() -> None:
+    trainer = make_trainer()
+    x, _ = make_data(101)
+    expected = trainer.model(x)
+    np.testing.assert_allclose(trainer.predict(x, batch_size=17), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(trainer.predict(x.astype("f8")), expected, rtol=1e-5, atol=1e-6)
+    assert trainer.predict(x[:0]).shape == (0, 2)
+
+
+def test_predict_follows_training() -> None:
+    trainer = make_trainer()
+    x, y = make_data(101)
+    before = trainer.predict(x)
+    trainer.fit((x, y), steps=3)
+    middle = trainer.predict(x)
+    trainer.fit((x, y), steps=3)
+    assert (before != middle).any()
+    assert (trainer.predict(x) != middle).any()
+
+
+def test_the_end_can_be_a_condition() -> None:
+    trainer = make_trainer(method=Adam(0.05))
+    history = trainer.fit(
+        make_data(), end=MaxScore(0.9) | MaxSteps(500), validation=make_data(seed=1)
+    )
+    assert trainer.result is not None
+    assert trainer.result.reason == "end"
+    assert history.last_validation["top1"] > 0.9
+    assert len(history) < 500
+
+
+def test_an_early_stop_ends_the_run() -> None:
+    trainer = make_trainer(callbacks=[EarlyStopping("top1", patience=2, min_delta=1.0)])
+    history = trainer.fit(make_data(), epochs=50, validation=make_data())
+    assert trainer.result is not None
+    assert trainer.result.reason == "early_stop"
+    assert trainer.state == "done"
+    assert len(history.validations) == 3  # the first is an improvement over nothing
+
+
+def test_callbacks_see_everything_in_order() -> None:
+    calls: list[str] = []
+
+    class Watch(Callback):
+        def on_start(self, trainer: Trainer) -> None:
+            calls.append("start")
+
+        def on_state(self, trainer: Trainer, event: dict[str, Any]) -> None:
+            calls.append(event["state"])
+
+        def on_iteration(self, trainer: Trainer, event: dict[str, Any]) -> None:
+            calls.append("iteration")
+            if event["step"] == 3:
+                trainer.stop()
+
+        def on_end(self, trainer: Trainer) -> None:
+            calls.append("end")
+
+    make_trainer(callbacks=[Watch()]).fit(make_data(), epochs=5)
+    assert calls == ["start", "running", *["iteration"] * 4, "stopped", "end"]
+
+
+def test_an_error_in_a_callback_ends_the_run_and_the_trainer_can_run_again() -> None:
+    def fail(event: dict[str, Any]) -> None:
+        raise RuntimeError("no")
+
+    trainer = make_trainer(callbacks=[LambdaCallback(iteration=fail)])
+    with pytest.raises(RuntimeError, match="no"):
+        trainer.fit(make_data(), epochs=1)
+    assert trainer.state == "failed"
+    trainer.callbacks.clear()
+    trainer.fit(make_data(), steps=1)
+    assert trainer.state == "done"
+
+
+def test_subscribers_come_and_go(caplog: pytest.LogCaptureFixture) -> None:
+    trainer = make_trainer(watch=["fc1.weight"], watch_every=2)
+    seen: list[dict[str, Any]] = []
+    leave = trainer.subscribe(seen.append)
+
+    def broken(event: dict[str, Any]) -> None:
+        raise ValueError("broken display")
+
+    trainer.subscribe(broken)
+    with caplog.at_level(logging.WARNING, "sandbox.train"):
+        trainer.fit(make_data(), steps=4)
+    assert caplog.text.count("is left out") == 1
+    kinds = [event["type"] for event in seen]
+    assert kinds.count("iteration") == 4
+    assert kinds.count("snapshot") == 3
+    snapshots = [event["values"]["fc1.weight"] for event in seen if event["type"] == "snapshot"]
+    assert snapshots[0].shape == (16, 4)
+    assert (snapshots[0] != snapshots[1]).any()
+    leave()
+    n = len(seen)
+    trainer.fit(make_data(), steps=1)
+    assert len(seen) == n
+
+
+def test_tensorboard_reads_the_curves(tmp_path: Path) -> None:
+    reader = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", exc_type=ImportError
+    )
+    trainer = make_trainer(summary=Summary(tmp_path, every=2), watch=["fc1.weight"], watch_every=3)
+    history = trainer.fit(make_data(), steps=8, validation=make_data(), validate=EverySteps(4))
+    everything = {reader.HISTOGRAMS: 0}
+    events = reader.EventAccumulator(str(tmp_path), size_guidance=everything).Reload()
+    losses = events.Scalars("train/loss")
+    assert [event.step for event in losses] == [2, 4, 6, 8]
+    np.testing.assert_allclose([e.value for e in losses], history["loss"][1::2], rtol=1e-6)
+    scores = events.Scalars("validation/top1")
+    assert [event.step for event in scores] == [4, 8]
+    assert scores[-1].value == pytest.approx(history.last_validation["top1"])
+    assert [e.step for e in events.Histograms("parameter/fc1.weight")] == [0, 3, 6]
+
+
+def test_two_trainers_run_in_two_threads() -> None:
+    data = make_data(100)
+    alone = [make_trainer(seed=seed) for seed in (1, 2)]
+    for trainer in alone:
+        trainer.fit(data, steps=30)
+    together = [make_trainer(seed=seed) for seed in (1, 2)]
+    threads = [threading.Thread(target=t.fit, args=(data,), kwargs={"steps": 30}) for t in together]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    for one, other in zip(alone, together, strict=True):
+        assert_same(weights(one.model), weights(other.model))
+
+
+def test_running_accuracy_is_that_of_the_epoch_so_far() -> None:
+    history = make_trainer().fit(make_data(100), epochs=2)
+    assert ((history["top1"] >= 0) & (history["top1"] <= 1)).all()
+    np.testing.assert_allclose((history["top1"] * 100)[3::4] % 1, 0, atol=1e-9)
+
+
+def test_a_trainer_tells_what_it_is() -> None:
+    trainer = make_trainer()
+    assert "Sequential" in repr(trainer)
+    assert "state='idle'" in repr(trainer)
+    assert isinstance(trainer.history, History)
+
+
+# Bad input ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 0}, "`batch_size` must be an int > 0; got 0"),
+        ({"threads": 0}, "`threads` must be an int > 0; got 0"),
+        ({"seed": -1}, "`seed` must be an int >= 0; got -1"),
+        ({"watch": ["conv9.weight"]}, "`watch` must be one of 'fc1.weight'"),
+        ({"watch_every": 0}, "`watch_every`"),
+        ({"metrics": [Top1]}, "`metrics` must be Metric objects"),
+        ({"metrics": [Top1(), Top1()]}, "got 'top1' twice"),
+        ({"clip": 1.0}, "`clip` must be a Clip; got 1.0"),
+        ({"callbacks": [print]}, "Wrap a function: LambdaCallback"),
+        ({"method": CrossEntropy()}, "`method` must be a Method"),
+    ],
+)
+def test_bad_arguments_are_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        make_trainer(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "exactly one of `epochs`, `steps` and `end`"),
+        ({"epochs": 1, "steps": 1}, "exactly one of"),
+        ({"epochs": 0}, "`epochs` must be an integer of at least 1; got 0"),
+        ({"end": 3}, "`end` must be a Trigger; got 3"),
+        ({"epochs": 1, "validate": "sometimes"}, "`validate` must be 'epoch' or a Trigger"),
+        ({"epochs": 1, "early_stop": EarlyStopping()}, "`validation` must be given"),
+        (
+            {"epochs": 1, "early_stop": EarlyStopping("top9"), "validation": make_data()},
+            "must be one of 'top1', 'loss'; got 'top9'",
+        ),
+    ],
+)
+def test_bad_arguments_of_fit_are_named(changes: dict[str, Any], message: str) -> None:
+    trainer = make_trainer()
+    with pytest.raises(ArgumentError, match=message):
+        trainer.fit(make_data(), **changes)
+    assert not trainer.running
+
+
+def test_an_empty_data_set_is_refused() -> None:
+    with pytest.raises(DataError, match="at least one row"):
+        make_trainer().fit((np.zeros((0, 4), "f4"), np.zeros(0, "i8")), epochs=1)
+
+
+def test_a_wrong_shape_is_named_with_the_module() -> None:
+    x, y = make_data()
+    with pytest.raises(ShapeError, match=r"Sequential/fc1 \(Linear\).*4.*got 3"):
+        make_trainer().fit((x[:, :3], y), epochs=1)
+
+
+def test_targets_of_a_wrong_shape_are_named() -> None:
+    x, y = make_data()
+    with pytest.raises((ShapeError, DataError), match=r"target|label"):
+        make_trainer().fit((x, np.eye(2, dtype="i8")[y]), epochs=1)
+
+
+@pytest.mark.parametrize("value", [2, -1])
+def test_a_label_out_of_range_is_named_with_its_row(value: int) -> None:
+    x, y = make_data()
+    y[123] = value
+    with pytest.raises(DataError, match=rf"step \d+ .*got {value} in row .*is row 123 of the data"):
+        make_trainer().fit((x, y), epochs=1)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nan_in_the_data_is_named_with_its_row(value: float) -> None:
+    x, y = make_data()
+    x[45, 1] = value
+    with pytest.raises(DataError, match=rf"got {value} in row .*is row 45 of the data"):
+        make_trainer().fit((x, y), epochs=1)
+
+
+def test_nan_in_the_validation_data_is_no_nan_in_the_model() -> None:
+    x, y = make_data()
+    bad = y.copy()
+    bad[7] = 5
+    with pytest.raises(DataError, match=r"validation batch 0.*row 7 of the data set"):
+        make_trainer().fit((x, y), epochs=1, validation=(x, bad))
+
+
+def test_a_diverging_run_names_the_step() -> None:
+    trainer = make_trainer(method=SGD(1e38))
+    with pytest.raises(TrainingError, match=r"step \d+.*ower the learning rate"):
+        trainer.fit(make_data(), epochs=40)
+    assert trainer.state == "failed"
+
+
+def test_a_second_run_at_once_is_refused() -> None:
+    trainer = make_trainer()
+    trainer.fit(make_data(), epochs=10_000, background=True)
+    try:
+        with pytest.raises(TrainingError, match="only one run"):
+            trainer.fit(make_data(), epochs=1)
+    finally:
+        trainer.stop()
+        trainer.wait(10)
+
+
+def test_the_loss_metric_does_not_slow_training() -> None:
+    calls = []
+
+    class Counted(Loss):
+        def update(self, output: Any, target: Any) -> Any:
+            calls.append(1)
+            return super().update(output, target)
+
+    trainer = make_trainer(metrics=(Counted(CrossEntropy()),))
+    trainer.fit(make_data(), steps=5)
+    assert not calls
