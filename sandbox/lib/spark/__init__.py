@@ -1,0 +1,31 @@
+"""Training on Spark: sessions, the exchange between ranks, the backend. See README.md.
+
+The names are resolved on first use, so that the exchange can be used without pyspark.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .backend import SparkBackend
+    from .context import java_home, spark_session
+    from .exchange import Group
+    from .frames import SparkDataset
+
+__all__ = ["Group", "SparkBackend", "SparkDataset", "java_home", "spark_session"]
+
+_HOMES = {
+    "Group": "exchange",
+    "SparkBackend": "backend",
+    "SparkDataset": "frames",
+    "java_home": "java",
+    "spark_session": "context",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

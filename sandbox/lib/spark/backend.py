@@ -1,0 +1,142 @@
+"""The Spark backend: the same training job, run by long barrier tasks on a Spark cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from ..core import validate
+from ..core.errors import ArgumentError, DataError
+from ..data import Dataset, as_dataset
+from ..train.events import Event
+from ..train.job import Command, Result, TrainJob
+from . import cluster
+from .context import spark_session
+from .driver import DriverRun, ctrl_c
+from .frames import SparkDataset
+from .membership import MODES
+
+__all__ = ["SparkBackend"]
+
+logger = logging.getLogger("sandbox.spark")
+
+
+class SparkBackend:
+    """Trains on Spark: `Trainer(..., backend=SparkBackend("local[2]"))`.
+
+    Parameters
+    ----------
+    spark : SparkSession, master string or None
+        None: the running session, else a new one on this machine's cores.
+    ranks : int, optional
+        Tasks that train together; default: all slots of the cluster.
+    threads_per_rank : int, default=1
+        Cores of one rank; set `spark.task.cpus` alike on a cluster.
+    exchange : "auto", "shm" or "tcp"
+        How ranks exchange gradients; auto takes shared memory within a host, TCP between hosts.
+    deadline_s : float, default=60
+        How long a rank waits for another before it gives up and the job starts again.
+    state_every : int, optional
+        Iterations between two states kept to survive a lost worker; chosen by the size of the
+        model by default, growing with the length of the run.
+    start_timeout_s : float, default=60
+        How long to wait for the cluster's executors.
+
+    Raises
+    ------
+    SparkSetupError : no Java, dynamic allocation, too few slots, hosts without this package, ...
+
+    Notes
+    -----
+    Lost workers: Spark starts the stage again, or this backend submits the job again; both go on
+    from the newest state, which the driver holds, to the same weights bit for bit. After Ctrl-C the
+    ranks finish the iteration under way and are gone within five seconds.
+
+    The hosts of a cluster need Python and the packages of `requirements.lock`. A host without this
+    package gets its Python files from the driver; without the native libraries it computes with
+    NumPy, right but slow.
+    """
+
+    def __init__(
+        self,
+        spark: Any = None,
+        *,
+        ranks: int | None = None,
+        threads_per_rank: int = 1,
+        exchange: str = "auto",
+        deadline_s: float = 60.0,
+        state_every: int | None = None,
+        start_timeout_s: float = 60.0,
+    ) -> None:
+        self.spark = spark
+        self.ranks = None if ranks is None else validate.positive_int("ranks", ranks)
+        self.threads_per_rank = validate.positive_int("threads_per_rank", threads_per_rank)
+        self.exchange = validate.one_of("exchange", exchange, MODES)
+        if not deadline_s > 0:
+            raise ArgumentError(f"SparkBackend: `deadline_s` must be positive; got {deadline_s!r}.")
+        self.deadline_s = float(deadline_s)
+        self.state_every = (
+            None if state_every is None else validate.positive_int("state_every", state_every)
+        )
+        self.start_timeout_s = float(start_timeout_s)
+
+    def threads(self) -> int:
+        """Return the threads of one rank where the user named none."""
+        return self.threads_per_rank
+
+    def session(self) -> Any:
+        """Return the Spark session, starting one if needed."""
+        if self.spark is None or isinstance(self.spark, str):
+            from pyspark.sql import SparkSession
+
+            master = self.spark or f"local[{os.cpu_count() or 1}]"
+            active = SparkSession.getActiveSession() if self.spark is None else None
+            self.spark = active or spark_session(master)
+        cluster.check_session(self.spark)
+        return self.spark
+
+    def adapt(self, data: Any) -> Dataset:
+        """Turn a DataFrame (columns `features` and `label`) or an RDD of (x, y) into a dataset."""
+        if hasattr(data, "mapInArrow") or hasattr(data, "mapPartitionsWithIndex"):
+            return SparkDataset(data)
+        return as_dataset(data)
+
+    def run(
+        self, job: TrainJob, emit: Callable[[Event], None], poll: Callable[[], Command | None]
+    ) -> Result:
+        """Train until the job's end and return the result of rank 0.
+
+        Raises
+        ------
+        What the loop raised on a rank; SparkSetupError; WorkerError after `GIVE_UP` failures
+        without progress; Interrupted (a KeyboardInterrupt) after Ctrl-C.
+        """
+        spark = self.session()
+        ranks = self._ranks(spark, job)
+        run = DriverRun(
+            spark,
+            ranks,
+            job,
+            emit,
+            poll,
+            exchange=self.exchange,
+            deadline_s=self.deadline_s,
+            state_every=self.state_every,
+        )
+        try:
+            with ctrl_c(run):
+                return run.go()
+        finally:
+            run.close()
+
+    def _ranks(self, spark: Any, job: TrainJob) -> int:
+        rows = sum(job.data.partition_sizes)
+        if self.ranks is not None and self.ranks > rows:
+            raise DataError(
+                f"SparkBackend: `ranks` must be at most the number of rows; got {self.ranks} ranks "
+                f"for {rows} rows. Use ranks={rows} or fewer."
+            )
+        ranks = cluster.wait_for_slots(spark, self.ranks, self.start_timeout_s)
+        return min(ranks, rows)

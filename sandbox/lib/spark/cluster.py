@@ -1,0 +1,143 @@
+"""What a cluster can do, asked before a job starts: slots, confs, the package on its hosts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from .errors import SparkSetupError
+
+__all__ = ["check_session", "describe_failure", "package_zip", "slots", "wait_for_slots"]
+
+_DYNAMIC = "spark.dynamicAllocation.enabled"
+
+
+def check_session(spark: Any) -> None:
+    """Refuse a session on which long barrier tasks cannot run.
+
+    Raises
+    ------
+    SparkSetupError : quotes the conf and its value, with the cure.
+    """
+    if not hasattr(spark, "_jsparkSession"):
+        raise SparkSetupError(
+            f"SparkBackend: `spark` must be a classic SparkSession; got {type(spark).__module__}."
+            f"{type(spark).__name__}. Spark Connect has no barrier tasks: start the session on a "
+            "master such as local[2] or spark://host:7077."
+        )
+    context = spark.sparkContext
+    if context._jsc is None:
+        raise SparkSetupError(
+            "SparkBackend: the session was stopped; got a SparkContext without "
+            "JVM. Make a new one: spark_session()."
+        )
+    value = context.getConf().get(_DYNAMIC, "false")
+    if value == "true":
+        raise SparkSetupError(
+            f"{_DYNAMIC}={value}: ranks need executors that stay (barrier mode), and Spark refuses "
+            f"them with dynamic allocation. Start the session with {_DYNAMIC}=false and "
+            "spark.executor.instances=<number>."
+        )
+
+
+def slots(spark: Any) -> int:
+    """Return how many tasks can run at once now."""
+    scala = spark.sparkContext._jsc.sc()
+    profile = scala.resourceProfileManager().defaultResourceProfile()
+    return int(scala.maxNumConcurrentTasks(profile))
+
+
+def wait_for_slots(spark: Any, ranks: int | None, patience_s: float) -> int:
+    """Return the number of ranks to run: `ranks`, or all slots.
+
+    Executors of a cluster take some seconds to register; on this machine's own threads the number
+    is known at once.
+
+    Raises
+    ------
+    SparkSetupError : the cluster has fewer slots than ranks.
+    """
+    master = spark.sparkContext.master
+    wanted = ranks or 1
+    until = time.monotonic() + (0.0 if re.match(r"local(\[|$)", master) else patience_s)
+    while True:
+        have = slots(spark)
+        if have >= wanted:
+            break
+        if time.monotonic() >= until:
+            cure = (
+                f"Use local[{wanted}] or ranks={have}."
+                if re.match(r"local(\[|$)", master)
+                else "Are the workers running and reachable, with free cores and memory "
+                "(spark.executor.instances, spark.executor.cores, spark.task.cpus)?"
+            )
+            raise SparkSetupError(
+                f"ranks={wanted}: each rank needs a slot of its own, all at the same time; "
+                f"spark.master={master} has {have}"
+                + (
+                    f" after {patience_s:g} s. "
+                    if patience_s and not master.startswith("local[")
+                    else ". "
+                )
+                + cure
+            )
+        time.sleep(0.2)
+    if ranks is None and not re.match(r"local(\[|$)", master):
+        have = _settled(spark, have)
+    return ranks or have
+
+
+def _settled(spark: Any, have: int) -> int:
+    """Wait until no more executors have come for two seconds."""
+    since = time.monotonic()
+    while time.monotonic() - since < 2.0:
+        time.sleep(0.2)
+        now = slots(spark)
+        if now != have:
+            have, since = now, time.monotonic()
+    return have
+
+
+def describe_failure(context: Any, group: str) -> tuple[int, str]:
+    """Return how often stages of a job group were tried again, and why the last one failed."""
+    tracker = context.statusTracker()
+    retries, reason = 0, ""
+    for job in tracker.getJobIdsForGroup(group):
+        info = tracker.getJobInfo(job)
+        for stage in info.stageIds if info is not None else ():
+            with contextlib.suppress(Exception):
+                attempt = context._jsc.sc().statusStore().lastStageAttempt(stage)
+                number = int(attempt.attemptId())
+                retries = max(retries, number)
+                why = attempt.failureReason()
+                if why.isDefined():
+                    reason = str(why.get())
+                elif number:
+                    earlier = (
+                        context._jsc.sc()
+                        .statusStore()
+                        .stageAttempt(stage, number - 1, False, None, False, None)
+                    )
+                    found = earlier._1().failureReason()
+                    reason = str(found.get()) if found.isDefined() else reason
+    return retries, reason
+
+
+def package_zip(folder: Path) -> Path:
+    """Pack this package's Python files for hosts that lack it; returns the zip.
+
+    The native libraries are not in it: on such hosts the reference engine runs (and says so),
+    unless the wheels of `requirements.lock` are installed there.
+    """
+    root = Path(__file__).resolve().parents[2]
+    target = folder / "sandbox-package.zip"
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(root.rglob("*")):
+            if path.suffix in (".py", ".json", ".md", ".typed") and "__pycache__" not in path.parts:
+                archive.write(path, os.path.join(root.name, path.relative_to(root)))
+    return target

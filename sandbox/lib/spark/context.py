@@ -1,0 +1,213 @@
+"""Spark sessions that suit long barrier tasks: right confs, quiet, on loopback where possible."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyspark
+
+from .errors import SparkSetupError
+from .java import cache_folder, java_home
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["is_local", "java_home", "spark_session"]
+
+logger = logging.getLogger("sandbox.spark")
+
+_LOOPBACK = re.compile(r"local(\[|$|-cluster\[)|spark://(127\.|localhost[:/]|\[::1\])")
+_LOG4J = """# Only what a person must know.
+rootLogger.level = error
+rootLogger.appenderRef.stderr.ref = stderr
+appender.stderr.type = Console
+appender.stderr.name = stderr
+appender.stderr.target = SYSTEM_ERR
+appender.stderr.layout.type = PatternLayout
+appender.stderr.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n
+# Lost workers and the retries after them are told by our own progress lines.
+logger.scheduler.name = org.apache.spark.scheduler
+logger.scheduler.level = off
+logger.deploy.name = org.apache.spark.deploy
+logger.deploy.level = off
+logger.executor.name = org.apache.spark.executor
+logger.executor.level = off
+logger.python.name = org.apache.spark.api.python
+logger.python.level = off
+logger.gateway.name = org.apache.spark.api.python.PythonGatewayServer
+logger.gateway.level = error
+logger.sqlpython.name = org.apache.spark.sql.execution.python
+logger.sqlpython.level = off
+logger.rpc.name = org.apache.spark.rpc
+logger.rpc.level = off
+logger.network.name = org.apache.spark.network
+logger.network.level = off
+"""
+
+
+def is_local(master: str) -> bool:
+    """Tell whether all of a master's processes run on this machine.
+
+    Examples
+    --------
+    >>> is_local("local[2]"), is_local("local-cluster[2,1,1024]"), is_local("spark://10.0.0.1:7077")
+    (True, True, False)
+    """
+    return _LOOPBACK.match(master) is not None
+
+
+def spark_session(
+    master: str = "local[2]",
+    *,
+    app_name: str = "sandbox",
+    conf: Mapping[str, Any] | None = None,
+) -> SparkSession:
+    """Start a Spark session, or return the running one of the same master.
+
+    Parameters
+    ----------
+    master : str, default="local[2]"
+        `local[N]`, `local-cluster[executors,cores,MB]`, `spark://host:port`, ...
+    app_name : str
+        Shown in Spark's own pages.
+    conf : dict, optional
+        More settings; they win over ours.
+
+    Raises
+    ------
+    SparkSetupError : no Java, a SPARK_HOME of another version, or a session on another master runs.
+
+    Notes
+    -----
+    What we set and why: `spark.stage.maxConsecutiveAttempts` high, so that Spark's own retry of
+    lost ranks does not end after four; `spark.python.worker.reuse` off, so that a rank's process
+    and its memory are gone when its job is; no web page (`spark.ui.enabled`); on this
+    machine's masters everything is bound to 127.0.0.1; the ranks' Python is this Python.
+    """
+    from pyspark.sql import SparkSession
+
+    active = SparkSession.getActiveSession()
+    if active is not None and active.sparkContext._jsc is not None:
+        running = active.sparkContext.master
+        if running == master:
+            return active
+        raise SparkSetupError(
+            f"spark_session: a session on spark.master={running} is running, so {master} cannot "
+            "start in this process. Call spark.stop() first."
+        )
+    check_spark_home()
+    os.environ["JAVA_HOME"] = str(java_home())
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    settings = {
+        "spark.master": master,
+        "spark.app.name": app_name,
+        "spark.stage.maxConsecutiveAttempts": "100000",
+        "spark.python.worker.reuse": "false",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.deploy.maxExecutorRetries": "-1",
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_log_settings()} "
+        "-XX:-UsePerfData",
+        "spark.executor.extraJavaOptions": f"-Dlog4j2.configurationFile={_log_settings()} "
+        "-XX:-UsePerfData",
+    }
+    if is_local(master):
+        settings |= {
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.host": "127.0.0.1",
+        }
+    settings |= {key: _text(value) for key, value in (conf or {}).items()}
+    builder = SparkSession.builder
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    with _loopback(is_local(master)):
+        try:
+            session = builder.getOrCreate()
+        except SparkSetupError:
+            raise
+        except Exception as error:
+            raise SparkSetupError(
+                f"Spark did not start on spark.master={master} with Java in "
+                f"{os.environ['JAVA_HOME']}: {error}. `sandbox doctor` checks Java and Spark."
+            ) from error
+    if master.startswith("local-cluster"):  # Spark leaves the folders of its executors behind
+        home = os.environ.get("SPARK_HOME") or str(Path(pyspark.__file__).parent)
+        work = Path(home) / "work" / session.sparkContext.applicationId
+        atexit.register(shutil.rmtree, work, ignore_errors=True)
+    return session
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def check_spark_home() -> None:
+    """Refuse a SPARK_HOME that holds another Spark than the pyspark package.
+
+    Raises
+    ------
+    SparkSetupError : names both versions.
+    """
+    given = os.environ.get("SPARK_HOME")
+    if not given or Path(given).resolve() == Path(pyspark.__file__).resolve().parent:
+        return
+    version = _spark_version(Path(given))
+    if version != pyspark.__version__:
+        raise SparkSetupError(
+            f"SPARK_HOME={given} holds Spark {version or 'of no known version'}; the pyspark "
+            f"package is {pyspark.__version__}. Unset SPARK_HOME, or install "
+            f"pyspark=={version or '<its version>'}."
+        )
+
+
+def _spark_version(home: Path) -> str | None:
+    for jar in home.glob("jars/spark-core_*.jar"):
+        match = re.fullmatch(r"spark-core_[\d.]+-(.+)\.jar", jar.name)
+        if match:
+            return match[1]
+    with contextlib.suppress(OSError):
+        match = re.match(r"Spark (\S+)", (home / "RELEASE").read_text())
+        return match[1] if match else None
+    return None
+
+
+def _log_settings() -> str:
+    """Write (once) the log settings of our sessions' JVMs and return their path."""
+    path = cache_folder() / "log4j2-quiet.properties"
+    try:
+        if not path.exists() or path.read_text() != _LOG4J:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f".{path.name}.{os.getpid()}")
+            temporary.write_text(_LOG4J)
+            temporary.replace(path)
+    except OSError as error:
+        raise SparkSetupError(
+            f"the cache folder {path.parent} cannot be written ({error}). Set SANDBOX_CACHE to a "
+            "folder of yours."
+        ) from error
+    return str(path)
+
+
+@contextlib.contextmanager
+def _loopback(wanted: bool) -> Iterator[None]:
+    """Let the JVM that starts inside bind to loopback, its executors too."""
+    names = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_HOSTNAME": "localhost"} if wanted else {}
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(names)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

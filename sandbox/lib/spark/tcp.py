@@ -1,0 +1,264 @@
+"""Authenticated TCP: the handshake of a connection, a listener, and single frames.
+
+Nothing on these sockets is ever unpickled: a connection starts with three fixed-size messages
+(an HMAC challenge in both directions), after which every frame is a 24-byte header and raw bytes
+whose kind, number and length the receiver already expects.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .errors import AuthenticationError, ExchangeError, ExchangeTimeout
+
+Address = tuple[str, int]
+
+MAGIC = b"SBXRANK1"
+MESH = b"mesh    "
+LINE = b"line    "
+HANDSHAKE_S = 10.0
+MAX_STRANGERS = 64
+
+_HELLO = struct.Struct("<8s32s")
+_CLAIM = struct.Struct("<8s8sqq32s32s")
+_ANSWER = struct.Struct("<8s32s")
+HEADER = struct.Struct("<4sHHQQ")
+FRAME_MAGIC = b"SBXf"
+
+
+def name(rank: int, address: Address | None) -> str:
+    """Return how messages call a peer."""
+    return f"rank {rank}" if address is None else f"rank {rank} at {address[0]}:{address[1]}"
+
+
+# -- handshake --------------------------------------------------------------------------------
+
+
+def _proof(token: bytes, side: bytes, *parts: bytes) -> bytes:
+    return hmac.digest(token, side + b"".join(parts), hashlib.sha256)
+
+
+def _receive_exactly(connection: socket.socket, count: int, until: float) -> bytes:
+    chunks = bytearray()
+    while len(chunks) < count:
+        left = until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("handshake")
+        connection.settimeout(left)
+        chunk = connection.recv(count - len(chunks))
+        if not chunk:
+            raise EOFError("connection closed")
+        chunks += chunk
+    return bytes(chunks)
+
+
+def _tune(connection: socket.socket) -> None:
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def connect(
+    address: Address,
+    token: bytes,
+    *,
+    rank: int,
+    extra: int = 0,
+    purpose: bytes = MESH,
+    whom: str = "the driver",
+    deadline_s: float = HANDSHAKE_S,
+) -> socket.socket:
+    """Open a connection to `address` and prove on both sides that the token is known.
+
+    Raises
+    ------
+    AuthenticationError : the other side refused our token, or could not prove that it knows it.
+    ExchangeError : nobody listens there, or the network does not lead there.
+    """
+    until = time.monotonic() + deadline_s
+    try:
+        connection = socket.create_connection(address, timeout=deadline_s)
+    except OSError as error:
+        raise ExchangeError(
+            f"{whom} ({address[0]}:{address[1]}) could not be reached: {error}. Ranks and driver "
+            "talk over TCP: open these ports between the hosts, or set spark.driver.host and "
+            "SPARK_LOCAL_IP to addresses that the hosts can reach."
+        ) from error
+    try:
+        magic, server_nonce = _HELLO.unpack(_receive_exactly(connection, _HELLO.size, until))
+        if magic != MAGIC:
+            raise AuthenticationError(f"{whom} ({address[0]}:{address[1]}) is not a rank of ours.")
+        nonce = os.urandom(32)
+        identity = struct.pack("<8sqq", purpose, rank, extra)
+        proof = _proof(token, b"client", identity, server_nonce, nonce)
+        connection.sendall(_CLAIM.pack(MAGIC, purpose, rank, extra, nonce, proof))
+        try:
+            answer = _receive_exactly(connection, _ANSWER.size, until)
+        except (EOFError, ConnectionError) as error:
+            raise AuthenticationError(
+                f"{whom} ({address[0]}:{address[1]}) refused the token of rank {rank}."
+            ) from error
+        magic, proof = _ANSWER.unpack(answer)
+        expected = _proof(token, b"server", identity, nonce, server_nonce)
+        if magic != MAGIC or not hmac.compare_digest(proof, expected):
+            raise AuthenticationError(f"{whom} ({address[0]}:{address[1]}) knows another token.")
+    except ExchangeError:
+        connection.close()
+        raise
+    except (OSError, EOFError) as error:
+        connection.close()
+        raise ExchangeError(
+            f"{whom} ({address[0]}:{address[1]}) did not finish the handshake: {error!r}."
+        ) from error
+    connection.settimeout(None)
+    _tune(connection)
+    return connection
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who connected: rank, a number of its own choice, and what the connection is for."""
+
+    rank: int
+    extra: int
+    purpose: bytes
+
+
+def welcome(connection: socket.socket, token: bytes, deadline_s: float = HANDSHAKE_S) -> Claim:
+    """Serve the other half of `connect`; raises `AuthenticationError` on anything unexpected."""
+    until = time.monotonic() + deadline_s
+    try:
+        server_nonce = os.urandom(32)
+        connection.settimeout(deadline_s)
+        connection.sendall(_HELLO.pack(MAGIC, server_nonce))
+        raw = _receive_exactly(connection, _CLAIM.size, until)
+        magic, purpose, rank, extra, nonce, proof = _CLAIM.unpack(raw)
+        identity = struct.pack("<8sqq", purpose, rank, extra)
+        expected = _proof(token, b"client", identity, server_nonce, nonce)
+        if magic != MAGIC or not hmac.compare_digest(proof, expected):
+            raise AuthenticationError("a stranger connected: wrong token or not a rank.")
+        connection.sendall(
+            _ANSWER.pack(MAGIC, _proof(token, b"server", identity, nonce, server_nonce))
+        )
+    except (OSError, EOFError) as error:
+        raise AuthenticationError(f"a stranger connected and left: {error!r}.") from error
+    connection.settimeout(None)
+    _tune(connection)
+    return Claim(rank, extra, purpose)
+
+
+class Listener:
+    """A listening socket bound to one address; strangers are shown the door one by one.
+
+    Parameters
+    ----------
+    host : the address to bind to, never a wildcard: loopback or the executor's own address.
+    port : 0 lets the system choose.
+    """
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=family, backlog=128)
+        self.address: Address = self._socket.getsockname()[:2]
+        self._strangers = threading.Semaphore(MAX_STRANGERS)
+
+    def accept(
+        self, expected: Iterable[int], token: bytes, deadline_s: float
+    ) -> dict[int, socket.socket]:
+        """Wait until each rank of `expected` has connected and proved itself.
+
+        Raises
+        ------
+        ExchangeTimeout : somebody did not come within `deadline_s`; the message names the ranks.
+        """
+        missing = set(expected)
+        found: dict[int, socket.socket] = {}
+        lock = threading.Lock()
+
+        def serve(connection: socket.socket) -> None:
+            try:
+                claim = welcome(connection, token)
+                with lock:
+                    if claim.purpose == MESH and claim.rank in missing:
+                        missing.discard(claim.rank)
+                        found[claim.rank] = connection
+                        return
+                connection.close()
+            except AuthenticationError:
+                connection.close()
+            finally:
+                self._strangers.release()
+
+        until = time.monotonic() + deadline_s
+        self._socket.settimeout(0.02)
+        while True:
+            with lock:
+                if not missing:
+                    return found
+            if time.monotonic() > until:
+                for connection in found.values():
+                    connection.close()
+                raise ExchangeTimeout(
+                    f"rank {', '.join(map(str, sorted(missing)))} did not connect to "
+                    f"{self.address[0]}:{self.address[1]} within {deadline_s:g} s. Its process "
+                    "ended, or a firewall closes the ports between the hosts."
+                )
+            try:
+                connection, _ = self._socket.accept()
+            except TimeoutError:
+                continue
+            if not self._strangers.acquire(blocking=False):
+                connection.close()
+                continue
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._socket.close()
+
+
+# -- single frames, blocking ----------------------------------------------------------------------
+
+
+def header(kind: int, sequence: int, length: int) -> bytes:
+    """Pack the 24 bytes that precede every frame."""
+    return HEADER.pack(FRAME_MAGIC, kind, 0, sequence, length)
+
+
+def send_frame(connection: socket.socket, kind: int, sequence: int, payload: bytes) -> None:
+    """Send one frame."""
+    connection.sendall(header(kind, sequence, len(payload)))
+    connection.sendall(payload)
+
+
+def receive_frame(connection: socket.socket, limit: int) -> tuple[int, int, bytearray]:
+    """Wait for one frame; returns kind, sequence and payload.
+
+    Raises
+    ------
+    EOFError : the other side closed the connection.
+    ExchangeError : the bytes are no frame, or announce more than `limit` bytes.
+    """
+    head = bytearray(HEADER.size)
+    _fill(connection, memoryview(head))
+    magic, kind, _, sequence, length = HEADER.unpack(head)
+    if magic != FRAME_MAGIC or length > limit:
+        raise ExchangeError(f"a frame must have at most {limit} bytes; got {bytes(head[:8])!r}...")
+    payload = bytearray(length)
+    _fill(connection, memoryview(payload))
+    return kind, sequence, payload
+
+
+def _fill(connection: socket.socket, view: memoryview) -> None:
+    while view:
+        count = connection.recv_into(view)
+        if not count:
+            raise EOFError("connection closed")
+        view = view[count:]

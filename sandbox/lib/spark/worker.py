@@ -1,0 +1,220 @@
+"""What a rank does inside its Spark task: meet the others, run the loop, tell the driver."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import SandboxError
+from ..train.job import CheckpointPolicy, Command, TrainJob
+from ..train.triggers import Progress, Trigger
+from .errors import ExchangeError, RendezvousError, Stopped
+from .inputs import Handle, NotReadable, Rows
+from .progress import Line
+from .rendezvous import facts_of, meet
+
+__all__ = ["SCHEMA", "RankPlan", "Survival", "make_task"]
+
+SCHEMA = "answer string"
+LAST_WORDS_S = 1.0
+
+
+@dataclass
+class RankPlan:
+    """All that a rank needs; it travels inside Spark's closure.
+
+    Parameters
+    ----------
+    job : TrainJob
+        Without data and start state: those come by the handles and by the line.
+    data, validation : Handle
+        How a rank gets at its rows.
+    line, token : where the driver listens, and the job's secret.
+    environment : dict
+        Variables of the driver that the library obeys (SANDBOX_ENGINE, ...).
+    """
+
+    job: TrainJob
+    data: Handle
+    validation: Handle | None
+    line: tuple[str, int]
+    token: bytes
+    loopback: bool
+    exchange: str = "auto"
+    deadline_s: float = 60.0
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+class Survival(Trigger):
+    """Fires when the user's own trigger does, and often enough to lose little with a worker.
+
+    The distance between two states grows with the run (up to sixteen times `base`), so that what
+    is lost stays below about a tenth of the run and packing costs little. The first state comes
+    after one step: it fixes the kernel plan for whatever happens later.
+    """
+
+    def __init__(self, asked: Trigger | None, base: int) -> None:
+        self.asked = asked
+        self.base = base
+        self.wanted = False
+
+    def __call__(self, progress: Progress) -> bool:
+        """Answer, and remember whether the user's trigger wanted it."""
+        self.wanted = self.asked is not None and bool(self.asked(progress))
+        distance = self.base
+        while distance * 20 <= progress.step and distance < self.base * 16:
+            distance *= 2
+        return self.wanted or progress.step == 1 or progress.step % distance == 0
+
+
+def make_task(plan: RankPlan) -> Callable[[Iterator[Any]], Iterator[Any]]:
+    """Return the function for `mapInArrow(..., barrier=True)`."""
+
+    def task(batches: Iterator[Any]) -> Iterator[Any]:
+        import pyarrow
+
+        answer = run_rank(plan, batches)
+        yield pyarrow.RecordBatch.from_pydict({"answer": [json.dumps(answer)]})
+
+    return task
+
+
+def run_rank(plan: RankPlan, batches: Iterator[Any]) -> dict[str, Any]:
+    """Train as one rank of the job; returns a summary for the driver's log."""
+    from pyspark import BarrierTaskContext
+
+    context = BarrierTaskContext.get()
+    rank = context.partitionId()
+    os.environ.update(plan.environment)
+    leash = _Leash()
+    line = Line(plan.line, plan.token, rank, pid=os.getpid(), on_stop=leash.pull)
+    try:
+        return _train(plan, batches, context, rank, line, leash)
+    except BaseException as error:
+        leash.abort(error)
+        line.fail(_describe(rank, error))
+        raise
+    finally:
+        leash.release()
+        line.close()
+
+
+def _train(
+    plan: RankPlan, batches: Iterator[Any], context: Any, rank: int, line: Line, leash: _Leash
+) -> dict[str, Any]:
+    from ..train.loop import run
+
+    begin = time.perf_counter()
+    size = len(context.getTaskInfos())
+    rows = Rows(batches)
+    data = plan.data.open(rank, size, rows)
+    validation = None if plan.validation is None else plan.validation.open(rank, size, rows)
+    rows.finish()
+    job = replace(plan.job, data=data, validation=validation)
+    group, tellings = meet(
+        context,
+        plan.token,
+        facts_of(job),
+        loopback=plan.loopback,
+        fallback_host=line.host,
+        exchange=plan.exchange,
+        deadline_s=plan.deadline_s,
+        threads=job.threads,
+    )
+    leash.group = group
+    with group:
+        generation = np.zeros(1, np.int64)
+        if rank == 0:
+            generation[0] = line.begin({"pids": [telling["pid"] for telling in tellings]})
+        group.broadcast(generation)
+        job.start = line.fetch(int(generation[0]))
+        for text in (group.describe(), *group.notes):
+            line.emit({"type": "log", "level": "info", "text": text})
+        result = run(job, group, _emitter(line, rank, job.checkpoint), _poller(line))
+        if rank == 0:
+            line.finish(
+                {
+                    "reason": result.reason,
+                    "step": result.step,
+                    "epoch": result.epoch,
+                    "state": result.state,
+                    "seconds": result.seconds,
+                }
+            )
+        group.barrier()
+    if result.reason == "stopped" and line.stopped.wait(LAST_WORDS_S / 2):
+        os._exit(0)  # interrupted: be gone at once, the job is being cancelled
+    return {"rank": rank, "step": result.step, "seconds": time.perf_counter() - begin}
+
+
+def _emitter(
+    line: Line, rank: int, policy: CheckpointPolicy | None
+) -> Callable[[dict[str, Any]], None]:
+    trigger = policy.every if policy is not None else None
+
+    def emit(event: dict[str, Any]) -> None:
+        if rank and event["type"] != "log":
+            return
+        if event["type"] == "checkpoint" and isinstance(trigger, Survival):
+            event = {**event, "wanted": trigger.wanted}
+        line.emit(event)
+
+    return emit
+
+
+def _poller(line: Line) -> Callable[[], Command | None]:
+    return line.poll
+
+
+class _Leash:
+    """Ends this rank when the driver says so or is gone, even in the middle of a long wait."""
+
+    def __init__(self) -> None:
+        self.group: Any = None
+        self._released = threading.Event()
+
+    def pull(self) -> None:
+        """Leave the group, and if that does not help end the process."""
+        if self.group is not None:
+            self.group.interrupt()
+        if not self._released.wait(LAST_WORDS_S):
+            os._exit(1)
+
+    def abort(self, error: BaseException) -> None:
+        if self.group is not None:
+            with contextlib.suppress(OSError):
+                self.group.abort(f"{type(error).__name__}: {error}")
+
+    def release(self) -> None:
+        self._released.set()
+
+
+def _describe(rank: int, error: BaseException) -> dict[str, Any]:
+    """Tell the driver what happened: whose fault it is decides whether to try again."""
+    if isinstance(error, NotReadable):
+        kind = "not_readable"
+    elif isinstance(error, Stopped):
+        kind = "stopped"
+    elif isinstance(error, ExchangeError) and not isinstance(error, RendezvousError):
+        kind = "peer"
+    elif isinstance(error, Exception):
+        kind = "own"
+    else:  # SystemExit, KeyboardInterrupt: Spark ends this task
+        kind = "stopped"
+    return {
+        "rank": rank,
+        "kind": kind,
+        "type": type(error).__name__,
+        "library": isinstance(error, SandboxError),
+        "text": str(error),
+        "trace": "".join(traceback.format_exception(error)),
+    }

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="session")
+def sessions():
+    """Start sessions by master, one at a time; stop the last one in the end."""
+    from sandbox.lib.spark import chaos, context
+
+    before = set(os.listdir("/dev/shm"))
+    running = {}
+
+    def start(master, **conf):
+        key = (master, *conf.items())
+        if key not in running:
+            for spark in running.values():
+                spark.stop()
+            running.clear()
+            settings = {name.replace("_", "."): value for name, value in conf.items()}
+            running[key] = context.spark_session(master, conf=settings)
+        return running[key]
+
+    yield start
+    for spark in running.values():
+        spark.stop()
+    assert chaos.leftovers(before) == []
+
+
+@pytest.fixture
+def local(sessions):
+    return sessions("local[3]")
+
+
+@pytest.fixture
+def cluster(sessions):
+    return sessions("local-cluster[2,1,1024]")
