@@ -1,0 +1,147 @@
+import { bound, make, ownKeys, parseTable, show, weightColor } from "./common.js";
+
+export const PRESETS = {
+  "vertical edges": [-1, 0, 1, -2, 0, 2, -1, 0, 1],
+  "horizontal edges": [-1, -2, -1, 0, 0, 0, 1, 2, 1],
+  "outline": [-1, -1, -1, -1, 8, -1, -1, -1, -1],
+  "blur": Array(9).fill(0.11),
+  "diagonal strokes": [-1, -1, 2, -1, 2, -1, 2, -1, -1],
+  "nothing": [0, 0, 0, 0, 1, 0, 0, 0, 0],
+};
+
+/** Slide a square filter over an image: the sum of products at each place, no padding. */
+export function convolve(image, height, width, kernel, relu = false) {
+  const k = Math.sqrt(kernel.length);
+  const rows = height - k + 1;
+  const columns = width - k + 1;
+  const values = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      let sum = 0;
+      for (let i = 0; i < k * k; i++) {
+        sum += kernel[i] * image[(row + Math.floor(i / k)) * width + column + (i % k)];
+      }
+      values[row * columns + column] = relu ? Math.max(0, sum) : sum;
+    }
+  }
+  return { values, rows, columns };
+}
+
+/** The products that make one pixel of the result, in words. */
+export function equation(image, width, kernel, row, column) {
+  const k = Math.sqrt(kernel.length);
+  const terms = [];
+  let sum = 0;
+  for (let i = 0; i < k * k; i++) {
+    const pixel = image[(row + Math.floor(i / k)) * width + column + (i % k)];
+    sum += pixel * kernel[i];
+    if (pixel !== 0 && kernel[i] !== 0) terms.push(`${show(kernel[i])} × ${pixel.toFixed(2)}`);
+  }
+  return { sum, text: terms.length ? terms.join("  +  ") : "only zeros" };
+}
+
+const PIXEL = 9;
+
+function paint(canvas, values, rows, columns, color) {
+  canvas.width = columns * PIXEL;
+  canvas.height = rows * PIXEL;
+  const context = canvas.getContext("2d");
+  for (let i = 0; i < rows * columns; i++) {
+    const [r, g, b] = color(values[i]);
+    context.fillStyle = `rgb(${r},${g},${b})`;
+    context.fillRect((i % columns) * PIXEL, Math.floor(i / columns) * PIXEL, PIXEL, PIXEL);
+  }
+  return context;
+}
+
+function frame(context, row, column, size) {
+  context.lineWidth = 3;
+  context.strokeStyle = "#e69f00";
+  context.strokeRect(column * PIXEL, row * PIXEL, size * PIXEL, size * PIXEL);
+}
+
+function render({ model, el }) {
+  const view = { row: 9, column: 12 };
+  const input = make("canvas", { class: "sbx-pixels", role: "img", "aria-label": "The digit" });
+  const output = make("canvas", { class: "sbx-pixels", role: "img", tabindex: "0" });
+  output.setAttribute("data-lm-suppress-shortcuts", "true");
+  const cells = Array.from({ length: model.get("kernel").length }, (_, i) =>
+    make("input", { type: "number", step: "0.5", "aria-label": `weight ${i}`, onchange: () => {
+      const next = [...model.get("kernel")];
+      next[i] = Number(cells[i].value);
+      choose(next);
+    } }));
+  const size = Math.sqrt(cells.length);
+  const square = make("table", { class: "sbx-kernel" }, ...Array.from({ length: size }, (_, row) =>
+    make("tr", {}, ...cells.slice(row * size, (row + 1) * size).map((cell) => make("td", {}, cell)))));
+  const relu = make("input", { type: "checkbox", onchange: () => draw() });
+  const names = size === 3 ? Object.keys(PRESETS) : [];
+  const buttons = names.map((name) => make("button", { type: "button", class: "sbx-button",
+    onclick: () => choose(PRESETS[name]) }, name));
+  const sum = make("p", { class: "sbx-equation", "aria-live": "polite" });
+  const middle = make("div", {}, square, make("label", { class: "sbx-check" }, relu, " then ReLU: below 0 becomes 0"));
+  ownKeys(middle);
+  el.replaceChildren(make("section", { class: "sbx sbx-convolution", "aria-label": "A convolution by hand" },
+    make("div", { class: "sbx-presets", role: "group", "aria-label": "Filters to try" }, ...buttons),
+    make("div", { class: "sbx-panels" },
+      make("figure", { class: "sbx-panel" }, make("figcaption", {}, "image"), input),
+      make("figure", { class: "sbx-panel" }, make("figcaption", {}, "filter (type your own)"), middle),
+      make("figure", { class: "sbx-panel" }, make("figcaption", {}, "result (point at a pixel)"), output)),
+    sum));
+
+  function choose(kernel) {
+    model.set("kernel", [...kernel]);
+    model.save_changes();
+    draw();
+  }
+
+  function draw() {
+    const kernel = model.get("kernel");
+    const [height, width] = model.get("shape");
+    const image = parseTable(model.get("image"), ["v"]).v;
+    const result = convolve(image, height, width, kernel, relu.checked);
+    view.row = Math.max(0, Math.min(result.rows - 1, view.row));
+    view.column = Math.max(0, Math.min(result.columns - 1, view.column));
+    const top = bound(result.values);
+    frame(paint(input, image, height, width, (v) => Array(3).fill(Math.round(255 * v))),
+      view.row, view.column, size);
+    frame(paint(output, result.values, result.rows, result.columns, (v) => weightColor(v / top)),
+      view.row, view.column, 1);
+    const strongest = bound(kernel);
+    cells.forEach((cell, i) => {
+      if (document.activeElement !== cell) cell.value = String(Number(kernel[i].toFixed(3)));
+      const color = weightColor(kernel[i] / strongest);
+      cell.style.backgroundColor = `rgb(${color})`;
+      cell.style.color = color[0] + color[1] + color[2] < 330 ? "#ffffff" : "#1f2328";
+    });
+    buttons.forEach((button, i) => button.setAttribute("aria-pressed",
+      String(PRESETS[names[i]].every((v, j) => v === kernel[j]))));
+    const made = equation(image, width, kernel, view.row, view.column);
+    const after = relu.checked ? ` → ReLU → ${show(Math.max(0, made.sum))}` : "";
+    sum.textContent = `row ${view.row}, column ${view.column}:  ${made.text}  =  ${show(made.sum)}${after}`;
+    output.setAttribute("aria-label", `The result, ${result.rows} by ${result.columns}. Arrow keys move the pixel.`);
+  }
+
+  output.addEventListener("pointermove", (event) => {
+    const box = output.getBoundingClientRect();
+    view.column = Math.floor(((event.clientX - box.left) / box.width) * (output.width / PIXEL));
+    view.row = Math.floor(((event.clientY - box.top) / box.height) * (output.height / PIXEL));
+    draw();
+  });
+  output.addEventListener("keydown", (event) => {
+    const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+    if (!(event.key in moves)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    view.row += moves[event.key][0];
+    view.column += moves[event.key][1];
+    draw();
+  });
+  for (const name of ["kernel", "image", "shape"]) model.on(`change:${name}`, draw);
+  draw();
+  return () => {
+    for (const name of ["kernel", "image", "shape"]) model.off(`change:${name}`, draw);
+  };
+}
+
+export default { render };

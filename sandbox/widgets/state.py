@@ -1,0 +1,367 @@
+"""What a run looks like to a reader: events in, plain values out, and nothing else.
+
+Every function here is pure: it takes a state and events and returns a new state. Widgets, static
+pictures and text summaries are drawn from these states, so whatever comes later (a timeline, a
+cockpit) reads the same events through the same door.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "ENDED",
+    "CurveState",
+    "Point",
+    "ValidationPoint",
+    "advance",
+    "from_history",
+    "summary",
+    "table",
+    "validation_table",
+]
+
+Event = Mapping[str, Any]
+NAN = float("nan")
+ENDED = ("done", "stopped", "failed")
+MAX_POINTS = 1000
+MAX_VALIDATIONS = 1000
+
+
+class Point(NamedTuple):
+    """One point of the curves: the mean over `weight` neighbouring iterations."""
+
+    weight: int
+    step: int
+    epoch: int
+    loss: float
+    learning_rate: float
+    rate: float
+    score: float
+    ranks: tuple[RankPoint, ...]
+
+
+class RankPoint(NamedTuple):
+    """One rank's part of a point: images/s, and the seconds of an iteration by use."""
+
+    rate: float
+    compute: float
+    wait: float
+    exchange: float
+
+
+class ValidationPoint(NamedTuple):
+    """One validation."""
+
+    step: int
+    epoch: int
+    score: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class CurveState:
+    """Everything the curves show.
+
+    Parameters
+    ----------
+    points : tuple of Point
+        At most `limit`; each stands for `stride` iterations, the last one perhaps for fewer.
+    validations : tuple of ValidationPoint
+        Oldest first.
+    run : str
+        "idle", then the trainer's word: running, paused, retrying, done, failed, stopped.
+    score_name : str
+        The metric drawn beside the loss, "" before one is known.
+    note : str
+        The last line the trainer wrote for its reader.
+    images : int
+        Rows seen so far.
+    seconds : float
+        Sum of the iterations' wall times.
+    total : int
+        Iterations planned, 0 where nobody knows.
+    """
+
+    points: tuple[Point, ...] = ()
+    validations: tuple[ValidationPoint, ...] = ()
+    run: str = "idle"
+    score_name: str = ""
+    note: str = ""
+    images: int = 0
+    seconds: float = 0.0
+    total: int = 0
+    stride: int = 1
+    limit: int = MAX_POINTS
+
+    @property
+    def last(self) -> Point | None:
+        """The newest point."""
+        return self.points[-1] if self.points else None
+
+    @property
+    def ranks(self) -> int:
+        """Number of ranks that reported."""
+        return max((len(p.ranks) for p in self.points[-1:]), default=0)
+
+
+def advance(state: CurveState, events: Iterable[Event]) -> CurveState:
+    """Return the state after these events; unknown kinds of events change nothing.
+
+    Examples
+    --------
+    >>> step = {"type": "iteration", "step": 1, "epoch": 0, "loss": 2.3, "learning_rate": 0.1,
+    ...         "rows": 128, "seconds": 0.01, "rate": 12800.0, "ranks": []}
+    >>> advance(CurveState(), [step, {"type": "state", "state": "paused"}]).run
+    'paused'
+    """
+    draft = _Draft(state)
+    for event in events:
+        handler = _HANDLERS.get(str(event.get("type")))
+        if handler is not None:
+            handler(draft, event)
+    return draft.finish()
+
+
+class _Draft:
+    """A state being changed, so that a batch of events costs one copy."""
+
+    def __init__(self, state: CurveState) -> None:
+        self.state = state
+        self.points = list(state.points)
+        self.validations = list(state.validations)
+        self.changes: dict[str, Any] = {}
+        self.stride = state.stride
+        self.images = state.images
+        self.seconds = state.seconds
+        self.score_name = state.score_name
+
+    def finish(self) -> CurveState:
+        return replace(
+            self.state,
+            points=tuple(self.points),
+            validations=tuple(self.validations[-MAX_VALIDATIONS:]),
+            stride=self.stride,
+            images=self.images,
+            seconds=self.seconds,
+            score_name=self.score_name,
+            **self.changes,
+        )
+
+    def iteration(self, event: Event) -> None:
+        step = int(event["step"])
+        if self.points and step <= self.points[-1].step:
+            self.go_back(step)
+        rows, seconds = int(event.get("rows", 0)), float(event.get("seconds", 0.0))
+        self.images += rows
+        self.seconds += seconds
+        point = Point(
+            weight=1,
+            step=step,
+            epoch=int(event.get("epoch", 0)),
+            loss=float(event["loss"]),
+            learning_rate=float(event.get("learning_rate", NAN)),
+            rate=float(event.get("rate", NAN)),
+            score=self.score(event.get("metrics") or {}),
+            ranks=tuple(_rank(r, seconds) for r in event.get("ranks") or ()),
+        )
+        if self.points and self.points[-1].weight < self.stride:
+            self.points[-1] = _merge(self.points[-1], point)
+            return
+        self.points.append(point)
+        if len(self.points) > self.state.limit:
+            self.stride *= 2
+            pairs = zip(self.points[::2], self.points[1::2], strict=False)
+            odd = self.points[-1:] if len(self.points) % 2 else []
+            self.points = [_merge(a, b) for a, b in pairs] + odd
+
+    def go_back(self, step: int) -> None:
+        """Forget what a run that went back to a checkpoint will send again."""
+        self.points = [p for p in self.points if p.step < step]
+        self.validations = [v for v in self.validations if v.step < step]
+        if not self.points:
+            self.stride, self.images, self.seconds = 1, 0, 0.0
+
+    def validation(self, event: Event) -> None:
+        metrics = event.get("metrics") or {}
+        point = ValidationPoint(
+            step=int(event["step"]),
+            epoch=int(event.get("epoch", 0)),
+            score=self.score(metrics),
+            loss=_number(metrics.get(_find(metrics, "loss"))),
+        )
+        self.validations = [v for v in self.validations if v.step < point.step] + [point]
+
+    def score(self, metrics: Mapping[str, Any]) -> float:
+        if not self.score_name:
+            self.score_name = _choose_score(metrics)
+        return _number(metrics.get(self.score_name))
+
+    def run(self, event: Event) -> None:
+        self.changes["run"] = str(event["state"])
+        if "total_steps" in event:
+            self.changes["total"] = int(event["total_steps"] or 0)
+
+    def log(self, event: Event) -> None:
+        self.changes["note"] = str(event.get("text", ""))
+
+
+_HANDLERS: dict[str, Callable[[_Draft, Event], None]] = {
+    "iteration": _Draft.iteration,
+    "validation": _Draft.validation,
+    "state": _Draft.run,
+    "log": _Draft.log,
+}
+
+
+def _rank(timing: Mapping[str, Any], seconds: float) -> RankPoint:
+    compute, wait, exchange = (float(timing.get(k, 0)) for k in ("compute", "wait", "exchange"))
+    wall = seconds or compute + wait + exchange
+    rate = timing.get("rows", 0) / wall if wall > 0 else NAN
+    return RankPoint(float(rate), compute, wait, exchange)
+
+
+def _merge(a: Point, b: Point) -> Point:
+    """Mean of two neighbours; position and learning rate are those of the later one."""
+
+    def mean(x: float, y: float) -> float:
+        if math.isnan(x) or math.isnan(y):
+            return y if math.isnan(x) else x
+        return (a.weight * x + b.weight * y) / (a.weight + b.weight)
+
+    ranks = b.ranks
+    if len(a.ranks) == len(b.ranks):
+        ranks = tuple(
+            RankPoint(*(mean(x, y) for x, y in zip(r, s, strict=True)))
+            for r, s in zip(a.ranks, b.ranks, strict=True)
+        )
+    return b._replace(
+        weight=a.weight + b.weight,
+        loss=mean(a.loss, b.loss),
+        rate=mean(a.rate, b.rate),
+        score=b.score if not math.isnan(b.score) else a.score,
+        ranks=ranks,
+    )
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float | np.number) else NAN
+
+
+def _find(metrics: Mapping[str, Any], part: str) -> str:
+    return next((name for name in metrics if part in name.lower()), "")
+
+
+def _choose_score(metrics: Mapping[str, Any]) -> str:
+    """Top-1 or an accuracy if there is one, else the first number that is not a loss."""
+    for part in ("top1", "accuracy"):
+        if name := _find(metrics, part):
+            return name
+    numbers = (k for k, v in metrics.items() if isinstance(v, int | float | np.number))
+    return next((k for k in numbers if "loss" not in k.lower()), "")
+
+
+# Reading -----------------------------------------------------------------------------------------
+
+COLUMNS = ("step", "epoch", "loss", "learning_rate", "rate", "score")
+RANK_COLUMNS = ("rate", "compute", "wait", "exchange")
+
+
+def table(state: CurveState) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """Return the points as (column names, one row a point); ranks follow as "rate:0", ...
+
+    A rank that did not report in a point has NaN there.
+    """
+    ranks = state.ranks
+    names = COLUMNS + tuple(f"{c}:{r}" for r in range(ranks) for c in RANK_COLUMNS)
+    missing = RankPoint(NAN, NAN, NAN, NAN)
+    rows = []
+    for p in state.points:
+        row = [p.step, p.epoch, p.loss, p.learning_rate, p.rate, p.score]
+        for rank in range(ranks):
+            row += p.ranks[rank] if rank < len(p.ranks) else missing
+        rows.append(row)
+    return names, np.array(rows, np.float32).reshape(len(rows), len(names))
+
+
+def validation_table(state: CurveState) -> NDArray[np.float32]:
+    """Return the validations, one row each: step, epoch, score, loss."""
+    return np.array(state.validations, np.float32).reshape(len(state.validations), 4)
+
+
+def score_label(state: CurveState) -> str:
+    """Return the word for the score in sentences and on axes."""
+    name = state.score_name
+    return "accuracy" if not name or _is_share(name) else name
+
+
+def _is_share(name: str) -> bool:
+    return any(part in name.lower() for part in ("top1", "top5", "accuracy"))
+
+
+def format_score(state: CurveState, value: float) -> str:
+    """Return the score as its reader expects it: shares as per cent."""
+    return f"{value:.2%}".replace("%", " %") if _is_share(state.score_name) else f"{value:.4g}"
+
+
+def summary(state: CurveState) -> str:
+    """Return the run in one sentence: the text alternative of the curves.
+
+    Examples
+    --------
+    >>> summary(CurveState())
+    'Training has not started.'
+    """
+    point = state.last
+    if point is None:
+        words = {"running": "Training is starting.", "failed": "Training failed."}
+        return " ".join(
+            filter(None, (words.get(state.run, "Training has not started."), state.note))
+        )
+    head = {"idle": "", "done": "Finished", "stopped": "Stopped", "failed": "Failed"}
+    parts = [f"loss {point.loss:.4f}"]
+    if not math.isnan(point.score):
+        parts.append(f"training {score_label(state)} {format_score(state, point.score)}")
+    if state.validations and not math.isnan(state.validations[-1].score):
+        best = state.validations[-1]
+        parts.append(f"validation {score_label(state)} {format_score(state, best.score)}")
+    parts.append(f"learning rate {point.learning_rate:.4g}")
+    ranks = max(state.ranks, 1)
+    # While it runs the present speed matters, at the end that of the whole run.
+    rate = state.images / state.seconds if state.run in ENDED and state.seconds else point.rate
+    parts.append(f"{rate:,.0f} images/s on {ranks} rank{'s' if ranks > 1 else ''}")
+    word = head.get(state.run, state.run.capitalize())
+    of = f" of {state.total}" if state.total else ""
+    where = f"epoch {point.epoch + 1}, step {point.step}{of}"
+    text = f"{word} at {where}: " if word else f"{where.capitalize()}: "
+    note = f" {state.note}" if state.run in ("failed", "retrying") and state.note else ""
+    return text + ", ".join(parts) + "." + note
+
+
+def from_history(history: Any) -> CurveState:
+    """Return the state of a run that is already under way or over, from its `History`."""
+    if not len(history):
+        return CurveState()
+    columns = {name: history[name].tolist() for name in history.columns}
+    known = ("step", "epoch", "rows", "loss", "learning_rate", "seconds", "rate")
+    ranks = [history.rank(r) for r in range(history.ranks)]
+    metrics = [name for name in columns if name not in known]
+    events: list[Event] = [
+        {
+            "type": "iteration",
+            **{name: columns[name][i] for name in known},
+            "metrics": {name: columns[name][i] for name in metrics},
+            "ranks": [{name: column[i] for name, column in rank.items()} for rank in ranks],
+        }
+        # The writer may be one row ahead of the columns read first.
+        for i in range(min(map(len, columns.values())))
+        if all(i < len(column) for rank in ranks for column in rank.values())
+    ]
+    events += [{"type": "validation", **validation} for validation in history.validations]
+    return advance(CurveState(), events)

@@ -1,0 +1,94 @@
+import { linePath, make, makeSvg, ownKeys, parseTable, percent, scale, show } from "./common.js";
+
+/** What one threshold does: counts, shares, cost. */
+export function judge(table, place, rows, positives, alarm) {
+  const hits = table.hits[place];
+  const alarms = table.alarms[place];
+  const passed = rows - positives - alarms;
+  return {
+    threshold: table.threshold[place], hits, alarms, missed: positives - hits, passed,
+    accuracy: (hits + passed) / rows, precision: hits / (hits + alarms), recall: hits / positives,
+    cost: table.lost[place] + alarm * alarms,
+  };
+}
+
+/** The place of the least cost. */
+export function cheapest(table, alarm) {
+  let best = 0;
+  const cost = (i) => table.lost[i] + alarm * table.alarms[i];
+  table.lost.forEach((_, i) => { if (cost(i) < cost(best)) best = i; });
+  return best;
+}
+
+const WIDTH = 520;
+const HEIGHT = 150;
+
+function render({ model, el }) {
+  const slider = make("input", { type: "range", class: "sbx-range", min: "0", step: "1",
+    "aria-label": "threshold", oninput: () => move(Number(slider.value)) });
+  const price = make("input", { type: "number", class: "sbx-input", min: "0", step: "1",
+    "aria-label": "price of a false alarm", onchange: () => {
+      model.set("alarm", Math.max(0, Number(price.value) || 0));
+      model.save_changes();
+      draw();
+    } });
+  const best = make("button", { type: "button", class: "sbx-button",
+    onclick: () => move(cheapest(read(), model.get("alarm"))) }, "cheapest");
+  const at = make("span", { class: "sbx-at" });
+  const body = make("tbody");
+  const figures = make("p", { class: "sbx-equation", "aria-live": "polite" });
+  const chart = makeSvg("svg", { class: "sbx-chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img",
+    "aria-label": "Cost over the thresholds; lower is better." });
+  const controls = make("div", { class: "sbx-controls" }, "flag more", slider, "flag less", at, best,
+    make("label", {}, "price of a false alarm ", price));
+  ownKeys(controls);
+  el.replaceChildren(make("section", { class: "sbx", "aria-label": "A threshold" }, controls,
+    make("div", { class: "sbx-panels" },
+      make("table", { class: "sbx-table" }, make("thead", {}, make("tr", {}, ...["", "flagged", "passed"]
+        .map((name) => make("th", { scope: "col" }, name)))), body),
+      make("figure", { class: "sbx-figure", style: `flex: 1 1 ${WIDTH / 2}px` },
+        make("figcaption", { class: "sbx-title" }, "cost at each place of the slider (logarithmic)"), chart)),
+    figures));
+
+  function read() {
+    return parseTable(model.get("table"), ["threshold", "hits", "alarms", "lost"]);
+  }
+
+  function move(place) {
+    model.set("place", place);
+    model.save_changes();
+    draw();
+  }
+
+  function draw() {
+    const table = read();
+    const alarm = model.get("alarm");
+    const last = table.lost.length - 1;
+    const place = Math.max(0, Math.min(last, model.get("place")));
+    const now = judge(table, place, model.get("rows"), model.get("positives"), alarm);
+    slider.max = String(last);
+    slider.value = String(place);
+    if (document.activeElement !== price) price.value = String(alarm);
+    at.textContent = `threshold ${show(now.threshold)}`;
+    const row = (name, a, b) => make("tr", {}, make("th", { scope: "row" }, name),
+      make("td", {}, show(a)), make("td", {}, show(b)));
+    body.replaceChildren(row("positive", now.hits, now.missed), row("negative", now.alarms, now.passed));
+    figures.textContent = `cost ${show(now.cost)};  accuracy ${percent(now.accuracy)},  `
+      + `precision ${percent(now.precision, 1)},  recall ${percent(now.recall, 1)}`;
+    const costs = table.lost.map((lost, i) => Math.max(1, lost + alarm * table.alarms[i]));
+    const x = scale(0, last, 8, WIDTH - 8);
+    const y = scale(Math.min(...costs), Math.max(...costs, 2), HEIGHT - 8, 8, true);
+    chart.replaceChildren(
+      makeSvg("path", { class: "sbx-line sbx-train", d: linePath(costs.map((_, i) => i), costs, x, y) }),
+      makeSvg("line", { class: "sbx-cursor", x1: x(place), x2: x(place), y1: 0, y2: HEIGHT }),
+      makeSvg("circle", { class: "sbx-dot sbx-check", cx: x(place), cy: y(costs[place]), r: 4 }));
+  }
+
+  for (const name of ["table", "alarm", "place"]) model.on(`change:${name}`, draw);
+  draw();
+  return () => {
+    for (const name of ["table", "alarm", "place"]) model.off(`change:${name}`, draw);
+  };
+}
+
+export default { render };

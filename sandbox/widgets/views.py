@@ -1,0 +1,58 @@
+"""What a trained network does with one image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..lib import nn
+from .figures import Picture, feature_maps_picture
+
+__all__ = ["feature_maps", "layer_outputs"]
+
+
+def layer_outputs(model: Any, batch: ArrayLike) -> list[tuple[str, NDArray[Any]]]:
+    """Run a batch through a model and keep what each layer makes of it.
+
+    Parameters
+    ----------
+    model : Module
+        Layers are modules without children; containers of any kind are looked into.
+    batch : array of shape (N, ...)
+        What the model takes.
+
+    Returns
+    -------
+    list of (path of the layer, its output), in the order of the calls
+    """
+    outputs: list[tuple[str, NDArray[Any]]] = []
+
+    def keep(path: str, module: Any, inputs: Any, output: Any) -> None:
+        if not list(module.named_children()) and hasattr(output, "data"):
+            outputs.append((path or type(module).__name__, np.array(output.data)))
+
+    with nn.observe(keep):
+        model(np.asarray(batch, np.float32))
+    return outputs
+
+
+def feature_maps(model: Any, image: ArrayLike, *, layers: tuple[str, ...] = ()) -> Picture:
+    """Draw what each layer of a model makes of one image.
+
+    Parameters
+    ----------
+    model : Module
+        Trained or not.
+    image : array of shape (channels, height, width)
+        As the model takes it, without the batch axis.
+    layers : paths of layers
+        The ones to draw, in the order of the calls; default: all but flattening.
+    """
+    pixels = np.asarray(image, np.float32)
+    outputs = [(name, value[0]) for name, value in layer_outputs(model, pixels[None])]
+    chosen = [pair for pair in outputs if not layers or pair[0] in layers]
+    if not layers:
+        chosen = [pair for pair in chosen if "flatten" not in pair[0]]
+    return feature_maps_picture(pixels[0], chosen)

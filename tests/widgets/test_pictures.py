@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import io
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sandbox.lib import nn
+from sandbox.widgets import confusion_matrix, digits, feature_maps, layer_outputs
+from sandbox.widgets.figures import Picture, curves_picture, filters_picture
+from sandbox.widgets.state import CurveState, advance
+
+
+def size(picture: Picture) -> tuple[int, int]:
+    return Image.open(io.BytesIO(picture.png)).size
+
+
+def test_curves_are_drawn_before_the_first_iteration_and_with_one_rank() -> None:
+    bare = {"type": "iteration", "step": 1, "loss": 2.0, "seconds": 0.1, "rows": 8}
+    for events in ([], [bare], [bare, {"type": "validation", "step": 1, "metrics": {}}]):
+        picture = curves_picture(advance(CurveState(), events))
+        assert size(picture)[0] > 1000
+
+
+def test_filters_of_every_shape_are_drawn() -> None:
+    for shape in ((6, 1, 5, 5), (16, 6, 3, 3), (4, 3, 7), (10, 84), (12,)):
+        zeros = np.zeros(shape, "f4")
+        assert filters_picture("w", zeros, zeros + 1).png[:4] == b"\x89PNG"
+
+
+def test_feature_maps_show_every_layer_of_lenet() -> None:
+    model = nn.zoo.lenet5(0)
+    picture = feature_maps(model, np.ones((1, 28, 28), "f4"))
+
+    assert "conv1 (6, 24, 24)" in picture.text
+    assert "fc3 (10,)" in picture.text
+    assert "flatten" not in picture.text
+
+
+def test_layer_outputs_end_in_the_output_of_the_model() -> None:
+    model = nn.zoo.lenet5(0)
+    batch = np.random.default_rng(0).normal(size=(2, 1, 28, 28)).astype("f4")
+    outputs = layer_outputs(model, batch)
+
+    assert [name for name, _ in outputs][:3] == ["conv1", "relu1", "pool1"]
+    np.testing.assert_allclose(outputs[-1][1], model(batch), rtol=1e-4, atol=1e-5)  # float32
+
+
+def test_a_confusion_matrix_names_its_worst_mistake() -> None:
+    counts = np.diag([5, 5, 5])
+    counts[2, 0] = 3
+    picture = confusion_matrix(counts, ["cat", "dog", "ant"])
+
+    assert picture.text == "15 of 18 right; most often ant was taken for cat (3 times)."
+
+
+def test_digits_are_drawn_with_titles_and_saved(tmp_path: object) -> None:
+    picture = digits(np.zeros((10, 28, 28)), [str(i) for i in range(10)], columns=5)
+    path = picture.save(f"{tmp_path}/digits.png")
+
+    assert path.read_bytes() == picture.png
+    data, metadata = picture._repr_mimebundle_()
+    assert data["image/png"] == picture.png
+    assert metadata["image/png"]["width"] < size(picture)[0]
+
+
+def test_pyplot_is_never_imported() -> None:
+    if "matplotlib.pyplot" in sys.modules:
+        pytest.skip("another test of this process imported pyplot")
+    curves_picture(CurveState())
+
+    assert "matplotlib.pyplot" not in sys.modules

@@ -1,0 +1,80 @@
+"""The threshold widget: counts, costs, the picture."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sandbox.lib.core.errors import DataError
+from sandbox.widgets.assets import bundle
+from sandbox.widgets.threshold import ThresholdExplorer
+
+
+def explorer(alarm: float = 5.0) -> ThresholdExplorer:
+    return ThresholdExplorer([0.9, 0.8, 0.3, 0.2], [1, 0, 1, 0], [100, 7, 3, 7], alarm=alarm)
+
+
+def test_it_starts_where_the_cost_is_least() -> None:
+    made = explorer()
+
+    assert made.threshold == 0.9  # one more fraud of 3 is not worth an alarm of 5
+    assert made.counts() == (1, 0, 1, 2)
+    assert made.cost() == 3
+
+
+def test_a_cheaper_alarm_flags_more() -> None:
+    made = explorer(alarm=1)
+
+    assert made.threshold == 0.3
+    assert made.counts() == (2, 1, 0, 1)
+    assert made.cost() == 1
+
+
+def test_the_reader_moves_the_threshold_and_the_price() -> None:
+    made = explorer()
+    made.place, made.alarm = len(made.costs()) - 1, 2.0
+
+    assert made.threshold == np.inf
+    assert made.counts() == (0, 0, 2, 2)
+    assert made.cost() == 103
+
+
+def test_many_rows_need_few_points_and_the_best_ranks_are_all_there() -> None:
+    scores = np.arange(50_000) / 50_000
+    made = ThresholdExplorer(scores, scores > 0.999, np.ones(50_000), alarm=1)
+
+    assert len(made.costs()) < 200
+    assert scores[-1] in made._table[:, 0]
+
+
+def test_the_picture_tells_the_counts() -> None:
+    assert "1 found, 1 missed, 0 false alarms" in explorer().picture().text
+    assert "<script" in explorer().to_html()
+
+
+def test_wrong_labels_are_refused() -> None:
+    with pytest.raises(DataError, match=r"labels must be 0 or 1.*row 1"):
+        ThresholdExplorer([0.1, 0.2], [0, 2], [1, 1])
+
+
+def test_the_view_judges_as_the_kernel_does(tmp_path: Path) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed: the JavaScript unit tests cannot run")
+    (tmp_path / "threshold.mjs").write_text(bundle("threshold.js"), encoding="utf-8")
+    code = """
+import { cheapest, judge } from "./threshold.mjs";
+const table = { threshold: [0.3, 0.9], hits: [2, 1], alarms: [1, 0], lost: [0, 3] };
+const now = judge(table, 1, 4, 2, 5);
+console.log(cheapest(table, 5), cheapest(table, 1), now.cost, now.missed, now.accuracy, now.recall);
+"""
+    (tmp_path / "test.mjs").write_text(code, encoding="utf-8")
+    result = subprocess.run(
+        [node, str(tmp_path / "test.mjs")], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert result.stdout.split() == ["1", "0", "3", "1", "0.75", "0.5"]

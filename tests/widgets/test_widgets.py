@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import json
+import re
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sandbox.widgets import ConvolutionExplorer, FilterViewer, TrainingCurves
+
+FILTERS = "conv1.weight"
+
+
+def numbers(widget: TrainingCurves) -> np.ndarray:
+    return np.frombuffer(widget.points, np.float32).reshape(-1, len(widget.columns))
+
+
+def sent(widget: Any, message: dict[str, Any]) -> dict[str, Any]:
+    """Send a browser's message and return the answer."""
+    replies: list[dict[str, Any]] = []
+    widget.send = lambda content, buffers=None: replies.append(content)
+    widget._handle_custom_msg(message, [])
+    return replies[-1]
+
+
+def test_curves_follow_a_trainer(trainer: Any, make_iteration: Any) -> None:
+    curves = TrainingCurves(trainer, interval=0.01)
+    trainer.emit({"type": "state", "state": "running"}, *map(make_iteration, range(1, 31)))
+
+    assert curves.flush()
+    assert numbers(curves).shape == (30, 14)
+    assert curves.run == "running"
+    assert "step 30" in curves.summary
+
+
+def test_curves_of_a_run_under_way_begin_with_its_history(
+    trainer: Any, make_iteration: Any
+) -> None:
+    from sandbox.lib.train import History
+
+    trainer.history = History()
+    trainer.state = "done"
+    trainer.history.append(make_iteration(1))
+    curves = TrainingCurves(trainer)
+
+    assert len(numbers(curves)) == 1
+    assert curves.run == "done"
+
+
+def test_events_from_several_threads_leave_a_whole_state(trainer: Any, make_iteration: Any) -> None:
+    curves = TrainingCurves(trainer, interval=0.001)
+    viewer = FilterViewer(trainer, FILTERS, interval=0.001)
+
+    def emit() -> None:
+        for step in range(1, 200):
+            trainer.emit(make_iteration(step))
+            values = {FILTERS: trainer.model.weight * step}
+            trainer.emit({"type": "snapshot", "step": step, "values": values})
+
+    def ask() -> None:
+        for _ in range(20):
+            sent(curves, {"type": "pause"})
+            curves.to_html()
+            viewer.picture()
+
+    threads = [threading.Thread(target=f) for f in (emit, ask)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    curves.flush()
+    viewer.flush()
+
+    assert numbers(curves)[-1, 0] == 199
+    assert len(viewer.frames) == 2 * 150 * len(viewer.steps)
+
+
+@pytest.mark.parametrize(
+    ("message", "call"),
+    [
+        ({"type": "pause"}, "pause"),
+        ({"type": "resume"}, "resume"),
+        ({"type": "stop"}, "stop"),
+        ({"type": "learning_rate", "value": 0.05}, 0.05),
+        ({"type": "learning_rate", "value": None}, None),
+    ],
+)
+def test_buttons_reach_the_trainer(trainer: Any, message: dict[str, Any], call: Any) -> None:
+    reply = sent(TrainingCurves(trainer), message)
+
+    assert trainer.calls == [call]
+    assert reply["ok"]
+    assert reply["text"]
+
+
+@pytest.mark.parametrize(
+    ("message", "part"),
+    [
+        ({"type": "learning_rate", "value": "fast"}, "could not convert"),
+        ({"type": "learning_rate", "value": -1}, "at least 0; got -1"),
+        ({"type": "learning_rate"}, "at least 0; got nan"),
+        ({"type": "explode"}, "no command 'explode'"),
+    ],
+)
+def test_bad_messages_are_answered_with_the_reason(
+    trainer: Any, message: dict[str, Any], part: str
+) -> None:
+    reply = sent(TrainingCurves(trainer), message)
+
+    assert not reply["ok"]
+    assert part in reply["text"]
+    assert trainer.calls == []
+
+
+def test_a_closed_widget_no_longer_listens(trainer: Any) -> None:
+    curves = TrainingCurves(trainer)
+    curves.close()
+
+    assert trainer.listeners == []
+
+
+def test_filters_follow_snapshots_and_keep_the_first(trainer: Any) -> None:
+    viewer = FilterViewer(trainer, FILTERS, interval=0.01)
+    for step in (20, 40):
+        values = {FILTERS: trainer.model.weight * step, "other": np.ones(3)}
+        trainer.emit({"type": "snapshot", "step": step, "values": values})
+        viewer.flush()
+    frames = np.frombuffer(viewer.frames, np.float16).reshape(-1, 150)
+
+    assert viewer.steps == [0, 20, 40]
+    assert viewer.shape == [6, 1, 5, 5]
+    np.testing.assert_allclose(frames[2], 40 * frames[0], rtol=2e-3)  # half precision
+    assert viewer.summary.endswith("from step 0 to 40 they changed by 3900 %.")
+
+
+def test_a_second_fit_starts_new_filters_and_the_end_shows_the_final_weights(
+    trainer: Any, make_iteration: Any
+) -> None:
+    from sandbox.lib.train import History
+
+    viewer = FilterViewer(trainer, FILTERS, interval=0.01)
+    trainer.emit({"type": "snapshot", "step": 20, "values": {FILTERS: trainer.model.weight}})
+    trainer.model.weight = trainer.model.weight * 2
+    trainer.emit({"type": "state", "state": "running", "step": 0})
+    trainer.history = History()
+    trainer.history.append(make_iteration(7))
+    trainer.model.weight = trainer.model.weight * 2
+    trainer.emit({"type": "state", "state": "done"})
+    viewer.flush()
+    frames = np.frombuffer(viewer.frames, np.float16).reshape(-1, 150)
+
+    assert viewer.steps == [0, 7]
+    assert frames[:, 0].tolist() == [-2, -4]
+
+
+def test_a_large_layer_is_sent_less_often(trainer: Any) -> None:
+    trainer.model.weight = np.zeros((512, 1024), "f4")
+    viewer = FilterViewer(trainer, FILTERS)
+
+    assert viewer.snapshots.limit == 3
+    assert viewer._feed._interval > 1
+
+
+def test_filters_of_a_model_need_no_trainer(trainer: Any) -> None:
+    viewer = FilterViewer(trainer.model, FILTERS)
+
+    assert not viewer.live
+    assert viewer.summary == "6 filters of conv1.weight, shape (6, 1, 5, 5), at step 0."
+
+
+def test_an_unknown_parameter_is_refused_with_the_known_ones(trainer: Any) -> None:
+    with pytest.raises(ValueError, match=r"one of conv1\.weight; got 'conv9\.weight'"):
+        FilterViewer(trainer.model, "conv9.weight")
+
+
+def test_a_trainer_that_does_not_watch_is_refused_with_the_cure(trainer: Any) -> None:
+    trainer.watch = ()
+    with pytest.raises(ValueError, match=r"watch=\('conv1\.weight',\)"):
+        FilterViewer(trainer, FILTERS)
+
+
+def test_the_explorer_computes_what_the_formula_says() -> None:
+    image = np.arange(20).reshape(4, 5) / 20
+    explorer = ConvolutionExplorer(image, [[0, 1], [2, 0]])
+    expected = image[:-1, 1:] + 2 * image[1:, :-1]
+
+    np.testing.assert_allclose(explorer.result(), expected, rtol=1e-6)  # float32 pixels
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "part"),
+    [
+        ((1, 28, 28), (3, 3), "two axes"),
+        ((28, 28), (3, 2), "square"),
+        ((4, 4), (5, 5), "not larger"),
+    ],
+)
+def test_the_explorer_refuses_what_is_no_image_or_no_filter(
+    shape: tuple[int, ...], kernel: tuple[int, ...], part: str
+) -> None:
+    with pytest.raises(ValueError, match=part):
+        ConvolutionExplorer(np.zeros(shape), np.zeros(kernel))
+
+
+def every_widget(trainer: Any, make_iteration: Any) -> list[Any]:
+    curves = TrainingCurves(trainer)
+    curves.show([make_iteration(step) for step in range(1, 30)])
+    return [curves, FilterViewer(trainer, FILTERS), ConvolutionExplorer(np.eye(28))]
+
+
+def test_a_saved_notebook_gets_a_picture_and_a_sentence(trainer: Any, make_iteration: Any) -> None:
+    for widget in every_widget(trainer, make_iteration):
+        data, metadata = widget._repr_mimebundle_()
+
+        assert "application/vnd.jupyter.widget-view+json" in data
+        assert data["image/png"].startswith("iVBOR")
+        assert len(data["text/plain"]) > 20
+        assert metadata["image/png"]["width"] > 100
+
+
+def test_a_page_stands_alone(trainer: Any, make_iteration: Any, tmp_path: Any) -> None:
+    for widget in every_widget(trainer, make_iteration):
+        path = tmp_path / f"{type(widget).__name__}.html"
+        text = widget.to_html(path)
+
+        assert path.read_text(encoding="utf-8") == text
+        assert not re.search(r"(src|href)=|https?://(?!www\.w3\.org/2000/svg)", text)
+        assert text.count("</script") == 1
+
+
+def test_no_module_asks_for_anything_from_a_network(trainer: Any, make_iteration: Any) -> None:
+    for widget in every_widget(trainer, make_iteration):
+        code = str(widget._esm)
+        assert not re.search(r"^\s*import\b", code, re.MULTILINE)
+        assert not re.search(r"\bimport\s*\(|fetch\(|XMLHttpRequest|WebSocket|eval\(", code)
+        assert set(re.findall(r"https?://[^\"'`\s]*", code)) <= {"http://www.w3.org/2000/svg"}
+        assert code.count("export default") == 1
+        assert "url(" not in str(widget._css)
+        assert "@import" not in str(widget._css)
+
+
+def test_what_is_synced_is_plain_data(trainer: Any, make_iteration: Any) -> None:
+    for widget in every_widget(trainer, make_iteration):
+        state = widget.get_state()
+        own = {k: v for k, v in state.items() if not k.startswith("_")}
+        json.dumps({k: v for k, v in own.items() if not isinstance(v, bytes | memoryview)})
