@@ -1,0 +1,1 @@
+"""The commands of the sandbox; see README.md of this room."""

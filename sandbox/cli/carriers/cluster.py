@@ -1,0 +1,197 @@
+"""`sandbox docker cluster`: a Spark standalone cluster of containers, and a driver that trains."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CommandError
+from .daemon import LABEL, connect, explain, need_image
+from .launch import ours
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+MASTER = "spark-master"
+ADDRESS = f"spark://{MASTER}:7077"
+LESSON = "/opt/sandbox/bin/cluster_lenet.py"
+DEPLOY = "org.apache.spark.deploy"
+
+
+def names(prefix: str, workers: int) -> list[str]:
+    """Give the containers' names, the master first.
+
+    Examples
+    --------
+    >>> names("lab", 2)
+    ['lab-master', 'lab-worker-1', 'lab-worker-2']
+    """
+    return [f"{prefix}-master", *(f"{prefix}-worker-{n + 1}" for n in range(workers))]
+
+
+def up(*, image: str, prefix: str, workers: int, memory: str, cores: int) -> Any:
+    """Start a network, a master and workers; wait until all workers have joined.
+
+    Either everything runs afterwards, or nothing does.
+    """
+    from docker.errors import APIError, DockerException
+
+    client = connect()
+    need_image(client, image, pull=False)
+    if client.networks.list(names=[f"^{prefix}$"]):
+        raise CommandError(
+            f"a cluster {prefix} is there already.",
+            f"sandbox docker cluster --down --name {prefix}",
+        )
+    total = client.info()["MemTotal"]
+    wanted = (workers + 1) * (1 << 30)
+    if wanted > total:
+        raise CommandError(
+            f"{workers} workers need {wanted / 2**30:.0f} GB; Docker has {total / 2**30:.1f}.",
+            "Ask for fewer --workers.",
+        )
+    network = client.networks.create(prefix, labels={LABEL: "cluster"})
+    try:
+        master = _start(
+            client,
+            image,
+            f"{prefix}-master",
+            network.name,
+            ["spark-class", f"{DEPLOY}.master.Master", "--host", MASTER, "--port", "7077"],
+            hostname=MASTER,
+        )
+        joining = [
+            start_worker(client, image, name, network.name, memory=memory, cores=cores)
+            for name in names(prefix, workers)[1:]
+        ]
+        wait_for_workers(master, workers, joining)
+    except (DockerException, APIError) as error:
+        down(prefix)
+        raise CommandError(f"the cluster did not start: {explain(error)}") from None
+    except BaseException:
+        down(prefix)
+        raise
+    return network
+
+
+def start_worker(
+    client: DockerClient, image: str, name: str, network: str, *, memory: str, cores: int
+) -> Any:
+    """Start one worker container of a cluster."""
+    command = ["spark-class", f"{DEPLOY}.worker.Worker", "--work-dir", "/tmp/spark-work",
+               "-c", str(cores), "-m", memory, ADDRESS]  # fmt: skip
+    return _start(client, image, name, network, command)
+
+
+def _start(
+    client: DockerClient,
+    image: str,
+    name: str,
+    network: str,
+    command: list[str],
+    *,
+    hostname: str | None = None,
+) -> Any:
+    host = hostname or name
+    container = client.containers.create(
+        image,
+        command,
+        name=name,
+        hostname=host,
+        # This network only: a host's name must lead to the same address from inside and outside.
+        network=network,
+        networking_config={network: client.api.create_endpoint_config(aliases=[host])},
+        labels={LABEL: "cluster"},
+        environment={"SPARK_LOCAL_HOSTNAME": host, "SPARK_DAEMON_MEMORY": "256m"},
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        shm_size="512m",
+    )
+    container.start()
+    return container
+
+
+def wait_for_workers(
+    master: Any, wanted: int, joining: list[Any], *, patience_s: float = 120
+) -> None:
+    """Wait until the master has registered so many workers."""
+    until = time.monotonic() + patience_s
+    while True:
+        said = master.logs().decode(errors="replace")
+        there = said.count("Registering worker")
+        if there >= wanted:
+            return
+        for container in (master, *joining):
+            container.reload()
+            if container.status == "exited" or time.monotonic() > until:
+                lines = container.logs(tail=15).decode(errors="replace")
+                raise CommandError(
+                    f"{there} of {wanted} workers joined. {container.name} said last:\n{lines}",
+                    "Are there memory and processors for so many?",
+                )
+        time.sleep(0.3)
+
+
+def drive(
+    *, image: str, prefix: str, command: list[str], data: Path | None = None, ranks: int = 2
+) -> Any:
+    """Start the driver container: the LeNet lesson, or a command of the user's."""
+    client = connect()
+    volumes = {str(data.resolve()): {"bind": "/data", "mode": "ro"}} if data else {}
+    container = client.containers.create(
+        image,
+        command or ["python", LESSON, "--ranks", str(ranks)],
+        name=f"{prefix}-driver",
+        hostname=f"{prefix}-driver",
+        network=prefix,
+        labels={LABEL: "cluster"},
+        environment={"SPARK_MASTER": ADDRESS, "SANDBOX_OFFLINE": "1"},
+        volumes=volumes,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        shm_size="512m",
+    )
+    container.start()
+    return container
+
+
+def down(prefix: str) -> int:
+    """Remove the containers and the network of a cluster."""
+    client = connect()
+    networks = client.networks.list(names=[f"^{prefix}$"])
+    gone = 0
+    for container in ours(client):
+        if container.labels.get(LABEL) == "cluster" and container.name.startswith(f"{prefix}-"):
+            container.remove(force=True)
+            gone += 1
+    for network in networks:
+        network.remove()
+    print(f"removed {gone} containers of {prefix}")
+    return gone
+
+
+def train(
+    *,
+    image: str,
+    prefix: str,
+    workers: int,
+    memory: str,
+    cores: int,
+    data: Path | None,
+    command: list[str],
+) -> int:
+    """Start a cluster, run the lesson or a command on it, show its output, take all down."""
+    if data is not None and not data.is_dir():
+        raise CommandError(f"--data names {data}, which is no folder.", "Give a folder of sets.")
+    up(image=image, prefix=prefix, workers=workers, memory=memory, cores=cores)
+    try:
+        print(f"{workers} workers have joined {ADDRESS}", flush=True)
+        driver = drive(
+            image=image, prefix=prefix, command=command, data=data, ranks=workers * cores
+        )
+        for line in driver.logs(stream=True, follow=True):
+            print(line.decode(errors="replace"), end="", flush=True)
+        return int(driver.wait()["StatusCode"])
+    finally:
+        down(prefix)

@@ -1,0 +1,160 @@
+"""The Docker daemon: reach it, or say why not and what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import time
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CommandError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+IMAGE = "bigdl-sandbox:latest"
+LABEL = "org.bigdl-sandbox.role"
+LOOPBACK = "127.0.0.1"
+
+
+def connect() -> DockerClient:
+    """Give a client of a daemon that answers.
+
+    Raises
+    ------
+    CommandError : the SDK is not installed, or no daemon answers.
+    """
+    try:
+        import docker
+    except ImportError:
+        cure = "pip install 'docker>=7.1'   (run-bigdl-docker.sh needs no Python at all)"
+        raise CommandError("the Docker SDK for Python is not installed.", cure) from None
+    try:
+        client = docker.from_env(timeout=120)
+        client.ping()
+    except (docker.errors.DockerException, OSError) as error:
+        raise CommandError(*diagnose(str(error))) from None
+    return client
+
+
+def diagnose(error: str) -> tuple[str, str]:
+    """Turn what the SDK said into (problem, cure)."""
+    where = os.environ.get("DOCKER_HOST", "the standard socket /var/run/docker.sock")
+    if "Permission denied" in error:
+        return (
+            f"this user may not speak to Docker ({where}).",
+            "sudo usermod -aG docker $USER, then log in again; or run the command with sudo.",
+        )
+    if shutil.which("docker") is None and shutil.which("dockerd") is None:
+        return (
+            "Docker is not installed here.",
+            "Debian, Ubuntu: sudo apt-get install docker.io   others: docs.docker.com/get-docker",
+        )
+    return (
+        f"no Docker daemon answers at {where}.",
+        "Linux: sudo systemctl start docker   macOS, Windows: start Docker Desktop. "
+        "Is DOCKER_HOST right?",
+    )
+
+
+def need_image(client: DockerClient, name: str, *, pull: bool = True) -> Any:
+    """Give an image by name; ask the registry for it where it is not here."""
+    from docker.errors import APIError, ImageNotFound
+
+    try:
+        return client.images.get(name)
+    except ImageNotFound:
+        pass
+    cure = "sandbox docker build   makes it; docker load -i FILE   takes it from a bundle."
+    if pull and "/" in name:
+        print(f"{name} is not here; asking its registry for it ...", flush=True)
+        repository, _, tag = name.rpartition(":")
+        try:
+            return client.images.pull(repository, tag) if repository else client.images.pull(name)
+        except (APIError, ImageNotFound) as error:
+            raise CommandError(f"{name} cannot be had: {explain(error)}", cure) from None
+    raise CommandError(f"there is no image {name} here.", cure)
+
+
+def explain(error: Exception) -> str:
+    """Give the daemon's own words."""
+    return str(getattr(error, "explanation", None) or error).strip()
+
+
+def is_free(port: int, address: str = LOOPBACK) -> bool:
+    """Tell whether a port can be bound and nobody answers there."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        if probe.connect_ex((LOOPBACK, port)) == 0:
+            return False
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(first: int, address: str = LOOPBACK, *, tries: int = 100) -> int:
+    """Give the first free port from `first` on."""
+    for port in range(first, min(first + tries, 65536)):
+        if is_free(port, address):
+            return port
+    raise CommandError(
+        f"no port from {first} to {first + tries - 1} is free.", "Give another --port."
+    )
+
+
+def api(port: int, path: str = "api", *, token: str = "", timeout_s: float = 3) -> Any:
+    """Ask the Jupyter server on a loopback port, past any proxy; None if it does not answer."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(f"http://{LOOPBACK}:{port}/{path}")
+    if token:
+        request.add_header("Authorization", f"token {token}")
+    try:
+        with opener.open(request, timeout=timeout_s) as answer:
+            return json.loads(answer.read() or b"null")
+    except (OSError, urllib.error.URLError, ValueError):
+        return None
+
+
+def wait_healthy(container: Any, port: int, *, patience_s: float = 120) -> float:
+    """Wait until Jupyter answers on a published port; give the seconds.
+
+    Raises
+    ------
+    CommandError : the container ended, or did not answer in time; its last lines are quoted.
+    """
+    started = time.monotonic()
+    while True:
+        if api(port) is not None:
+            return time.monotonic() - started
+        container.reload()
+        waited = time.monotonic() - started
+        if container.status in ("exited", "dead") or waited > patience_s:
+            lines = container.logs(tail=15).decode(errors="replace").strip()
+            what = (
+                f"ended with status {container.attrs['State']['ExitCode']}"
+                if container.status in ("exited", "dead")
+                else f"did not answer within {patience_s:.0f} s"
+            )
+            raise CommandError(f"the container {what}. Its last lines:\n{lines}", "See above.")
+        time.sleep(0.25)
+
+
+def need_disk(folder: str | os.PathLike[str], wanted_bytes: float, what: str) -> None:
+    """Refuse to begin what the disk cannot hold."""
+    path = os.path.abspath(folder)
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    free = shutil.disk_usage(path).free
+    if free < wanted_bytes:
+        raise CommandError(
+            f"{what} needs {wanted_bytes / 1e9:.1f} GB in {path}; {free / 1e9:.1f} GB are free.",
+            "Free some space (docker system df, docker image prune), or name another folder.",
+        )

@@ -1,0 +1,243 @@
+"""`sandbox docker build`: the image, from a context made of exactly the files it needs."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CommandError
+from ..places import ROOT
+from .daemon import connect, explain, need_disk
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+BASE = "debian:bookworm-slim"
+MADE_BASE = "bigdl-sandbox-base:bookworm"
+BUDGET_BYTES = 2.0e9
+NEEDED_BYTES = 9e9
+PARTS = ("sandbox", "notebooks", "provision", "docker", "pyproject.toml", "LICENSE")
+LEFT_OUT = {"__pycache__", ".ipynb_checkpoints", ".ruff_cache", ".pytest_cache"}
+LEFT_OUT_FILES = {Path("notebooks/conftest.py"), Path("notebooks/ruff.toml")}
+# In a mount namespace of its own: killed half way, it leaves nothing mounted.
+OWN_MOUNTS = ("unshare", "--mount", "--propagation", "private")
+MMDEBSTRAP = (
+    *OWN_MOUNTS,
+    "mmdebstrap",
+    "--variant=minbase",
+    "--include=ca-certificates",
+    *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale", "info")),
+    "bookworm",
+)
+
+
+def context_files(root: Path = ROOT) -> Iterator[tuple[str, Path]]:
+    """Give (name in the context, file) of what the Dockerfile copies."""
+    for part in PARTS:
+        start = root / part
+        if not start.exists():
+            raise CommandError(f"{start} is missing.", "Run this in a clone of the repository.")
+        for file in sorted(start.rglob("*")) if start.is_dir() else [start]:
+            name = file.relative_to(root)
+            ours = name.parts[:2] not in (("docker", "certs"), ("docker", "data"))
+            if file.is_dir() or LEFT_OUT & set(name.parts) or name in LEFT_OUT_FILES:
+                continue
+            if ours or name.name == "README.md":
+                yield str(name), file
+
+
+def data_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Give the files of the data sets that an image may carry; say what is left out."""
+    from ...lib.data.sources import SOURCES
+
+    if not folder.is_dir():
+        raise CommandError(f"--data names {folder}, which is no folder.", "Give a folder of sets.")
+    sets = [path for path in sorted(folder.iterdir()) if path.is_dir()]
+    chosen = [path for path in sets if path.name in SOURCES and SOURCES[path.name].redistributable]
+    for path in sets:
+        if path not in chosen:
+            why = "may not be passed on" if path.name in SOURCES else "is no set of the sandbox"
+            print(f"left out: {path.name} ({why})")
+    if not chosen:
+        raise CommandError(
+            f"{folder} holds no data set that an image may carry.",
+            "May be carried: " + ", ".join(n for n, s in SOURCES.items() if s.redistributable),
+        )
+    for path in chosen:
+        for file in sorted(path.rglob("*")):
+            if file.is_file():
+                yield f"docker/data/{path.name}/{file.relative_to(path)}", file
+
+
+def context(target: io.BufferedRandom, extra: list[tuple[str, Path]]) -> None:
+    """Write the build context as a tar, without times and owners."""
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        for name, file in [*context_files(), *extra]:
+            entry = archive.gettarinfo(str(file), name)
+            entry.uid = entry.gid = 0
+            entry.uname = entry.gname = ""
+            entry.mtime = 0
+            entry.mode = 0o755 if entry.mode & 0o100 else 0o644
+            with file.open("rb") as content:
+                archive.addfile(entry, content)
+    target.seek(0)
+
+
+def build_arguments(base: str) -> dict[str, str]:
+    """Give the ARGs: where the image comes from."""
+    git = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT)]
+    revision = subprocess.run(
+        [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+    return {
+        "base_image": base,
+        "version": version(),
+        "revision": revision.stdout.strip() or "unknown",
+        "created": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def version() -> str:
+    """Give the version of the sandbox, from its project file."""
+    import tomllib
+
+    try:
+        return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
+    except OSError:
+        return metadata.version("bigdl-sandbox")
+
+
+def make_base(client: DockerClient) -> str:
+    """Make the base image from the Debian mirror, for places without a registry."""
+    if shutil.which("mmdebstrap") is None or (hasattr(os, "geteuid") and os.geteuid() != 0):
+        raise CommandError(
+            "making the base image needs root and mmdebstrap.",
+            "sudo apt-get install mmdebstrap, and sudo; or leave --own-base out to pull " + BASE,
+        )
+    print("Making the base image from the Debian mirror ...", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        tar = Path(folder) / "base.tar"
+        answer = subprocess.run(
+            [*MMDEBSTRAP, str(tar)], capture_output=True, text=True, check=False
+        )
+        if answer.returncode:
+            raise CommandError(
+                f"mmdebstrap failed:\n{answer.stderr[-1500:]}", "Is there a network?"
+            )
+        repository, tag = MADE_BASE.split(":")
+        client.api.import_image_from_file(str(tar), repository=repository, tag=tag)
+    return MADE_BASE
+
+
+def build(
+    *,
+    tag: str,
+    base: str = BASE,
+    own_base: bool = False,
+    data: Path | None = None,
+    extra_ca: list[Path] | None = None,
+    verbose: bool = False,
+) -> Any:
+    """Build the image; give it.
+
+    Raises
+    ------
+    CommandError : Docker, disk, the base image, certificates or data are not there, or a step of
+        the build failed (its output is quoted); nothing unnamed is left behind.
+    """
+    from docker.errors import APIError, BuildError, ImageNotFound
+
+    client = connect()
+    folder = client.info()["DockerRootDir"]
+    if os.path.isdir(folder):
+        need_disk(folder, NEEDED_BYTES, "building the image")
+    extra = list(data_files(data)) if data else []
+    for number, file in enumerate(extra_ca or []):
+        if not file.is_file() or b"BEGIN CERTIFICATE" not in file.read_bytes():
+            raise CommandError(
+                f"--extra-ca {file} is no PEM certificate.", "Give a .crt or .pem file."
+            )
+        extra.append((f"docker/certs/extra-{number}.crt", file))
+    if own_base:
+        base = make_base(client)
+    else:
+        try:
+            client.images.get(base)
+        except ImageNotFound:
+            try:
+                client.images.pull(*base.split(":", 1) if "@" not in base else (base,))
+            except (APIError, ImageNotFound) as error:
+                raise CommandError(
+                    f"the base image {base} cannot be pulled: {explain(error)}",
+                    "Is the registry reachable? --own-base makes it from the Debian mirror.",
+                ) from None
+    started = time.perf_counter()
+    with tempfile.TemporaryFile() as file:
+        context(file, extra)
+        try:
+            image = _run(client, file, tag, build_arguments(base), verbose=verbose)
+        except (APIError, BuildError) as error:
+            raise CommandError(f"the build failed: {explain(error)}", "See above.") from None
+    print(f"built {tag} in {time.perf_counter() - started:.0f} s")
+    report(image)
+    return image
+
+
+def _run(
+    client: DockerClient, file: Any, tag: str, arguments: dict[str, str], *, verbose: bool
+) -> Any:
+    lines: list[str] = []
+    stream = client.api.build(
+        fileobj=file,
+        custom_context=True,
+        dockerfile="docker/Dockerfile",
+        tag=tag,
+        buildargs=arguments,
+        rm=True,
+        forcerm=True,
+        decode=True,
+    )
+    for part in stream:
+        text = part.get("stream") or part.get("status") or ""
+        lines += text.splitlines()
+        if verbose:
+            sys.stdout.write(text)
+        elif text.startswith("Step "):
+            print(text.strip(), flush=True)
+        if "error" in part:
+            said = "\n".join(lines[-25:])
+            cure = (
+                "Behind a proxy that re-signs TLS? Add --extra-ca FILE."
+                if "CERTIFICATE_VERIFY_FAILED" in said
+                else "Run it again with --verbose for the whole output."
+            )
+            raise CommandError(f"the build failed: {part['error']}\n{said}", cure)
+    return client.images.get(tag)
+
+
+def layers(image: Any) -> list[tuple[int, str]]:
+    """Give (bytes, what made it) of the layers that hold anything."""
+    rows = [(entry["Size"], " ".join(entry["CreatedBy"].split())) for entry in image.history()]
+    return [(size, text.replace("/bin/sh -eu -c ", "")) for size, text in rows if size]
+
+
+def report(image: Any) -> None:
+    """Say how large the image and its layers are."""
+    for size, text in layers(image):
+        print(f"{size / 1e6:9.1f} MB  {text[:80]}")
+    size = image.attrs["Size"]
+    verdict = "within" if size <= BUDGET_BYTES else "OVER"
+    print(f"{size / 1e6:9.1f} MB  in all ({verdict} the budget of {BUDGET_BYTES / 1e9:.1f} GB)")

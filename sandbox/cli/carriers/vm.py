@@ -1,0 +1,216 @@
+"""`sandbox vm build`: a virtual machine from Debian packages and our provisioning scripts.
+
+No hypervisor is needed. The system is made in a folder, provisioned in a chroot by the scripts of
+provision/ that Packer runs as well (or takes its environment out of the Docker image), sealed,
+and written into a disk.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+from ..errors import CommandError
+from ..places import ROOT
+from . import disk, ova
+from .daemon import connect, need_disk, need_image
+from .image import OWN_MOUNTS, context_files, version
+
+FORMATS = ("raw", "qcow2", "ova")
+PACKAGES = (
+    "systemd-sysv udev dbus systemd-resolved systemd-timesyncd iproute2 openssh-server sudo "
+    "ca-certificates python3 python3-venv libgomp1 libnss-wrapper procps tini util-linux kmod "
+    "grub-pc-bin grub-efi-amd64-bin grub2-common initramfs-tools cloud-guest-utils e2fsprogs fdisk"
+)
+# The cloud kernel knows no AHCI and no E1000, which VirtualBox and VMware offer.
+KERNEL = "linux-image-amd64"
+NETWORK = "[Match]\nName=en* eth*\n\n[Network]\nDHCP=yes\n"
+NEEDED_BYTES = 14e9
+MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "fstrim.timer")
+
+
+def build(
+    target: Path,
+    *,
+    formats: tuple[str, ...],
+    size_gb: float = 16,
+    image: str | None = None,
+    lean: bool = False,
+    extra_ca: list[Path] | None = None,
+    work: Path | None = None,
+) -> list[Path]:
+    """Build the disk in the formats asked for; give the files.
+
+    Raises
+    ------
+    CommandError : a program, root, room on the disk, or the Docker image is missing, or a step
+        failed; nothing half made is left behind.
+    """
+    unknown = set(formats) - set(FORMATS)
+    if unknown or not formats:
+        raise CommandError(
+            f"--format must be of {', '.join(FORMATS)}; got {', '.join(sorted(unknown)) or 'none'}."
+        )
+    disk.need_programs()
+    source = need_image(connect(), image, pull=False) if image else None
+    target.mkdir(parents=True, exist_ok=True)
+    need_disk(target, NEEDED_BYTES / (3 if lean else 1), "building the machine")
+    with tempfile.TemporaryDirectory(prefix="sandbox-vm-", dir=work or target) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        raw = make_disk(folder, source=source, size_gb=size_gb, lean=lean, extra_ca=extra_ca or [])
+        return write_formats(raw, target, formats)
+
+
+def make_disk(
+    folder: Path, *, source: Any, size_gb: float, lean: bool, extra_ca: list[Path]
+) -> Path:
+    """Make the system in a folder and its raw disk beside it."""
+    system = folder / "system"
+    with step("Debian"):
+        bootstrap(system)
+    with step("sandbox from the image" if source else "sandbox"):
+        if source is not None:
+            take_environment(source, system)
+        put_sandbox(system)
+        provision(system, lean=lean, extra_ca=extra_ca)
+    with step("disk"):
+        raw = disk.make(system, folder / "sandbox.raw", size_gb=size_gb)
+        shutil.rmtree(system)
+    return raw
+
+
+def write_formats(raw: Path, target: Path, formats: tuple[str, ...]) -> list[Path]:
+    """Write a raw disk in several formats into a folder."""
+    made: list[Path] = []
+    capacity = raw.stat().st_size
+    if "qcow2" in formats:
+        with step("qcow2"):
+            made.append(disk.convert(raw, target / "bigdl-sandbox.qcow2"))
+    if "ova" in formats:
+        with step("ova"):
+            vmdk = disk.convert(raw, target / "bigdl-sandbox-disk1.vmdk")
+            try:
+                made.append(
+                    ova.pack(
+                        target / "bigdl-sandbox.ova",
+                        vmdk,
+                        capacity_bytes=capacity,
+                        version=version(),
+                    )
+                )
+            finally:
+                vmdk.unlink()
+    if "raw" in formats:
+        made.append(Path(shutil.move(raw, target / "bigdl-sandbox.raw")))
+    for file in made:
+        held = file.stat().st_blocks * 512
+        print(f"{file}: {held / 1e9:.2f} GB", flush=True)
+    return made
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Print how long a step took."""
+    started = time.perf_counter()
+    yield
+    print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
+
+
+def bootstrap(system: Path) -> None:
+    """Make a Debian system in a folder."""
+    disk.call(
+        *OWN_MOUNTS,
+        "mmdebstrap",
+        "--variant=minbase",
+        f"--include={','.join([KERNEL, *PACKAGES.split()])}",
+        *(f"--dpkgopt=path-exclude=/usr/share/{n}/*" for n in ("doc", "man", "locale", "info")),
+        "--aptopt=Acquire::Languages none",
+        "bookworm",
+        system,
+    )
+
+
+def take_environment(image: Any, system: Path) -> None:
+    """Copy /opt/sandbox out of a Docker image, which has the same Debian and Python."""
+    container = image.client.containers.create(image.id)
+    try:
+        stream, _ = container.get_archive("/opt/sandbox")
+        with subprocess.Popen(
+            ["tar", "-x", "-C", str(system / "opt")], stdin=subprocess.PIPE
+        ) as unpack:
+            pipe = cast("IO[bytes]", unpack.stdin)
+            for chunk in stream:
+                pipe.write(chunk)
+            pipe.close()
+        if unpack.returncode:
+            raise CommandError("the environment could not be copied out of the image.")
+    finally:
+        container.remove(force=True)
+
+
+def put_sandbox(system: Path) -> None:
+    """Copy the sandbox and its provisioning scripts into a system."""
+    root = system / "opt" / "sandbox"
+    for name, file in context_files():
+        top = name.split("/")[0]
+        if top == "docker":
+            continue
+        place = root / name if top == "provision" else root / "app" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, place)
+        place.chmod(0o755 if os.access(file, os.X_OK) else 0o644)
+
+
+def provision(system: Path, *, lean: bool = False, extra_ca: list[Path] | None = None) -> None:
+    """Run the provisioning scripts in a system, then seal it."""
+    (system / "etc/hostname").write_text("sandbox\n")
+    (system / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 sandbox\n")
+    network = system / "etc/systemd/network/20-dhcp.network"
+    network.parent.mkdir(parents=True, exist_ok=True)
+    network.write_text(NETWORK)
+    for file in extra_ca or []:
+        shutil.copy(file, system / "usr/local/share/ca-certificates" / f"{file.stem}.crt")
+    if extra_ca:
+        chroot(system, "update-ca-certificates")
+    resolv = system / "etc/resolv.conf"
+    resolv.unlink(missing_ok=True)
+    shutil.copyfile("/etc/resolv.conf", resolv)
+    scripts = "/opt/sandbox/provision"
+    chroot(system, f"{scripts}/machine.sh", "vm", *(["--lean"] if lean else []))
+    chroot(system, "systemctl", "enable", "systemd-networkd", "systemd-resolved")
+    chroot(system, "systemctl", "mask", *MASKED)
+    resolv.unlink()
+    resolv.symlink_to("/run/systemd/resolve/stub-resolv.conf")
+    disk.call("sh", ROOT / "provision" / "seal.sh", system)
+    chroot(system, "update-ca-certificates", "--fresh")
+    disk.call("sh", ROOT / "provision" / "seal.sh", "--check", system)
+
+
+def chroot(system: Path, *command: str) -> None:
+    """Run a command in a system, with /proc and /dev there for the time of it."""
+    inside = (
+        'mount -t proc proc "$0/proc" && mount --bind /dev "$0/dev" && '
+        'root="$0" && exec chroot "$root" "$@"'
+    )
+    disk.call(
+        *OWN_MOUNTS, "sh", "-c", inside, system,
+        "env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME=/root", "LANG=C.UTF-8", "PIP_CERT=/etc/ssl/certs/ca-certificates.crt", *command,
+    )  # fmt: skip
+
+
+def extract_disk(ova_file: Path, target: Path) -> Path:
+    """Take the VMDK out of an OVA."""
+    with tarfile.open(ova_file) as archive:
+        entry = next(item for item in archive.getmembers() if item.name.endswith(".vmdk"))
+        archive.extract(entry, target, filter="data")
+    return target / entry.name

@@ -1,0 +1,73 @@
+"""`sandbox data`: which data sets there are, and where each one lies on this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..lib.data import sources
+from .errors import CommandError
+
+# Where there is no real set, lessons and tests work with a stand-in.
+STAND_INS = {"mnist": "STAND-IN, scikit-learn's digits enlarged"}
+
+
+def place(name: str) -> Path | None:
+    """Give the folder that holds a data set here, or None."""
+    files = list(sources.SOURCES[name].files)
+    if files:
+        return sources.find(name, files)
+    return next((folder for folder in sources.folders(name) if folder.is_dir()), None)
+
+
+def state(name: str) -> str:
+    """Say in a few words where a data set comes from here."""
+    folder = place(name)
+    if folder is not None:
+        return f"real, {folder}"
+    if name in STAND_INS and (sources.offline() or not sources.SOURCES[name].mirrors):
+        return STAND_INS[name]
+    if name in STAND_INS:
+        return f"{STAND_INS[name]} (fetched first, where the network lets it)"
+    return "not here"
+
+
+def in_one_line() -> str:
+    """Tell the data of this machine in the last lines of a test run."""
+    folder = os.environ.get("SANDBOX_DATA")
+    head = f"SANDBOX_DATA={folder}" if folder else "SANDBOX_DATA is not set"
+    found = [f"{name}: {state(name)}" for name in STAND_INS]
+    others = [name for name in sources.SOURCES if name not in STAND_INS and place(name)]
+    return "; ".join([head, *found, *([f"also here: {', '.join(others)}"] if others else [])])
+
+
+def show(fetch: list[str]) -> int:
+    """Print the table of data sets; load the wanted ones into the cache first."""
+    folder = os.environ.get("SANDBOX_DATA")
+    if folder and not Path(folder).is_dir():
+        raise CommandError(
+            f"SANDBOX_DATA names {folder}, which is no folder.", "Correct or unset it."
+        )
+    for name in fetch:
+        _fetch(name)
+    print(f"{'SANDBOX_DATA':<12} {folder or '(not set)'}")
+    for name, source in sources.SOURCES.items():
+        print(f"{name:<12} {source.about}\n{'':<12} {state(name)}")
+    return 0
+
+
+def _fetch(name: str) -> None:
+    if name not in sources.SOURCES:
+        known = ", ".join(sources.SOURCES)
+        raise CommandError(f"no data set is called {name}.", f"There is: {known}.")
+    source = sources.SOURCES[name]
+    if place(name) is not None:
+        return
+    if sources.offline():
+        raise CommandError(f"{name} must be fetched.", "Leave --offline out.")
+    if not source.mirrors:
+        cure = f"Put it into $SANDBOX_DATA/{name}."
+        raise CommandError(f"{name} has no address to fetch it from.", cure)
+    if sources.download(source, list(source.files)) is None:
+        cure = f"Is there a network? Or put it into $SANDBOX_DATA/{name}."
+        raise CommandError(f"{name}: no address of it answers.", cure)

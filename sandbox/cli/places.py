@@ -1,0 +1,43 @@
+"""Where things lie: the checkout, the notebooks, the user's own folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from .errors import CommandError
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ROOT / "notebooks"
+
+
+def workplace() -> Path:
+    """Give the folder with the notebooks to work in.
+
+    The checkout's own one where it can be written; else a copy in the user's home, made once.
+    """
+    if not SHIPPED.is_dir():
+        raise CommandError(f"{SHIPPED} is missing.", "Clone the repository again.")
+    if os.access(SHIPPED, os.W_OK):
+        return SHIPPED
+    home = Path(os.environ.get("SANDBOX_HOME", Path.home() / "bigdl-sandbox"))
+    copy = home / "notebooks"
+    if not copy.is_dir():
+        shutil.copytree(SHIPPED, copy, copy_function=shutil.copyfile)
+        for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
+            folder.chmod(0o755)
+    return copy
+
+
+def find_notebook(name: Path) -> Path:
+    """Find a notebook by path, by name in the notebooks folder, or by the start of its name."""
+    for candidate in (name, name.with_suffix(".ipynb"), workplace() / name):
+        if candidate.is_file():
+            return candidate.resolve()
+    known = sorted(workplace().glob("*.ipynb"))
+    matches = [path for path in known if path.name.startswith(name.name)]
+    if len(matches) == 1:
+        return matches[0]
+    there = ", ".join(path.name for path in known) or "none"
+    raise CommandError(f"there is no notebook {name}.", f"Notebooks: {there}.")

