@@ -1,0 +1,293 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,scripts//py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # LeNet reads handwriting
+#
+# A network of 44,426 numbers learns to read digits, on Spark, while you watch.
+#
+# **You will learn**
+# - what a convolution is, by setting a filter with your own hands,
+# - how LeNet-5 is put together, layer by layer,
+# - how Spark trains it on several processes at once, and how to read the curves,
+# - how well it reads, which digits it gets wrong, and what its filters look for.
+#
+# **It takes** about two minutes and 2 GB of memory on two cores.
+# No network is needed.
+
+# %% [markdown]
+# ## Setup
+# Run the cells from top to bottom with **Shift + Enter**.
+# `FAST=1` in the environment makes everything short (that is how this notebook is tested).
+
+# %%
+import os
+import time
+
+import numpy as np
+
+from sandbox.lib import data, nn, optim
+from sandbox.lib.criterion import CrossEntropy
+from sandbox.lib.spark import SparkBackend
+from sandbox.lib.train import Trainer
+from sandbox.widgets import ConvolutionExplorer, FilterViewer, TrainingCurves
+from sandbox.widgets import confusion_matrix, digits, feature_maps
+
+# %% [markdown]
+# A fixed seed makes the run repeatable: the same seed, the same weights, to the last bit.
+
+# %%
+FAST = os.environ.get("FAST") == "1"
+SEED = 0
+assert int(np.__version__.split(".")[0]) >= 2, "NumPy 2 is needed"
+
+# %% [markdown]
+# ## 1. The data
+# MNIST holds 70,000 digits written by clerks and pupils, scanned to 28 × 28 grey pixels: 60,000 to learn from and 10,000 to be tested on.
+# The next cell also says **where the data came from**.
+# Without the files and without a network a stand-in takes their place: 1,797 digits that come with scikit-learn, enlarged.
+# On those everything below works, but the accuracies say nothing about MNIST.
+
+# %%
+train_images, train_labels, source = data.mnist.load("train")
+test_images, test_labels, _ = data.mnist.load("test")
+stand_in = source.kind != "real"
+print(source.describe())
+if stand_in:
+    print("\n*** NOT MNIST: a small stand-in is used. Set SANDBOX_DATA to the real files. ***")
+
+# %%
+digits(train_images[:16], [str(label) for label in train_labels[:16]])
+
+# %% [markdown]
+# To the computer a digit is a table of numbers from 0 (paper) to 255 (ink).
+# Here is the middle of the first one.
+# Can you see it?
+
+# %%
+print(train_images[0][10:18, 8:22])
+
+# %% [markdown]
+# ## 2. What a convolution is
+# A **filter** is a small table of numbers, the weights.
+# Lay it on a corner of the image, multiply each weight by the pixel under it, add up the products, and write the sum down.
+# Move the filter by one pixel and do it again, until it has been everywhere.
+# The sums form a new image: large where the image looks like the filter.
+#
+# **Try it:** point at the result and read the sum of products below.
+# Press *horizontal edges*, then type weights of your own.
+
+# %%
+explorer = ConvolutionExplorer(test_images[0])
+explorer
+
+# %% [markdown]
+# The whole operation is four lines of Python.
+# This is the definition; the library computes the same with oneDNN, many times faster.
+
+
+# %%
+def convolve(image, kernel):
+    """Slide the kernel over the image without leaving it."""
+    size = len(kernel)
+    places = range(len(image) - size + 1)
+    return np.array([[np.sum(image[i:i+size, j:j+size] * kernel) for j in places] for i in places])  # fmt: skip
+
+
+# %% [markdown]
+# Check it on an image that is dark on the left and bright on the right.
+# The filter answers at the edge and nowhere else.
+
+# %% tags=["keep_output", "nbval-check-output"]
+image = np.array([[0, 0, 9, 9]] * 4)
+print(convolve(image, np.array([[-1, 1], [-1, 1]])))
+
+# %% [markdown]
+# ### ReLU and pooling
+# Two simple steps follow each convolution in LeNet.
+# **ReLU** turns what is below zero into zero: the filter either found something, or it did not.
+# **Max pooling** keeps the largest of every 2 × 2 pixels: what was found counts, its exact place does not.
+# The image gets smaller, and a digit that is shifted by a pixel looks nearly the same.
+
+# %%
+found = explorer.result()
+positive = np.maximum(found, 0)
+pooled = positive.reshape(13, 2, 13, 2).max(axis=(1, 3))
+padded = np.zeros_like(found)
+padded[:13, :13] = pooled
+digits([found, positive, padded], ["convolution 26 × 26", "ReLU", "pooled 13 × 13"], columns=3)
+
+# %% [markdown]
+# ## 3. The network
+# LeNet-5 (Yann LeCun, 1998) repeats this twice, with 6 filters and then 16, and lets three layers of ordinary neurons decide.
+# Nobody sets its filters: they start as noise and are learned.
+#
+# Each line below is a layer.
+# Convolution: channels in, channels out, size of the filter.
+# Linear: numbers in, numbers out.
+
+# %%
+rng = np.random.default_rng(SEED)
+model = nn.Sequential(
+    conv1=nn.Conv2d(1, 6, 5, rng=rng), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2),
+    conv2=nn.Conv2d(6, 16, 5, rng=rng), relu2=nn.ReLU(), pool2=nn.MaxPool2d(2),
+    flatten=nn.Flatten(),
+    fc1=nn.Linear(16 * 4 * 4, 120, rng=rng), relu3=nn.ReLU(),
+    fc2=nn.Linear(120, 84, rng=rng), relu4=nn.ReLU(),
+    fc3=nn.Linear(84, 10, rng=rng),
+)  # fmt: skip
+
+# %% [markdown]
+# Where do the 44,426 numbers sit?
+# Not in the filters: the two convolutions together have 2,572.
+# Shared weights are the point of a convolution: one filter of 25 numbers reads the whole image.
+
+# %% tags=["keep_output", "nbval-check-output"]
+total = 0
+for name, parameter in model.named_parameters():
+    print(f"{name:12} {parameter.shape!s:16} {parameter.data.size:7,}")
+    total += parameter.data.size
+print(f"{'all':29} {total:7,}")
+
+# %% [markdown]
+# ## 4. Training on Spark
+# **Training** means: show 128 digits, measure how wrong the answers are (the *loss*), ask for every weight in which direction the loss falls (the *gradient*), and move all weights a little that way.
+# How little is the *learning rate*: it rises during the first quarter and falls to zero at the end (*one cycle*).
+# The steps also keep some of their direction (*momentum*), and all weights are pulled a little towards zero (*weight decay*), so that nothing is learned by heart.
+# One pass over all digits is an *epoch*.
+#
+# **Spark** starts two processes (*ranks*).
+# Each takes one half of every 128 digits, computes its gradient, and both add their gradients up before they move the weights.
+# So both always hold the same network, and the result is that of one process with the same 128 digits.
+#
+# `backend=` is the only argument that makes the difference between this machine alone and a cluster: with `SparkBackend("spark://host:7077")` the same cell trains there.
+
+# %%
+prepare = data.mnist.transform()  # bytes to numbers around 0, and a channel axis: (N, 1, 28, 28)
+train = data.ArrayDataset(train_images, train_labels, transform=prepare)
+test = data.ArrayDataset(test_images, test_labels, transform=prepare)
+epochs = (1 if FAST else 6) * (40 if stand_in else 1)  # the stand-in is 40 times smaller
+method = optim.SGD(
+    0.1, momentum=0.9, nesterov=True, weight_decay=5e-4, schedule=optim.OneCycle(),
+)  # fmt: skip
+
+# %% [markdown]
+# A **trainer** puts it together: the network, the measure of wrongness (cross entropy), the way the weights move, and where it runs.
+# `watch` asks for copies of the first layer's filters while they are learned.
+
+# %%
+trainer = Trainer(
+    model, CrossEntropy(), method, batch_size=128, seed=SEED,
+    backend=SparkBackend("local[2]"), watch=("conv1.weight",), progress=None,
+)  # fmt: skip
+
+# %% [markdown]
+# The next cell starts the training in the background and shows its curves at once.
+# Spark needs some seconds before the first step; then watch
+# - the **loss** fall (each step is one small group of digits, so it jitters; the scale is logarithmic),
+# - the **accuracy** rise: the line on digits it learns from, the dots on digits it has never seen,
+# - the **images per second** of each rank.
+#
+# The buttons work: pause it, go on, set another learning rate, stop.
+
+# %%
+curves = TrainingCurves(trainer)
+trainer.fit(train, epochs=epochs, validation=test, background=True)
+curves
+
+# %% [markdown]
+# And these are the six filters of the first layer, as they are learned.
+# They start as noise.
+# Drag the slider to go back in time; click a filter to read its numbers.
+
+# %%
+FilterViewer(trainer, "conv1.weight")
+
+# %% [markdown]
+# The notebook is free while Spark works.
+# This cell prints a line now and then, waits for the end, and shows a table of the epochs.
+
+# %%
+while trainer.running:
+    print(curves.summary)
+    time.sleep(5)
+history = trainer.wait()
+print(f"training: {history['seconds'].sum():.1f} s for {epochs} epochs")
+history
+
+# %% [markdown]
+# ## 5. How well does it read?
+# The test digits were never used to move a weight, so they are the honest measure.
+
+# %%
+answers = trainer.predict(prepare(test_images)).argmax(axis=1)
+accuracy = np.mean(answers == test_labels)
+print(f"test accuracy: {100 * accuracy:.2f} %")
+
+# %% [markdown]
+# Where does it go wrong?
+# In the **confusion matrix** a row is what the digit is, a column is what the network says.
+# The colour shows the mistakes only.
+
+# %%
+counts = np.zeros((10, 10), int)
+np.add.at(counts, (test_labels, answers), 1)
+confusion_matrix(counts)
+
+# %% [markdown]
+# Look at them before you blame the network.
+# The title reads *truth → answer*.
+
+# %%
+wrong = np.flatnonzero(answers != test_labels)[:24]
+titles = [f"{test_labels[i]} → {answers[i]}" for i in wrong]
+digits(test_images[wrong], titles, wrong=True)
+
+# %% [markdown]
+# ## 6. What it has learned
+# What do the layers make of one digit?
+# Row by row: orange where a filter answers, blue where it answers with the opposite.
+# The first maps still look like the digit; later ones say *where something was found*; the last row holds one number for each digit, and the largest is the answer.
+
+# %%
+shown = 0
+picked = ("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "fc3")
+feature_maps(model, prepare(test_images[shown : shown + 1])[0], layers=picked)
+
+# %% [markdown]
+# The last row as probabilities.
+# The network is usually sure, also when it is wrong: see what it says about one of its mistakes.
+
+# %%
+for i in [shown, *wrong[:1]]:
+    logits = trainer.predict(prepare(test_images[i : i + 1]))[0]
+    shares = np.exp(logits - logits.max())
+    best = np.argsort(-shares)[:3]
+    said = ", ".join(f"{k} with {100 * shares[k] / shares.sum():.1f} %" for k in best)
+    print(f"number {i} is a {test_labels[i]}; the network says {said}")
+
+# %% [markdown]
+# ## Summary
+# - A convolution slides a small filter over an image; the sums are large where the image looks like the filter.
+# - LeNet-5 is convolution, ReLU, pooling, twice, and three linear layers: 44,426 weights, all of them learned.
+# - Training moves the weights against the gradient, a batch at a time. Two Spark ranks give the same result as one process, in less time.
+# - About 99 of 100 test digits are read. Most of the others are hard for us, too.
+#
+# ## Exercises
+# 1. Find a filter for the explorer that answers only to strokes that fall from left to right.
+# 2. Shift the test digits by one, two, four pixels. How fast does the accuracy fall, and why?
+# 3. Take the second convolution out (mind the size of `fc1`). How many weights has the network now, and how well does it read?
+# 4. Train again and turn the learning rate up to 1 with the widget. What do the curves do, and what do the filters?
+# 5. Which digits is the network least sure about although it is right?
+#
+# Solutions: [solutions/01_lenet_mnist.ipynb](solutions/01_lenet_mnist.ipynb)

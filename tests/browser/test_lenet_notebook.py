@@ -1,0 +1,150 @@
+"""Notebook 01 in JupyterLab, as a learner meets it: run all, watch, press buttons, read on."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.notebook, pytest.mark.spark]
+
+NOTEBOOK = "01_lenet_mnist.ipynb"
+IDLE = """() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status
+    === "idle" """
+RUN_ALL = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets
+    .filter((cell) => cell.model.type === "code")
+    .map((cell) => ({ count: cell.model.executionCount, source: cell.model.sharedModel.source,
+        outputs: cell.model.outputs.toJSON() }))"""
+SCROLL = """(text) => {
+    const book = window.jupyterapp.shell.currentWidget.content;
+    const at = book.widgets.findIndex((cell) => cell.model.type === "code"
+        && cell.model.sharedModel.source.includes(text));
+    book.activeCellIndex = at;
+    return book.scrollToItem(at, "start");
+}"""
+# Note every change of the number of points, with the state it was seen in.
+RECORD = """() => {
+    window.seen = [];
+    setInterval(() => {
+        const chart = document.querySelector('.sbx-curves [data-chart="loss"]');
+        if (!chart) return;
+        const points = Number(chart.dataset.points);
+        const run = document.querySelector(".sbx-curves .sbx-state").dataset.run;
+        const last = window.seen.at(-1);
+        if (!last || last.points !== points || last.run !== run) {
+            window.seen.push({ points, run, at: performance.now() });
+        }
+    }, 20);
+}"""
+COLOURS = """(canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const seen = new Set();
+    for (let i = 0; i < data.length; i += 4) {
+        if (data[i + 3]) seen.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
+    }
+    return seen.size;
+}"""
+
+
+def state(page: Any, run: str) -> None:
+    page.wait_for_selector(f".sbx-curves .sbx-state[data-run='{run}']")
+
+
+def points(page: Any) -> int:
+    return int(page.locator('.sbx-curves [data-chart="loss"]').get_attribute("data-points"))
+
+
+def test_curves_and_filters_live_while_spark_trains(
+    jupyter: Any, page: Any, screenshots: Path
+) -> None:
+    page.goto(jupyter.address(NOTEBOOK))
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    page.wait_for_function(IDLE)
+    page.evaluate(RECORD)
+    page.evaluate(RUN_ALL)
+
+    # Points arrive while Spark trains; the buttons reach it.
+    page.evaluate(SCROLL, "TrainingCurves(trainer)")
+    page.wait_for_function(
+        """() => Number(document.querySelector('[data-chart="loss"]')?.dataset.points) > 0"""
+    )
+    page.get_by_role("button", name="Pause").click()
+    state(page, "paused")
+    time.sleep(0.4)
+    held = points(page)
+    time.sleep(0.8)
+    assert points(page) == held
+    page.get_by_label("Learning rate", exact=True).fill("0.02")
+    page.get_by_role("button", name="Set").click()
+    page.get_by_text("Learning rate 0.02 from the next iteration on.").wait_for()
+    page.screenshot(path=screenshots / "1-paused.png")
+    page.get_by_role("button", name="Go on").click()
+    page.wait_for_function(
+        f"""() => Number(document.querySelector('[data-chart="loss"]').dataset.points) > {held}"""
+    )
+    page.screenshot(path=screenshots / "2-training.png")
+    state(page, "done")
+    page.locator(".sbx-curves summary").click()
+    page.screenshot(path=screenshots / "3-finished.png")
+    seen = page.evaluate("() => window.seen")
+    live = sorted({entry["points"] for entry in seen if entry["run"] == "running"} - {0})
+    assert len(live) >= 5, f"points arrived in {len(live)} steps only: {seen}"
+
+    # The filters followed.
+    page.evaluate(SCROLL, "FilterViewer(trainer")
+    viewer = page.locator(".sbx-filterview")
+    viewer.wait_for()
+    assert int(viewer.get_attribute("data-frames")) >= 5
+    for panel in ("before", "now", "change"):
+        canvas = viewer.locator(f"canvas[data-panel={panel}]")
+        assert canvas.evaluate(COLOURS) > 20
+    now = viewer.locator("canvas[data-panel=now]")
+    latest = now.evaluate("(canvas) => canvas.toDataURL()")
+    slider = viewer.get_by_role("slider")
+    slider.focus()
+    page.keyboard.press("Home")
+    assert now.evaluate("(canvas) => canvas.toDataURL()") != latest
+    page.keyboard.press("End")
+    assert now.evaluate("(canvas) => canvas.toDataURL()") == latest
+    now.click(position={"x": 30, "y": 30})
+    assert viewer.locator(".sbx-kernel td").count() == 50
+    page.screenshot(path=screenshots / "4-filters.png")
+
+    # A convolution by hand.
+    page.evaluate(SCROLL, "explorer = ConvolutionExplorer")
+    explorer = page.locator(".sbx-convolution")
+    explorer.wait_for()
+    result = explorer.locator("canvas").nth(1)
+    before = result.evaluate("(canvas) => canvas.toDataURL()")
+    explorer.get_by_role("button", name="horizontal edges").click()
+    assert result.evaluate("(canvas) => canvas.toDataURL()") != before
+    result.hover(position={"x": 120, "y": 90})
+    assert "=" in explorer.locator(".sbx-equation").inner_text()
+    page.screenshot(path=screenshots / "5-convolution.png")
+
+    # All cells ran, the key figure is there, and the saved notebook keeps pictures.
+    page.wait_for_function(f"""() => ({CELLS})().every((cell) => cell.count !== null)""")
+    page.wait_for_function(IDLE)
+    cells = page.evaluate(CELLS)
+    errors = [o for c in cells for o in c["outputs"] if o["output_type"] == "error"]
+    assert errors == []
+    text = "".join(str(o.get("text", "")) for c in cells for o in c["outputs"])
+    assert re.search(r"test accuracy: \d\d\.\d\d %", text)
+    curves = next(c for c in cells if "curves = TrainingCurves" in c["source"])
+    saved = curves["outputs"][0]["data"]
+    assert "image/png" in saved
+    assert "Finished at" in "".join(saved["text/plain"])
+    for name, source in (
+        ("6-confusion", "confusion_matrix(counts)"), ("7-wrong", "wrong=True"),
+        ("8-maps", "feature_maps(model"),
+    ):  # fmt: skip
+        page.evaluate(SCROLL, source)
+        time.sleep(0.3)
+        page.screenshot(path=screenshots / f"{name}.png")
+
+    assert page.watch.problems == []
+    assert page.watch.requests > 50
