@@ -1,0 +1,1 @@
+"""Measurements: `python -m bench NAME`; see README.md of this folder."""

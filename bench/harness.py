@@ -1,0 +1,197 @@
+"""Timing two sides against each other so that the machine's moods cancel out."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Step = Callable[[], object]
+
+
+class RefusedError(Exception):
+    """The two sides did not do the same work, so there is nothing to compare."""
+
+
+@dataclass
+class Timing:
+    """Seconds of one side, one value per round."""
+
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def fastest(self) -> float:
+        """Give the least disturbed round."""
+        return min(self.seconds)
+
+    @property
+    def median(self) -> float:
+        """Give the usual round."""
+        return statistics.median(self.seconds)
+
+
+def alternate(
+    ours: Step, theirs: Step, *, rounds: int = 15, seconds: float = 0.25
+) -> tuple[Timing, Timing]:
+    """Time two steps in turn: ours, theirs, theirs, ours, ours ...
+
+    Each turn repeats its step for about `seconds`; a round's value is the time of one step. The
+    collector of garbage rests meanwhile. Both sides are warmed up first.
+    """
+    timings = (Timing(), Timing())
+    steps = (ours, theirs)
+    repeats = []
+    for step in steps:
+        for _ in range(3):
+            step()
+        started = time.perf_counter()
+        step()
+        once = max(time.perf_counter() - started, 1e-7)
+        repeats.append(max(1, round(seconds / once)))
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for number in range(rounds):
+            for side in (0, 1) if number % 2 == 0 else (1, 0):
+                step, count = steps[side], repeats[side]
+                started = time.perf_counter()
+                for _ in range(count):
+                    step()
+                timings[side].seconds.append((time.perf_counter() - started) / count)
+    finally:
+        if collecting:
+            gc.enable()
+    return timings
+
+
+def ratio(ours: Timing, theirs: Timing) -> float:
+    """Give how many times faster ours is: the median over the rounds of theirs / ours."""
+    pairs = zip(ours.seconds, theirs.seconds, strict=True)
+    return statistics.median(their / our for our, their in pairs)
+
+
+def agree(what: str, ours: float, theirs: float, *, tolerance: float = 1e-3) -> None:
+    """Refuse a comparison whose two sides computed different things.
+
+    The tolerance is relative: float32 sums in another order move a loss by 1e-6 after one step,
+    and training carries that on to about 1e-4 in 20 steps.
+    """
+    if not abs(ours - theirs) <= tolerance * max(abs(ours), abs(theirs)):
+        raise RefusedError(f"{what}: ours {ours:.6f}, theirs {theirs:.6f}; no ratio is given.")
+
+
+def mnist_batches(count: int, size: int, seed: int = 0) -> tuple[Any, Any, str]:
+    """Draw batches from MNIST's training part, or from what stands in for it.
+
+    Gives images (count, size, 1, 28, 28) float32, labels (count, size) int64, and their source.
+    """
+    from sandbox.lib.data import mnist
+
+    digits = mnist.load("train")
+    rows = np.random.default_rng(seed).integers(0, len(digits.images), (count, size))
+    scaled = (digits.images[rows].astype(np.float32) / 255 - mnist.MEAN) / mnist.STD
+    images = np.ascontiguousarray(scaled[:, :, None], np.float32)
+    return images, digits.labels[rows].astype(np.int64), digits.provenance.describe()
+
+
+def machine() -> str:
+    """Name the machine and what runs on it."""
+    name = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                name = line.split(":", 1)[1].strip()
+                break
+    except OSError:
+        pass
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    versions = [f"Python {platform.python_version()}"]
+    for package in ("numpy", "onednn-cpu-gomp", "mkl", "pyspark", "torch"):
+        try:
+            versions.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return f"{name}, {cores} cores, load {load:.1f} at the start; {', '.join(versions)}"
+
+
+class Report:
+    """What a measurement prints: shown at once, and kept for `save`."""
+
+    def __init__(self, name: str, arguments: Sequence[str] = ()) -> None:
+        self.lines: list[str] = []
+        self.missed: list[str] = []
+        self(" ".join(["bench", name, *arguments]))
+        self(f"machine: {machine()}")
+
+    def __call__(self, text: str = "") -> None:
+        """Print a line."""
+        self.lines.append(text)
+        print(text, flush=True)
+
+    def versus(self, what: str, ours: Timing, theirs: Timing, *, bar: float | None = None) -> float:
+        """Print the two sides of a measurement, their ratio and what was asked for."""
+        faster = ratio(ours, theirs)
+        self(
+            f"{what:<34} ours {_time(ours.median)} (min {_time(ours.fastest)})   "
+            f"theirs {_time(theirs.median)} (min {_time(theirs.fastest)})   "
+            f"{faster:.2f}x{self._verdict(what, faster, bar)}"
+        )
+        return faster
+
+    def value(
+        self,
+        what: str,
+        value: float,
+        unit: str = "",
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+    ) -> None:
+        """Print one number and what was asked for."""
+        bar = at_least if at_least is not None else at_most
+        verdict = self._verdict(what, value, bar, up=at_least is not None)
+        self(f"{what:<34} {value:.4g} {unit}".rstrip() + verdict)
+
+    def _verdict(self, what: str, value: float, bar: float | None, *, up: bool = True) -> str:
+        if bar is None:
+            return ""
+        good = value >= bar if up else value <= bar
+        if not good:
+            self.missed.append(what)
+        return f"   (bar {'>=' if up else '<='} {bar:g}: {'met' if good else 'MISSED'})"
+
+    def close(self) -> int:
+        """Print the verdict over all bars; give the status of the process."""
+        if self.missed:
+            self(f"missed: {', '.join(self.missed)}")
+        return 1 if self.missed else 0
+
+    def save(self, path: Path) -> Path:
+        """Write what was printed."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(self.lines) + "\n")
+        return path
+
+
+def options(name: str, text: str | None) -> argparse.ArgumentParser:
+    """Make the parser of a measurement's own options."""
+    shape = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(prog=f"bench {name}", description=text, formatter_class=shape)
+
+
+def _time(seconds: float) -> str:
+    for unit, factor in (("s", 1.0), ("ms", 1e3)):
+        if seconds * factor >= 1:
+            return f"{seconds * factor:.3f} {unit}"
+    return f"{seconds * 1e6:.1f} us"

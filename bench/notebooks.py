@@ -1,0 +1,70 @@
+"""The tutorials from top to bottom, as a reader runs them: their key figures and their bars.
+
+Without --full the notebooks run short (FAST=1), which tells that they run, not how well.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from . import harness
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+# Notebook -> (key figure as it is printed, at least).
+BARS = {
+    "01_lenet_mnist": ("test accuracy", 98.9),
+    "02_neuron_to_network": ("LeNet", 98.0),
+    "04_fraud": ("PR-AUC on the test part", 0.80),
+}
+
+
+def run(notebook: Path, *, full: bool, timeout: float) -> tuple[float, dict[str, str], str]:
+    """Run a notebook; give its seconds, its key figures and its whole output."""
+    from sandbox.cli.run import Figures
+
+    environment = {**os.environ, "FAST": "0" if full else "1"}
+    started = time.perf_counter()
+    answer = subprocess.run(
+        [sys.executable, "-m", "sandbox.cli", "run", str(notebook)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env=environment,
+    )
+    seconds = time.perf_counter() - started
+    if answer.returncode:
+        raise harness.RefusedError(f"{notebook.name} failed:\n{answer.stdout[-2000:]}")
+    figures = Figures()
+    figures.read(answer.stdout)
+    figures.close()
+    return seconds, figures.found, answer.stdout
+
+
+def main(arguments, report):
+    """Run the notebooks and compare with their bars."""
+    parser = harness.options("notebooks", __doc__)
+    parser.add_argument("--full", action="store_true", help="all epochs and seeds, with the bars")
+    parser.add_argument("--only", default="", help="notebooks whose name holds this")
+    parser.add_argument("--timeout", type=float, default=1200, help="seconds for one notebook")
+    chosen = parser.parse_args(arguments)
+    for name, (figure, bar) in BARS.items():
+        if chosen.only not in name:
+            continue
+        seconds, found, text = run(
+            FOLDER / f"{name}.ipynb", full=chosen.full, timeout=chosen.timeout
+        )
+        for line in text.splitlines():
+            if " rows from " in line or "***" in line:
+                report(f"{name}: {line.strip()}")
+        report.value(f"{name}, whole run", seconds, "s")
+        if figure not in found:
+            raise harness.RefusedError(f"{name} did not print {figure!r}; it printed {found}")
+        real = "***" not in text
+        value = float(found[figure].split()[0])
+        report.value(f"{name}, {figure}", value, at_least=bar if chosen.full and real else None)
+    return report.close()

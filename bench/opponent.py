@@ -1,0 +1,54 @@
+"""The environment of the opponent: PyTorch beside the sandbox's own packages.
+
+PyTorch is an opponent here and never a dependency, so it lives in `.venv-bench`: an environment
+with nothing but PyTorch in it, which looks into the sandbox's environment for all the rest. Both
+sides so run in one process, with the same NumPy, Spark and Java.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+VERSION = "2.13.0"
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def is_here() -> bool:
+    """Tell whether this process can import PyTorch."""
+    return importlib.util.find_spec("torch") is not None
+
+
+def folder() -> Path:
+    """Give the place of the environment: beside the sandbox's own one."""
+    beside = Path(sys.prefix).parent
+    return Path(os.environ.get("SANDBOX_VENV_BENCH", beside / ".venv-bench"))
+
+
+def python() -> str:
+    """Give the Python of the environment; make the environment where there is none yet."""
+    place = folder()
+    program = place / "bin" / "python"
+    mark = place / "sandbox-stamp"
+    wanted = f"torch {VERSION} over {sys.prefix}"
+    if not (mark.is_file() and mark.read_text() == wanted):
+        print(f"Setting up {place} with PyTorch {VERSION}, CPU (once) ...", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        own = place / "lib" / version / "site-packages"
+        # addsitedir: also the .pth files of the sandbox's environment count.
+        sandbox = sysconfig.get_path("purelib")
+        (own / "sandbox.pth").write_text(f"import site; site.addsitedir({sandbox!r})\n")
+        install = [str(program), "-m", "pip", "install", "-q", f"torch=={VERSION}"]
+        if subprocess.run(install, check=False).returncode:
+            message = (
+                f"bench: PyTorch {VERSION} could not be installed into {place}.\n"
+                "  It needs a network, or a wheel that pip is told of (PIP_FIND_LINKS=FOLDER)."
+            )
+            raise SystemExit(message)
+        mark.write_text(wanted)
+    return str(program)
