@@ -1,0 +1,32 @@
+#!/bin/sh
+# Make the Python environment /opt/sandbox/venv from a lock file, cut away what never runs, and
+# compile the rest once.
+#   environment.sh LOCK [--lean]
+# PIP_CERT may name a file of additional certificate authorities. --lean: see trim.py.
+# Safe to run again.
+set -eu
+
+lock="$1"
+lean="${2:-}"
+here="$(cd "$(dirname "$0")" && pwd)"
+root=/opt/sandbox
+venv="$root/venv"
+
+[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+"$venv/bin/python" -m pip install --quiet --no-cache-dir --no-compile \
+  --disable-pip-version-check --require-hashes -r "$lock"
+"$venv/bin/python" -B "$here/trim.py" "$venv" ${lean:+"$lean"}
+
+# The sandbox itself is not installed: the environment looks into its folder.
+packages="$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+printf '%s\n' "$root/app" >"$packages/bigdl-sandbox.pth"
+cat >"$venv/bin/sandbox" <<'TEXT'
+#!/bin/sh
+exec /opt/sandbox/venv/bin/python -m sandbox.cli "$@"
+TEXT
+chmod 0755 "$venv/bin/sandbox"
+
+# Compiled here, since a container may be read-only and an emulated machine is slow at it. The
+# hashes of the sources are kept instead of their times, so that two builds are alike.
+"$venv/bin/python" -m compileall -q -j 0 --invalidation-mode unchecked-hash "$packages" \
+  >/dev/null || true # some packages carry templates that are no Python

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Turn a Debian machine into a sandbox: what Packer and `sandbox vm build` run, as root, with
+# /opt/sandbox/provision and /opt/sandbox/app in place. Safe to run again.
+#   machine.sh vm|ami [--lean]
+# vm: for a screen and a local network; ami: for a cloud, behind SSH. --lean: see trim.py.
+set -eu
+
+kind="$1"
+lean="${2:-}"
+here="$(cd "$(dirname "$0")" && pwd)"
+
+"$here/system.sh"
+if [ ! -x /opt/sandbox/venv/bin/sandbox ]; then
+  "$here/environment.sh" "$here/requirements.lock" ${lean:+"$lean"}
+elif [ -n "$lean" ]; then
+  /opt/sandbox/venv/bin/python -B "$here/trim.py" /opt/sandbox/venv "$lean"
+fi
+"$here/user.sh" jovyan
+"$here/project.sh"
+"$here/service.sh" "$kind"
+/opt/sandbox/venv/bin/python -B "$here/manifest.py" /opt/sandbox

@@ -1,0 +1,139 @@
+"""Write what an installation holds: `manifest.json` and, for scanners, `sbom.spdx.json`.
+
+    manifest.py FOLDER
+
+Both come from dpkg's and Python's own records, made inside the image or machine they describe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+
+def created() -> str:
+    """Give the time of the build; SOURCE_DATE_EPOCH makes it repeatable."""
+    seconds = os.environ.get("SOURCE_DATE_EPOCH")
+    moment = datetime.fromtimestamp(int(seconds), UTC) if seconds else datetime.now(UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def debian_packages() -> list[dict[str, str]]:
+    """List the installed Debian packages."""
+    form = "${Package}\t${Version}\t${Architecture}\n"
+    answer = subprocess.run(
+        ["dpkg-query", "-W", "-f", form], check=True, capture_output=True, text=True
+    )
+    rows = (line.split("\t") for line in answer.stdout.splitlines())
+    return [
+        {"name": name, "version": version, "architecture": arch} for name, version, arch in rows
+    ]
+
+
+def python_packages() -> list[dict[str, str]]:
+    """List the distributions of this Python."""
+    found = {
+        dist.metadata["Name"]: {
+            "name": dist.metadata["Name"],
+            "version": dist.version,
+            "licence": dist.metadata.get("License-Expression")
+            or (dist.metadata.get("License") or "").splitlines()[0:1]
+            or "NOASSERTION",
+        }
+        for dist in metadata.distributions()
+    }
+    for package in found.values():
+        if isinstance(package["licence"], list):
+            package["licence"] = package["licence"][0]
+    return [found[name] for name in sorted(found, key=str.lower)]
+
+
+def data_files(folder: Path) -> list[dict[str, Any]]:
+    """List the data sets that were put in, with checksums."""
+    files = sorted(f for f in folder.rglob("*") if f.is_file() and f.name != "README.md")
+    return [
+        {
+            "path": str(file.relative_to(folder)),
+            "bytes": file.stat().st_size,
+            "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        }
+        for file in files
+    ]
+
+
+def manifest(root: Path) -> dict[str, Any]:
+    """Describe the installation under `root`."""
+    return {
+        "created": created(),
+        "python": platform.python_version(),
+        "system": Path("/etc/debian_version").read_text(encoding="utf-8").strip(),
+        "architecture": platform.machine(),
+        "debian": debian_packages(),
+        "packages": python_packages(),
+        "data": data_files(root / "data"),
+    }
+
+
+def spdx(described: dict[str, Any]) -> dict[str, Any]:
+    """Turn a manifest into an SPDX 2.3 document."""
+    packages = [
+        {
+            "SPDXID": f"SPDXRef-{kind}-{index}",
+            "name": package["name"],
+            "versionInfo": package["version"],
+            "downloadLocation": "NOASSERTION",
+            "filesAnalyzed": False,
+            "licenseConcluded": "NOASSERTION",
+            "licenseDeclared": "NOASSERTION",
+            "copyrightText": "NOASSERTION",
+            "externalRefs": [
+                {
+                    "referenceCategory": "PACKAGE-MANAGER",
+                    "referenceType": "purl",
+                    "referenceLocator": (
+                        f"pkg:{purl}/{package['name'].lower()}@{package['version']}"
+                    ),
+                }
+            ],
+        }
+        for kind, purl in (("debian", "deb/debian"), ("packages", "pypi"))
+        for index, package in enumerate(described[kind])
+    ]
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+    return {
+        "spdxVersion": "SPDX-2.3",
+        "dataLicense": "CC0-1.0",
+        "SPDXID": "SPDXRef-DOCUMENT",
+        "name": "bigdl-sandbox",
+        "documentNamespace": f"https://spdx.org/spdxdocs/bigdl-sandbox-{digest[:32]}",
+        "creationInfo": {"created": described["created"], "creators": ["Tool: bigdl-sandbox"]},
+        "packages": packages,
+        "relationships": [
+            {
+                "spdxElementId": "SPDXRef-DOCUMENT",
+                "relationshipType": "DESCRIBES",
+                "relatedSpdxElement": package["SPDXID"],
+            }
+            for package in packages
+        ],
+    }
+
+
+def main() -> None:
+    """Write both files into the folder given."""
+    root = Path(sys.argv[1])
+    described = manifest(root)
+    for name, content in (("manifest.json", described), ("sbom.spdx.json", spdx(described))):
+        (root / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
