@@ -1,0 +1,51 @@
+#!/bin/bash
+# First start of a fresh Ubuntu or Debian instance on any cloud: Docker, then the sandbox.
+# Give it as user data (sandbox ami launch --image AMI-OF-UBUNTU --user-data docker/user-data.sh).
+# Jupyter listens on the instance's loopback; the way in is ssh -L 8888:127.0.0.1:8888 USER@HOST,
+# then: sudo cat /root/sandbox-url
+#
+# Edit these two lines: where the image comes from (a registry, or a bundle's folder on the web).
+SANDBOX_IMAGE="${SANDBOX_IMAGE:-}"           # e.g. registry.example.org/team/bigdl-sandbox:0.1.0
+SANDBOX_BUNDLE_URL="${SANDBOX_BUNDLE_URL:-}" # e.g. https://files.example.org/bigdl-sandbox
+set -euo pipefail
+
+work="${SANDBOX_WORK:-/srv/sandbox}"
+report="${SANDBOX_REPORT:-/root/sandbox-url}"
+
+fail() {
+  printf 'sandbox: %s\n' "$*" | tee "$report" >&2
+  exit 2
+}
+
+if ! command -v docker >/dev/null; then
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -q
+  apt-get install -q -y --no-install-recommends docker.io ca-certificates curl
+fi
+
+if [[ -n "$SANDBOX_BUNDLE_URL" ]]; then
+  folder="$(mktemp -d)"
+  cd "$folder"
+  for file in SHA256SUMS README.txt image.json run-bigdl-docker.sh bigdl-sandbox.tar.gz; do
+    curl -fsSLO --retry 5 "$SANDBOX_BUNDLE_URL/$file" || fail "$SANDBOX_BUNDLE_URL/$file cannot be fetched"
+  done
+  sha256sum --quiet -c SHA256SUMS || fail "the bundle is damaged"
+  docker load -q -i bigdl-sandbox.tar.gz
+  rm bigdl-sandbox.tar.gz
+  SANDBOX_IMAGE="${SANDBOX_IMAGE:-bigdl-sandbox:latest}"
+elif [[ -n "$SANDBOX_IMAGE" ]]; then
+  docker pull -q "$SANDBOX_IMAGE" || fail "$SANDBOX_IMAGE cannot be pulled"
+else
+  fail "set SANDBOX_IMAGE or SANDBOX_BUNDLE_URL at the head of the user data"
+fi
+
+install -d -o 1000 -g 100 -m 0775 "$work"
+token="$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')"
+docker rm -f bigdl-sandbox >/dev/null 2>&1 || true
+SANDBOX_TOKEN="$token" docker run --detach --name bigdl-sandbox --restart unless-stopped \
+  --label org.bigdl-sandbox.role=lab --user 1000:100 --cap-drop ALL \
+  --security-opt no-new-privileges --pids-limit 4096 --shm-size 1g \
+  -e SANDBOX_TOKEN -v "$work:/home/jovyan/work" -p 127.0.0.1:8888:8888 "$SANDBOX_IMAGE" >/dev/null ||
+  fail "the container did not start: docker logs bigdl-sandbox"
+umask 077
+printf 'http://127.0.0.1:8888/lab?token=%s\n' "$token" >"$report"

@@ -1,0 +1,37 @@
+"""Fixtures: a private daemon, the image, containers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.image.kit import Containers
+from tests.image.kit import kit as make_kit
+
+
+@pytest.fixture(scope="session")
+def kit(pytestconfig):
+    return make_kit(pytestconfig)
+
+
+@pytest.fixture
+def containers(kit):
+    started = Containers(kit)
+    yield started
+    started.remove()
+
+
+@pytest.fixture
+def work(tmp_path_factory):
+    """Give a function that makes a folder with a given owner, reachable by any user."""
+
+    def make(uid=1000, gid=100, mode=0o755):
+        import os
+
+        folder = tmp_path_factory.mktemp("work")
+        for parent in (folder.parent, folder.parent.parent):
+            parent.chmod(0o755)
+        os.chown(folder, uid, gid)
+        folder.chmod(mode)
+        return folder
+
+    return make
