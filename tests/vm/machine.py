@@ -1,0 +1,125 @@
+"""A virtual machine in qemu, emulated: slow, and the same everywhere."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.image.kit import get, which
+
+FIRMWARE = "/usr/share/ovmf/OVMF.fd"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def key_disk(folder):
+    """Make an SSH key and the disk with the label SANDBOX that brings it into a machine."""
+    key = folder / "key"
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", str(key)], check=True
+    )
+    stick = folder / "stick.img"
+    with stick.open("wb") as file:
+        file.truncate(4 << 20)
+    for words in (
+        ["mformat", "-i", stick, "-v", "SANDBOX", "::"],
+        ["mcopy", "-i", stick, f"{key}.pub", "::/authorized_keys"],
+    ):
+        subprocess.run([which(words[0]), *map(str, words[1:])], check=True)
+    return key, stick
+
+
+class Machine:
+    """Boots an overlay over a disk; the disk itself is not written."""
+
+    def __init__(self, disk, folder, *, grow_gb=None, hardware="virtio", efi=False):
+        self.folder = Path(folder)
+        self.key, stick = key_disk(self.folder)
+        overlay = self.folder / "overlay.qcow2"
+        form = {".qcow2": "qcow2", ".vmdk": "vmdk", ".raw": "raw"}[Path(disk).suffix]
+        size = [f"{grow_gb}G"] if grow_gb else []
+        subprocess.run(
+            [which("qemu-img"), "create", "-q", "-f", "qcow2", "-b", str(disk), "-F", form,
+             str(overlay), *size], check=True,
+        )  # fmt: skip
+        self.ssh_port, self.port = free_port(), free_port()
+        self.console = self.folder / "console.log"
+        forward = (
+            f"user,id=n,hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22,"
+            f"hostfwd=tcp:127.0.0.1:{self.port}-:8888"
+        )
+        devices = {
+            "virtio": ["-drive", f"file={overlay},if=virtio", "-drive",
+                       f"file={stick},format=raw,if=virtio,readonly=on",
+                       "-device", "virtio-net-pci,netdev=n"],
+            "virtualbox": ["-machine", "q35", "-drive", f"file={overlay},if=none,id=d",
+                           "-device", "ahci,id=ahci", "-device", "ide-hd,drive=d,bus=ahci.0",
+                           "-drive", f"file={stick},format=raw,if=none,id=s",
+                           "-device", "ide-hd,drive=s,bus=ahci.1", "-device", "e1000,netdev=n"],
+        }[hardware]  # fmt: skip
+        command = [
+            which("qemu-system-x86_64"), "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max",
+            "-smp", "2", "-m", "2048", "-display", "none", "-serial", f"file:{self.console}",
+            "-netdev", forward, "-object", "rng-random,id=r,filename=/dev/urandom",
+            "-device", "virtio-rng-pci,rng=r", *devices,
+        ]  # fmt: skip
+        if efi:
+            command += ["-bios", FIRMWARE]
+        self.log = (self.folder / "qemu.log").open("wb")
+        self.process = subprocess.Popen(
+            command, stdout=self.log, stderr=self.log, start_new_session=True
+        )
+        self.started = time.monotonic()
+
+    def wait(self, condition, what, patience_s=600):
+        while True:
+            try:
+                if condition():
+                    return time.monotonic() - self.started
+            except OSError:
+                pass
+            waited = time.monotonic() - self.started
+            if self.process.poll() is not None or waited > patience_s:
+                said = self.console.read_text(errors="replace")[-3000:]
+                pytest.fail(
+                    f"{what}: not within {waited:.0f} s (qemu: {self.process.poll()})\n{said}\n"
+                    f"{(self.folder / 'qemu.log').read_text()}"
+                )
+            time.sleep(1)
+
+    def wait_for_jupyter(self):
+        return self.wait(lambda: get(self.port, "/api")[0] == 200, "Jupyter answers")
+
+    def ssh(self, command, *, user="jovyan", options=(), timeout=180):
+        words = [
+            "ssh", "-q", "-p", str(self.ssh_port), "-i", str(self.key), "-o", "BatchMode=yes",
+            "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+            "-o", "ConnectTimeout=30", *options, f"{user}@127.0.0.1", command,
+        ]  # fmt: skip
+        return subprocess.run(words, capture_output=True, text=True, timeout=timeout)
+
+    def wait_for_ssh(self):
+        return self.wait(lambda: self.ssh("true").returncode == 0, "SSH lets the key in")
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(10)
+        self.log.close()
+        for name in ("overlay.qcow2", "stick.img"):
+            (self.folder / name).unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "nothing", ignore_errors=True)

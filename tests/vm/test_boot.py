@@ -1,0 +1,80 @@
+"""The machine itself: built into an OVA, booted from the OVA's disk until a kernel computes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from sandbox.cli.carriers import ova, vm
+from tests.image.kit import certificates, compute, which
+from tests.vm.machine import Machine
+
+pytestmark = pytest.mark.vm
+
+
+@pytest.fixture(scope="session")
+def product(kit):
+    """Build the OVA of a lean machine with the environment of the image; give its folder."""
+    ready = os.environ.get("SANDBOX_TEST_OVA")
+    if ready:  # built before, for work on these tests
+        return Path(ready)
+    folder = kit.temporary("vm")
+    started = time.monotonic()
+    vm.build(
+        folder, formats=("ova",), size_gb=5, image=kit.image, lean=True, extra_ca=certificates()
+    )
+    kit.seconds["vm"] = time.monotonic() - started
+    return folder
+
+
+def test_ova_is_in_order_and_nothing_else_is_left_of_the_build(product):
+    assert [path.name for path in product.iterdir() if not path.name.startswith("_")] == [
+        "bigdl-sandbox.ova"
+    ]
+    assert ova.check(product / "bigdl-sandbox.ova") == []
+
+
+def test_machine_boots_from_the_ova_until_a_kernel_computes(product, tmp_path):
+    disk = vm.extract_disk(product / "bigdl-sandbox.ova", tmp_path)
+    info = subprocess.run([which("qemu-img"), "check", str(disk)], capture_output=True, text=True)
+    assert info.returncode in (0, 63), info.stderr  # 63: this format has nothing to check
+    machine = Machine(disk, tmp_path, grow_gb=8, hardware="virtualbox")
+    try:
+        ssh = machine.wait_for_ssh()
+        jupyter = machine.wait_for_jupyter()
+        print(f"ssh after {ssh:.0f} s, Jupyter after {jupyter:.0f} s")
+
+        # The way the message of the day tells.
+        assert "sudo sandbox-url" in machine.ssh("cat /etc/motd").stdout
+        url = machine.ssh("sudo sandbox-url")
+        assert url.stdout.startswith("http://10.0.2.15:8888/lab?token="), url.stderr
+        token = url.stdout.strip().split("token=")[1]
+        assert compute(machine.port, token, "print(sum(range(10)))", timeout=300) == "45\n"
+
+        facts = machine.ssh(
+            "stat -c %a:%U /etc/bigdl-sandbox; cat /etc/machine-id; "
+            "df --output=size -m / | tail -1; "
+            "ls /etc/ssh/ssh_host_*_key | wc -l; systemctl is-active bigdl-sandbox; "
+            "lsmod | grep -cE '^(ahci|e1000) '; systemctl --failed --no-legend | wc -l"
+        ).stdout.split("\n")
+        assert facts[0] == "755:root"
+        assert len(facts[1]) == 32
+        assert int(facts[2]) > 7000  # the disk was 5 GB
+        assert facts[3:7] == ["2", "active", "2", "0"], facts
+        hidden = machine.ssh("cat /etc/bigdl-sandbox/jupyter.env")
+        assert hidden.returncode != 0
+        console = machine.console.read_text(errors="replace")
+        assert "JupyterLab:  http://10.0.2.15:8888/lab" in console
+        assert "First login" not in console  # who brought a key needs no password
+        password = machine.ssh(
+            "true",
+            options=("-o", "PubkeyAuthentication=no", "-o", "PreferredAuthentications=password"),
+        )
+        assert password.returncode == 255
+        assert machine.ssh("true", user="root").returncode == 255
+    finally:
+        machine.stop()

@@ -1,0 +1,177 @@
+"""What can be checked of the machine without building one: runs anywhere, in seconds."""
+
+from __future__ import annotations
+
+import subprocess
+import tarfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from sandbox.cli.carriers import disk, ova, vm
+from sandbox.cli.errors import CommandError
+
+ROOT = Path(__file__).resolve().parents[2]
+SEAL = ROOT / "provision" / "seal.sh"
+ENVELOPE = "{http://schemas.dmtf.org/ovf/envelope/1}"
+RASD = "{http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData}"
+VSSD = "{http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData}"
+
+
+@pytest.fixture
+def packed(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    vmdk = tmp_path / "in" / "box-disk1.vmdk"
+    vmdk.write_bytes(b"KDMV" + bytes(5000))
+    target = tmp_path / "out" / "box & co.ova"
+    return ova.pack(target, vmdk, capacity_bytes=16_000_000_000, version="1.2.3")
+
+
+class TestOva:
+    def test_descriptor_comes_first_then_checksums_then_disk(self, packed):
+        with tarfile.open(packed) as archive:
+            names = archive.getnames()
+            assert archive.format == tarfile.DEFAULT_FORMAT or archive.format is not None
+            sums = archive.extractfile(names[1]).read().decode()
+        assert names == ["box-disk1.ovf", "box-disk1.mf", "box-disk1.vmdk"]
+        assert packed.read_bytes()[257:263] == b"ustar\0"
+        assert [line.split("= ")[0] for line in sums.splitlines()] == [
+            "SHA256(box-disk1.ovf)",
+            "SHA256(box-disk1.vmdk)",
+        ]
+        assert ova.check(packed) == []
+        assert list(packed.parent.iterdir()) == [packed]
+
+    def test_descriptor_is_what_importers_understand(self, packed):
+        with tarfile.open(packed) as archive:
+            tree = ElementTree.fromstring(archive.extractfile("box-disk1.ovf").read())
+        assert tree.tag == f"{ENVELOPE}Envelope"
+        kinds = [item.findtext(f"{RASD}ResourceType") for item in tree.iter(f"{ENVELOPE}Item")]
+        assert kinds == ["3", "4", "20", "17", "10"]  # CPU, memory, SATA, disk, network
+        assert tree.find(f".//{VSSD}VirtualSystemType").text == "vmx-13"
+        file = tree.find(f".//{ENVELOPE}File").attrib
+        shown = tree.find(f".//{ENVELOPE}Disk").attrib
+        assert file[f"{ENVELOPE}href"] == "box-disk1.vmdk"
+        assert file[f"{ENVELOPE}size"] == "5004"
+        assert shown[f"{ENVELOPE}fileRef"] == file[f"{ENVELOPE}id"]
+        assert shown[f"{ENVELOPE}capacity"] == "16000000000"
+        assert shown[f"{ENVELOPE}format"].endswith("#streamOptimized")
+        ids = [item.findtext(f"{RASD}InstanceID") for item in tree.iter(f"{ENVELOPE}Item")]
+        assert len(set(ids)) == len(ids)
+        # The schema wants the children of an Item in alphabetic order.
+        for item in tree.iter(f"{ENVELOPE}Item"):
+            tags = [child.tag for child in item]
+            assert tags == sorted(tags)
+
+    def test_a_changed_disk_and_a_wrong_order_are_found(self, packed, tmp_path):
+        with tarfile.open(packed) as archive:
+            archive.extractall(tmp_path / "x", filter="data")
+        (tmp_path / "x" / "box-disk1.vmdk").write_bytes(b"other")
+        for order, problem in (("ovf mf vmdk", "checksum"), ("vmdk ovf mf", "order")):
+            with tarfile.open(tmp_path / "bad.ova", "w") as archive:
+                for suffix in order.split():
+                    archive.add(tmp_path / "x" / f"box-disk1.{suffix}", f"box-disk1.{suffix}")
+            assert problem in ova.check(tmp_path / "bad.ova")[0]
+        with pytest.raises(CommandError, match="is no OVA"):
+            ova.check(SEAL)
+
+
+class TestSeal:
+    LEFT = (
+        "etc/ssh/ssh_host_rsa_key", "etc/bigdl-sandbox/jupyter.env", "root/.ssh/authorized_keys",
+        "home/admin/.ssh/authorized_keys", "home/jovyan/.bash_history", "root/.aws/credentials",
+        "home/jovyan/.cache/thing", "var/lib/dbus/machine-id", "var/lib/systemd/random-seed",
+        "var/lib/apt/lists/pages", "var/log/journal/abc/system.journal", "tmp/upload/x",
+        "usr/local/share/ca-certificates/proxy.crt", "etc/sudoers.d/bigdl-sandbox",
+    )  # fmt: skip
+    KEPT = ("etc/ssh/sshd_config", "home/jovyan/work/notebook.ipynb", "etc/bigdl-sandbox/machine")
+
+    @pytest.fixture
+    def tree(self, tmp_path):
+        for name in (*self.LEFT, *self.KEPT):
+            file = tmp_path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("x")
+        (tmp_path / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
+        (tmp_path / "var/log/syslog").write_text("said\n")
+        (tmp_path / "etc/shadow").write_text(
+            "root:$y$secret:1:0:9:7:::\nbin:*:1::::::\njovyan:!:1:0::::: \nopen::1::::::\n"
+        )
+        return tmp_path
+
+    def seal(self, *words):
+        return subprocess.run(["sh", str(SEAL), *map(str, words)], capture_output=True, text=True)
+
+    def test_every_leftover_is_named_and_then_gone(self, tree):
+        found = self.seal("--check", tree)
+        assert found.returncode == 1
+        named = found.stdout.splitlines()
+        for name in self.LEFT:
+            parts = Path(name).parts
+            stems = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
+            assert any(f"left: {stem}" in named for stem in stems), name
+        assert "left: etc/machine-id" in named
+        assert "left: etc/shadow (a password)" in named
+        assert self.seal(tree).returncode == 0
+        clean = self.seal("--check", tree)
+        assert (clean.returncode, clean.stdout) == (0, "")
+        assert all((tree / name).is_file() for name in self.KEPT)
+        assert (tree / "etc/machine-id").read_text() == ""  # empty: made anew at the next boot
+        assert (tree / "etc/shadow").read_text().splitlines() == [
+            "root:!:1:0:9:7:::", "bin:*:1::::::", "jovyan:!:1:0::::: ", "open:!:1::::::",
+        ]  # fmt: skip
+
+
+class TestFirstBoot:
+    def test_secrets_differ_from_machine_to_machine_and_stay(self, tmp_path):
+        tokens = []
+        for name in ("one", "two"):
+            root = tmp_path / name
+            for folder in ("etc/bigdl-sandbox", "etc/ssh"):
+                (root / folder).mkdir(parents=True)
+            (root / "etc/bigdl-sandbox/machine").write_text("kind=vm\naddress=0.0.0.0\n")
+            for _ in range(2):
+                answer = subprocess.run(
+                    ["sh", str(ROOT / "provision/first-boot.sh"), str(root)],
+                    capture_output=True,
+                    text=True,
+                )
+                assert answer.returncode == 0, answer.stderr
+                secret = root / "etc/bigdl-sandbox/jupyter.env"
+                tokens.append(secret.read_text())
+                assert secret.stat().st_mode & 0o777 == 0o600
+            assert (root / "etc/ssh/ssh_host_ed25519_key").stat().st_mode & 0o777 == 0o600
+        assert tokens[0] == tokens[1] != tokens[2] == tokens[3]
+
+
+class TestErrors:
+    def test_an_unknown_format_is_refused(self, tmp_path):
+        with pytest.raises(CommandError, match="must be of raw, qcow2, ova; got vdi"):
+            vm.build(tmp_path, formats=("vdi",))
+
+    def test_missing_programs_are_named_by_their_packages(self, monkeypatch):
+        monkeypatch.setattr(disk.shutil, "which", lambda name: None)
+        with pytest.raises(CommandError, match="e2fsprogs") as caught:
+            disk.need_programs()
+        assert "apt-get install" in caught.value.cure
+
+    def test_without_root_nothing_begins(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(disk.shutil, "which", lambda name: "/bin/true")
+        monkeypatch.setattr(disk.os, "geteuid", lambda: 1000)
+        with pytest.raises(CommandError, match="needs root"):
+            vm.build(tmp_path / "new", formats=("ova",))
+        assert not (tmp_path / "new").exists()
+
+    def test_too_little_disk_is_told_before_anything_is_made(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(disk, "need_programs", lambda: None)
+        usage = type("Usage", (), {"free": 10**9})
+        monkeypatch.setattr("sandbox.cli.carriers.daemon.shutil.disk_usage", lambda path: usage)
+        with pytest.raises(CommandError, match=r"needs 14\.0 GB"):
+            vm.build(tmp_path, formats=("ova",))
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_program_that_fails_is_quoted(self):
+        with pytest.raises(CommandError, match=r"sh failed \(3\): why"):
+            disk.call("sh", "-c", "echo why >&2; exit 3")

@@ -1,0 +1,89 @@
+# The sandbox as a virtual machine, by Packer: takes the disk of a Debian 12 cloud image or of
+# `sandbox vm build`, boots it in qemu and provisions it with the scripts of provision/.
+# GENERATED from vm/packer/qemu.pkr.hcl.in by `sandbox ami template`; see vm/README.md.
+variable "disk" {
+  type        = string
+  description = "A qcow2 with Debian 12 that lets the key below in."
+}
+
+variable "disk_checksum" {
+  type    = string
+  default = "none"
+}
+
+variable "accelerator" {
+  type        = string
+  default     = "kvm"
+  description = "kvm where the processor offers it, else tcg."
+}
+
+variable "ssh_username" {
+  type    = string
+  default = "debian"
+}
+
+variable "ssh_key" {
+  type        = string
+  description = "The private key for this user."
+}
+
+variable "output" {
+  type    = string
+  default = "packer-qemu"
+}
+
+variable "lean" {
+  type    = string
+  default = ""
+}
+
+source "qemu" "sandbox" {
+  iso_url          = var.disk
+  iso_checksum     = var.disk_checksum
+  disk_image       = true
+  use_backing_file = false
+  format           = "qcow2"
+  accelerator      = var.accelerator
+  headless         = true
+  net_device       = "virtio-net"
+  memory           = 2048
+  cpus             = 2
+  disk_size        = "16G"
+  qemuargs = [
+    ["-cpu", "max"],
+    ["-display", "none"]
+  ]
+  ssh_username         = var.ssh_username
+  ssh_private_key_file = var.ssh_key
+  ssh_timeout          = "15m"
+  # Sealing takes sudo and SSH away, so it is the last step; with a leftover the machine stays on,
+  # and Packer gives up.
+  shutdown_command     = "sudo sh -c 'cd /opt/sandbox/provision && ./seal.sh --zero && ./seal.sh --check && systemctl poweroff'"
+  output_directory     = var.output
+  vm_name              = "bigdl-sandbox.qcow2"
+}
+
+build {
+  sources = ["source.qemu.sandbox"]
+
+  provisioner "shell" {
+    inline = ["rm -rf /tmp/upload && mkdir -p /tmp/upload"]
+  }
+  provisioner "file" {
+    sources     = ["${path.root}/../../../provision", "${path.root}/../../../sandbox", "${path.root}/../../../notebooks"]
+    destination = "/tmp/upload/"
+  }
+  provisioner "file" {
+    sources     = ["${path.root}/../../../pyproject.toml", "${path.root}/../../../LICENSE"]
+    destination = "/tmp/upload/"
+  }
+  provisioner "shell" {
+    inline = [
+      "sudo mkdir -p /opt/sandbox/app",
+      "cd /tmp/upload && sudo cp -r provision /opt/sandbox/",
+      "sudo cp -r sandbox notebooks pyproject.toml LICENSE /opt/sandbox/app/",
+      "cd / && rm -rf /tmp/upload && sudo chown -R root:root /opt/sandbox/app /opt/sandbox/provision",
+      "sudo /opt/sandbox/provision/machine.sh vm ${var.lean}"
+    ]
+  }
+}
