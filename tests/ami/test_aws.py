@@ -1,0 +1,227 @@
+"""Launching, listing, ending and uploading, against moto, which plays AWS in this process."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from moto import mock_aws
+
+from sandbox.cli.carriers import ami, upload
+from sandbox.cli.errors import CommandError
+
+REGION = "us-east-1"
+
+
+@pytest.fixture(autouse=True)
+def own_settings(monkeypatch, tmp_path):
+    """Let nothing of the user's own AWS settings in."""
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def aws():
+    with mock_aws():
+        client = boto3.client("ec2", region_name=REGION)
+        client.create_key_pair(KeyName="mine")
+        yield client
+
+
+@pytest.fixture
+def image(aws):
+    """Register a sandbox image of our own."""
+    snapshot = aws.create_snapshot(
+        VolumeId=aws.create_volume(Size=8, AvailabilityZone=f"{REGION}a")["VolumeId"]
+    )
+    return upload.register(aws, snapshot["SnapshotId"], "bigdl-sandbox-test", "0.1.0")
+
+
+def launch(**changes):
+    arguments = {"region": REGION, "key_name": "mine", "cidr": "203.0.113.7/32", **changes}
+    return ami.launch(**arguments)
+
+
+def groups(aws):
+    found = aws.describe_security_groups()["SecurityGroups"]
+    return [group for group in found if group["GroupName"].startswith("bigdl-sandbox")]
+
+
+def test_instance_is_reached_from_one_network_through_ssh_only(aws, image, capsys):
+    name = launch()
+    said = capsys.readouterr().out
+    assert "ssh -i KEY -L 8888:127.0.0.1:8888 admin@" in said
+    facts = aws.describe_instances(InstanceIds=[name])["Reservations"][0]["Instances"][0]
+    assert facts["ImageId"] == image
+    assert facts["MetadataOptions"]["HttpTokens"] == "required"
+    (group,) = groups(aws)
+    assert [g["GroupId"] for g in facts["SecurityGroups"]] == [group["GroupId"]]
+    (rule,) = group["IpPermissions"]
+    assert (rule["FromPort"], rule["ToPort"]) == (22, 22)
+    assert [r["CidrIp"] for r in rule["IpRanges"]] == ["203.0.113.7/32"]
+    (disk,) = aws.describe_volumes(Filters=[{"Name": "attachment.instance-id", "Values": [name]}])[
+        "Volumes"
+    ]
+    assert (disk["VolumeType"], disk["Encrypted"], disk["Size"]) == ("gp3", True, 30)
+
+    assert ami.show(region=REGION) == 0
+    listed = capsys.readouterr().out
+    assert image in listed
+    assert name in listed
+    assert ami.terminate([name], region=REGION) == 0
+    assert groups(aws) == []
+    assert ami.ours(aws) == []
+
+
+def test_user_data_goes_to_the_instance(aws, image, tmp_path):
+    script = tmp_path / "start.sh"
+    script.write_text("#!/bin/sh\necho hello\n")
+    name = launch(user_data=script)
+    stored = aws.describe_instance_attribute(InstanceId=name, Attribute="userData")
+    assert stored["UserData"]["Value"]
+    script.write_text("#" * 20000)
+    with pytest.raises(CommandError, match="16384 bytes"):
+        launch(user_data=script)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"cidr": "everywhere"}, "must be an address or network"),
+        ({"cidr": "0.0.0.0/0"}, "nearly everybody"),
+        ({"cidr": "::/0"}, "must be IPv4"),
+        ({"key_name": "stolen"}, "InvalidKeyPair.NotFound"),
+        ({"image": "ami-12345678"}, "InvalidAMIID.NotFound"),
+        ({"subnet": "subnet-12345678"}, "InvalidSubnetID.NotFound"),
+    ],
+)
+def test_a_wrong_argument_is_told_and_leaves_nothing(aws, image, changes, words):
+    with pytest.raises(CommandError, match=words):
+        launch(**changes)
+    assert groups(aws) == []
+    assert ami.ours(aws) == []
+
+
+def test_no_image_yet_is_told(aws):
+    with pytest.raises(CommandError, match="no sandbox image in this region"):
+        launch()
+
+
+def test_a_start_that_fails_takes_the_group_away_again(aws, image, monkeypatch):
+    def refuse(*_):
+        answer = {"Error": {"Code": "InsufficientInstanceCapacity", "Message": "full"}}
+        raise ClientError(answer, "RunInstances")
+
+    monkeypatch.setattr(ami, "_run_instance", refuse)
+    with pytest.raises(CommandError, match="Try another --type or region"):
+        launch()
+    assert groups(aws) == []
+
+
+def test_only_own_instances_are_terminated(aws, image):
+    other = aws.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    with pytest.raises(CommandError, match="is no instance of the sandbox"):
+        ami.terminate([other], region=REGION)
+
+
+class TestWrongSettings:
+    def test_no_credentials(self, monkeypatch):
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        with pytest.raises(CommandError, match="no AWS credentials here") as caught:
+            ami.show(region=REGION)
+        assert "aws configure" in caught.value.cure
+
+    def test_no_region(self):
+        with pytest.raises(CommandError, match="no AWS region is set"):
+            ami.show(region=None)
+
+    def test_no_such_profile(self, monkeypatch):
+        monkeypatch.setenv("AWS_PROFILE", "nobody")
+        with pytest.raises(CommandError, match="nobody"):
+            ami.show(region=REGION)
+
+    def test_wrong_credentials_and_rights_come_with_their_cures(self):
+        for code, cure in (("AuthFailure", "aws configure"), ("UnauthorizedOperation", "ask for")):
+            answer = {"Error": {"Code": code, "Message": "no"}}
+            with pytest.raises(CommandError, match=cure), ami.aws_errors():
+                raise ClientError(answer, "DescribeImages")
+
+    def test_a_region_that_does_not_answer(self):
+        with pytest.raises(CommandError, match="does not answer"), ami.aws_errors():
+            raise EndpointConnectionError(endpoint_url="https://ec2.mars-1.amazonaws.com")
+
+
+class TestUpload:
+    @pytest.fixture
+    def disk(self, tmp_path):
+        """Write a disk of 3 MB: a boot sector, a hole, some content, an odd end."""
+        file = tmp_path / "disk.raw"
+        with file.open("wb") as out:
+            out.write(bytes(510) + b"\x55\xaa")
+            out.seek(2 << 20)
+            out.write(b"system" * 1000)
+            out.truncate((3 << 20) + 100)
+        return file
+
+    def test_a_disk_becomes_an_image_with_the_safe_settings(self, aws, disk, capsys):
+        name = upload.upload(disk, region=REGION, name="bigdl-sandbox-1", version="0.1.0")
+        (found,) = ami.own_images(aws)
+        assert found["ImageId"] == name
+        said = capsys.readouterr().out
+        assert "2 blocks" in said
+        ebs = boto3.client("ebs", region_name=REGION)
+        snapshot = said.split()[-1]  # moto gives the image a device of its own
+        stored = ebs.list_snapshot_blocks(SnapshotId=snapshot)["Blocks"]
+        assert [block["BlockIndex"] for block in stored] == [0, 4]
+
+    def test_instances_of_the_image_get_imdsv2_ena_and_efi_or_bios(self):
+        class Recorder:
+            def register_image(self, **asked):
+                self.asked = asked
+                return {"ImageId": "ami-1"}
+
+            def create_tags(self, **asked):
+                pass
+
+        client = Recorder()
+        upload.register(client, "snap-1", "x", "0")
+        wanted = {"ImdsSupport": "v2.0", "EnaSupport": True, "BootMode": "uefi-preferred"}
+        assert wanted.items() <= client.asked.items()
+        (device,) = client.asked["BlockDeviceMappings"]
+        assert device["DeviceName"] == client.asked["RootDeviceName"] == "/dev/xvda"
+        assert device["Ebs"]["SnapshotId"] == "snap-1"
+
+    def test_a_refused_upload_deletes_its_snapshot(self, aws, disk, monkeypatch):
+        def refuse(*_):
+            raise ClientError(
+                {"Error": {"Code": "OptInRequired", "Message": "no"}}, "RegisterImage"
+            )
+
+        before = json.dumps(aws.describe_snapshots(OwnerIds=["self"])["Snapshots"], default=str)
+        monkeypatch.setattr(upload, "register", refuse)
+        with pytest.raises(CommandError, match="OptInRequired"):
+            upload.upload(disk, region=REGION, name="x", version="0")
+        after = json.dumps(aws.describe_snapshots(OwnerIds=["self"])["Snapshots"], default=str)
+        assert before == after
+
+    @pytest.mark.parametrize(
+        ("head", "words"),
+        [(b"QFI\xfb", "is not raw"), (b"KDMV", "is not raw"), (b"text", "no partition table")],
+    )
+    def test_what_is_no_raw_disk_is_refused(self, tmp_path, head, words):
+        file = tmp_path / "disk"
+        file.write_bytes(head.ljust(1024, b"\0"))
+        with pytest.raises(CommandError, match=words):
+            upload.upload(file, region=REGION, name="x", version="0")
+
+    def test_a_missing_disk_is_refused(self, tmp_path):
+        with pytest.raises(CommandError, match="is no file"):
+            upload.check(tmp_path / "none")
