@@ -13,6 +13,7 @@ from .layers import Layers, Segment
 from .layerwise import LAMB, LARS, Layerwise
 from .lbfgs import LBFGS
 from .method import Method
+from .plateau import Plateau
 from .regularisers import L1, L1L2, L2, Regulariser
 from .schedules import (
     Constant,
@@ -20,7 +21,6 @@ from .schedules import (
     Exponential,
     MultiStep,
     OneCycle,
-    Plateau,
     Polynomial,
     Schedule,
     Step,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from ..core.errors import ArgumentError
-from .adaptive import blend_square
 from .config import number
+from .means import blend, blend_square, corrected_step, two_betas
 from .method import Method, Vector
 from .schedules import Schedule
 
@@ -81,17 +79,10 @@ class Adam(Method):
     ) -> None:
         """Update one chunk; see the class for the formula."""
         one, two = work
-        m, v = state["mean"], state["square"]
-        beta1, beta2 = self.betas
         d = self.decayed(p, g, one, decay)
-        blend(m, d, beta1, two)
-        blend_square(v, d, beta2, two)
-        np.multiply(v, 1 / (1 - beta2 ** (step + 1)), out=one)
-        np.sqrt(one, out=one)
-        np.add(one, self.epsilon, out=one)
-        np.divide(m, one, out=one)
-        rate = learning_rate / (1 - math.pow(beta1, step + 1))
-        np.multiply(one, rate, out=one)
+        blend(state["mean"], d, self.betas[0], two)
+        blend_square(state["square"], d, self.betas[1], two)
+        corrected_step(state, self.betas, self.epsilon, step, learning_rate, out=one)
         np.subtract(p, one, out=p)
 
 
@@ -165,20 +156,3 @@ class AdamW(Adam):
     def decayed(self, p: Vector, g: Vector, out: Vector, decay: Vector | None) -> Vector:
         """Return the gradient itself: the decay has been done."""
         return g
-
-
-def two_betas(owner: object, betas: Sequence[float]) -> tuple[float, float]:
-    """Return two floats in [0, 1)."""
-    if isinstance(betas, str) or not hasattr(betas, "__len__") or len(betas) != 2:
-        raise ArgumentError(
-            f"{type(owner).__name__}: betas must be two numbers in [0, 1); got {betas!r}."
-        )
-    first, second = (number(owner, f"betas[{i}]", beta, 0, 1) for i, beta in enumerate(betas))
-    return first, second
-
-
-def blend(mean: Vector, x: Vector, keep: float, work: Vector) -> None:
-    """Set mean = keep · mean + (1 - keep) · x, in place."""
-    np.multiply(mean, keep, out=mean)
-    np.multiply(x, 1 - keep, out=work)
-    np.add(mean, work, out=mean)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .config import number
+from .means import blend, blend_square
 from .method import Method, Vector
 from .schedules import Schedule
 
@@ -94,9 +95,7 @@ class RMSprop(Method):
         blend_square(v, d, self.alpha, two)
         if self.centered:
             a = state["mean"]
-            np.multiply(a, self.alpha, out=a)
-            np.multiply(d, 1 - self.alpha, out=two)
-            np.add(a, two, out=a)
+            blend(a, d, self.alpha, two)
             np.multiply(a, a, out=two)
             np.subtract(v, two, out=two)
             np.maximum(two, 0.0, out=two)  # rounding may leave -1e-9
@@ -280,11 +279,3 @@ class Adadelta(Method):
         blend_square(s, two, self.rho, three)
         np.multiply(two, learning_rate, out=two)
         np.subtract(p, two, out=p)
-
-
-def blend_square(mean: Vector, x: Vector, keep: float, work: Vector) -> None:
-    """Set mean = keep · mean + (1 - keep) · x², in place."""
-    np.multiply(mean, keep, out=mean)
-    np.multiply(x, x, out=work)
-    np.multiply(work, 1 - keep, out=work)
-    np.add(mean, work, out=mean)

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .config import number
-from .layers import Layers
-from .method import Method, Vector
+from .method import Method, Now, Vector
 from .wrapper import Wrapper
 
 
@@ -63,43 +61,16 @@ class Averaged(Wrapper):
         """Return the inner method's state and the average."""
         return {**self.method.init_slice(n, dtype), "average": np.zeros(n, dtype)}
 
-    def apply_slice(
-        self,
-        parameters: Vector,
-        gradients: Vector,
-        state: Mapping[str, Vector],
-        *,
-        step: int,
-        learning_rate: float,
-        decay_mask: Vector | None = None,
-        layers: Layers | None = None,
-        norms: NDArray[np.float64] | None = None,
-    ) -> None:
-        """Update the parameters with the inner method, then the average."""
-        self._check_slice(parameters, gradients, state, decay_mask)
-        average = state["average"]
+    def _apply(self, p: Vector, g: Vector, state: Mapping[str, Vector], now: Now) -> None:
+        average, step = state["average"], now.step
         if step == 0:
-            np.copyto(average, parameters)
-        self.method.apply_slice(
-            parameters,
-            gradients,
-            state,
-            step=step,
-            learning_rate=learning_rate,
-            decay_mask=decay_mask,
-            **_wanted(self.method, layers, norms),
-        )
+            np.copyto(average, p)
+        self.method._apply(p, g, state, now)
         keep = min(self.decay, (1 + step) / (10 + step)) if self.warm else self.decay
-        work = np.empty(min(self.chunk, parameters.size), parameters.dtype)
-        for start in range(0, parameters.size, self.chunk):
-            here = slice(start, min(start + self.chunk, parameters.size))
+        work = np.empty(min(self.chunk, p.size), p.dtype)
+        for start in range(0, p.size, self.chunk):
+            here = slice(start, min(start + self.chunk, p.size))
             part = work[: here.stop - start]
-            np.subtract(parameters[here], average[here], out=part)
+            np.subtract(p[here], average[here], out=part)
             np.multiply(part, 1 - keep, out=part)
             np.add(average[here], part, out=average[here])
-
-
-def _wanted(method: Method, layers: Any, norms: Any) -> dict[str, Any]:
-    """Return the keywords that this method asks for: others need not know of them."""
-    found: dict[str, Any] = {"layers": layers} if method.by_layer else {}
-    return found | ({"norms": norms} if method.needs_norms else {})

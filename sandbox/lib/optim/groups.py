@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import ArgumentError
-from .average import _wanted
 from .config import Configured, number
 from .layers import Layers
-from .method import Method, Vector
+from .method import Method, Now, Vector
 from .regularisers import Regulariser, checked
 from .wrapper import Wrapper
 
@@ -156,72 +155,48 @@ class Groups(Wrapper):
                 state[slot] = vector
         return state
 
-    def measure_slice(
-        self,
-        parameters: Vector,
-        gradients: Vector,
-        state: Mapping[str, Vector],
-        *,
-        step: int,
-        layers: Layers | None = None,
-        decay_mask: Vector | None = None,
+    def _measure(
+        self, p: Vector, g: Vector, state: Mapping[str, Vector], now: Now
     ) -> NDArray[np.float64]:
-        """Return the sums of squares of those methods that need them."""
-        layers = self._known(layers)
+        layers = self._known(now.layers)
         sums = np.zeros((len(layers.names), 2))
         for group, here, inside in self._runs(layers):
             method = self._method(group)
             if method.needs_norms:
-                mask = None if decay_mask is None else decay_mask[here]
-                p = parameters[here]
-                sums += method.measure_slice(
-                    p,
-                    self._gradient(group, p, gradients[here], mask),
-                    {slot: state[slot][here] for slot in method.slots},
-                    step=step,
-                    layers=inside,
-                    decay_mask=self._decay(group, mask, p),
-                )
+                sums += method._measure(*self._part(group, here, inside, p, g, state, now))
         return sums
 
-    def apply_slice(
-        self,
-        parameters: Vector,
-        gradients: Vector,
-        state: Mapping[str, Vector],
-        *,
-        step: int,
-        learning_rate: float,
-        decay_mask: Vector | None = None,
-        layers: Layers | None = None,
-        norms: NDArray[np.float64] | None = None,
-    ) -> None:
-        """Update each group's part of the slice in place."""
-        self._check_slice(parameters, gradients, state, decay_mask)
-        layers = self._known(layers)
-        for group, here, inside in self._runs(layers):
-            method = self._method(group)
-            rate = float(learning_rate)
-            if group is not None:
-                rate *= group.learning_rate
-                if group.method is not None:
-                    rate *= group.method.learning_rate / self.method.learning_rate
-                if not group.learning_rate:
-                    continue
-            mask = None if decay_mask is None else decay_mask[here]
-            p = parameters[here]
-            method.apply_slice(
-                p,
-                self._gradient(group, p, gradients[here], mask),
-                {slot: state[slot][here] for slot in method.slots},
-                step=step,
-                learning_rate=rate,
-                decay_mask=self._decay(group, mask, p),
-                **_wanted(method, inside, norms),
-            )
+    def _apply(self, p: Vector, g: Vector, state: Mapping[str, Vector], now: Now) -> None:
+        for group, here, inside in self._runs(self._known(now.layers)):
+            if group is None or group.learning_rate:
+                part = self._part(group, here, inside, p, g, state, now)
+                self._method(group)._apply(*part)
 
     def _method(self, group: Group | None) -> Method:
         return self.method if group is None or group.method is None else group.method
+
+    def _part(
+        self,
+        group: Group | None,
+        here: slice,
+        inside: Layers,
+        p: Vector,
+        g: Vector,
+        state: Mapping[str, Vector],
+        now: Now,
+    ) -> tuple[Vector, Vector, dict[str, Vector], Now]:
+        """Return what the group's method gets for one part of the slice."""
+        rate, mask = now.learning_rate, now.decay(here)
+        if group is not None:
+            rate *= group.learning_rate
+            if group.method is not None:
+                rate *= group.method.learning_rate / self.method.learning_rate
+        return (
+            p[here],
+            self._gradient(group, p[here], g[here], mask),
+            {slot: state[slot][here] for slot in self._method(group).slots},
+            Now(now.step, rate, self._decay(group, mask, p[here]), inside, now.norms),
+        )
 
     def _known(self, layers: Layers | None) -> Layers:
         if layers is None:

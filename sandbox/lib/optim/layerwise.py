@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .adam import blend, two_betas
-from .adaptive import blend_square
 from .config import number
 from .layers import Layers
-from .method import Method, Vector
+from .means import blend, blend_square, corrected_step, two_betas
+from .method import Method, Now, Vector
 from .schedules import Schedule
 
 
@@ -50,70 +48,38 @@ class Layerwise(Method):
     def ratio(self, first: float, second: float) -> float:
         """Return the factor on the learning rate of a layer from its two norms."""
 
-    def measure_slice(
-        self,
-        parameters: Vector,
-        gradients: Vector,
-        state: Mapping[str, Vector],
-        *,
-        step: int,
-        layers: Layers | None = None,
-        decay_mask: Vector | None = None,
+    def _measure(
+        self, p: Vector, g: Vector, state: Mapping[str, Vector], now: Now
     ) -> NDArray[np.float64]:
-        """Return this slice's sums of squares, shape (parameters of the model, 2)."""
-        self._check_slice(parameters, gradients, state, decay_mask)
-        layers = Layers.one(parameters.size) if layers is None else layers
-        size = min(self.chunk, parameters.size)
-        work = np.empty((self.scratch, size), parameters.dtype)
+        layers = Layers.one(p.size) if now.layers is None else now.layers
+        size = min(self.chunk, p.size)
+        work = np.empty((self.scratch, size), p.dtype)
         wide = np.empty(size, np.float64)
         sums = np.zeros((len(layers.names), 2))
         for layer, here in self._chunks(layers):
             n = here.stop - here.start
             vectors = self.measure(
-                parameters[here],
-                gradients[here],
+                p[here],
+                g[here],
                 {slot: state[slot][here] for slot in self.slots},
                 work[:, :n],
-                step=step,
-                decay=None if decay_mask is None else decay_mask[here],
+                step=now.step,
+                decay=now.decay(here),
             )
             for k, vector in enumerate(vectors):
                 np.copyto(wide[:n], vector)
                 sums[layer, k] += float(np.dot(wide[:n], wide[:n]))
         return sums
 
-    def apply_slice(
-        self,
-        parameters: Vector,
-        gradients: Vector,
-        state: Mapping[str, Vector],
-        *,
-        step: int,
-        learning_rate: float,
-        decay_mask: Vector | None = None,
-        layers: Layers | None = None,
-        norms: NDArray[np.float64] | None = None,
-    ) -> None:
-        """Update in place; without `layers` and `norms` the slice is taken as one whole layer."""
-        self._check_slice(parameters, gradients, state, decay_mask)
-        layers = Layers.one(parameters.size) if layers is None else layers
-        if norms is None:
-            norms = self.measure_slice(
-                parameters, gradients, state, step=step, layers=layers, decay_mask=decay_mask
-            )
+    def _apply(self, p: Vector, g: Vector, state: Mapping[str, Vector], now: Now) -> None:
+        """Without `layers` and `norms` the slice is taken as one whole layer."""
+        layers = Layers.one(p.size) if now.layers is None else now.layers
+        norms = self._measure(p, g, state, now) if now.norms is None else now.norms
         roots = np.sqrt(norms).astype(np.float32)
-        work = np.empty((self.scratch, min(self.chunk, parameters.size)), parameters.dtype)
+        work = np.empty((self.scratch, min(self.chunk, p.size)), p.dtype)
         for layer, here in self._chunks(layers):
             factor = self.ratio(float(roots[layer, 0]), float(roots[layer, 1]))
-            self.update(
-                parameters[here],
-                gradients[here],
-                {slot: state[slot][here] for slot in self.slots},
-                work[:, : here.stop - here.start],
-                step=step,
-                learning_rate=float(learning_rate) * factor,
-                decay=None if decay_mask is None else decay_mask[here],
-            )
+            self._update_part(p, g, state, work, here, now, now.learning_rate * factor)
 
     def _chunks(self, layers: Layers) -> list[tuple[int, slice]]:
         return [
@@ -312,10 +278,5 @@ class LAMB(Layerwise):
         self, p: Vector, state: Mapping[str, Vector], work: Vector, step: int, decay: Any
     ) -> Vector:
         one, two = work
-        beta1, beta2 = self.betas
-        np.multiply(state["square"], 1 / (1 - beta2 ** (step + 1)), out=one)
-        np.sqrt(one, out=one)
-        np.add(one, self.epsilon, out=one)
-        np.divide(state["mean"], one, out=one)
-        np.multiply(one, 1 / (1 - math.pow(beta1, step + 1)), out=one)
+        corrected_step(state, self.betas, self.epsilon, step, 1.0, out=one)
         return self.decayed(p, one, two, decay)

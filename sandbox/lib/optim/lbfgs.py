@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core.errors import ArgumentError
 from .config import whole
-from .layers import Layers
-from .method import Method, Vector
+from .method import Method, Now, Vector
 from .schedules import Schedule
 
 
@@ -71,31 +69,18 @@ class LBFGS(Method):
         pairs = [f"{kind}{k}" for k in range(self.history) for kind in ("step", "change")]
         self.slots = ("gradient", "move", *pairs)  # type: ignore[misc]
 
-    def apply_slice(
-        self,
-        parameters: Vector,
-        gradients: Vector,
-        state: Mapping[str, Vector],
-        *,
-        step: int,
-        learning_rate: float,
-        decay_mask: Vector | None = None,
-        layers: Layers | None = None,
-        norms: NDArray[np.float64] | None = None,
-    ) -> None:
-        """Update in place; the slice must be the whole vector."""
-        self._check_slice(parameters, gradients, state, decay_mask)
-        d = np.array(self.decayed(parameters, gradients, np.empty_like(gradients), decay_mask))
+    def _apply(self, p: Vector, g: Vector, state: Mapping[str, Vector], now: Now) -> None:
+        d = np.array(self.decayed(p, g, np.empty_like(g), now.decay_mask))
+        rate, step = now.learning_rate, now.step
         if step:
             self._keep(state, d, (step - 1) % self.history)
             direction = self._direction(state, d, step)
-            rate = float(learning_rate)
         else:
             direction = -d
             total = float(np.abs(d).sum(dtype=np.float64))
-            rate = float(learning_rate) * min(1.0, 1.0 / total) if total else 0.0
+            rate = rate * min(1.0, 1.0 / total) if total else 0.0
         np.multiply(direction, rate, out=direction)
-        np.add(parameters, direction, out=parameters)
+        np.add(p, direction, out=p)
         state["gradient"][:] = d
         state["move"][:] = direction
 

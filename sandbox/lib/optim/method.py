@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,21 @@ from .schedules import Schedule
 Vector = NDArray[Any]
 
 
-class Method(Configured):
+class Now(NamedTuple):
+    """What one step goes by: the arguments of `apply_slice` beside the vectors."""
+
+    step: int
+    learning_rate: float
+    decay_mask: Vector | None
+    layers: Layers | None
+    norms: NDArray[np.float64] | None
+
+    def decay(self, here: slice) -> Vector | None:
+        """Return the part of the decay mask that belongs to a part of the slice."""
+        return None if self.decay_mask is None else self.decay_mask[here]
+
+
+class Method(Configured, ABC):
     """Turn gradients into steps, on any 1-D slice of the flat vectors, in place.
 
     Because a rank of a distributed run owns slices only, a method must be elementwise: the result
@@ -117,6 +131,11 @@ class Method(Configured):
         """Return the validation metric that the schedule goes by, if there is one."""
         return None if self.schedule is None else self.schedule.monitored()
 
+    def orient(self, higher_is_better: Mapping[str, bool]) -> None:
+        """Tell the schedule, before training, of which metrics more is better."""
+        if self.schedule is not None:
+            self.schedule.orient(higher_is_better)
+
     def measure_slice(
         self,
         parameters: Vector,
@@ -128,7 +147,9 @@ class Method(Configured):
         decay_mask: Vector | None = None,
     ) -> NDArray[np.float64]:
         """Return this slice's part of two sums of squares for each layer; see `Layerwise`."""
-        return np.zeros((0 if layers is None else len(layers.names), 2))
+        self._check_slice(parameters, gradients, state, decay_mask)
+        now = Now(step, 0.0, decay_mask, layers, None)
+        return self._measure(parameters, gradients, state, now)
 
     def apply_slice(
         self,
@@ -156,22 +177,48 @@ class Method(Configured):
             From `learning_rate_at`, or set by hand.
         decay_mask : 1-D array, optional
             Factor on the weight decay of each parameter; booleans switch it on or off.
+        layers : Layers, optional
+            Which parameters the slice holds, for methods that are `by_layer`.
+        norms : array of shape (parameters of the model, 2), optional
+            The sums of `measure_slice` over all slices, for methods that have `needs_norms`.
         """
         self._check_slice(parameters, gradients, state, decay_mask)
-        size = parameters.size
-        work = np.empty((self.scratch, min(self.chunk, size)), parameters.dtype)
-        for start in range(0, size, self.chunk):
-            stop = min(start + self.chunk, size)
-            here = slice(start, stop)
-            self.update(
-                parameters[here],
-                gradients[here],
-                {slot: state[slot][here] for slot in self.slots},
-                work[:, : stop - start],
-                step=step,
-                learning_rate=float(learning_rate),
-                decay=None if decay_mask is None else decay_mask[here],
-            )
+        now = Now(step, float(learning_rate), decay_mask, layers, norms)
+        self._apply(parameters, gradients, state, now)
+
+    def _measure(
+        self, p: Vector, g: Vector, state: Mapping[str, Vector], now: Now
+    ) -> NDArray[np.float64]:
+        """Do what `measure_slice` does, with vectors that are checked."""
+        return np.zeros((0 if now.layers is None else len(now.layers.names), 2))
+
+    def _apply(self, p: Vector, g: Vector, state: Mapping[str, Vector], now: Now) -> None:
+        """Do what `apply_slice` does, with vectors that are checked."""
+        work = np.empty((self.scratch, min(self.chunk, p.size)), p.dtype)
+        for start in range(0, p.size, self.chunk):
+            here = slice(start, min(start + self.chunk, p.size))
+            self._update_part(p, g, state, work, here, now, now.learning_rate)
+
+    def _update_part(
+        self,
+        p: Vector,
+        g: Vector,
+        state: Mapping[str, Vector],
+        work: Vector,
+        here: slice,
+        now: Now,
+        learning_rate: float,
+    ) -> None:
+        """Let `update` do a part of the slice that is no longer than a chunk."""
+        self.update(
+            p[here],
+            g[here],
+            {slot: state[slot][here] for slot in self.slots},
+            work[:, : here.stop - here.start],
+            step=now.step,
+            learning_rate=learning_rate,
+            decay=now.decay(here),
+        )
 
     @abstractmethod
     def update(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,16 @@ from .config import Configured, number
 Vector = NDArray[Any]
 
 
-class Regulariser(Configured):
+class Regulariser(Configured, ABC):
     """Base: a penalty l1 · sum|p| + l2 / 2 · sum p², of which the gradient sees the derivative.
 
     The loss that is shown and recorded is that of the criterion, without the penalty; `penalty`
     gives the penalty of some parameters.
     """
 
+    @abstractmethod
     def strengths(self) -> tuple[float, float]:
         """Return (l1, l2)."""
-        raise NotImplementedError
 
     def penalty(self, parameters: Vector) -> float:
         """Return the penalty, summed in double precision."""

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import ArgumentError
-from .layers import Layers
-from .method import Method, Vector
+from .method import Method, Now, Vector
 
 
 class Wrapper(Method):
@@ -41,6 +40,11 @@ class Wrapper(Method):
         return self.method.learning_rate
 
     @property
+    def weight_decay(self) -> float:  # type: ignore[override]
+        """That of the inner method."""
+        return self.method.weight_decay
+
+    @property
     def schedule(self) -> Any:  # type: ignore[override]
         """That of the inner method."""
         return self.method.schedule
@@ -57,20 +61,10 @@ class Wrapper(Method):
         """Return the inner method's state."""
         return self.method.init_slice(n, dtype)
 
-    def measure_slice(
-        self,
-        parameters: Vector,
-        gradients: Vector,
-        state: Mapping[str, Vector],
-        *,
-        step: int,
-        layers: Layers | None = None,
-        decay_mask: Vector | None = None,
+    def _measure(
+        self, p: Vector, g: Vector, state: Mapping[str, Vector], now: Now
     ) -> NDArray[np.float64]:
-        """Return the inner method's sums of squares."""
-        return self.method.measure_slice(
-            parameters, gradients, state, step=step, layers=layers, decay_mask=decay_mask
-        )
+        return self.method._measure(p, g, state, now)
 
     def update(self, *vectors: Any, **numbers: Any) -> None:
         """Not used: the inner method updates."""

@@ -127,3 +127,31 @@ def test_plateau_goes_on_from_what_it_remembers():
 def test_plateau_names_the_metrics_there_are():
     with pytest.raises(ArgumentError, match="got 'auc' among top1, loss"):
         optim.Plateau("auc").observe({"top1": 0.5, "loss": 1.0})
+
+
+def test_plateau_takes_the_direction_of_the_metric_unless_told():
+    falling = (3.0, 2.0, 1.0, 0.5)
+    told, own, given = (
+        optim.Plateau("rmse"),
+        optim.Plateau("rmse"),
+        optim.Plateau("rmse", mode="max"),
+    )
+    for schedule in (told, given):
+        optim.SGD(0.1, schedule=optim.Warmup(schedule, steps=1)).orient(
+            {"RMSE": False, "auc": True}
+        )
+    for value in falling:
+        for schedule in (told, own, given):
+            schedule.observe({"rmse": value})
+    # A name that says nothing is taken as "more is better": three validations got worse.
+    assert [s(0) for s in (told, own, given)] == [1.0, 0.1, 0.1]
+    assert told.config()["mode"] is None
+
+
+@pytest.mark.parametrize("base", [optim.Schedule, optim.Regulariser, optim.Method])
+def test_a_subclass_without_its_rule_cannot_be_made(base):
+    class Unfinished(base, prefix="test"):
+        pass
+
+    with pytest.raises(TypeError, match="abstract"):
+        Unfinished()
