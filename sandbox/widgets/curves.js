@@ -269,7 +269,7 @@ function render({ model, el }) {
     const described = describeCharts(run, scoreName, view.logLoss);
     const format = described[1].format;
     tiles.replaceChildren(...(last < 0 ? [] : [
-      tile("epoch", String(run.points.epoch[last] + 1), "epoch"),
+      tile("epoch", String(run.points.epoch[last]), "epoch"),
       tile(model.get("total") ? `step of ${show(model.get("total"))}` : "step", show(run.step[last]), "step"),
       tile("loss", show(described[0].lines[1].values[last]), "loss"),
       tile(scoreName, format(run.points.score[last]), "score"),
@@ -309,7 +309,7 @@ function render({ model, el }) {
   }
 
   function drawTables(run, scoreName, format) {
-    const epochs = epochRows(run).map((row) => [row.epoch + 1, show(row.step), show(row.loss),
+    const epochs = epochRows(run).map((row) => [row.epoch, show(row.step), show(row.loss),
       format(row.score), show(row.checkLoss), format(row.checkScore), show(row.rate)].map(String));
     const shares = rankShares(run).map((row) => [`rank ${row.rank}`, ...row.shares.map((s) => percent(s, 1))]);
     tables.replaceChildren(

@@ -45,7 +45,7 @@ class TrainingCurves(LiveWidget):
     Examples
     --------
     >>> curves = TrainingCurves(None)
-    >>> curves.show([{"type": "iteration", "step": 1, "epoch": 0, "loss": 2.5, "rate": 100.0,
+    >>> curves.show([{"type": "iteration", "step": 1, "epoch": 1, "loss": 2.5, "rate": 100.0,
     ...               "learning_rate": 0.1, "rows": 10, "seconds": 0.1, "ranks": []}])
     >>> curves.summary
     'Epoch 1, step 1: loss 2.5000, learning rate 0.1, 100 images/s on 1 rank.'

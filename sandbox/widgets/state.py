@@ -116,7 +116,7 @@ def advance(state: CurveState, events: Iterable[Event]) -> CurveState:
 
     Examples
     --------
-    >>> step = {"type": "iteration", "step": 1, "epoch": 0, "loss": 2.3, "learning_rate": 0.1,
+    >>> step = {"type": "iteration", "step": 1, "epoch": 1, "loss": 2.3, "learning_rate": 0.1,
     ...         "rows": 128, "seconds": 0.01, "rate": 12800.0, "ranks": []}
     >>> advance(CurveState(), [step, {"type": "state", "state": "paused"}]).run
     'paused'
@@ -164,7 +164,7 @@ class _Draft:
         point = Point(
             weight=1,
             step=step,
-            epoch=int(event.get("epoch", 0)),
+            epoch=int(event.get("epoch", 1)),
             loss=float(event["loss"]),
             learning_rate=float(event.get("learning_rate", NAN)),
             rate=float(event.get("rate", NAN)),
@@ -192,7 +192,7 @@ class _Draft:
         metrics = event.get("metrics") or {}
         point = ValidationPoint(
             step=int(event["step"]),
-            epoch=int(event.get("epoch", 0)),
+            epoch=int(event.get("epoch", 1)),
             score=self.score(metrics),
             loss=_number(metrics.get(_find(metrics, "loss"))),
         )
@@ -338,7 +338,7 @@ def summary(state: CurveState) -> str:
     parts.append(f"{rate:,.0f} images/s on {ranks} rank{'s' if ranks > 1 else ''}")
     word = head.get(state.run, state.run.capitalize())
     of = f" of {state.total}" if state.total else ""
-    where = f"epoch {point.epoch + 1}, step {point.step}{of}"
+    where = f"epoch {point.epoch}, step {point.step}{of}"
     text = f"{word} at {where}: " if word else f"{where.capitalize()}: "
     note = f" {state.note}" if state.run in ("failed", "retrying") and state.note else ""
     return text + ", ".join(parts) + "." + note

@@ -14,7 +14,7 @@ def iteration(step: int, **changes: Any) -> dict[str, Any]:
         for r in range(2)
     ]
     event = {
-        "type": "iteration", "epoch": (step - 1) // 10, "step": step, "loss": 1 / step,
+        "type": "iteration", "epoch": (step - 1) // 10 + 1, "step": step, "loss": 1 / step,
         "learning_rate": 0.1, "rows": 128, "seconds": 0.01, "rate": 12800.0,
         "metrics": {"top1": 0.5, "loss": 1 / step}, "ranks": ranks,
     }  # fmt: skip

@@ -67,7 +67,7 @@ def test_points_stay_bounded_and_keep_their_mean(make_iteration: Make) -> None:
 
 
 def test_a_run_that_went_back_to_a_checkpoint_is_drawn_once(make_iteration: Make) -> None:
-    check = {"type": "validation", "step": 10, "epoch": 0, "metrics": {"top1": 0.9}}
+    check = {"type": "validation", "step": 10, "epoch": 1, "metrics": {"top1": 0.9}}
     first = [make_iteration(step) for step in range(1, 11)]
     state = advance(CurveState(), [*first, check, make_iteration(6)])
 
@@ -85,10 +85,10 @@ def test_a_second_fit_starts_new_curves(make_iteration: Make) -> None:
 
 def test_validation_takes_score_and_loss_and_leaves_matrices(make_iteration: Make) -> None:
     metrics = {"confusion": np.eye(2), "loss": 0.25, "top1": 0.75}
-    event = {"type": "validation", "step": 3, "epoch": 0, "metrics": metrics}
+    event = {"type": "validation", "step": 3, "epoch": 1, "metrics": metrics}
     state = advance(CurveState(), [event])
 
-    assert validation_table(state).tolist() == [[3, 0, 0.75, 0.25]]
+    assert validation_table(state).tolist() == [[3, 1, 0.75, 0.25]]
     assert state.score_name == "top1"
 
 
@@ -110,7 +110,7 @@ def test_a_rank_that_did_not_report_has_gaps(make_iteration: Make) -> None:
 
 
 def test_the_summary_tells_the_run_in_words(make_iteration: Make) -> None:
-    check = {"type": "validation", "step": 2, "epoch": 0, "metrics": {"top1": 0.991}}
+    check = {"type": "validation", "step": 2, "epoch": 1, "metrics": {"top1": 0.991}}
     start = {"type": "state", "state": "running", "total_steps": 20}
     state = advance(CurveState(), [start, make_iteration(1), make_iteration(2), check])
 
@@ -127,7 +127,7 @@ def test_the_summary_tells_the_run_in_words(make_iteration: Make) -> None:
 def test_a_history_gives_the_same_curves_as_its_events(make_iteration: Make) -> None:
     history = History()
     events = [make_iteration(step) for step in range(1, 8)]
-    check = {"type": "validation", "step": 7, "epoch": 0, "metrics": {"top1": 0.9}}
+    check = {"type": "validation", "step": 7, "epoch": 1, "metrics": {"top1": 0.9}}
     for event in events:
         history.append(event)
     history.add_validation(check)

@@ -87,17 +87,17 @@ test("numbers are short", () => {
 
 test("a run is read into charts and tables", () => {
   const points = floats(
-    1, 0, 2.3, 0.1, 100, 0.1, 100, 0.8, 0.1, 0.1,
-    2, 0, 2.0, 0.1, 100, 0.2, 100, 0.8, 0.1, 0.1,
-    3, 1, 1.5, 0.1, 100, 0.3, 100, 0.8, 0.1, 0.1,
+    1, 1, 2.3, 0.1, 100, 0.1, 100, 0.8, 0.1, 0.1,
+    2, 1, 2.0, 0.1, 100, 0.2, 100, 0.8, 0.1, 0.1,
+    3, 2, 1.5, 0.1, 100, 0.3, 100, 0.8, 0.1, 0.1,
   );
-  const run = curves.readRun(model({ points, columns: COLUMNS, validations: floats(2, 0, 0.5, 1.2) }));
+  const run = curves.readRun(model({ points, columns: COLUMNS, validations: floats(2, 1, 0.5, 1.2) }));
   assert.equal(run.ranks, 1);
   const charts = curves.describeCharts(run, "accuracy", true);
   assert.deepEqual(charts.map((c) => c.key), ["loss", "score", "learning-rate", "speed"]);
   assert.deepEqual(charts[3].lines.map((l) => l.label), ["rank 0"]);
   const rows = curves.epochRows(run);
-  assert.deepEqual(rows.map((r) => [r.epoch, r.step]), [[0, 2], [1, 3]]);
+  assert.deepEqual(rows.map((r) => [r.epoch, r.step]), [[1, 2], [2, 3]]);
   assert.equal(rows[0].checkScore, 0.5);
   assert.ok(Number.isNaN(rows[1].checkScore));
   const [share] = curves.rankShares(run);

@@ -37,7 +37,7 @@ class RankTiming(TypedDict):
 
 
 class IterationEvent(TypedDict):
-    """One step of the optimiser.
+    """One step of the optimiser. Steps and epochs count from 1.
 
     `loss` is the mean over the global batch, `metrics` run over the epoch.
     """
@@ -55,7 +55,7 @@ class IterationEvent(TypedDict):
 
 
 class ValidationEvent(TypedDict):
-    """The metrics over the validation data after `step` iterations."""
+    """The metrics over the validation data after `step` iterations, within pass `epoch`."""
 
     type: Literal["validation"]
     step: int

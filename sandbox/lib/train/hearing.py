@@ -18,6 +18,7 @@ __all__ = ["WORDS", "Hearing"]
 
 _KINDS = ("", "pause", "resume", "stop", "learning_rate")
 _KIND, _VALUE, _FAILED = range(3)
+_PAUSE_POLL = 0.03  # seconds; the ranks also meet this often, within any deadline of the exchange
 WORDS = 3  # numbers at the start of the vector that all ranks sum in each iteration
 
 
@@ -74,15 +75,13 @@ class Hearing:
         """Whether some rank has failed."""
         return bool(words[_FAILED])
 
-    def hear(self, error: Exception | None = None, *, patience: float = 0.0) -> bool:
+    def hear(self, error: Exception | None = None) -> bool:
         """Meet between two iterations: raise a rank's error, take a command. Collective.
 
         Parameters
         ----------
         error : Exception, optional
             What went wrong here.
-        patience : float
-            Seconds that rank 0 sleeps if there is no command.
 
         Returns
         -------
@@ -90,10 +89,17 @@ class Hearing:
             Whether to stop.
         """
         words = np.zeros(WORDS)
-        if not self.listen(words) and self.root and patience:
-            time.sleep(patience)
+        self.listen(words)
         self.obey(self._sum(words, error))
         return self.stopping
+
+    def wait_out_the_pause(self) -> None:
+        """Return once a resume or a stop is heard. Collective."""
+        while self.pausing and not self.stopping:
+            words = np.zeros(WORDS)
+            if not self.listen(words) and self.root:
+                time.sleep(_PAUSE_POLL)
+            self.obey(self._sum(words, None))
 
     def meet(self, error: Exception | None) -> None:
         """Raise a rank's error on all ranks; commands have to wait. Collective."""

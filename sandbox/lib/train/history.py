@@ -23,7 +23,8 @@ class History:
 
     `history["loss"]` is a column as an array (a copy), `history.columns` names them,
     `history.rank(0)` holds one rank's times, `history.validations` the validations,
-    `history.epochs()` a summary of each pass. One thread appends, any thread may read.
+    `history.epochs()` a summary of each pass. Steps and epochs count from 1. One thread appends,
+    any thread may read.
 
     Notes
     -----
@@ -33,7 +34,7 @@ class History:
     Examples
     --------
     >>> history = History()
-    >>> history.append({"step": 1, "epoch": 0, "loss": 2.3, "learning_rate": 0.1, "rows": 128,
+    >>> history.append({"step": 1, "epoch": 1, "loss": 2.3, "learning_rate": 0.1, "rows": 128,
     ...                 "seconds": 0.01, "rate": 12800.0, "metrics": {"top1": 0.1}, "ranks": []})
     >>> history["loss"], len(history)
     (array([2.3]), 1)

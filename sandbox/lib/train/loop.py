@@ -8,20 +8,18 @@ every decision alike.
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from .. import engine
 from ..core import FlatParameters
-from ..core.errors import DataError, TrainingError
+from ..core.errors import DataError
 from ..data.order import Share
 from ..engine.random import RandomKey
-from ..metrics import Loss
 from .batches import Batch, Batches
 from .checkpoint import unpack
 from .events import Event
@@ -33,14 +31,13 @@ from .job import Command, Result, TrainJob
 from .plan import settle_plan
 from .programs import Programs
 from .reports import Reports
+from .running import RunningMetrics
 from .state import RunState, Slots, check_fits, pack_state, restore_state
-from .updates import Updates, check_method
+from .updates import Updates, check_method, check_parameters
 from .validation import validate
 
 __all__ = ["run"]
 
-_LARGEST_RUNNING = 64  # longest metric state that is summed over the ranks in every iteration
-_PAUSE_POLL = 0.03  # seconds; the ranks also meet this often, within any deadline of the exchange
 _CHECK_PARAMETERS = 64  # iterations between two looks for NaN in the parameters
 
 # Places in the small vector that all ranks sum in each iteration. The words of `Hearing` stand
@@ -97,7 +94,6 @@ class _Loop:
         job.method.remember({})
         check_method(job, group.size)
         self.job, self.group = job, group
-        self.root = group.rank == 0
         rows = sum(job.data.partition_sizes)
         if rows < group.size:
             raise DataError(
@@ -149,14 +145,8 @@ class _Loop:
 
     def _lay_out(self) -> None:
         """Give every number that all ranks sum in each iteration its place in one vector."""
-        at = _FIXED
-        self.running: list[tuple[Any, slice]] = []
-        for metric in self.job.metrics:
-            size = metric.zero().size
-            if size <= _LARGEST_RUNNING and not isinstance(metric, Loss):  # there is one already
-                self.running.append((metric, slice(at, at + size)))
-                at += size
-        self.times_at = slice(at, at + self.reports.length)
+        self.running = RunningMetrics(self.job.metrics, _FIXED)
+        self.times_at = slice(self.running.stop, self.running.stop + self.reports.length)
         self.buffers_at = slice(self.times_at.stop, self.times_at.stop + self.buffers.size)
         self.small = np.zeros(self.buffers_at.stop)
 
@@ -217,13 +207,13 @@ class _Loop:
     def _iterate(self) -> None:
         """One step of the optimiser on one global batch."""
         state, group, small = self.state, self.group, self.small
-        progress, epoch = state.progress, state.progress.epoch
+        progress = state.progress
         clock = time.perf_counter
         if state.batch == 0:
-            state.sums = {metric.name: metric.zero() for metric, _ in self.running}
+            state.sums = self.running.zeros()
         small.fill(0.0)
         self.hearing.listen(small)
-        batch = self._compute(epoch)
+        batch = self._compute()
         self.reports.put(small[self.times_at])
         if self.buffers.size:
             np.multiply(self.buffers, batch.rows, out=small[self.buffers_at], dtype=np.float64)
@@ -248,11 +238,10 @@ class _Loop:
         inside += clock() - before + self.updates.exchanging
         self.flat.touch()
         loss = loss_sum / weight if weight > 0 else 0.0
-        for metric, place in self.running:
-            state.sums[metric.name] += total[place]
+        self.running.add(state.sums, total)
         self._advance(loss)
         if progress.step % _CHECK_PARAMETERS == 0:
-            self._check_parameters()
+            check_parameters(self.flat, progress.step)
 
         now, timings = clock(), group.timings
         seconds = now - self.mark
@@ -262,17 +251,17 @@ class _Loop:
         times = (compute, timings.wait, exchange, timings.bytes, batch.rows)
         timings.reset()
         self.mark = now
-        self.reports.iteration(self._event(epoch, loss, rate, int(rows), seconds), times)
+        self.reports.iteration(self._event(loss, rate, int(rows), seconds), times)
         if self.job.watch and progress.step % self.job.watch_every == 0:
             self.reports.flush()
             self.reports.snapshot(self.job.watch, self.flat, progress.step)
 
-    def _compute(self, epoch: int) -> Batch:
+    def _compute(self) -> Batch:
         """Run the program on this rank's rows and put its numbers into the small vector."""
         small, state = self.small, self.state
         batch = Batch(None, None, 0, Share([]), 0)
         try:
-            batch = self.batches.get(epoch, state.batch)
+            batch = self.batches.get(state.progress.epoch, state.batch)
             if not batch.rows:
                 self.flat.gradients.fill(0.0)
                 return batch
@@ -284,8 +273,7 @@ class _Loop:
             small[_LOSS] = loss
             small[_WEIGHT] = weight
             small[_ROWS] = batch.rows
-            for metric, place in self.running:
-                small[place] = metric.update(output, batch.target)
+            self.running.put(small, output, batch.target)
         except Exception as error:  # the other ranks wait for this one: tell them first
             self.failure = error
             self.hearing.report(small)
@@ -311,23 +299,18 @@ class _Loop:
             progress.epoch += 1
             state.batch = 0
 
-    def _event(self, epoch: int, loss: float, rate: float, rows: int, seconds: float) -> Event:
-        metrics = {}
-        if self.root:
-            for metric, _ in self.running:
-                value = metric.result(self.state.sums[metric.name])
-                if np.ndim(value) == 0:
-                    metrics[metric.name] = float(value)
+    def _event(self, loss: float, rate: float, rows: int, seconds: float) -> Event:
+        progress = self.state.progress
         return {
             "type": "iteration",
-            "epoch": epoch,
-            "step": self.state.progress.step,
+            "epoch": progress.current_epoch,
+            "step": progress.step,
             "loss": loss,
             "learning_rate": rate,
             "rows": rows,
             "seconds": seconds,
             "rate": rows / seconds if seconds > 0 else 0.0,
-            "metrics": metrics,
+            "metrics": self.running.figures(self.state.sums) if self.reports.root else {},
         }
 
     # Between iterations ----------------------------------------------------------------------
@@ -336,8 +319,7 @@ class _Loop:
         """Wait for a resume or a stop; all ranks hear every command together."""
         self.reports.flush()
         self.reports.tell("state", state="paused")
-        while self.hearing.pausing and not self.hearing.hear(patience=_PAUSE_POLL):
-            pass
+        self.hearing.wait_out_the_pause()
         if not self.hearing.stopping:
             self.reports.tell("state", state="running")
         self._restart_clock()
@@ -385,7 +367,7 @@ class _Loop:
                 stale = job.early_stop is not None and job.early_stop.update(metrics)
             event = {
                 "step": progress.step,
-                "epoch": progress.epoch,
+                "epoch": progress.current_epoch,
                 "seconds": time.perf_counter() - start,
                 "metrics": metrics,
             }
@@ -394,21 +376,8 @@ class _Loop:
         self._restart_clock()
         return stale
 
-    def _check_parameters(self) -> None:
-        """Raise if a parameter is no number; all ranks hold the same ones and raise alike."""
-        # One pass without a temporary; a sum that overflows is looked at more closely.
-        if math.isfinite(float(self.flat.values.sum(dtype=np.float64))):
-            return
-        for name in self.flat.names:
-            if not np.isfinite(self.flat.value(name)).all():
-                raise TrainingError(
-                    f"step {self.state.progress.step}: parameters must be finite; {name} holds NaN"
-                    " or infinity. Lower the learning rate or clip the gradients"
-                    " (clip=ClipNorm(1.0))."
-                )
-
     def _pack(self) -> bytes | None:
-        self._check_parameters()
+        check_parameters(self.flat, self.state.progress.step)
         return pack_state(
             self.job, self.state, self.flat, self.slots, self.plan, self.reports.history
         )
@@ -417,17 +386,15 @@ class _Loop:
         self.reports.flush()
         data = self._pack()
         progress = self.state.progress
-        self.reports.tell("checkpoint", step=progress.step, epoch=progress.epoch, data=data)
+        self.reports.tell("checkpoint", step=progress.step, epoch=progress.current_epoch, data=data)
         self._restart_clock()
         return data
 
     def _raise_together(self, batch: Batch) -> None:
         text = ""
         if self.failure is not None:
-            progress = self.state.progress
+            step, epoch = self.state.progress.step + 1, self.state.progress.epoch + 1
             rank = f", rank {self.group.rank}" if self.group.size > 1 else ""
-            place = (
-                f"step {progress.step + 1} (epoch {progress.epoch}, batch {self.state.batch}{rank})"
-            )
+            place = f"step {step} (epoch {epoch}, batch {self.state.batch + 1}{rank})"
             text = describe(self.failure, place, batch, len(self.job.data.partition_sizes))
         raise_together(self.group, self.failure, text)

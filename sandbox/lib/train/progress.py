@@ -67,7 +67,7 @@ class TextProgress(Callback):
         self._steps_per_epoch = 0
         self._total: int | None = None
         self._next = 0.0
-        self._begin_epoch(-1)
+        self._begin_epoch(0)
 
     def _begin_epoch(self, epoch: int) -> None:
         self._epoch = epoch
@@ -99,7 +99,7 @@ class TextProgress(Callback):
             return ""
         n = self._steps_per_epoch
         done = (event["step"] - 1) % n + 1 if n else self._steps
-        parts = [f"epoch {self._epoch + 1}{self._of_epochs()}"]
+        parts = [f"epoch {self._epoch}{self._of_epochs()}"]
         if bar and n:
             filled = 20 * done // n
             parts.append(f"[{'#' * filled}{'.' * (20 - filled)}]")

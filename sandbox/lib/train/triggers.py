@@ -49,6 +49,11 @@ class Progress:
     loss: float = math.inf
     metrics: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def current_epoch(self) -> int:
+        """The pass that the last iteration belongs to, from 1: what events and people count."""
+        return self.epoch if self.epoch_end else self.epoch + 1
+
 
 class Trigger:
     """A question about a run's progress; combine with `&` and `|`.

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import FlatParameters
-from ..core.errors import ArgumentError
+from ..core.errors import ArgumentError, TrainingError
 from ..optim import Layers, Method
 from .model_io import fill, model_tensors
 from .state import Slots
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .group import Group
     from .job import TrainJob
 
-__all__ = ["Updates", "check_method", "lend_average"]
+__all__ = ["Updates", "check_method", "check_parameters", "lend_average"]
 
 
 class _Piece(NamedTuple):
@@ -132,6 +132,19 @@ class Updates:
         finally:
             np.copyto(values, kept)
             self.flat.touch()
+
+
+def check_parameters(flat: FlatParameters, step: int) -> None:
+    """Raise if a parameter is no number; all ranks hold the same ones and raise alike."""
+    # One pass without a temporary; a sum that overflows is looked at more closely.
+    if math.isfinite(float(flat.values.sum(dtype=np.float64))):
+        return
+    for name in flat.names:
+        if not np.isfinite(flat.value(name)).all():
+            raise TrainingError(
+                f"step {step}: parameters must be finite; {name} holds NaN or infinity. Lower the"
+                " learning rate or clip the gradients (clip=ClipNorm(1.0))."
+            )
 
 
 def check_method(job: TrainJob, ranks: int) -> None:

@@ -49,7 +49,7 @@ def validate(
                     collected.add(output, batch.target)
         except SandboxError as wrong:
             many = len(job.validation.partition_sizes)
-            text = describe(wrong, f"validation batch {k}", batch, many)
+            text = describe(wrong, f"validation batch {k + 1}", batch, many)
             error = type(wrong)(text)
         except Exception as wrong:
             error = wrong

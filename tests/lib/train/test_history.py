@@ -10,7 +10,7 @@ import pytest
 from sandbox.lib.train import History
 
 
-def iteration(step: int, *, epoch: int = 0, loss: float = 1.0, ranks: int = 1) -> dict[str, Any]:
+def iteration(step: int, *, epoch: int = 1, loss: float = 1.0, ranks: int = 1) -> dict[str, Any]:
     timing = {"compute": 0.1, "wait": 0.0, "exchange": 0.0, "bytes": 8, "rows": 4}
     return {
         "type": "iteration",
@@ -64,7 +64,7 @@ def test_a_metric_that_comes_late_is_nan_before() -> None:
 def test_validations_are_kept_by_step() -> None:
     history = History()
     for step, score in ((2, 0.5), (4, 0.6), (4, 0.7)):
-        history.add_validation({"step": step, "epoch": 0, "metrics": {"top1": score}})
+        history.add_validation({"step": step, "epoch": 1, "metrics": {"top1": score}})
     assert [v["step"] for v in history.validations] == [2, 4]
     assert history.last_validation == {"top1": 0.7}
 
@@ -73,14 +73,14 @@ def test_the_table_has_a_row_for_each_epoch() -> None:
     history = History()
     assert repr(history) == "History(no iterations yet)"
     for step in range(1, 5):
-        history.append(iteration(step, epoch=(step - 1) // 2, loss=step))
+        history.append(iteration(step, epoch=(step - 1) // 2 + 1, loss=step))
     history.add_validation({"step": 4, "epoch": 2, "metrics": {"top1": 0.9, "confusion": [[1]]}})
     lines = repr(history).splitlines()
     assert len(lines) == 3
     assert lines[0].split()[:3] == ["epoch", "steps", "loss"]
     assert lines[1].split()[-1] == "-"
     assert lines[2].split()[-1] == "0.9000"
-    assert [row["loss"] for row in history.epochs()] == [1.5, 3.5]
+    assert [(row["epoch"], row["loss"]) for row in history.epochs()] == [(1, 1.5), (2, 3.5)]
 
 
 def test_everything_goes_into_json() -> None:
@@ -95,7 +95,7 @@ def test_arrays_and_back_keep_the_columns() -> None:
     history = History()
     for step in (1, 2):
         history.append(iteration(step, loss=step))
-    history.add_validation({"step": 2, "epoch": 0, "metrics": {"top1": 0.5}})
+    history.add_validation({"step": 2, "epoch": 1, "metrics": {"top1": 0.5}})
     copy = History.from_arrays(history.to_arrays(), history.validations)
     for name in history.columns:
         np.testing.assert_array_equal(history[name], copy[name])

@@ -165,7 +165,9 @@ def test_events_come_in_order_and_every_iteration_once(
         for step in (s for k, s in order if k == kind):
             assert order.index(("iteration", step)) < order.index((kind, step))
     events = run.of("iteration")
-    assert [event["epoch"] for event in events] == [0, 0, 0, 1, 1, 1, 2]
+    assert [event["epoch"] for event in events] == [1, 1, 1, 2, 2, 2, 3]
+    assert [event["epoch"] for event in run.of("validation")] == [1, 2, 3]
+    assert [event["epoch"] for event in run.of("checkpoint")] == [2, 3]
     assert [event["rows"] for event in events] == [32, 32, 26, 32, 32, 26, 32]
     for event in events:
         assert len(event["ranks"]) == size

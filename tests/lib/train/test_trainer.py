@@ -333,11 +333,11 @@ def test_nan_in_the_data_is_named_with_its_row(value: float) -> None:
         make_trainer().fit((x, y), epochs=1)
 
 
-def test_nan_in_the_validation_data_is_no_nan_in_the_model() -> None:
+def test_a_bad_label_in_the_validation_data_is_named_with_its_row() -> None:
     x, y = make_data()
     bad = y.copy()
     bad[7] = 5
-    with pytest.raises(DataError, match=r"validation batch 0.*row 7 of the data set"):
+    with pytest.raises(DataError, match=r"validation batch 1.*got 5.*row 7 of the data set"):
         make_trainer().fit((x, y), epochs=1, validation=(x, bad))
 
 
