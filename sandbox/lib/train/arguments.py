@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .. import nn
+from .. import engine, nn
+from ..core import validate as check
 from ..core.errors import ArgumentError
 from ..criterion import NLL, Criterion, CrossEntropy
 from ..metrics import Loss, Metric, Top1
 from ..optim import Method
 from ..optim.clipping import Clip
+from .backend import Backend, LocalBackend
 from .callbacks import Callback, Summary
 from .progress import choose
 from .triggers import EarlyStopping
 
-__all__ = ["check_clip", "check_metrics", "check_parts", "default_metrics", "sort_callbacks"]
+__all__ = [
+    "check_clip",
+    "check_early_stop",
+    "check_parts",
+    "check_plan",
+    "check_watch",
+    "choose_backend",
+    "choose_metrics",
+    "choose_threads",
+    "sort_callbacks",
+]
 
 
 def check_parts(model: Any, criterion: Any, method: Any) -> None:
@@ -33,12 +45,65 @@ def check_parts(model: Any, criterion: Any, method: Any) -> None:
             )
 
 
-def check_clip(clip: Any) -> None:
-    """Refuse what is no clipping rule."""
+def choose_backend(backend: Any) -> Backend:
+    """Return the backend, this process if there is none, refusing what cannot run a job."""
+    if backend is None:
+        return LocalBackend()
+    if not isinstance(backend, Backend):
+        raise ArgumentError(
+            f"Trainer: `backend` must be a Backend; got {backend!r}. For Spark:"
+            " SparkBackend('local[2]')."
+        )
+    return backend
+
+
+def choose_threads(threads: int | None, backend: Backend) -> int:
+    """Return the threads of one rank: as given, else the backend's number, else all cores."""
+    if threads is not None:
+        return check.positive_int("threads", threads)
+    own = getattr(backend, "threads", None)
+    return int(own()) if callable(own) else engine.threads.cpu_count()
+
+
+def check_plan(plan: Any) -> str | None:
+    """Return a kernel plan as JSON text, None for the machine's own."""
+    if plan is None or isinstance(plan, str):
+        return plan
+    if not isinstance(plan, engine.KernelPlan):
+        raise ArgumentError(f"Trainer: `plan` must be a KernelPlan or its JSON; got {plan!r}.")
+    return plan.to_json()
+
+
+def check_watch(watch: Iterable[str], model: nn.Module) -> tuple[str, ...]:
+    """Return the names of the parameters to watch, each of which the model has."""
+    if isinstance(watch, str):
+        raise ArgumentError(
+            f"Trainer: `watch` must be several names; got one, {watch!r}. Write ({watch!r},)."
+        )
+    names = tuple(watch)
+    known = [name for name, _ in model.named_parameters()]
+    for name in names:
+        check.one_of("watch", name, known)
+    return names
+
+
+def check_early_stop(rule: EarlyStopping, validation: Any, metrics: Sequence[Metric]) -> None:
+    """Refuse an early stop that nothing feeds, and let it take its direction from its metric."""
+    if validation is None:
+        raise ArgumentError("fit: `validation` must be given for an early stop; got None.")
+    found = {metric.name.lower(): metric for metric in metrics}
+    name = rule.monitor.lower()
+    check.one_of("EarlyStopping.monitor", name, list(found), "Add it to Trainer(metrics=...).")
+    rule.follow(found[name])
+
+
+def check_clip(clip: Any) -> Clip | None:
+    """Return the clipping rule, refusing anything else."""
     if clip is not None and not isinstance(clip, Clip):
         raise ArgumentError(
             f"Trainer: `clip` must be a Clip; got {clip!r}. For example: ClipNorm(1.0)."
         )
+    return clip
 
 
 def sort_callbacks(
@@ -65,14 +130,11 @@ def sort_callbacks(
     return callbacks, early_stop
 
 
-def default_metrics(criterion: Criterion) -> tuple[Metric, ...]:
-    """Return what is measured where the user says nothing."""
-    loss = Loss(criterion)
-    return (Top1(), loss) if isinstance(criterion, CrossEntropy | NLL) else (loss,)
-
-
-def check_metrics(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
-    """Return the metrics, each under a name of its own."""
+def choose_metrics(metrics: Iterable[Metric] | None, criterion: Criterion) -> tuple[Metric, ...]:
+    """Return the metrics, each under a name of its own; without any, those that fit the loss."""
+    if metrics is None:
+        loss = Loss(criterion)
+        return (Top1(), loss) if isinstance(criterion, CrossEntropy | NLL) else (loss,)
     found = tuple(metrics)
     for metric in found:
         if not isinstance(metric, Metric):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -19,24 +18,22 @@ from ..data import Dataset, as_dataset
 from ..metrics import Metric
 from ..optim import Method
 from ..optim.clipping import Clip
-from .arguments import check_clip, check_metrics, check_parts, default_metrics, sort_callbacks
+from . import arguments
 from .backend import Backend, Interrupted, LocalBackend
 from .background import BackgroundRun
 from .callbacks import Callback, Summary
-from .checkpoint import Checkpoints, CheckpointStore, unpack
+from .checkpoint import Checkpoints, unpack
 from .control import Control
 from .events import Event
 from .history import History
 from .job import Result, TrainJob
 from .model_io import fill
 from .predictor import Predictor
+from .recorder import Recorder, State
 from .triggers import EarlyStopping, EveryEpoch, Trigger, end_trigger
 from .updates import lend_average
 
 __all__ = ["Trainer"]
-
-_log = logging.getLogger("sandbox.train")
-State = Literal["idle", "running", "paused", "retrying", "done", "failed", "stopped"]
 
 
 class Trainer:
@@ -113,47 +110,32 @@ class Trainer:
         watch_every: int = 20,
         plan: Any = None,
     ) -> None:
-        check_parts(model, criterion, method)
+        arguments.check_parts(model, criterion, method)
         self.model = model
         self.criterion = criterion
         self.method = method
         self.batch_size = check.positive_int("batch_size", batch_size)
-        self.metrics = default_metrics(criterion) if metrics is None else check_metrics(metrics)
+        self.metrics = arguments.choose_metrics(metrics, criterion)
         self.seed = check.non_negative_int("seed", seed)
-        self.backend: Backend = LocalBackend() if backend is None else backend
-        self.threads = self._choose_threads(threads)
-        check_clip(clip)
-        self.clip = clip
-        self.plan = plan
+        self.backend = arguments.choose_backend(backend)
+        self.threads = arguments.choose_threads(threads, self.backend)
+        self.clip = arguments.check_clip(clip)
+        self.plan = arguments.check_plan(plan)
         if checkpoint is not None and not isinstance(checkpoint, Checkpoints):
             checkpoint = Checkpoints(checkpoint)
         self.checkpoint: Checkpoints | None = checkpoint
-        self.watch = tuple(watch)
-        known = [name for name, _ in model.named_parameters()]
-        for name in self.watch:
-            check.one_of("watch", name, known)
+        self.watch = arguments.check_watch(watch, model)
         self.watch_every = check.positive_int("watch_every", watch_every)
 
-        self.callbacks, self._early_stop = sort_callbacks(callbacks, summary, progress)
+        self.callbacks, self._early_stop = arguments.sort_callbacks(callbacks, summary, progress)
 
-        self.history = History()
         self.result: Result | None = None
-        self._state: State = "idle"
+        self._recorder = Recorder(self._call_back)
         self._control = Control()
         self._lock = threading.Lock()
-        self._subscribers: tuple[Callable[[Event], object], ...] = ()
-        self._store: CheckpointStore | None = None
-        self._stored = -1  # step of the newest checkpoint file of this run
-        self._last: bytes | None = None
         self._background: BackgroundRun | None = None
         self._busy = False
         self._predictor: Predictor | None = None
-
-    def _choose_threads(self, threads: int | None) -> int:
-        if threads is not None:
-            return check.positive_int("threads", threads)
-        own = getattr(self.backend, "threads", None)
-        return int(own()) if callable(own) else engine.threads.cpu_count()
 
     # Training --------------------------------------------------------------------------------
 
@@ -213,9 +195,9 @@ class Trainer:
             self._busy = True
         try:
             job = self._job(data, epochs, steps, end, validation, validate, early_stop)
-            self._prepare_start(job, resume)
+            self._recorder.prepare(job, resume, self.checkpoint)
             self._control.clear()
-            self._state = "running"
+            self._recorder.state = "running"
             self._background = None
             if background:
                 self._background = BackgroundRun(lambda: self._run(job), self._control.stop)
@@ -241,15 +223,7 @@ class Trainer:
             raise ArgumentError(f"fit: `validate` must be 'epoch' or a Trigger; got {when!r}.")
         rule = early_stop or self._early_stop
         if rule is not None:
-            if validation is None:
-                raise ArgumentError("fit: `validation` must be given for an early stop; got None.")
-            check.one_of(
-                "EarlyStopping.monitor",
-                rule.monitor.lower(),
-                [metric.name.lower() for metric in self.metrics],
-                "Add it to Trainer(metrics=...).",
-            )
-        plan = self.plan
+            arguments.check_early_stop(rule, validation, self.metrics)
         return TrainJob(
             model=self.model,
             criterion=self.criterion,
@@ -263,7 +237,7 @@ class Trainer:
             metrics=self.metrics,
             clip=self.clip,
             threads=self.threads,
-            plan=plan if plan is None or isinstance(plan, str) else plan.to_json(),
+            plan=self.plan,
             checkpoint=None if self.checkpoint is None else self.checkpoint.policy(),
             early_stop=rule,
             watch=self.watch,
@@ -279,40 +253,20 @@ class Trainer:
         dataset: Dataset = data
         return dataset
 
-    def _prepare_start(self, job: TrainJob, resume: str | os.PathLike[str] | None) -> None:
-        """Find the checkpoint to start from, and the history that belongs to it."""
-        self._store = None if self.checkpoint is None else self.checkpoint.store()
-        self._stored = -1
-        if resume == "auto":
-            found = None if self._store is None else self._store.latest()
-            job.start = found[1] if found is not None else self._last
-        elif resume is not None:
-            job.start = CheckpointStore.read(resume)
-        if self._store is not None and (resume != "auto" or job.start is None):
-            self._store.new_run()
-        if job.start is None:
-            self.history = History()
-            return
-        start = unpack(job.start, "checkpoint")
-        from .state import check_fits
-
-        check_fits(start, job)
-        self.history = History.from_arrays(start.group("history"), start.meta["validations"])
-
     def _run(self, job: TrainJob) -> None:
         started: list[Callback] = []
         try:
             for callback in self.callbacks:
                 callback.on_start(self)
                 started.append(callback)
-            result = self.backend.run(job, self._receive, self._control.poll)
+            result = self.backend.run(job, self._recorder.receive, self._control.poll)
             self._take(result)
             self._finish("stopped" if result.reason == "stopped" else "done")
         except KeyboardInterrupt as error:
             if isinstance(error, Interrupted):
                 self._take(error.result)
-            elif self._last is not None and not isinstance(self.backend, LocalBackend):
-                self._fill(self._last)
+            else:
+                self._fill(self._recorder.last)
             self._finish("stopped")
             raise
         except BaseException:
@@ -325,51 +279,32 @@ class Trainer:
 
     def _take(self, result: Result) -> None:
         self.result = result
-        if result.state is not None:
-            self._last = result.state
-            if self._store is not None and self._stored != result.step:
-                self._receive({"type": "checkpoint", "step": result.step, "data": result.state})
-            if not isinstance(self.backend, LocalBackend):  # it trained this very model
-                self._fill(result.state)
+        self._recorder.keep(result)
+        self._fill(result.state)
 
-    def _fill(self, data: bytes) -> None:
-        fill(self.model, unpack(data, "checkpoint").tensors, "the run's last state")
+    def _fill(self, data: bytes | None) -> None:
+        """Put a packed state into the model; a local backend has trained this very model."""
+        if data is not None and not isinstance(self.backend, LocalBackend):
+            fill(self.model, unpack(data, "checkpoint").tensors, "the run's last state")
 
     def _finish(self, state: State) -> None:
-        self._receive({"type": "state", "state": state})
+        self._recorder.receive({"type": "state", "state": state})
 
-    def _receive(self, event: Event) -> None:
-        """Take an event from the loop: keep it, store checkpoints, pass it on."""
-        kind = event["type"]
-        if kind == "iteration":
-            self.history.append(event)
-        elif kind == "validation":
-            self.history.add_validation(event)
-        elif kind == "state":
-            self._state = event["state"]
-        elif kind == "checkpoint" and "data" in event:
-            self._last = event["data"]
-            if self._store is None:
-                return
-            path = self._store.save(event["data"], event["step"])
-            self._stored = event["step"]
-            event = {**event, "path": str(path)}
-            del event["data"]
+    def _call_back(self, event: Event) -> None:
         for callback in self.callbacks:
             callback.on_event(self, event)
-        for function in self._subscribers:
-            try:
-                function(event)
-            except Exception:  # a display must not end a training
-                _log.warning("subscriber %r failed and is left out", function, exc_info=True)
-                self._unsubscribe(function)
 
     # While it runs ---------------------------------------------------------------------------
 
     @property
+    def history(self) -> History:
+        """Every iteration and validation of the running or last fit."""
+        return self._recorder.history
+
+    @property
     def state(self) -> State:
         """What goes on: "idle", "running", "paused", "retrying", "done", "failed" or "stopped"."""
-        return self._state
+        return self._recorder.state
 
     @property
     def running(self) -> bool:
@@ -418,13 +353,7 @@ class Trainer:
         callable
             Ends the subscription.
         """
-        with self._lock:
-            self._subscribers = (*self._subscribers, function)
-        return lambda: self._unsubscribe(function)
-
-    def _unsubscribe(self, function: Callable[[Event], object]) -> None:
-        with self._lock:
-            self._subscribers = tuple(f for f in self._subscribers if f is not function)
+        return self._recorder.subscribe(function)
 
     # Using the model -------------------------------------------------------------------------
 
@@ -445,7 +374,8 @@ class Trainer:
         >>> with trainer.averaged() as model:  # doctest: +SKIP
         ...     save_model(model, "average.safetensors")
         """
-        tensors = None if self._last is None else unpack(self._last, "checkpoint").tensors
+        last = self._recorder.last
+        tensors = None if last is None else unpack(last, "checkpoint").tensors
         return lend_average(self.model, self.method, tensors)
 
     def _here(self) -> Predictor:
@@ -463,5 +393,5 @@ class Trainer:
         return (
             f"Trainer({type(self.model).__name__}, {self.criterion!r}, {self.method!r},"
             f" batch_size={self.batch_size}, backend={type(self.backend).__name__},"
-            f" state={self._state!r}, steps={len(self.history)})"
+            f" state={self.state!r}, steps={len(self.history)})"
         )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from ..metrics import Metric
 
 __all__ = [
     "And",
@@ -231,11 +234,12 @@ class EarlyStopping:
     min_delta : float, default=0
         Smaller improvements do not count.
     mode : "min", "max" or None
-        Whether less is better. None: less for names that hold "loss", more otherwise.
+        Whether less or more is better. None: as the metric says (`Metric.higher_is_better`), which
+        a Trainer passes on.
 
     Examples
     --------
-    >>> rule = EarlyStopping("top1", patience=2)
+    >>> rule = EarlyStopping("top1", patience=2, mode="max")
     >>> [rule.update({"top1": score}) for score in (0.5, 0.6, 0.6, 0.55)]
     [False, False, False, True]
     """
@@ -259,18 +263,30 @@ class EarlyStopping:
         self.monitor = monitor
         self.patience = patience
         self.min_delta = abs(float(min_delta))
-        self.mode = mode or ("min" if "loss" in monitor.lower() else "max")
+        self.mode = mode
+        self.higher_is_better = mode == "max" if mode else None
         self.reset()
+
+    def follow(self, metric: Metric) -> None:
+        """Take from the monitored metric what `mode` leaves open: which way is better."""
+        if self.mode is None:
+            self.higher_is_better = metric.higher_is_better
+            self.reset()
 
     def reset(self) -> None:
         """Forget the validations of an earlier run."""
-        self.best = math.inf if self.mode == "min" else -math.inf
+        self.best = -math.inf if self.higher_is_better else math.inf
         self.waited = 0
 
     def update(self, metrics: Mapping[str, Any]) -> bool:
         """Take in one validation and tell whether to end."""
+        if self.higher_is_better is None:
+            raise ArgumentError(
+                "EarlyStopping: `mode` must be 'min' or 'max' where no Trainer gives the metric;"
+                " got None."
+            )
         value = scalar_metric(metrics, self.monitor, "EarlyStopping")
-        gain = self.best - value if self.mode == "min" else value - self.best
+        gain = value - self.best if self.higher_is_better else self.best - value
         if gain > self.min_delta:
             self.best = value
             self.waited = 0

@@ -142,6 +142,26 @@ def test_the_end_can_be_a_condition() -> None:
     assert len(history) < 500
 
 
+def test_an_early_stop_on_an_error_goes_on_while_the_error_falls() -> None:
+    class Misses(Top1):
+        higher_is_better = False
+
+        def result(self, state: Any) -> Any:
+            return 1.0 - super().result(state)
+
+    trainer = make_trainer(metrics=(Misses(name="misses"),))
+    history = trainer.fit(
+        make_data(),
+        epochs=4,
+        validation=make_data(),
+        early_stop=EarlyStopping("misses", patience=3),
+    )
+    found = [v["metrics"]["misses"] for v in history.validations]
+    assert found[-1] < found[0]
+    assert trainer.result is not None
+    assert trainer.result.reason == "end"
+
+
 def test_an_early_stop_ends_the_run() -> None:
     trainer = make_trainer(callbacks=[EarlyStopping("top1", patience=2, min_delta=1.0)])
     history = trainer.fit(make_data(), epochs=50, validation=make_data())
@@ -269,6 +289,10 @@ def test_a_trainer_tells_what_it_is() -> None:
         ({"metrics": [Top1]}, "`metrics` must be Metric objects"),
         ({"metrics": [Top1(), Top1()]}, "got 'top1' twice"),
         ({"clip": 1.0}, "`clip` must be a Clip; got 1.0"),
+        ({"backend": "local[2]"}, r"`backend` must be a Backend; got 'local\[2\]'.*SparkBackend"),
+        ({"plan": 3}, "`plan` must be a KernelPlan or its JSON; got 3"),
+        ({"watch": "fc1.weight"}, r"`watch` must be several names; got one.*\('fc1.weight',\)"),
+        ({"watch": ("fc9.weight",)}, "`watch` must be one of 'fc1.weight'.*got 'fc9.weight'"),
         ({"callbacks": [print]}, "Wrap a function: LambdaCallback"),
         ({"method": CrossEntropy()}, "`method` must be a Method"),
     ],

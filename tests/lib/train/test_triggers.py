@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.lib.core.errors import ArgumentError
+from sandbox.lib.metrics import MAE
 from sandbox.lib.train import (
     And,
     EarlyStopping,
@@ -77,17 +78,28 @@ def test_a_score_that_is_not_measured_is_named() -> None:
 
 
 def test_early_stopping_waits_for_its_patience() -> None:
-    rule = EarlyStopping("loss", patience=2, min_delta=0.1)
+    rule = EarlyStopping("loss", patience=2, min_delta=0.1, mode="min")
     answers = [rule.update({"loss": loss}) for loss in (1.0, 0.95, 0.8, 0.75, 0.74)]
     assert answers == [False, False, False, False, True]
 
 
 def test_early_stopping_goes_on_from_its_state() -> None:
-    first, second = EarlyStopping("top1", patience=2), EarlyStopping("top1", patience=2)
+    first, second = (EarlyStopping("top1", patience=2, mode="max") for _ in range(2))
     first.update({"top1": 0.5})
     first.update({"top1": 0.4})
     second.load(first.state())
     assert second.update({"top1": 0.45}) is True
+
+
+def test_early_stopping_takes_its_direction_from_the_metric_unless_told() -> None:
+    rule = EarlyStopping("mae", patience=1)
+    with pytest.raises(ArgumentError, match="`mode` must be 'min' or 'max'"):
+        rule.update({"mae": 1.0})
+    rule.follow(MAE())
+    assert [rule.update({"mae": value}) for value in (1.0, 0.5, 0.7)] == [False, False, True]
+    told = EarlyStopping("mae", patience=1, mode="max")
+    told.follow(MAE())
+    assert [told.update({"mae": value}) for value in (1.0, 1.5)] == [False, False]
 
 
 @pytest.mark.parametrize("bad", [{"mode": "down"}, {"patience": 0}, {"patience": 1.5}])
