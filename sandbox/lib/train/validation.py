@@ -44,6 +44,7 @@ def validate(
         error: Exception | None = None
         try:
             if batch.rows:
+                batch.check()  # NaN may well not reach the metrics: a ReLU drops it
                 output = programs.predict(batch.inputs)
                 for collected in sums:
                     collected.add(output, batch.target)
