@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from .oplist import Op, OpList, Spec
 
 _FUSING = ("conv2d", "linear", "add")
+_NORMS = ("batch_norm", "batch_norm_inference")
 
 
 def optimise(oplist: OpList) -> OpList:
@@ -101,27 +103,30 @@ def relu_before_reshape(oplist: OpList) -> None:
         places[between], places[op.outputs[0]] = before, place
 
 
+def _fusable(oplist: OpList, names: tuple[str, ...]) -> Iterator[tuple[Op, Op]]:
+    """Yield operations of these names, each with the ReLU that alone reads its first result."""
+    uses, kept = _uses(oplist), _kept(oplist)
+    producers = {op.outputs[0]: op for op in oplist.ops if op.name in names}
+    for op in oplist.ops:
+        value = op.inputs[0] if op.inputs else -1
+        producer = producers.get(value)
+        if (
+            op.name == "relu"
+            and producer is not None
+            and not producer.attrs.get("activation")
+            and len(uses[value]) == 1
+            and value not in kept
+            and oplist.values[value].dtype == "float32"
+        ):
+            yield producer, op
+
+
 def fuse_relu(oplist: OpList) -> None:
     """Let a convolution, linear layer or addition apply the ReLU that alone reads it."""
-    uses, kept = _uses(oplist), _kept(oplist)
-    producers = {value: op for op in oplist.ops for value in op.outputs}
     gone: set[int] = set()
-    for op in oplist.ops:
-        if op.name != "relu":
-            continue
-        producer = producers.get(op.inputs[0])
-        if (
-            producer is None
-            or producer.name not in _FUSING
-            or producer.attrs.get("activation")
-            or len(uses[op.inputs[0]]) > 1
-            or op.inputs[0] in kept
-            or oplist.values[op.inputs[0]].dtype != "float32"
-        ):
-            continue
+    for producer, op in _fusable(oplist, _FUSING):
         producer.attrs["activation"] = "relu"
         producer.outputs = op.outputs
-        producers[op.outputs[0]] = producer
         gone.add(id(op))
     oplist.ops = [op for op in oplist.ops if id(op) not in gone]
 
@@ -167,21 +172,8 @@ def move_relu_grad_behind_pooling(oplist: OpList) -> None:
 def fuse_batch_norm_relu(oplist: OpList) -> None:
     """Let batch normalisation apply the ReLU behind it and keep the mask as its workspace."""
     uses, kept = _uses(oplist), _kept(oplist)
-    producers = {value: op for op in oplist.ops for value in op.outputs}
     gone: set[int] = set()
-    for op in oplist.ops:
-        if op.name != "relu":
-            continue
-        norm = producers.get(op.inputs[0])
-        if (
-            norm is None
-            or norm.name not in ("batch_norm", "batch_norm_inference")
-            or norm.attrs.get("activation")
-            or len(uses[op.inputs[0]]) > 1
-            or op.inputs[0] in kept
-            or oplist.values[op.inputs[0]].dtype != "float32"
-        ):
-            continue
+    for norm, op in _fusable(oplist, _NORMS):
         if norm.name == "batch_norm_inference":
             norm.attrs["activation"] = "relu"
             norm.outputs = op.outputs
