@@ -43,9 +43,9 @@ def python(code, **environment):
 
 @pytest.fixture
 def _not_loaded(monkeypatch):
-    from sandbox.lib.engine import dnnl
+    from sandbox.lib.engine.dnnl import library
 
-    monkeypatch.setattr(dnnl, "_native", None)
+    monkeypatch.setattr(library, "_native", None)
     monkeypatch.setattr(engine, "_available", None)
 
 

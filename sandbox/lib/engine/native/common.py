@@ -7,7 +7,9 @@ from functools import partial
 from typing import Any
 
 from .. import dnnl
-from ..builder import Builder, Candidate
+from ..blueprint import Tensor
+from ..builder import Builder
+from ..choices import Candidate, legal
 from ..oplist import Op
 
 Dims = tuple[int, ...]
@@ -67,15 +69,20 @@ def choose_layout(
 ) -> Candidate:
     """Choose among the layouts at hand; where these have generic kernels only, among all."""
     try:
-        found = builder.candidates([partial(make, layout) for layout in at_hand])
+        found = legal([partial(make, layout) for layout in at_hand])
     except dnnl.RefusedError:
         found = []
     if all(item.primitive.generic for item in found):
         layouts = distinct([*at_hand, *families(dims)])
-        found = builder.candidates([partial(make, layout) for layout in layouts])
+        found = legal([partial(make, layout) for layout in layouts])
     return builder.choose(op, found, batch)
 
 
 def distinct(layouts: Iterable[dnnl.Layout]) -> list[dnnl.Layout]:
     """Return the layouts without doubles, in order."""
     return list(dict.fromkeys(layouts))
+
+
+def seen(tensor: Tensor, layout: dnnl.Layout) -> Tensor:
+    """Return the same bytes under the library's names of the axes."""
+    return Tensor(tensor.buffer, layout.dims, layout.dtype, layout)

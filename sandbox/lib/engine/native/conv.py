@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from .. import dnnl
-from ..builder import Builder, Candidate
+from ..builder import Builder
+from ..choices import Candidate, legal
 from ..oplist import Op
 from ..steps import Array
 from .common import Dims, is_relu, window_of
@@ -72,7 +73,7 @@ def conv2d(builder: Builder, op: Op) -> None:
     if builder.shape(x)[1] < 16:  # untimed, few channels are best read as they lie
         options.sort(key=lambda option: option[0] != "keep0-any")
     try:
-        candidates = builder.candidates([make(*option) for option in options])
+        candidates = legal([make(*option) for option in options])
     except dnnl.RefusedError:
         _im2col_forward(builder, op)
         return
@@ -105,7 +106,7 @@ def conv2d_grad_input(builder: Builder, op: Op) -> None:
             (f"forward-keep{j}", forward, layout) for j, layout in enumerate(builder.layouts(dy))
         )
     try:
-        candidates = builder.candidates([make(*option) for option in options])
+        candidates = legal([make(*option) for option in options])
     except dnnl.RefusedError:
         _im2col_grad_input(builder, op)
         return
@@ -135,7 +136,7 @@ def conv2d_grad_weight(builder: Builder, op: Op) -> None:
     if channels[0] > 3 and any(count % 16 for count in channels):
         options[:2] = options[1::-1]  # untimed, channels last is the better guess here
     try:
-        candidates = builder.candidates([make(*option) for option in options])
+        candidates = legal([make(*option) for option in options])
     except dnnl.RefusedError:
         _im2col_grad_weight(builder, op)
         return

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .. import dnnl
-from ..builder import Builder, Candidate
+from ..builder import Builder
+from ..choices import Candidate, legal
 from ..infer import SMOOTH
 from ..oplist import Op
 from ..steps import Array
@@ -162,7 +163,7 @@ def _in_place(
     if any(builder.spec(value).dtype != "float32" for value in values):
         raise dnnl.RefusedError(f"{op.name}: must be of float32 values.")
     layouts = distinct(layout for value in values for layout in builder.layouts(value))
-    candidates = builder.candidates([partial(make, layout) for layout in layouts])
+    candidates = legal([partial(make, layout) for layout in layouts])
     shape = builder.shape(op.outputs[0])
     choice = builder.choose(op, candidates, shape[0] if shape else 1)
     primitive = choice.primitive

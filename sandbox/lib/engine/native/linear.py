@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any
 
 from .. import dnnl, mkl
-from ..builder import Builder, Candidate
+from ..builder import Builder
+from ..choices import Candidate, legal
 from ..oplist import Op
 from ..steps import Array
 from .common import is_relu
@@ -51,7 +52,7 @@ def linear(builder: Builder, op: Op) -> None:
         partial(candidate, f"fold{i}", layout, dnnl.whatever((outputs, *layout.dims[1:])))
         for i, layout in enumerate(_folds(builder, x))
     ]
-    choice = builder.choose(op, builder.candidates(options), builder.shape(x)[0])
+    choice = builder.choose(op, legal(options), builder.shape(x)[0])
     src = choice.primitive.needs(dnnl.SRC)
     if len(src.dims) > 2:
         builder.notes["fold", w] = src
@@ -82,7 +83,7 @@ def linear_grad_input(builder: Builder, op: Op) -> None:
     if fold is not None:
         folded = dnnl.whatever((outputs, *fold.dims[1:]))
         options.append(partial(candidate, "fold", fold, folded))
-    builder.emit(op, builder.choose(op, builder.candidates(options), builder.shape(dy)[0]))
+    builder.emit(op, builder.choose(op, legal(options), builder.shape(dy)[0]))
 
 
 def linear_grad_weight(builder: Builder, op: Op) -> None:
@@ -108,7 +109,7 @@ def linear_grad_weight(builder: Builder, op: Op) -> None:
         partial(candidate, f"fold{i}", layout, dnnl.whatever((outputs, *layout.dims[1:])))
         for i, layout in enumerate(_folds(builder, x))
     ]
-    builder.emit(op, builder.choose(op, builder.candidates(options), builder.shape(x)[0]))
+    builder.emit(op, builder.choose(op, legal(options), builder.shape(x)[0]))
 
 
 def matmul(builder: Builder, op: Op) -> None:

@@ -1,13 +1,16 @@
-"""Batch normalisation, with a ReLU fused in where it follows."""
+"""Batch normalisation, with a ReLU fused in where it follows; layer normalisation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from .. import dnnl
-from ..builder import Builder, Candidate
+from ..builder import Builder
+from ..choices import Candidate
 from ..oplist import Op
-from .common import Dims, choose_layout, distinct, is_relu
+from .common import Dims, choose_layout, distinct, is_relu, seen
 
 
 def _dims(shape: Dims) -> Dims:
@@ -110,8 +113,61 @@ def _choose(
     return choose_layout(builder, op, make, layouts, _dims(shape), shape[0])
 
 
+def layer_norm(builder: Builder, op: Op) -> None:
+    """Lower `layer_norm`: rows by features."""
+    x, gamma, beta = op.inputs
+    y, mean, variance = op.outputs
+    rows, features = _rows(builder, op, x)
+    layout, statistics = dnnl.plain((rows, features)), dnnl.plain((rows,))
+    training = builder.is_used(mean) or builder.is_used(variance)
+    primitive = dnnl.layer_norm(layout, statistics, op.attrs["epsilon"], training=training)
+    reads = {
+        dnnl.SRC: seen(builder.plain(x), layout),
+        dnnl.SCALE: seen(builder.plain(gamma), dnnl.plain((features,))),
+        dnnl.SHIFT: seen(builder.plain(beta), dnnl.plain((features,))),
+    }
+    writes = {dnnl.DST: seen(builder.define(y), layout)}
+    for argument, value in ((dnnl.MEAN, mean), (dnnl.VARIANCE, variance)):
+        target = builder.define(value)
+        if training:
+            writes[argument] = seen(target, statistics)
+    builder.native(op, primitive, reads, writes)
+
+
+def layer_norm_grad(builder: Builder, op: Op) -> None:
+    """Lower `layer_norm_grad`."""
+    dy, x, gamma, mean, variance = op.inputs
+    dx, dgamma, dbeta = op.outputs
+    rows, features = _rows(builder, op, x)
+    layout, statistics = dnnl.plain((rows, features)), dnnl.plain((rows,))
+    forward = dnnl.layer_norm(layout, statistics, op.attrs["epsilon"], training=True)
+    primitive = dnnl.layer_norm_grad(layout, statistics, op.attrs["epsilon"], forward)
+    reads = {
+        dnnl.DIFF_DST: seen(builder.plain(dy), layout),
+        dnnl.SRC: seen(builder.plain(x), layout),
+        dnnl.SCALE: seen(builder.plain(gamma), dnnl.plain((features,))),
+        dnnl.SHIFT: seen(builder.plain(gamma), dnnl.plain((features,))),  # asked for, never read
+        dnnl.MEAN: seen(builder.plain(mean), statistics),
+        dnnl.VARIANCE: seen(builder.plain(variance), statistics),
+    }
+    writes = {
+        dnnl.DIFF_SRC: seen(builder.define(dx), layout),
+        dnnl.DIFF_SCALE: seen(builder.define(dgamma), dnnl.plain((features,))),
+        dnnl.DIFF_SHIFT: seen(builder.define(dbeta), dnnl.plain((features,))),
+    }
+    builder.native(op, primitive, reads, writes)
+
+
+def _rows(builder: Builder, op: Op, x: int) -> tuple[int, int]:
+    shape, first = builder.shape(x), op.attrs["axes_from"]
+    rows = int(np.prod(shape[:first], dtype=np.int64))
+    return rows, int(np.prod(shape[first:], dtype=np.int64))
+
+
 LOWERINGS = {
     "batch_norm": batch_norm,
     "batch_norm_inference": batch_norm_inference,
     "batch_norm_grad": batch_norm_grad,
+    "layer_norm": layer_norm,
+    "layer_norm_grad": layer_norm_grad,
 }

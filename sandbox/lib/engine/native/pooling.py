@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .. import dnnl
-from ..builder import Builder, Candidate
+from ..builder import Builder
+from ..choices import Candidate
 from ..oplist import Op
 from .common import choose_layout, distinct, like, window_of
 

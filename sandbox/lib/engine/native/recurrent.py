@@ -1,4 +1,4 @@
-"""LSTM, GRU and RNN by oneDNN's recurrent kernels; layer normalisation.
+"""LSTM, GRU and RNN by oneDNN's recurrent kernels.
 
 The library runs all rows to the full length. Rows of other lengths are made to fit: read forwards,
 what comes behind the length is thrown away and gets no gradient; to be read backwards, each row is
@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from .. import dnnl, dnnl_rnn
+from .. import dnnl
 from ..blueprint import Buffer, Tensor
 from ..builder import Builder
-from ..dnnl_rnn import Cell
+from ..dnnl import recurrent as rnn
+from ..dnnl.recurrent import Cell
 from ..oplist import Op
 from ..steps import Array
-
-TIME_FIRST = True  # the kernels' own order of axes; the other one spares a copy but runs slower
+from .common import seen
+from .lengths import as_array, clear, cut, flat, pick, turn
 
 
 @dataclass
@@ -47,8 +48,8 @@ class _Shapes:
         return dnnl.strided(dims, (features, self.time * features, 1))
 
     def wanted(self, features: int) -> dnnl.Layout:
-        """Return the layout of steps the kernels are given."""
-        return dnnl.plain((self.time, self.rows, features)) if TIME_FIRST else self.steps(features)
+        """Return the layout of steps the kernels are given; to take ours would run slower."""
+        return dnnl.plain((self.time, self.rows, features))
 
     def weights(self, features: int) -> dnnl.Layout:
         """Return how it sees (gates · size, features): as (1, 1, features, gates, size)."""
@@ -67,11 +68,6 @@ class _Shapes:
         return dnnl.plain((1, 1, self.rows, self.size))
 
 
-def _seen(tensor: Tensor, layout: dnnl.Layout) -> Tensor:
-    """Return the same bytes under the library's names of the axes."""
-    return Tensor(tensor.buffer, layout.dims, "float32", layout)
-
-
 def _private(layout: dnnl.Layout) -> Tensor:
     """Return memory that belongs to no value, so that nothing is computed in its place."""
     return Tensor(Buffer(layout.nbytes), layout.dims, layout.dtype, layout)
@@ -82,7 +78,7 @@ def _into(builder: Builder, source: Tensor, layout: dnnl.Layout) -> Tensor:
     if source.layout == layout:
         return source
     target = _private(layout)
-    builder._emit_reorder(source, target)
+    builder.reorder(source, target)
     return target
 
 
@@ -103,28 +99,28 @@ def recurrent(builder: Builder, op: Op) -> None:
         raise dnnl.RefusedError(f"{op.name}: its workspace cannot be handed out.")
     states = not lengths and any(builder.is_used(value) for value in (h, *c))
     layouts: dict[int, dnnl.Wanted] = {
-        dnnl_rnn.SRC_LAYER: shapes.wanted(shapes.features),
-        dnnl_rnn.WEIGHTS_LAYER: dnnl.whatever(shapes.weights(shapes.features).dims),
-        dnnl_rnn.WEIGHTS_ITER: dnnl.whatever(shapes.weights(shapes.size).dims),
-        dnnl_rnn.BIAS: shapes.bias(),
-        dnnl_rnn.DST_LAYER: shapes.wanted(shapes.size),
+        rnn.SRC_LAYER: shapes.wanted(shapes.features),
+        rnn.WEIGHTS_LAYER: dnnl.whatever(shapes.weights(shapes.features).dims),
+        rnn.WEIGHTS_ITER: dnnl.whatever(shapes.weights(shapes.size).dims),
+        rnn.BIAS: shapes.bias(),
+        rnn.DST_LAYER: shapes.wanted(shapes.size),
     }
     if states:
-        layouts[dnnl_rnn.DST_ITER] = shapes.state()
+        layouts[rnn.DST_ITER] = shapes.state()
         if c:
-            layouts[dnnl_rnn.DST_ITER_C] = shapes.state()
+            layouts[rnn.DST_ITER_C] = shapes.state()
     if training and cell.kind != "gru":
         # Without a first state the gradient of w_hidden reads what happens to lie there (3.2).
         for argument in _first_states(cell):
             layouts[argument] = shapes.state()
-    primitive = dnnl_rnn.recurrent(cell, layouts, training=training)
+    primitive = rnn.recurrent(cell, layouts, training=training)
     turned = bool(lengths) and bool(op.attrs["reverse"])
     source = builder.plain(x)
     if turned:
-        source = _turn(builder, op, source, lengths[0], shapes.features)
+        source = turn(builder, op, source, lengths[0], builder.shape(x))
     reads = {
-        dnnl_rnn.SRC_LAYER: _into(
-            builder, _seen(source, shapes.steps(shapes.features)), shapes.wanted(shapes.features)
+        rnn.SRC_LAYER: _into(
+            builder, seen(source, shapes.steps(shapes.features)), shapes.wanted(shapes.features)
         ),
         **_weights(builder, primitive, shapes, w_input, w_hidden, bias),
     }
@@ -132,14 +128,14 @@ def recurrent(builder: Builder, op: Op) -> None:
         if argument in layouts:
             reads[argument] = _zeros(builder, op, shapes)
     result = _private(shapes.wanted(shapes.size))
-    writes = {dnnl_rnn.DST_LAYER: result}
-    for argument in (dnnl_rnn.DST_ITER, dnnl_rnn.DST_ITER_C):
+    writes = {rnn.DST_LAYER: result}
+    for argument in (rnn.DST_ITER, rnn.DST_ITER_C):
         if argument in layouts:
             writes[argument] = _private(shapes.state())
     if training:
         space = builder.define(workspace, primitive.needs(dnnl.WORKSPACE))
         held = {key: reads[key] for key in _first_states(cell) if key in reads}
-        source = reads[dnnl_rnn.SRC_LAYER]
+        source = reads[rnn.SRC_LAYER]
         note = _Forward(cell, primitive, source, result, {**held, **writes})
         builder.notes["recurrent", workspace] = note
         builder.native(op, primitive, reads, {**writes, dnnl.WORKSPACE: space})
@@ -149,7 +145,7 @@ def recurrent(builder: Builder, op: Op) -> None:
 
 
 def _first_states(cell: Cell) -> tuple[int, ...]:
-    return (dnnl_rnn.SRC_ITER, *((dnnl_rnn.SRC_ITER_C,) if cell.kind == "lstm" else ()))
+    return (rnn.SRC_ITER, *((rnn.SRC_ITER_C,) if cell.kind == "lstm" else ()))
 
 
 def _zeros(builder: Builder, op: Op, shapes: _Shapes) -> Tensor:
@@ -171,15 +167,15 @@ def _weights(
     w_hidden: int,
     bias: int,
 ) -> dict[int, Tensor]:
-    found = {dnnl_rnn.BIAS: _seen(builder.plain(bias), shapes.bias())}
+    found = {rnn.BIAS: seen(builder.plain(bias), shapes.bias())}
     for argument, value, features in (
-        (dnnl_rnn.WEIGHTS_LAYER, w_input, shapes.features),
-        (dnnl_rnn.WEIGHTS_ITER, w_hidden, shapes.size),
+        (rnn.WEIGHTS_LAYER, w_input, shapes.features),
+        (rnn.WEIGHTS_ITER, w_hidden, shapes.size),
     ):
         wanted = primitive.needs(argument)
         key = "recurrent weights", value, wanted.key
         if key not in builder.notes:
-            source = _seen(builder.plain(value), shapes.weights(features))
+            source = seen(builder.plain(value), shapes.weights(features))
             builder.notes[key] = _into(builder, source, wanted)
         found[argument] = builder.notes[key]
     return found
@@ -191,98 +187,28 @@ def _deliver(
     """Bring the kernel's results into the values: in our order of axes, cut to the lengths."""
     y, h, *c, _ = op.outputs
     lengths = op.inputs[4:]
-    result = made[dnnl_rnn.DST_LAYER]
+    result = made[rnn.DST_LAYER]
     readers = [use for use in builder.consumers(y) if use.name != f"{op.name}_grad"]
     handed_out = bool(builder.wanted(dnnl.DST, y))
     target = builder.define(y)  # its gradient reads the kernel's own result instead
     if readers or handed_out:
         if turned:
             ours = _private(shapes.steps(shapes.size))
-            builder._emit_reorder(result, ours)
-            _turn(builder, op, ours, lengths[0], shapes.size, target)
+            builder.reorder(result, ours)
+            turn(builder, op, ours, lengths[0], builder.shape(y), target)
         else:
-            builder._emit_reorder(result, _seen(target, shapes.steps(shapes.size)))
+            builder.reorder(result, seen(target, shapes.steps(shapes.size)))
             if lengths:
-                _cut(builder, op, target, lengths[0])
+                cut(builder, op, target, lengths[0])
     if lengths and builder.is_used(h):
-        _pick(builder, op, result, lengths[0], builder.define(h))
-    elif dnnl_rnn.DST_ITER in made:
-        for value, argument in ((h, dnnl_rnn.DST_ITER), *((v, dnnl_rnn.DST_ITER_C) for v in c)):
+        pick(builder, op, result, lengths[0], builder.define(h))
+    elif rnn.DST_ITER in made:
+        for value, argument in ((h, rnn.DST_ITER), *((v, rnn.DST_ITER_C) for v in c)):
             _copy(builder, op, made[argument], builder.define(value))
         return
     for value in (h, *c):
-        if value not in builder._groups:
+        if not builder.tensors(value):
             builder.define(value)
-
-
-def _flat(rows: int, time: int, lengths: Array) -> Array:
-    """Return where each step of the rows, turned round within their lengths, comes from."""
-    steps = np.arange(time)
-    behind = lengths[:, None] - 1 - steps
-    places = np.where(behind >= 0, behind, steps) + np.arange(rows)[:, None] * time
-    flat: Array = places.reshape(-1)
-    return flat
-
-
-def _turn(
-    builder: Builder,
-    op: Op,
-    source: Tensor,
-    lengths: int,
-    features: int,
-    target: Tensor | None = None,
-) -> Tensor:
-    """Turn rows round within their lengths; with a target, zeros go behind the lengths."""
-    rows, time = builder.shape(op_x(op))[:2]
-    made = target or Tensor(Buffer(source.buffer.nbytes), (rows, time, features), "float32", None)
-
-    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
-        flat = reads[0].reshape(-1, features)
-        result = writes[0].reshape(-1, features)
-        np.take(flat, _flat(rows, time, reads[1]), axis=0, out=result, mode="clip")
-        if target is not None:
-            _clear(writes[0], reads[1])
-
-    plain = Tensor(source.buffer, (rows, time, features), "float32", None)
-    builder.python(op, run, [plain, builder.plain(lengths)], [made])
-    return made
-
-
-def op_x(op: Op) -> int:
-    """Return the value of the layer's input."""
-    return op.inputs[len(op.attrs.get("given", ""))]
-
-
-def _clear(y: Array, lengths: Array) -> None:
-    for row, length in enumerate(lengths.tolist()):
-        y[row, length:] = 0
-
-
-def _cut(builder: Builder, op: Op, y: Tensor, lengths: int) -> None:
-    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
-        _clear(writes[0], reads[0])
-
-    builder.python(op, run, [builder.plain(lengths)], [y])
-
-
-def _pick(builder: Builder, op: Op, result: Tensor, lengths: int, h: Tensor) -> None:
-    """Take the state at the last step of each row."""
-    rows = builder.shape(op_x(op))[0]
-
-    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
-        steps, ends = reads[0], reads[1] - 1
-        writes[0][...] = (
-            steps[ends, np.arange(rows)] if TIME_FIRST else steps[np.arange(rows), ends]
-        )
-
-    builder.python(op, run, [_as_array(result), builder.plain(lengths)], [h])
-
-
-def _as_array(tensor: Tensor) -> Tensor:
-    """Return steps with their axes in the order of memory."""
-    time, rows, features = tensor.shape
-    shape = (time, rows, features) if TIME_FIRST else (rows, time, features)
-    return Tensor(tensor.buffer, shape, "float32", None)
 
 
 def _copy(builder: Builder, op: Op, source: Tensor, target: Tensor) -> None:
@@ -306,66 +232,64 @@ def recurrent_grad(builder: Builder, op: Op) -> None:
     shapes = _Shapes(builder.shape(x), builder.shape(w_hidden)[1], cell)
     features, size = shapes.features, shapes.size
     inputs, hidden = shapes.weights(features), shapes.weights(size)
-    states = sorted(set(forward.states) - {dnnl_rnn.DST_LAYER})
+    states = sorted(set(forward.states) - {rnn.DST_LAYER})
     layouts: dict[int, dnnl.Wanted] = {
-        dnnl_rnn.SRC_LAYER: shapes.wanted(features),
-        dnnl_rnn.WEIGHTS_LAYER: dnnl.whatever(inputs.dims),
-        dnnl_rnn.WEIGHTS_ITER: dnnl.whatever(hidden.dims),
-        dnnl_rnn.BIAS: shapes.bias(),
-        dnnl_rnn.DST_LAYER: shapes.wanted(size),
-        dnnl_rnn.DIFF_SRC_LAYER: shapes.wanted(features),
-        dnnl_rnn.DIFF_WEIGHTS_LAYER: dnnl.whatever(inputs.dims),
-        dnnl_rnn.DIFF_WEIGHTS_ITER: dnnl.whatever(hidden.dims),
-        dnnl_rnn.DIFF_BIAS: shapes.bias(),
-        dnnl_rnn.DIFF_DST_LAYER: shapes.wanted(size),
+        rnn.SRC_LAYER: shapes.wanted(features),
+        rnn.WEIGHTS_LAYER: dnnl.whatever(inputs.dims),
+        rnn.WEIGHTS_ITER: dnnl.whatever(hidden.dims),
+        rnn.BIAS: shapes.bias(),
+        rnn.DST_LAYER: shapes.wanted(size),
+        rnn.DIFF_SRC_LAYER: shapes.wanted(features),
+        rnn.DIFF_WEIGHTS_LAYER: dnnl.whatever(inputs.dims),
+        rnn.DIFF_WEIGHTS_ITER: dnnl.whatever(hidden.dims),
+        rnn.DIFF_BIAS: shapes.bias(),
+        rnn.DIFF_DST_LAYER: shapes.wanted(size),
     }
     for argument in states:
-        layouts[argument] = layouts[argument + dnnl_rnn.DIFF] = shapes.state()
-    primitive = dnnl_rnn.recurrent_grad(cell, layouts, forward.primitive)
+        layouts[argument] = layouts[argument + rnn.DIFF] = shapes.state()
+    primitive = rnn.recurrent_grad(cell, layouts, forward.primitive)
     reads = {
-        dnnl_rnn.SRC_LAYER: forward.x,
-        dnnl_rnn.DST_LAYER: forward.y,
+        rnn.SRC_LAYER: forward.x,
+        rnn.DST_LAYER: forward.y,
         **{argument: forward.states[argument] for argument in states},
         **_weights(builder, primitive, shapes, w_input, w_hidden, bias),
-        dnnl_rnn.DIFF_DST_LAYER: _arriving(builder, op, shapes, arriving, lengths),
+        rnn.DIFF_DST_LAYER: _arriving(builder, op, shapes, arriving, lengths),
         dnnl.WORKSPACE: builder.fetch_raw(workspace, primitive.needs(dnnl.WORKSPACE)),
     }
-    for argument, name in ((dnnl_rnn.DST_ITER, "h"), (dnnl_rnn.DST_ITER_C, "c")):
+    for argument, name in ((rnn.DST_ITER, "h"), (rnn.DST_ITER_C, "c")):
         if argument in states:
             value = arriving.get(name)
-            reads[argument + dnnl_rnn.DIFF] = (
+            reads[argument + rnn.DIFF] = (
                 _zeros(builder, op, shapes)
                 if value is None
-                else _seen(builder.plain(value), shapes.state())
+                else seen(builder.plain(value), shapes.state())
             )
     turned = bool(lengths) and bool(op.attrs["reverse"])
     dx, dw_input, dw_hidden, dbias = op.outputs
     writes = {
-        dnnl_rnn.DIFF_SRC_LAYER: _private(shapes.wanted(features)),
-        dnnl_rnn.DIFF_WEIGHTS_LAYER: _private(primitive.needs(dnnl_rnn.DIFF_WEIGHTS_LAYER)),
-        dnnl_rnn.DIFF_WEIGHTS_ITER: _private(primitive.needs(dnnl_rnn.DIFF_WEIGHTS_ITER)),
-        dnnl_rnn.DIFF_BIAS: _seen(builder.define(dbias), shapes.bias()),
+        rnn.DIFF_SRC_LAYER: _private(shapes.wanted(features)),
+        rnn.DIFF_WEIGHTS_LAYER: _private(primitive.needs(rnn.DIFF_WEIGHTS_LAYER)),
+        rnn.DIFF_WEIGHTS_ITER: _private(primitive.needs(rnn.DIFF_WEIGHTS_ITER)),
+        rnn.DIFF_BIAS: seen(builder.define(dbias), shapes.bias()),
     }
     for argument in _first_states(cell):
         if argument in states:
-            writes[argument + dnnl_rnn.DIFF] = _private(shapes.state())
+            writes[argument + rnn.DIFF] = _private(shapes.state())
     builder.native(op, primitive, reads, writes)
     for argument, value, layout in (
-        (dnnl_rnn.DIFF_WEIGHTS_LAYER, dw_input, inputs),
-        (dnnl_rnn.DIFF_WEIGHTS_ITER, dw_hidden, hidden),
+        (rnn.DIFF_WEIGHTS_LAYER, dw_input, inputs),
+        (rnn.DIFF_WEIGHTS_ITER, dw_hidden, hidden),
     ):
-        builder._emit_reorder(writes[argument], _seen(builder.define(value), layout))
+        builder.reorder(writes[argument], seen(builder.define(value), layout))
     target = builder.define(dx)
     if not builder.is_used(dx):
         return
     if turned:
         ours = _private(shapes.steps(features))
-        builder._emit_reorder(writes[dnnl_rnn.DIFF_SRC_LAYER], ours)
-        _turn(builder, op, ours, lengths[0], features, target)
+        builder.reorder(writes[rnn.DIFF_SRC_LAYER], ours)
+        turn(builder, op, ours, lengths[0], builder.shape(x), target)
     else:
-        builder._emit_reorder(
-            writes[dnnl_rnn.DIFF_SRC_LAYER], _seen(target, shapes.steps(features))
-        )
+        builder.reorder(writes[rnn.DIFF_SRC_LAYER], seen(target, shapes.steps(features)))
 
 
 def _arriving(
@@ -374,7 +298,7 @@ def _arriving(
     """Return the gradient of all steps as the kernel takes it."""
     size, rows, time = shapes.size, shapes.rows, shapes.time
     if not lengths and "y" in arriving:
-        ours = _seen(builder.plain(arriving["y"]), shapes.steps(size))
+        ours = seen(builder.plain(arriving["y"]), shapes.steps(size))
         return _into(builder, ours, shapes.wanted(size))
     made = _private(shapes.wanted(size))
     turned = bool(op.attrs["reverse"])
@@ -382,82 +306,28 @@ def _arriving(
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
         given = dict(zip([*names, "lengths"], reads, strict=False))
-        # (rows, time, features), however the memory lies
-        total = writes[0].transpose(1, 0, 2) if TIME_FIRST else writes[0]
+        total = writes[0].transpose(1, 0, 2)  # (rows, time, features)
         dy = given.get("y")
         if dy is None:
             total[...] = 0
         elif turned:
-            places = _flat(rows, time, given["lengths"])
+            places = flat(rows, time, given["lengths"])
             total[...] = dy.reshape(-1, size)[places].reshape(rows, time, size)
         else:
             total[...] = dy
         if not lengths:
             return
         if dy is not None:
-            _clear(total, given["lengths"])
+            clear(total, given["lengths"])
         if "h" in given:
             total[np.arange(rows), given["lengths"] - 1] += given["h"]
 
     sources = [builder.plain(arriving[name]) for name in names]
     sources += [builder.plain(value) for value in lengths]
-    builder.python(op, run, sources, [_as_array(made)])
+    builder.python(op, run, sources, [as_array(made)])
     return made
 
 
-def layer_norm(builder: Builder, op: Op) -> None:
-    """Lower `layer_norm`: rows by features."""
-    x, gamma, beta = op.inputs
-    y, mean, variance = op.outputs
-    rows, features = _rows(builder, op, x)
-    layout = dnnl.plain((rows, features))
-    training = builder.is_used(mean) or builder.is_used(variance)
-    primitive = dnnl_rnn.layer_norm(layout, op.attrs["epsilon"], training=training)
-    reads = {
-        dnnl.SRC: _seen(builder.plain(x), layout),
-        dnnl.SCALE: _seen(builder.plain(gamma), dnnl.plain((features,))),
-        dnnl.SHIFT: _seen(builder.plain(beta), dnnl.plain((features,))),
-    }
-    writes = {dnnl.DST: _seen(builder.define(y), layout)}
-    for argument, value in ((dnnl.MEAN, mean), (dnnl.VARIANCE, variance)):
-        target = builder.define(value)
-        if training:
-            writes[argument] = _seen(target, dnnl.plain((rows,)))
-    builder.native(op, primitive, reads, writes)
-
-
-def layer_norm_grad(builder: Builder, op: Op) -> None:
-    """Lower `layer_norm_grad`."""
-    dy, x, gamma, mean, variance = op.inputs
-    dx, dgamma, dbeta = op.outputs
-    rows, features = _rows(builder, op, x)
-    layout = dnnl.plain((rows, features))
-    forward = dnnl_rnn.layer_norm(layout, op.attrs["epsilon"], training=True)
-    primitive = dnnl_rnn.layer_norm_grad(layout, op.attrs["epsilon"], forward)
-    reads = {
-        dnnl.DIFF_DST: _seen(builder.plain(dy), layout),
-        dnnl.SRC: _seen(builder.plain(x), layout),
-        dnnl.SCALE: _seen(builder.plain(gamma), dnnl.plain((features,))),
-        dnnl.SHIFT: _seen(builder.plain(gamma), dnnl.plain((features,))),  # asked for, never read
-        dnnl.MEAN: _seen(builder.plain(mean), dnnl.plain((rows,))),
-        dnnl.VARIANCE: _seen(builder.plain(variance), dnnl.plain((rows,))),
-    }
-    writes = {
-        dnnl.DIFF_SRC: _seen(builder.define(dx), layout),
-        dnnl.DIFF_SCALE: _seen(builder.define(dgamma), dnnl.plain((features,))),
-        dnnl.DIFF_SHIFT: _seen(builder.define(dbeta), dnnl.plain((features,))),
-    }
-    builder.native(op, primitive, reads, writes)
-
-
-def _rows(builder: Builder, op: Op, x: int) -> tuple[int, int]:
-    shape, first = builder.shape(x), op.attrs["axes_from"]
-    rows = int(np.prod(shape[:first], dtype=np.int64))
-    return rows, int(np.prod(shape[first:], dtype=np.int64))
-
-
-LOWERINGS = (
-    dict.fromkeys(("lstm", "gru", "rnn"), recurrent)
-    | dict.fromkeys(("lstm_grad", "gru_grad", "rnn_grad"), recurrent_grad)
-    | {"layer_norm": layer_norm, "layer_norm_grad": layer_norm_grad}
+LOWERINGS = dict.fromkeys(("lstm", "gru", "rnn"), recurrent) | dict.fromkeys(
+    ("lstm_grad", "gru_grad", "rnn_grad"), recurrent_grad
 )

@@ -25,7 +25,7 @@ def transpose(builder: Builder, op: Op) -> None:
     if builder.spec(x).dtype != "float32" or not 1 < len(shape) <= 6:
         raise dnnl.RefusedError("transpose: must be of float32 and 2 to 6 axes.")
     made = []
-    for tensor in builder._groups[x]:
+    for tensor in builder.tensors(x):
         if not _fits(tensor, shape) or tensor.layout is None:
             continue
         strides = _strides(tensor.layout) or ()
@@ -38,7 +38,7 @@ def transpose(builder: Builder, op: Op) -> None:
         strides = dnnl.row_major(shape)
         layout = dnnl.strided(tuple(shape[k] for k in axes), tuple(strides[k] for k in axes))
         made.append(Tensor(plain.buffer, layout.dims, "float32", layout))
-    builder._groups[y] = made
+    builder.hold(y, made)
 
 
 def _fits(tensor: Tensor, shape: Dims) -> bool:
@@ -51,7 +51,7 @@ def reshape(builder: Builder, op: Op) -> None:
     x, y = op.inputs[0], op.outputs[0]
     builder.alias(y, x)
     wanted = builder.shape(y)
-    group = builder._groups[y]
+    group = builder.tensors(y)
     for tensor in list(group):
         layout = tensor.layout
         if layout is None or layout.plain or tensor.dtype != "float32":

@@ -1,0 +1,108 @@
+"""What the engine uses of oneDNN 3.x's C API, as the C headers declare it."""
+
+CDEF = """
+typedef struct dnnl_engine *engine_t;           typedef struct dnnl_stream *stream_t;
+typedef struct dnnl_memory_desc *md_t;          typedef struct dnnl_memory *memory_t;
+typedef struct dnnl_primitive_desc *pd_t;       typedef struct dnnl_primitive *primitive_t;
+typedef struct dnnl_primitive_attr *attr_t;     typedef struct dnnl_post_ops *post_ops_t;
+typedef int64_t dims_t[12];
+typedef struct { int arg; memory_t memory; } dnnl_exec_arg_t;
+typedef struct { int major; int minor; int patch; } dnnl_version_t;
+
+const dnnl_version_t *dnnl_version(void);
+int dnnl_get_effective_cpu_isa(void);
+int dnnl_engine_create(engine_t *, int kind, size_t index);
+int dnnl_stream_create(stream_t *, engine_t, unsigned flags);
+int dnnl_memory_desc_create_with_strides(md_t *, int ndims, const dims_t, int type, const dims_t);
+int dnnl_memory_desc_create_with_tag(md_t *, int ndims, const dims_t, int type, int tag);
+int dnnl_memory_desc_query(md_t, int what, void *result);
+size_t dnnl_memory_desc_get_size(md_t);
+int dnnl_memory_desc_destroy(md_t);
+int dnnl_memory_create(memory_t *, md_t, engine_t, void *handle);
+int dnnl_memory_set_data_handle(memory_t, void *handle);
+int dnnl_memory_destroy(memory_t);
+int dnnl_primitive_attr_create(attr_t *);
+int dnnl_primitive_attr_destroy(attr_t);
+int dnnl_primitive_attr_set_scratchpad_mode(attr_t, int);
+int dnnl_primitive_attr_set_post_ops(attr_t, post_ops_t);
+int dnnl_post_ops_create(post_ops_t *);
+int dnnl_post_ops_append_eltwise(post_ops_t, int alg, float alpha, float beta);
+int dnnl_post_ops_destroy(post_ops_t);
+int dnnl_primitive_desc_query(pd_t, int what, int index, void *result);
+md_t dnnl_primitive_desc_query_md(pd_t, int what, int index);
+int dnnl_primitive_desc_destroy(pd_t);
+int dnnl_primitive_create(primitive_t *, pd_t);
+int dnnl_primitive_execute(primitive_t, stream_t, int nargs, const dnnl_exec_arg_t *args);
+int dnnl_primitive_destroy(primitive_t);
+int dnnl_sgemm(char transa, char transb, int64_t M, int64_t N, int64_t K, float alpha,
+    const float *A, int64_t lda, const float *B, int64_t ldb, float beta, float *C, int64_t ldc);
+
+int dnnl_convolution_forward_primitive_desc_create(pd_t *, engine_t, int prop, int alg, md_t src,
+    md_t weights, md_t bias, md_t dst, const dims_t strides, const dims_t dilates,
+    const dims_t padding_l, const dims_t padding_r, attr_t);
+int dnnl_convolution_backward_data_primitive_desc_create(pd_t *, engine_t, int alg, md_t diff_src,
+    md_t weights, md_t diff_dst, const dims_t strides, const dims_t dilates,
+    const dims_t padding_l, const dims_t padding_r, pd_t hint, attr_t);
+int dnnl_convolution_backward_weights_primitive_desc_create(pd_t *, engine_t, int alg, md_t src,
+    md_t diff_weights, md_t diff_bias, md_t diff_dst, const dims_t strides, const dims_t dilates,
+    const dims_t padding_l, const dims_t padding_r, pd_t hint, attr_t);
+int dnnl_inner_product_forward_primitive_desc_create(pd_t *, engine_t, int prop, md_t src,
+    md_t weights, md_t bias, md_t dst, attr_t);
+int dnnl_inner_product_backward_data_primitive_desc_create(pd_t *, engine_t, md_t diff_src,
+    md_t weights, md_t diff_dst, pd_t hint, attr_t);
+int dnnl_inner_product_backward_weights_primitive_desc_create(pd_t *, engine_t, md_t src,
+    md_t diff_weights, md_t diff_bias, md_t diff_dst, pd_t hint, attr_t);
+int dnnl_matmul_primitive_desc_create(pd_t *, engine_t, md_t src, md_t weights, md_t bias,
+    md_t dst, attr_t);
+int dnnl_pooling_forward_primitive_desc_create(pd_t *, engine_t, int prop, int alg, md_t src,
+    md_t dst, const dims_t strides, const dims_t kernel, const dims_t dilation,
+    const dims_t padding_l, const dims_t padding_r, attr_t);
+int dnnl_pooling_backward_primitive_desc_create(pd_t *, engine_t, int alg, md_t diff_src,
+    md_t diff_dst, const dims_t strides, const dims_t kernel, const dims_t dilation,
+    const dims_t padding_l, const dims_t padding_r, pd_t hint, attr_t);
+int dnnl_batch_normalization_forward_primitive_desc_create(pd_t *, engine_t, int prop, md_t src,
+    md_t dst, float epsilon, unsigned flags, attr_t);
+int dnnl_batch_normalization_backward_primitive_desc_create(pd_t *, engine_t, int prop,
+    md_t diff_src, md_t diff_dst, md_t src, float epsilon, unsigned flags, pd_t hint, attr_t);
+int dnnl_eltwise_forward_primitive_desc_create(pd_t *, engine_t, int prop, int alg, md_t src,
+    md_t dst, float alpha, float beta, attr_t);
+int dnnl_eltwise_backward_primitive_desc_create(pd_t *, engine_t, int alg, md_t diff_src,
+    md_t diff_dst, md_t data, float alpha, float beta, pd_t hint, attr_t);
+int dnnl_softmax_forward_primitive_desc_create(pd_t *, engine_t, int prop, int alg, md_t src,
+    md_t dst, int axis, attr_t);
+int dnnl_binary_primitive_desc_create(pd_t *, engine_t, int alg, md_t src0, md_t src1, md_t dst,
+    attr_t);
+int dnnl_reorder_primitive_desc_create(pd_t *, md_t src, engine_t, md_t dst, engine_t, attr_t);
+int dnnl_lstm_forward_primitive_desc_create(pd_t *, engine_t, int prop, int direction,
+    md_t src_layer, md_t src_iter, md_t src_iter_c, md_t weights_layer, md_t weights_iter,
+    md_t peephole, md_t projection, md_t bias, md_t dst_layer, md_t dst_iter, md_t dst_iter_c,
+    unsigned flags, attr_t);
+int dnnl_lstm_backward_primitive_desc_create(pd_t *, engine_t, int prop, int direction,
+    md_t src_layer, md_t src_iter, md_t src_iter_c, md_t weights_layer, md_t weights_iter,
+    md_t peephole, md_t projection, md_t bias, md_t dst_layer, md_t dst_iter, md_t dst_iter_c,
+    md_t diff_src_layer, md_t diff_src_iter, md_t diff_src_iter_c, md_t diff_weights_layer,
+    md_t diff_weights_iter, md_t diff_peephole, md_t diff_projection, md_t diff_bias,
+    md_t diff_dst_layer, md_t diff_dst_iter, md_t diff_dst_iter_c, unsigned flags, pd_t hint,
+    attr_t);
+int dnnl_lbr_gru_forward_primitive_desc_create(pd_t *, engine_t, int prop, int direction,
+    md_t src_layer, md_t src_iter, md_t weights_layer, md_t weights_iter, md_t bias,
+    md_t dst_layer, md_t dst_iter, unsigned flags, attr_t);
+int dnnl_lbr_gru_backward_primitive_desc_create(pd_t *, engine_t, int prop, int direction,
+    md_t src_layer, md_t src_iter, md_t weights_layer, md_t weights_iter, md_t bias,
+    md_t dst_layer, md_t dst_iter, md_t diff_src_layer, md_t diff_src_iter,
+    md_t diff_weights_layer, md_t diff_weights_iter, md_t diff_bias, md_t diff_dst_layer,
+    md_t diff_dst_iter, unsigned flags, pd_t hint, attr_t);
+int dnnl_vanilla_rnn_forward_primitive_desc_create(pd_t *, engine_t, int prop, int activation,
+    int direction, md_t src_layer, md_t src_iter, md_t weights_layer, md_t weights_iter,
+    md_t bias, md_t dst_layer, md_t dst_iter, unsigned flags, float alpha, float beta, attr_t);
+int dnnl_vanilla_rnn_backward_primitive_desc_create(pd_t *, engine_t, int prop, int activation,
+    int direction, md_t src_layer, md_t src_iter, md_t weights_layer, md_t weights_iter,
+    md_t bias, md_t dst_layer, md_t dst_iter, md_t diff_src_layer, md_t diff_src_iter,
+    md_t diff_weights_layer, md_t diff_weights_iter, md_t diff_bias, md_t diff_dst_layer,
+    md_t diff_dst_iter, unsigned flags, float alpha, float beta, pd_t hint, attr_t);
+int dnnl_layer_normalization_forward_primitive_desc_create(pd_t *, engine_t, int prop, md_t src,
+    md_t dst, md_t statistics, float epsilon, unsigned flags, attr_t);
+int dnnl_layer_normalization_backward_primitive_desc_create(pd_t *, engine_t, int prop,
+    md_t diff_src, md_t diff_dst, md_t src, md_t statistics, float epsilon, unsigned flags,
+    pd_t hint, attr_t);
+"""

@@ -1,0 +1,245 @@
+"""The operations: what each C function is given, layouts and attributes in its order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .layout import Layout, Wanted, whatever
+from .primitive import ENGINE, Primitive, describe, make
+
+TRAINING, INFERENCE, BACKWARD = 64, 96, 128  # kinds of propagation
+_DIRECT = 1
+_POOLING = {"max": 511, "average": 767, "average_valid": 1023}
+ELTWISE = {"relu": 32, "tanh": 33, "sigmoid": 41, "abs": 36, "exp": 42, "square": 35, "sqrt": 37}
+# From the input; the names of the attributes that become alpha and beta.
+ELTWISE_FROM_INPUT: dict[str, tuple[int, tuple[str, ...]]] = {
+    "leaky_relu": (32, ("slope",)),
+    "elu": (34, ("alpha",)),
+    "softplus": (39, ()),
+    "hard_sigmoid": (40, ("slope", "offset")),
+    "silu": (44, ()),
+    "clip": (47, ("low", "high")),
+    "gelu": (49, ()),
+    "gelu_tanh": (43, ()),
+    "mish": (51, ()),
+}
+ELTWISE_FROM_OUTPUT = {"relu": 256, "tanh": 257, "sigmoid": 260}
+BINARY = {
+    "add": 131056,
+    "multiply": 131057,
+    "maximum": 131058,
+    "minimum": 131059,
+    "divide": 131060,
+    "subtract": 131061,
+}
+_SOFTMAX = 196608
+_GIVEN_STATISTICS, _SCALE_AND_SHIFT, _FUSE_RELU = 1, 2 | 4, 8
+
+Pair = tuple[int, ...]
+Window = tuple[Pair, Pair, Pair, Pair]  # strides, dilations (0 = dense), padding before, after
+
+
+def way(training: bool) -> int:
+    """Return the kind of propagation of a forward kernel."""
+    return TRAINING if training else INFERENCE
+
+
+def convolution(
+    src: Wanted,
+    weights: Wanted,
+    bias: Wanted | None,
+    dst: Wanted,
+    window: Window,
+    *,
+    training: bool,
+    relu: bool = False,
+) -> Primitive:
+    """Convolution forward, with bias and ReLU in one."""
+    arguments = (ENGINE, way(training), _DIRECT, src, weights, bias, dst, *window)
+    return make("convolution", "convolution_forward", *arguments, relu=relu)
+
+
+def _convolution_hint(src: Wanted, weights: Wanted, dst: Wanted, window: Window) -> Any:
+    """Return a forward description as backward kernels want it; it is never run."""
+    free = whatever(src.dims), whatever(weights.dims), None, whatever(dst.dims)
+    return describe(
+        "convolution", "convolution_forward", (ENGINE, TRAINING, _DIRECT, *free, *window)
+    )
+
+
+def convolution_data(
+    diff_src: Wanted, weights: Wanted, diff_dst: Wanted, window: Window
+) -> Primitive:
+    """Gradient of a convolution by its input."""
+    return make(
+        "convolution_data",
+        "convolution_backward_data",
+        *(ENGINE, _DIRECT, diff_src, weights, diff_dst, *window),
+        lambda: _convolution_hint(diff_src, weights, diff_dst, window),
+    )
+
+
+def convolution_weights(
+    src: Wanted,
+    diff_weights: Wanted,
+    diff_bias: Wanted | None,
+    diff_dst: Wanted,
+    window: Window,
+) -> Primitive:
+    """Gradient of a convolution by its weights and bias."""
+    return make(
+        "convolution_weights",
+        "convolution_backward_weights",
+        *(ENGINE, _DIRECT, src, diff_weights, diff_bias, diff_dst, *window),
+        lambda: _convolution_hint(src, diff_weights, diff_dst, window),
+    )
+
+
+def inner_product(
+    src: Wanted,
+    weights: Wanted,
+    bias: Wanted | None,
+    dst: Wanted,
+    *,
+    training: bool,
+    relu: bool = False,
+) -> Primitive:
+    """Fully connected layer, with bias and ReLU in one; src may have four axes."""
+    arguments = (ENGINE, way(training), src, weights, bias, dst)
+    return make("inner_product", "inner_product_forward", *arguments, relu=relu)
+
+
+def _inner_hint(src: Wanted, weights: Wanted, dst: Wanted) -> Any:
+    free = whatever(src.dims), whatever(weights.dims), None, whatever(dst.dims)
+    return describe("inner_product", "inner_product_forward", (ENGINE, TRAINING, *free))
+
+
+def inner_product_data(diff_src: Wanted, weights: Wanted, diff_dst: Wanted) -> Primitive:
+    """Gradient of a fully connected layer by its input."""
+    return make(
+        "inner_product_data",
+        "inner_product_backward_data",
+        *(ENGINE, diff_src, weights, diff_dst),
+        lambda: _inner_hint(diff_src, weights, diff_dst),
+    )
+
+
+def inner_product_weights(
+    src: Wanted, diff_weights: Wanted, diff_bias: Wanted | None, diff_dst: Wanted
+) -> Primitive:
+    """Gradient of a fully connected layer by its weights and bias."""
+    return make(
+        "inner_product_weights",
+        "inner_product_backward_weights",
+        *(ENGINE, src, diff_weights, diff_bias, diff_dst),
+        lambda: _inner_hint(src, diff_weights, diff_dst),
+    )
+
+
+def matmul(
+    src: Wanted, weights: Wanted, bias: Wanted | None, dst: Wanted, *, relu: bool = False
+) -> Primitive:
+    """Matrix product, batched over leading axes."""
+    return make("matmul", "matmul", ENGINE, src, weights, bias, dst, relu=relu)
+
+
+def pooling(
+    algorithm: str, src: Wanted, dst: Wanted, kernel: Pair, window: Window, *, training: bool
+) -> Primitive:
+    """Max or average pooling; training keeps a workspace for the gradient."""
+    strides, dilations, before, after = window
+    return make(
+        "pooling",
+        "pooling_forward",
+        *(ENGINE, way(training), _POOLING[algorithm], src, dst),
+        *(strides, kernel, dilations, before, after),
+    )
+
+
+def pooling_grad(
+    algorithm: str,
+    diff_src: Wanted,
+    diff_dst: Wanted,
+    kernel: Pair,
+    window: Window,
+    forward: Primitive,
+) -> Primitive:
+    """Gradient of a pooling; `forward` is the training primitive of the same layouts."""
+    strides, dilations, before, after = window
+    return make(
+        "pooling_grad",
+        "pooling_backward",
+        *(ENGINE, _POOLING[algorithm], diff_src, diff_dst),
+        *(strides, kernel, dilations, before, after, forward),
+    )
+
+
+def batch_norm(
+    src: Layout, dst: Layout, epsilon: float, *, training: bool, relu: bool = False
+) -> Primitive:
+    """Batch normalisation with scale and shift; training computes the statistics."""
+    flags = _SCALE_AND_SHIFT | (0 if training else _GIVEN_STATISTICS) | (_FUSE_RELU * relu)
+    arguments = (ENGINE, way(training), src, dst, epsilon, flags)
+    return make("batch_norm", "batch_normalization_forward", *arguments)
+
+
+def batch_norm_grad(
+    diff_src: Layout, diff_dst: Layout, src: Layout, epsilon: float, forward: Primitive, relu: bool
+) -> Primitive:
+    """Gradients of a batch normalisation by its input, scale and shift."""
+    flags = _SCALE_AND_SHIFT | (_FUSE_RELU * relu)
+    arguments = (ENGINE, BACKWARD, diff_src, diff_dst, src, epsilon, flags, forward)
+    return make("batch_norm_grad", "batch_normalization_backward", *arguments)
+
+
+def layer_norm(src: Layout, statistics: Layout, epsilon: float, *, training: bool) -> Primitive:
+    """Normalise over the last axis, with scale and shift; training gives the statistics."""
+    arguments = (ENGINE, way(training), src, src, statistics, epsilon, _SCALE_AND_SHIFT)
+    return make("layer_norm", "layer_normalization_forward", *arguments)
+
+
+def layer_norm_grad(
+    src: Layout, statistics: Layout, epsilon: float, forward: Primitive
+) -> Primitive:
+    """Gradients of a layer normalisation by its input, scale and shift."""
+    arguments = (ENGINE, BACKWARD, src, src, src, statistics, epsilon, _SCALE_AND_SHIFT, forward)
+    return make("layer_norm_grad", "layer_normalization_backward", *arguments)
+
+
+def eltwise(
+    algorithm: int, src: Layout, dst: Layout, alpha: float = 0.0, beta: float = 0.0
+) -> Primitive:
+    """Element by element function."""
+    arguments = (ENGINE, TRAINING, algorithm, src, dst, alpha, beta)
+    return make("eltwise", "eltwise_forward", *arguments)
+
+
+def eltwise_grad(
+    algorithm: int,
+    diff_src: Layout,
+    diff_dst: Layout,
+    data: Layout,
+    forward: Primitive,
+    alpha: float = 0.0,
+    beta: float = 0.0,
+) -> Primitive:
+    """Gradient of an element by element function; `data` is its output or its input."""
+    arguments = (ENGINE, algorithm, diff_src, diff_dst, data, alpha, beta, forward)
+    return make("eltwise_grad", "eltwise_backward", *arguments)
+
+
+def softmax(src: Layout, dst: Layout, axis: int) -> Primitive:
+    """Softmax along one axis."""
+    return make("softmax", "softmax_forward", ENGINE, INFERENCE, _SOFTMAX, src, dst, axis)
+
+
+def binary(
+    algorithm: int, first: Layout, second: Layout, dst: Layout, *, relu: bool = False
+) -> Primitive:
+    """Combine two arrays element by element."""
+    return make("binary", "binary", ENGINE, algorithm, first, second, dst, relu=relu)
+
+
+def reorder(src: Layout, dst: Layout) -> Primitive:
+    """Copy from one layout into another."""
+    return make("reorder", "reorder", src, ENGINE, dst, ENGINE, allow_reference=True)

@@ -1,0 +1,93 @@
+"""Recurrent layers: LSTM, GRU and RNN.
+
+Recurrent kernels all call themselves `ref`: they are loops around the library's matrix products,
+so here that name does not mean slow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .layout import Wanted
+from .operations import BACKWARD, ELTWISE, way
+from .primitive import ENGINE, Primitive, make
+
+_FORWARDS, _BACKWARDS = 1, 2  # directions: left to right, right to left
+_OVERWRITE = 1  # gradients of weights are written, not added to
+
+# Arguments of recurrent primitives; the others are those of `primitive`.
+SRC_LAYER, DST_LAYER, WEIGHTS_LAYER, WEIGHTS_ITER, BIAS = 1, 17, 33, 34, 41
+SRC_ITER, SRC_ITER_C, DST_ITER, DST_ITER_C = 2, 3, 18, 19
+DIFF_SRC_LAYER, DIFF_DST_LAYER, DIFF_DST_ITER, DIFF_DST_ITER_C = 129, 145, 146, 147
+DIFF_WEIGHTS_LAYER, DIFF_WEIGHTS_ITER, DIFF_BIAS = 161, 162, 169
+DIFF = 128  # from an argument to that of its gradient
+
+Layouts = Mapping[int, Wanted]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a recurrent layer computes at each step: "lstm", "gru" or "rnn"; and its direction."""
+
+    kind: str
+    reverse: bool = False
+    activation: str = "tanh"
+
+    @property
+    def gates(self) -> int:
+        """Number of gates."""
+        return {"lstm": 4, "gru": 3, "rnn": 1}[self.kind]
+
+    @property
+    def biases(self) -> int:
+        """Number of biases per hidden unit."""
+        return 1 if self.kind == "rnn" else 4
+
+    @property
+    def function(self) -> str:
+        """Name of the C function, without what all names have."""
+        return {"lstm": "lstm", "gru": "lbr_gru", "rnn": "vanilla_rnn"}[self.kind]
+
+    def arguments(self, layouts: Layouts, order: tuple[int, ...], flags: int) -> list[Any]:
+        """Return what the C function takes between the propagation and the hint."""
+        simple = self.kind == "rnn"
+        head = [ELTWISE[self.activation]] if simple else []
+        head.append(_BACKWARDS if self.reverse else _FORWARDS)
+        tail = [0.0, 0.0] if simple else []
+        return [*head, *(layouts.get(argument) for argument in order), flags, *tail]
+
+
+def _order(cell: Cell, backward: bool) -> tuple[int, ...]:
+    """Return the arguments in the order of the C functions; 0 stands for one never given."""
+    lstm = cell.kind == "lstm"
+    first = (SRC_LAYER, SRC_ITER, *((SRC_ITER_C,) if lstm else ()), WEIGHTS_LAYER, WEIGHTS_ITER)
+    first = (*first, *((0, 0) if lstm else ()), BIAS, DST_LAYER, DST_ITER)
+    first = (*first, *((DST_ITER_C,) if lstm else ()))
+    if not backward:
+        return first
+    second = (DIFF_SRC_LAYER, DIFF + SRC_ITER, *((DIFF + SRC_ITER_C,) if lstm else ()))
+    second = (*second, DIFF_WEIGHTS_LAYER, DIFF_WEIGHTS_ITER)
+    second = (*second, *((0, 0) if lstm else ()), DIFF_BIAS, DIFF_DST_LAYER, DIFF_DST_ITER)
+    return (*first, *second, *((DIFF_DST_ITER_C,) if lstm else ()))
+
+
+def recurrent(cell: Cell, layouts: Layouts, *, training: bool) -> Primitive:
+    """Recurrent layer forward; training keeps a workspace for the gradient."""
+    return make(
+        "recurrent",
+        f"{cell.function}_forward",
+        *(ENGINE, way(training), *cell.arguments(layouts, _order(cell, False), 0)),
+        allow_reference=True,
+    )
+
+
+def recurrent_grad(cell: Cell, layouts: Layouts, forward: Primitive) -> Primitive:
+    """Gradients of a recurrent layer; `forward` is the training primitive."""
+    return make(
+        "recurrent_grad",
+        f"{cell.function}_backward",
+        *(ENGINE, BACKWARD, *cell.arguments(layouts, _order(cell, True), _OVERWRITE), forward),
+        allow_reference=True,
+    )

@@ -1,0 +1,257 @@
+"""Where every value of a program lies: the tensors it is at hand in, one per layout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import dnnl
+from .blueprint import Buffer, Step, Tensor
+from .oplist import Op, OpList, Spec
+
+Dims = tuple[int, ...]
+
+
+class Tensors:
+    """The values of one compilation and the steps made so far.
+
+    Parameters
+    ----------
+    oplist : OpList
+        After the passes.
+    """
+
+    def __init__(self, oplist: OpList) -> None:
+        self.oplist = oplist
+        self.training = bool(oplist.gradients or oplist.updates)
+        self.steps: list[Step] = []
+        self.prologue: list[Step] = []
+        self._groups: dict[int, list[Tensor]] = {}
+        self._gradients: dict[int, list[str]] = {}
+        self._outputs: dict[int, int] = {}
+        self._position = 0
+        self._last_use: dict[int, int] = {}
+        self._consumers: dict[int, list[Op]] = {}
+        self._prepare()
+
+    def _prepare(self) -> None:
+        oplist = self.oplist
+        for index, (_, value) in enumerate(oplist.inputs):
+            self._source(value, Buffer(0, "input", index=index))
+        fixed = not self.training
+        for kind, pairs in (("parameter", oplist.parameters), ("buffer", oplist.buffers)):
+            for name, value in pairs:
+                self._source(value, Buffer(0, "bound", f"{kind}:{name}", constant=fixed))
+        for index, (_, value) in enumerate(oplist.constants):
+            self._source(value, Buffer(0, "constant", index=index, constant=True))
+        for name, value in oplist.gradients:
+            self._gradients.setdefault(value, []).append(f"gradient:{name}")
+        for index, (_, value) in enumerate(oplist.outputs):
+            self._outputs.setdefault(value, index)
+        roots: dict[int, int] = {}
+        for position, op in enumerate(oplist.ops):
+            if op.name == "reshape":  # same bytes, same life
+                roots[op.outputs[0]] = roots.get(op.inputs[0], op.inputs[0])
+            for value in op.inputs:
+                self._consumers.setdefault(value, []).append(op)
+                self._last_use[roots.get(value, value)] = position
+        for _, value in oplist.updates:
+            self._last_use[roots.get(value, value)] = len(oplist.ops)
+        for value, root in roots.items():
+            self._last_use[value] = self._last_use.get(root, -1)
+
+    def _source(self, value: int, buffer: Buffer) -> None:
+        spec = self.oplist.values[value]
+        buffer.nbytes = spec.nbytes
+        self._groups[value] = [Tensor(buffer, spec.shape, spec.dtype, plain_layout(spec))]
+
+    def spec(self, value: int) -> Spec:
+        """Return shape and dtype of a value."""
+        return self.oplist.values[value]
+
+    def shape(self, value: int) -> Dims:
+        """Return the shape of a value."""
+        return self.oplist.values[value].shape
+
+    def consumers(self, value: int) -> list[Op]:
+        """Return the operations that read a value."""
+        return self._consumers.get(value, [])
+
+    def is_used(self, value: int) -> bool:
+        """Return whether anything reads the value."""
+        return value in self._consumers or value in self._outputs or value in self._gradients
+
+    def layouts(self, value: int, dims: Dims | None = None) -> list[dnnl.Layout]:
+        """Return the layouts a value is at hand in, with these dims (default: its shape)."""
+        wanted = self.shape(value) if dims is None else dims
+        found = [
+            tensor.layout
+            for tensor in self._groups[value]
+            if tensor.layout is not None and tensor.layout.dims == wanted
+        ]
+        if not found and any(tensor.plain for tensor in self._groups[value]):
+            found.append(dnnl.plain(wanted))
+        return found
+
+    def layout_dims(self, value: int) -> list[Dims]:
+        """Return the shapes in which a value is at hand in a layout that is not plain."""
+        return [
+            tensor.layout.dims
+            for tensor in self._groups[value]
+            if tensor.layout is not None and not tensor.layout.plain
+        ]
+
+    # -- tensors -----------------------------------------------------------------------------
+
+    def tensors(self, value: int) -> list[Tensor]:
+        """Return the tensors a value is at hand in; empty if it is not written yet."""
+        return self._groups.get(value, [])
+
+    def hold(self, value: int, tensors: list[Tensor]) -> None:
+        """Let a value be at hand in these tensors."""
+        self._groups[value] = tensors
+
+    def alias(self, value: int, other: int) -> None:
+        """Let a value share the tensors of another (a reshape)."""
+        self._groups[value] = self._groups[other]
+
+    def fetch(self, value: int, layout: dnnl.Layout) -> Tensor:
+        """Return the value in this layout, reordering it if need be."""
+        group = self._groups[value]
+        for tensor in group:
+            if tensor.layout == layout:
+                return tensor
+        chain = self._route(value, layout)
+        tensor = chain[0]
+        for target in chain[1:]:
+            if isinstance(target, Tensor):
+                tensor = target
+                continue
+            made = self._new(value, target, tensor.dtype)
+            self.reorder(tensor, made)
+            group.append(made)
+            tensor = made
+        if tensor.layout != layout or tensor not in group:
+            tensor = Tensor(tensor.buffer, layout.dims, tensor.dtype, layout)
+            group.append(tensor)
+        return tensor
+
+    def _route(self, value: int, layout: dnnl.Layout) -> list[Any]:
+        """Return the start tensor and the layouts to pass through on the way to `layout`."""
+        group = self._groups[value]
+        same = [tensor for tensor in group if tensor.layout and tensor.layout.dims == layout.dims]
+        if same:
+            return [same[0], layout]
+        for tensor in group:
+            if tensor.plain:
+                start = Tensor(tensor.buffer, layout.dims, tensor.dtype, dnnl.plain(layout.dims))
+                return [start] if layout.plain else [start, layout]
+        tensor = group[0]
+        middle = dnnl.plain(tensor.layout.dims if tensor.layout else tensor.shape)
+        if layout.plain:
+            return [tensor, middle]
+        return [tensor, middle, layout]
+
+    def fetch_raw(self, value: int, layout: dnnl.Layout) -> Tensor:
+        """Return the opaque bytes a forward kernel wrote, seen as `layout`; never reordered."""
+        group = self._groups[value]
+        found = next((tensor for tensor in group if tensor.layout == layout), None)
+        if found is not None:
+            return found
+        if group[0].layout is not None or group[0].buffer.nbytes != layout.nbytes:
+            raise dnnl.RefusedError(f"workspace: must be of {layout}; got another kernel's.")
+        return Tensor(group[0].buffer, layout.dims, layout.dtype, layout)
+
+    def plain(self, value: int) -> Tensor:
+        """Return the value in the plain layout, with its own shape."""
+        spec = self.spec(value)
+        for tensor in self._groups[value]:
+            if tensor.plain:
+                if tensor.shape == spec.shape:
+                    return tensor
+                return Tensor(tensor.buffer, spec.shape, spec.dtype, plain_layout(spec))
+        found = self.fetch(value, dnnl.plain(self._groups[value][0].shape))
+        return Tensor(found.buffer, spec.shape, spec.dtype, plain_layout(spec))
+
+    def define(
+        self, value: int, layout: dnnl.Layout | None = None, *, over: Tensor | None = None
+    ) -> Tensor:
+        """Return the tensor a value is to be written to.
+
+        `over` names a tensor whose memory may be written over if nothing reads it any more.
+        """
+        spec = self.spec(value)
+        dtype = spec.dtype if layout is None else layout.dtype
+        tensor = self._new(value, layout or plain_layout(spec), dtype, over)
+        self._groups.setdefault(value, []).append(tensor)
+        return tensor
+
+    def temporary(self, like: Tensor) -> Tensor:
+        """Return memory of a tensor's size that a step may use while it runs."""
+        return Tensor(Buffer(like.buffer.nbytes), like.shape, like.dtype, like.layout)
+
+    def _new(
+        self, value: int, layout: dnnl.Layout | None, dtype: str, over: Tensor | None = None
+    ) -> Tensor:
+        spec = self.spec(value)
+        is_plain = layout is None or layout.plain
+        shape = spec.shape if layout is None or (is_plain and not spec.shape) else layout.dims
+        nbytes = spec.nbytes if layout is None else layout.nbytes
+        if is_plain and dtype == spec.dtype:
+            for key in self._gradients.get(value, ()):
+                if not any(tensor.buffer.key == key for tensor in self._groups.get(value, ())):
+                    return Tensor(Buffer(nbytes, "bound", key), shape, dtype, layout)
+            if value in self._outputs:
+                index = self._outputs[value]
+                taken = any(t.buffer.kind == "output" for t in self._groups.get(value, ()))
+                if not taken:
+                    return Tensor(Buffer(nbytes, "output", index=index), shape, dtype, layout)
+        if over is not None and self._dies_now(over) and over.buffer.nbytes >= nbytes:
+            return Tensor(over.buffer, shape, dtype, layout)
+        return Tensor(Buffer(nbytes), shape, dtype, layout)
+
+    def _dies_now(self, tensor: Tensor) -> bool:
+        if tensor.buffer.kind != "arena":
+            return False
+        for value, group in self._groups.items():
+            if not any(other.buffer is tensor.buffer for other in group):
+                continue
+            if value in self._outputs or value in self._gradients:
+                return False
+            if self._last_use.get(value, -1) > self._position:
+                return False
+        return True
+
+    # -- steps -------------------------------------------------------------------------------
+
+    def reorder(self, source: Tensor, target: Tensor) -> None:
+        """Add the step that copies a tensor into another layout."""
+        if source.layout is None or target.layout is None:
+            raise dnnl.RefusedError(f"reorder: must be of float32 values; got {source.dtype}.")
+        primitive = dnnl.reorder(source.layout, target.layout)
+        step = Step("reorder", "", [source], [target], primitive)
+        step.arguments = [(dnnl.SRC, source), (dnnl.DST, target)]
+        self.add(step)
+
+    def add(self, step: Step) -> None:
+        """Add a step, to those that run once if nothing it reads ever changes."""
+        fixed = (
+            not self.training
+            and step.name != "dropout"
+            and bool(step.reads)
+            and all(tensor.buffer.constant for tensor in step.reads)
+        ) or (step.name == "reorder" and step.reads[0].buffer.constant)
+        if fixed:
+            for tensor in step.writes:
+                if tensor.buffer.kind == "arena":
+                    tensor.buffer.kind = "kept"
+                tensor.buffer.constant = True
+            self.prologue.append(step)
+        else:
+            self.steps.append(step)
+
+
+def plain_layout(spec: Spec) -> dnnl.Layout | None:
+    """Return the layout of a value as it comes; None where no kernel reads it."""
+    if spec.dtype != "float32" or spec.size == 0 or len(spec.shape) > 6:
+        return None
+    return dnnl.plain(spec.shape)
