@@ -59,7 +59,7 @@ python_fits() {
 }
 
 find_python() {
-  local name
+  local name found=""
   if [[ -n "${SANDBOX_PYTHON:-}" ]]; then
     python_fits "$SANDBOX_PYTHON" ||
       die "SANDBOX_PYTHON must be a Python 3.11 to 3.13; got $SANDBOX_PYTHON."
@@ -67,12 +67,14 @@ find_python() {
     return
   fi
   for name in python3.13 python3.12 python3.11 python3 python; do
-    if command -v "$name" >/dev/null && python_fits "$name"; then
+    if ! command -v "$name" >/dev/null; then continue; fi
+    if python_fits "$name"; then
       command -v "$name"
       return
     fi
+    found="${found:+$found, }$("$name" --version 2>&1 | head -n 1)"
   done
-  die "Python 3.11, 3.12 or 3.13 is needed and none is on the PATH." \
+  die "Python 3.11, 3.12 or 3.13 is needed; on the PATH: ${found:-none}." \
     "Debian, Ubuntu:  sudo apt-get install python3 python3-venv" \
     "Fedora:          sudo dnf install python3.13" \
     "macOS:           brew install python@3.13" \

@@ -43,7 +43,20 @@ def bare_path(folder: Path) -> str:
     """Give a PATH with the tools the script needs and no Python."""
     tools = folder / "tools"
     tools.mkdir()
-    for name in ("bash", "env", "id", "cat", "cut", "awk", "df", "dirname", "mkdir", "rm", "uname"):
+    for name in (
+        "bash",
+        "env",
+        "head",
+        "id",
+        "cat",
+        "cut",
+        "awk",
+        "df",
+        "dirname",
+        "mkdir",
+        "rm",
+        "uname",
+    ):
         for place in ("/usr/bin", "/bin"):
             if Path(place, name).exists():
                 (tools / name).symlink_to(Path(place, name))
@@ -72,8 +85,18 @@ def test_without_a_python_the_advice_names_the_packages(tmp_path):
     script = checkout(tmp_path / "copy")
     answer = start("doctor", script=script, PATH=bare_path(tmp_path), SANDBOX_PYTHON="")
     assert answer.returncode == 2
-    assert "Python 3.11, 3.12 or 3.13 is needed" in answer.stderr
+    assert "Python 3.11, 3.12 or 3.13 is needed; on the PATH: none." in answer.stderr
     assert "apt-get install python3 python3-venv" in answer.stderr
+
+
+def test_a_python_that_is_too_old_is_named_with_the_cures(tmp_path):
+    script = checkout(tmp_path / "copy")
+    fake(tmp_path / "bin", "python3", '[[ "$1" == --version ]] && echo "Python 3.9.2" || exit 1')
+    path = f"{tmp_path / 'bin'}:{bare_path(tmp_path)}"
+    answer = start("doctor", script=script, PATH=path, SANDBOX_PYTHON="")
+    assert answer.returncode == 2
+    assert "3.13 is needed; on the PATH: Python 3.9.2." in answer.stderr
+    assert "SANDBOX_PYTHON=/path/to/python3" in answer.stderr
 
 
 def test_a_named_python_that_does_not_fit_is_refused_by_name(tmp_path):
@@ -84,7 +107,15 @@ def test_a_named_python_that_does_not_fit_is_refused_by_name(tmp_path):
     assert "SANDBOX_PYTHON must be a Python 3.11 to 3.13" in answer.stderr
 
 
-def test_debians_missing_venv_module_is_named_with_the_command(tmp_path):
+@pytest.mark.parametrize(
+    ("user", "options", "advice"),
+    [
+        ("1000", [], "sudo apt-get install python3.11-venv"),
+        ("0", ["--offline"], "sudo apt-get install python3.11-venv"),
+        ("0", [], "apt-get install python3.11-venv failed"),  # tried, and the mirror is away
+    ],
+)
+def test_debians_missing_venv_module_is_named_with_the_command(tmp_path, user, options, advice):
     script = checkout(tmp_path / "copy")
     path = bare_path(tmp_path)
     fake(
@@ -92,10 +123,12 @@ def test_debians_missing_venv_module_is_named_with_the_command(tmp_path):
         "python3",
         'case "$2" in *ensurepip*) exit 1 ;; *print*) echo 3.11 ;; *) exit 0 ;; esac',
     )
-    fake(tmp_path / "bin", "id", "echo 1000")
-    answer = start("doctor", script=script, PATH=f"{tmp_path / 'bin'}:{path}", SANDBOX_PYTHON="")
+    fake(tmp_path / "bin", "id", f"echo {user}")
+    fake(tmp_path / "bin", "apt-get", "exit 100")
+    path = f"{tmp_path / 'bin'}:{path}"
+    answer = start("doctor", *options, script=script, PATH=path, SANDBOX_PYTHON="")
     assert answer.returncode == 2
-    assert "sudo apt-get install python3.11-venv" in answer.stderr
+    assert advice in answer.stderr
 
 
 def test_a_foreign_folder_called_venv_is_not_removed(tmp_path):
