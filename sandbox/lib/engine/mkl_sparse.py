@@ -44,7 +44,7 @@ def available() -> bool:
 def product(starts: Array, columns: Array, values: Array, dense: Array, out: Array) -> None:
     """Write the product of a sparse matrix and a dense one into `out`.
 
-    Each row of the result adds up its terms in the order in which they are listed.
+    In which order a row's terms are added depends on the processor, not on the run.
 
     Parameters
     ----------
