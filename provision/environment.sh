@@ -14,7 +14,7 @@ venv="$root/venv"
 
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --no-cache-dir --no-compile \
-  --disable-pip-version-check --require-hashes -r "$lock"
+  --retries 10 --timeout 60 --disable-pip-version-check --require-hashes -r "$lock"
 "$venv/bin/python" -B "$here/trim.py" "$venv" ${lean:+"$lean"}
 
 # The sandbox itself is not installed: the environment looks into its folder.

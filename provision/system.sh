@@ -3,8 +3,9 @@
 set -eu
 
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -q
-apt-get install -q -y --no-install-recommends \
+apt() { apt-get -q -o Acquire::Retries=5 "$@"; } # mirrors stumble
+apt update
+apt install -y --no-install-recommends \
   ca-certificates \
   libgomp1 \
   libnss-wrapper \
@@ -13,5 +14,5 @@ apt-get install -q -y --no-install-recommends \
   python3-venv \
   tini \
   util-linux
-apt-get clean
+apt clean
 rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log /var/cache/ldconfig/aux-cache
