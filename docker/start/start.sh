@@ -95,8 +95,8 @@ complete_names() {
 settle_home() {
   export HOME="$home" USER=jovyan LOGNAME=jovyan SANDBOX_HOME="$work"
   if [[ ! -w "$HOME" || ! -w "$HOME/.local" ]]; then
-    HOME="$(mktemp -d /tmp/home.XXXXXX)"
-    export HOME
+    HOME="/tmp/home-$(id -u)" # the same one after docker restart
+    [[ -d "$HOME" ]] || mkdir -m 0700 "$HOME"
   fi
   if [[ ! -w "$work" ]]; then
     note "$work cannot be written by uid $(id -u); it belongs to uid $(stat -c %u "$work"). Notebooks are kept in $HOME and lost with the container."
