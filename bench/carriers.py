@@ -25,7 +25,7 @@ def main(arguments, report):
     parser.add_argument("--own-base", action="store_true", help="see: sandbox docker build --help")
     parser.add_argument("--extra-ca", type=Path, action="append", default=[])
     parser.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="where there is room")
-    parser.add_argument("--skip", default="", help="of efi, packer; separated by commas")
+    parser.add_argument("--skip", default="", help="of efi, cloud, packer; separated by commas")
     asked = parser.parse_args(arguments)
     if os.geteuid() != 0:
         raise harness.RefusedError("carriers are built as root (owners of files): use sudo.")
@@ -68,6 +68,8 @@ def measure(asked: argparse.Namespace, folder: Path, report: harness.Report) -> 
     if "efi" not in skip:
         boot(report, vmdk, folder / "efi", "EFI, SATA and E1000, from VMDK", hardware="virtualbox",
              efi=True)  # fmt: skip
+    if "cloud" not in skip:
+        cloud(report, asked, folder)
     if "packer" not in skip:
         packer(report, made[0], folder)
 
@@ -89,6 +91,30 @@ def boot(report: harness.Report, disk: Path, folder: Path, what: str, **options:
             "print(net(np.zeros((2, 1, 28, 28), 'f4')).shape, engine.is_native())"
         )
         report(f"{what}: a kernel says {compute(machine.port, token, code, timeout=600).strip()}")
+    finally:
+        machine.stop()
+
+
+def cloud(report: harness.Report, asked: argparse.Namespace, folder: Path) -> None:
+    """Boot the disk for `ami upload` with a key pair handed over as a cloud does it."""
+    from sandbox.cli.carriers import vm
+    from tests.vm.machine import Machine
+
+    (disk,) = vm.build(
+        folder / "cloud", formats=("raw",), size_gb=8, image=asked.image, cloud=True,
+        extra_ca=asked.extra_ca,
+    )  # fmt: skip
+    place = folder / "instance"
+    place.mkdir()
+    machine = Machine(disk, place, cloud=True)
+    try:
+        report.value("disk for AWS: SSH with the key pair", machine.wait_for_ssh(), "s")
+        ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8888/api').status)"
+        seconds = machine.wait(
+            lambda: machine.ssh(f'python3 -c "{ask}"').stdout == "200\n", "Jupyter answers inside"
+        )
+        report.value("disk for AWS: Jupyter", seconds, "s")
+        report(f"disk for AWS: sudo sandbox-url says {machine.ssh('sudo sandbox-url').stdout[:32]}")
     finally:
         machine.stop()
 

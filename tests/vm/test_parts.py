@@ -125,7 +125,9 @@ class TestSeal:
 
 
 class TestFirstBoot:
-    def test_secrets_differ_from_machine_to_machine_and_stay(self, tmp_path):
+    @pytest.mark.vm
+    def test_secrets_differ_from_machine_to_machine_and_stay(self, kit, tmp_path):
+        assert "ssh" in kit.programs  # whose package has ssh-keygen
         tokens = []
         for name in ("one", "two"):
             root = tmp_path / name
@@ -151,14 +153,19 @@ class TestErrors:
         with pytest.raises(CommandError, match="must be of raw, qcow2, ova; got vdi"):
             vm.build(tmp_path, formats=("vdi",))
 
+    @pytest.mark.parametrize("size", [1.9, 2001, float("nan")])
+    def test_a_size_that_holds_nothing_is_refused(self, tmp_path, size):
+        with pytest.raises(CommandError, match="must be 2 to 2000 GB"):
+            vm.build(tmp_path, formats=("ova",), size_gb=size)
+
     def test_missing_programs_are_named_by_their_packages(self, monkeypatch):
-        monkeypatch.setattr(disk.shutil, "which", lambda name: None)
+        monkeypatch.setattr(disk.shutil, "which", lambda name, path: None)
         with pytest.raises(CommandError, match="e2fsprogs") as caught:
             disk.need_programs()
         assert "apt-get install" in caught.value.cure
 
     def test_without_root_nothing_begins(self, monkeypatch, tmp_path):
-        monkeypatch.setattr(disk.shutil, "which", lambda name: "/bin/true")
+        monkeypatch.setattr(disk.shutil, "which", lambda name, path: "/bin/true")
         monkeypatch.setattr(disk.os, "geteuid", lambda: 1000)
         with pytest.raises(CommandError, match="needs root"):
             vm.build(tmp_path / "new", formats=("ova",))

@@ -141,14 +141,15 @@ def launch(
                     "this account has no sandbox image in this region.",
                     "packer build ami/current, sandbox ami upload, or --image AMI.",
                 )
-            image = str(images[0]["ImageId"])
+            chosen = images[0]
         else:
-            client.describe_images(ImageIds=[image])
+            (chosen,) = client.describe_images(ImageIds=[image])["Images"]
+        image, root = str(chosen["ImageId"]), str(chosen["RootDeviceName"])
         group = _security_group(client, cidr, subnet)
         instance = ""
         try:
             instance = _run_instance(
-                client, image, key_name, group, instance_type, disk_gb, subnet, script
+                client, image, root, key_name, group, instance_type, disk_gb, subnet, script
             )
             client.get_waiter("instance_running").wait(InstanceIds=[instance])
             facts = _describe(client, instance)
@@ -161,7 +162,7 @@ def launch(
     host = facts.get("PublicDnsName") or facts.get("PublicIpAddress") or facts["PrivateIpAddress"]
     print(
         f"{instance} runs {image}\n\n"
-        f"1. Tunnel:   ssh -i KEY -L 8888:127.0.0.1:8888 admin@{host}\n"
+        f"1. Tunnel:   ssh -i KEY -L 8888:127.0.0.1:8888 admin@{host}   (Ubuntu: ubuntu@)\n"
         "2. Address:  sudo sandbox-url      (there; the token is in it)\n"
         f"Stop paying: sandbox ami terminate {instance}"
     )
@@ -201,6 +202,7 @@ def _security_group(client: Any, cidr: str, subnet: str | None) -> str:
 def _run_instance(
     client: Any,
     image: str,
+    root: str,
     key_name: str,
     group: str,
     instance_type: str,
@@ -223,7 +225,7 @@ def _run_instance(
         MetadataOptions={"HttpTokens": "required", "HttpEndpoint": "enabled"},
         BlockDeviceMappings=[
             {
-                "DeviceName": ROOT_DEVICE,
+                "DeviceName": root,
                 "Ebs": {
                     "VolumeSize": disk_gb,
                     "VolumeType": "gp3",

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import CommandError
 from ..places import ROOT
-from .daemon import connect, need_disk, need_image
+from .daemon import connect, make_folder, need_disk, need_image
 
 LAUNCHER = "run-bigdl-docker.sh"
 IMAGE_FILE = "bigdl-sandbox.tar.gz"
@@ -38,7 +38,7 @@ def bundle(target: Path, *, image: str, data: Path | None = None, level: int = 1
     found = need_image(client, image, pull=False)
     if target.exists():
         raise CommandError(f"{target} is there already.", "Name a folder that is not there yet.")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     need_disk(target.parent, found.attrs["Size"] * 0.8, "the bundle")
     half = target.with_name(f".{target.name}.half")
     shutil.rmtree(half, ignore_errors=True)

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
-from .daemon import IMAGE
+from ..errors import CommandError
+from .daemon import IMAGE, explain
 
 Tag = Annotated[str, typer.Option("--tag", "-t", help="Name of the image.")]
 Image = Annotated[str, typer.Option(help="The image to use.")]
 
+
+class Verbs(typer.core.TyperGroup):
+    """A group of verbs; what Docker refuses becomes an error of the user's, in its own words."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if type(error).__module__.startswith(("docker.errors", "requests.exceptions")):
+                raise CommandError(f"Docker refused: {explain(error)}") from None
+            raise
+
+
 STYLE = {
+    "cls": Verbs,
     "no_args_is_help": True,
     "rich_markup_mode": None,
     "context_settings": {"help_option_names": ["--help", "-h"]},
@@ -173,6 +190,9 @@ def build_machine(
     from_image: Annotated[
         str | None, typer.Option(help="Take the environment out of this Docker image: faster.")
     ] = None,
+    cloud: Annotated[
+        bool, typer.Option("--cloud", help="For ami upload: SSH only, with your AWS key pair.")
+    ] = False,
     lean: Annotated[
         bool, typer.Option("--lean", help="Without Spark and large packages: to try booting.")
     ] = False,
@@ -189,6 +209,7 @@ def build_machine(
         size_gb=size,
         image=from_image,
         lean=lean,
+        cloud=cloud,
         extra_ca=extra_ca,
     )
 
@@ -246,7 +267,7 @@ def terminate(
 
 @ami_app.command()
 def upload(
-    disk: Annotated[Path, typer.Argument(help="A raw disk: sandbox vm build --format raw")],
+    disk: Annotated[Path, typer.Argument(help="A raw disk: sandbox vm build --cloud --format raw")],
     region: Region = None,
     name: Annotated[str | None, typer.Option(help="The image's name.")] = None,
 ) -> None:

@@ -9,6 +9,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CommandError
@@ -69,12 +70,13 @@ def need_image(client: DockerClient, name: str, *, pull: bool = True) -> Any:
         return client.images.get(name)
     except ImageNotFound:
         pass
+    except APIError as error:
+        raise CommandError(f"{name!r} names no image: {explain(error)}") from None
     cure = "sandbox docker build   makes it; docker load -i FILE   takes it from a bundle."
     if pull and "/" in name:
         print(f"{name} is not here; asking its registry for it ...", flush=True)
-        repository, _, tag = name.rpartition(":")
         try:
-            return client.images.pull(repository, tag) if repository else client.images.pull(name)
+            return client.images.pull(name)
         except (APIError, ImageNotFound) as error:
             raise CommandError(f"{name} cannot be had: {explain(error)}", cure) from None
     raise CommandError(f"there is no image {name} here.", cure)
@@ -145,6 +147,18 @@ def wait_healthy(container: Any, port: int, *, patience_s: float = 120) -> float
             )
             raise CommandError(f"the container {what}. Its last lines:\n{lines}", "See above.")
         time.sleep(0.25)
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder that a command writes into, if it is not there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(
+            f"{path} cannot be made a folder: {error.strerror}.", "Name one that you may write."
+        ) from None
+    if not os.access(path, os.W_OK):
+        raise CommandError(f"{path} cannot be written.", "Name a folder of yours.")
 
 
 def need_disk(folder: str | os.PathLike[str], wanted_bytes: float, what: str) -> None:

@@ -31,9 +31,17 @@ PROGRAMS = {
 }
 
 
+def search_path() -> str:
+    """Give where programs lie: some accounts' PATH lacks what only root runs."""
+    return os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+
+
 def need_programs() -> None:
     """Refuse to begin without root or without a program, naming its Debian package."""
-    missing = sorted(package for name, package in PROGRAMS.items() if shutil.which(name) is None)
+    path = search_path()
+    missing = sorted(
+        package for name, package in PROGRAMS.items() if shutil.which(name, path=path) is None
+    )
     if missing:
         raise CommandError(
             f"building a disk needs {', '.join(missing)}.",
@@ -43,22 +51,35 @@ def need_programs() -> None:
         raise CommandError("building a disk needs root (owners of files).", "Use sudo.")
 
 
-def call(*command: str | Path, stdin: str | None = None) -> str:
-    """Run a program; its complaint becomes the error."""
+def check_size(size_gb: float) -> None:
+    """Refuse a size that holds no system, or that a DOS partition table cannot tell."""
+    if not 2 <= size_gb <= 2000:
+        raise CommandError(f"--size must be 2 to 2000 GB; got {size_gb:g}.")
+
+
+def call(*command: str | Path, stdin: str | None = None, name: str = "") -> str:
+    """Run a program; its complaint becomes the error, under the name of the program."""
     answer = subprocess.run(
-        [str(word) for word in command], input=stdin, capture_output=True, text=True, check=False
+        [str(word) for word in command],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": search_path()},
     )
     if answer.returncode:
         said = (answer.stderr or answer.stdout).strip()[-1500:]
-        raise CommandError(f"{command[0]} failed ({answer.returncode}): {said}")
+        cure = "Behind a proxy that re-signs TLS? Add --extra-ca FILE."
+        raise CommandError(
+            f"{name or command[0]} failed ({answer.returncode}): {said}",
+            cure if "CERTIFICATE_VERIFY_FAILED" in said else "",
+        )
     return answer.stdout
 
 
 def make(system: Path, target: Path, *, size_gb: float) -> Path:
     """Write the raw disk of a system; the file is sparse."""
     size = int(size_gb * 1e9) // (1 << 20) * (1 << 20)
-    if size < ROOT_START * SECTOR + (1 << 30):
-        raise CommandError(f"--size must be 2 GB at least; got {size_gb:g}.")
     used = int(call("du", "-sxm", system).split()[0])
     if used * 1.1 * (1 << 20) > size - ROOT_START * SECTOR:
         raise CommandError(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CommandError
 from ..places import ROOT
 from .daemon import connect, explain, need_disk
+from .disk import search_path
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -36,9 +37,9 @@ MMDEBSTRAP = (
     *OWN_MOUNTS,
     "mmdebstrap",
     "--variant=minbase",
-    "--include=ca-certificates",
+    '--aptopt=Acquire::Retries "5"',
+    '--aptopt=Acquire::Languages "none"',
     *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale", "info")),
-    "bookworm",
 )
 
 
@@ -120,6 +121,18 @@ def version() -> str:
         return metadata.version("bigdl-sandbox")
 
 
+def bootstrap(packages: list[str], target: Path) -> None:
+    """Make a small Debian system with these packages, in a folder or a tar."""
+    words = [*MMDEBSTRAP, f"--include={','.join(packages)}", "bookworm", str(target)]
+    environment = {**os.environ, "PATH": search_path()}
+    answer = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+    if answer.returncode:
+        raise CommandError(
+            f"mmdebstrap failed:\n{answer.stderr[-1500:]}",
+            "Is there a network? On Ubuntu: apt-get install debian-archive-keyring",
+        )
+
+
 def make_base(client: DockerClient) -> str:
     """Make the base image from the Debian mirror, for places without a registry."""
     if shutil.which("mmdebstrap") is None or (hasattr(os, "geteuid") and os.geteuid() != 0):
@@ -130,13 +143,7 @@ def make_base(client: DockerClient) -> str:
     print("Making the base image from the Debian mirror ...", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         tar = Path(folder) / "base.tar"
-        answer = subprocess.run(
-            [*MMDEBSTRAP, str(tar)], capture_output=True, text=True, check=False
-        )
-        if answer.returncode:
-            raise CommandError(
-                f"mmdebstrap failed:\n{answer.stderr[-1500:]}", "Is there a network?"
-            )
+        bootstrap(["ca-certificates"], tar)
         repository, tag = MADE_BASE.split(":")
         client.api.import_image_from_file(str(tar), repository=repository, tag=tag)
     return MADE_BASE
@@ -178,7 +185,7 @@ def build(
             client.images.get(base)
         except ImageNotFound:
             try:
-                client.images.pull(*base.split(":", 1) if "@" not in base else (base,))
+                client.images.pull(base)
             except (APIError, ImageNotFound) as error:
                 raise CommandError(
                     f"the base image {base} cannot be pulled: {explain(error)}",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CommandError
-from .daemon import connect, explain, need_image
+from .daemon import connect, explain, make_folder, need_image
 
 REPOSITORY = re.compile(r"[a-z0-9][a-z0-9._:/-]*[a-z0-9]")
 MANIFEST = "/opt/sandbox/manifest.json"
@@ -135,7 +135,7 @@ def publish(
         reference=names[0],
         size_bytes=found.attrs["Size"],
     )
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     (output / "release-notes.md").write_text(text)
     (output / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     print(f"{'published' if push else 'would publish (dry run; --push does it)'}: {found.id}")

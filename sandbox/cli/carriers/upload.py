@@ -76,13 +76,17 @@ def upload(disk: Path, *, region: str | None, name: str, version: str) -> str:
 def check(disk: Path) -> None:
     """Refuse what is no raw bootable disk."""
     if not disk.is_file():
-        raise CommandError(f"{disk} is no file.", "sandbox vm build --format raw   makes one.")
+        raise CommandError(
+            f"{disk} is no file.", "sandbox vm build --cloud --format raw   makes one."
+        )
     with disk.open("rb") as file:
         head = file.read(512)
     if head[:4] == b"QFI\xfb" or head[:4] == b"KDMV":
         raise CommandError(f"{disk} is not raw.", f"qemu-img convert -O raw {disk} disk.raw")
     if head[510:512] != b"\x55\xaa":
-        raise CommandError(f"{disk} has no partition table.", "sandbox vm build --format raw")
+        raise CommandError(
+            f"{disk} has no partition table.", "sandbox vm build --cloud --format raw"
+        )
 
 
 def _put_blocks(ebs: Any, snapshot: str, disk: Path) -> tuple[int, str]:

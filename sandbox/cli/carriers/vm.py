@@ -14,15 +14,15 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
 from ..errors import CommandError
 from ..places import ROOT
 from . import disk, ova
-from .daemon import connect, need_disk, need_image
-from .image import OWN_MOUNTS, context_files, version
+from .daemon import connect, make_folder, need_disk, need_image
+from .image import OWN_MOUNTS, bootstrap, context_files, version
 
 FORMATS = ("raw", "qcow2", "ova")
 PACKAGES = (
@@ -32,6 +32,18 @@ PACKAGES = (
 )
 # The cloud kernel knows no AHCI and no E1000, which VirtualBox and VMware offer.
 KERNEL = "linux-image-amd64"
+# What brings the key pair of AWS into a machine, with the account that Debian's own images have.
+CLOUD = """datasource_list: [Ec2, NoCloud, None]
+network: {config: disabled}
+ssh_deletekeys: false
+system_info:
+  distro: debian
+  default_user:
+    name: admin
+    lock_passwd: true
+    shell: /bin/bash
+    sudo: ["ALL=(ALL) NOPASSWD:ALL"]
+"""
 NETWORK = "[Match]\nName=en* eth*\n\n[Network]\nDHCP=yes\n"
 NEEDED_BYTES = 14e9
 MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "fstrim.timer")
@@ -44,10 +56,12 @@ def build(
     size_gb: float = 16,
     image: str | None = None,
     lean: bool = False,
+    cloud: bool = False,
     extra_ca: list[Path] | None = None,
-    work: Path | None = None,
 ) -> list[Path]:
     """Build the disk in the formats asked for; give the files.
+
+    A disk for a `cloud` is reached through SSH only, by the key pair that the cloud hands to it.
 
     Raises
     ------
@@ -59,33 +73,29 @@ def build(
         raise CommandError(
             f"--format must be of {', '.join(FORMATS)}; got {', '.join(sorted(unknown)) or 'none'}."
         )
+    disk.check_size(size_gb)
     disk.need_programs()
     source = need_image(connect(), image, pull=False) if image else None
-    target.mkdir(parents=True, exist_ok=True)
+    make_folder(target)
     need_disk(target, NEEDED_BYTES / (3 if lean else 1), "building the machine")
-    with tempfile.TemporaryDirectory(prefix="sandbox-vm-", dir=work or target) as name:
+    with tempfile.TemporaryDirectory(prefix="sandbox-vm-", dir=target) as name:
         folder = Path(name)
         folder.chmod(0o755)
-        raw = make_disk(folder, source=source, size_gb=size_gb, lean=lean, extra_ca=extra_ca or [])
+        system = folder / "system"
+        with step("Debian"):
+            packages = [KERNEL, *PACKAGES.split(), *(["cloud-init"] if cloud else [])]
+            bootstrap(packages, system)
+        with step("sandbox from the image" if source else "sandbox"):
+            if source is not None:
+                take_environment(source, system)
+            put_sandbox(system)
+            if cloud:
+                (system / "etc/cloud/cloud.cfg.d/90-bigdl-sandbox.cfg").write_text(CLOUD)
+            provision(system, kind="ami" if cloud else "vm", lean=lean, extra_ca=extra_ca or [])
+        with step("disk"):
+            raw = disk.make(system, folder / "sandbox.raw", size_gb=size_gb)
+            shutil.rmtree(system)
         return write_formats(raw, target, formats)
-
-
-def make_disk(
-    folder: Path, *, source: Any, size_gb: float, lean: bool, extra_ca: list[Path]
-) -> Path:
-    """Make the system in a folder and its raw disk beside it."""
-    system = folder / "system"
-    with step("Debian"):
-        bootstrap(system)
-    with step("sandbox from the image" if source else "sandbox"):
-        if source is not None:
-            take_environment(source, system)
-        put_sandbox(system)
-        provision(system, lean=lean, extra_ca=extra_ca)
-    with step("disk"):
-        raw = disk.make(system, folder / "sandbox.raw", size_gb=size_gb)
-        shutil.rmtree(system)
-    return raw
 
 
 def write_formats(raw: Path, target: Path, formats: tuple[str, ...]) -> list[Path]:
@@ -125,20 +135,6 @@ def step(name: str) -> Iterator[None]:
     print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
 
 
-def bootstrap(system: Path) -> None:
-    """Make a Debian system in a folder."""
-    disk.call(
-        *OWN_MOUNTS,
-        "mmdebstrap",
-        "--variant=minbase",
-        f"--include={','.join([KERNEL, *PACKAGES.split()])}",
-        *(f"--dpkgopt=path-exclude=/usr/share/{n}/*" for n in ("doc", "man", "locale", "info")),
-        "--aptopt=Acquire::Languages none",
-        "bookworm",
-        system,
-    )
-
-
 def take_environment(image: Any, system: Path) -> None:
     """Copy /opt/sandbox out of a Docker image, which has the same Debian and Python."""
     container = image.client.containers.create(image.id)
@@ -148,9 +144,10 @@ def take_environment(image: Any, system: Path) -> None:
             ["tar", "-x", "-C", str(system / "opt")], stdin=subprocess.PIPE
         ) as unpack:
             pipe = cast("IO[bytes]", unpack.stdin)
-            for chunk in stream:
-                pipe.write(chunk)
-            pipe.close()
+            with suppress(BrokenPipeError):  # tar has ended; its status tells
+                for chunk in stream:
+                    pipe.write(chunk)
+                pipe.close()
         if unpack.returncode:
             raise CommandError("the environment could not be copied out of the image.")
     finally:
@@ -170,14 +167,14 @@ def put_sandbox(system: Path) -> None:
         place.chmod(0o755 if os.access(file, os.X_OK) else 0o644)
 
 
-def provision(system: Path, *, lean: bool = False, extra_ca: list[Path] | None = None) -> None:
+def provision(system: Path, *, kind: str, lean: bool, extra_ca: list[Path]) -> None:
     """Run the provisioning scripts in a system, then seal it."""
     (system / "etc/hostname").write_text("sandbox\n")
     (system / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 sandbox\n")
     network = system / "etc/systemd/network/20-dhcp.network"
     network.parent.mkdir(parents=True, exist_ok=True)
     network.write_text(NETWORK)
-    for file in extra_ca or []:
+    for file in extra_ca:
         shutil.copy(file, system / "usr/local/share/ca-certificates" / f"{file.stem}.crt")
     if extra_ca:
         chroot(system, "update-ca-certificates")
@@ -185,7 +182,7 @@ def provision(system: Path, *, lean: bool = False, extra_ca: list[Path] | None =
     resolv.unlink(missing_ok=True)
     shutil.copyfile("/etc/resolv.conf", resolv)
     scripts = "/opt/sandbox/provision"
-    chroot(system, f"{scripts}/machine.sh", "vm", *(["--lean"] if lean else []))
+    chroot(system, f"{scripts}/machine.sh", kind, *(["--lean"] if lean else []))
     chroot(system, "systemctl", "enable", "systemd-networkd", "systemd-resolved")
     chroot(system, "systemctl", "mask", *MASKED)
     resolv.unlink()
@@ -205,6 +202,7 @@ def chroot(system: Path, *command: str) -> None:
         *OWN_MOUNTS, "sh", "-c", inside, system,
         "env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME=/root", "LANG=C.UTF-8", "PIP_CERT=/etc/ssl/certs/ca-certificates.crt", *command,
+        name=command[0],
     )  # fmt: skip
 
 
