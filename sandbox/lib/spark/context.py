@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import shutil
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -84,7 +85,8 @@ def spark_session(
 
     Raises
     ------
-    SparkSetupError : no Java, a SPARK_HOME of another version, or a session on another master runs.
+    SparkSetupError : no Java, a SPARK_HOME of another version, a session on another master runs, or
+        nobody listens at the master's address.
 
     Notes
     -----
@@ -105,6 +107,7 @@ def spark_session(
             "start in this process. Call spark.stop() first."
         )
     check_spark_home()
+    check_master(master)
     os.environ["JAVA_HOME"] = str(java_home())
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     settings = {
@@ -135,9 +138,10 @@ def spark_session(
         except SparkSetupError:
             raise
         except Exception as error:
+            said = " ".join(str(error).split("\n\tat ")[0].splitlines()[:3])  # no Java traceback
             raise SparkSetupError(
                 f"Spark did not start on spark.master={master} with Java in "
-                f"{os.environ['JAVA_HOME']}: {error}. `sandbox doctor` checks Java and Spark."
+                f"{os.environ['JAVA_HOME']}: {said}. `sandbox doctor` checks Java and Spark."
             ) from error
     if master.startswith("local-cluster"):  # Spark leaves the folders of its executors behind
         home = os.environ.get("SPARK_HOME") or str(Path(pyspark.__file__).parent)
@@ -166,6 +170,31 @@ def check_spark_home() -> None:
             f"SPARK_HOME={given} holds Spark {version or 'of no known version'}; the pyspark "
             f"package is {pyspark.__version__}. Unset SPARK_HOME, or install "
             f"pyspark=={version or '<its version>'}."
+        )
+
+
+def check_master(master: str, patience_s: float = 5.0) -> None:
+    """Refuse a standalone master that nobody listens on.
+
+    Spark itself would try for a minute and then speak of a stopped context.
+
+    Raises
+    ------
+    SparkSetupError : names the addresses and why each could not be reached.
+    """
+    addresses = re.findall(r"([^,/]+):(\d+)(?:,|$)", master.partition("spark://")[2])
+    reasons = []
+    for host, port in addresses:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=patience_s).close()
+            return
+        except OSError as error:
+            reasons.append(f"{host}:{port}: {error}")
+    if reasons:
+        raise SparkSetupError(
+            f"spark.master={master}: no master could be reached ({'; '.join(reasons)}). Is it "
+            "running (spark-class org.apache.spark.deploy.master.Master), is the address right, "
+            "and does a firewall stand between?"
         )
 
 
