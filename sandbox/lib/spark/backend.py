@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable
 from typing import Any
 
+from .. import engine
 from ..core import validate
 from ..core.errors import ArgumentError, DataError
 from ..data import Dataset, as_dataset
+from ..train.backend import calling_at_interrupt
 from ..train.events import Event
 from ..train.job import Command, Result, TrainJob
 from . import cluster
 from .context import spark_session
-from .driver import DriverRun, ctrl_c
+from .driver import DriverRun
 from .frames import SparkDataset
 from .membership import MODES
 
 __all__ = ["SparkBackend"]
-
-logger = logging.getLogger("sandbox.spark")
 
 
 class SparkBackend:
@@ -91,7 +89,7 @@ class SparkBackend:
         if self.spark is None or isinstance(self.spark, str):
             from pyspark.sql import SparkSession
 
-            master = self.spark or f"local[{os.cpu_count() or 1}]"
+            master = self.spark or f"local[{engine.threads.cpu_count()}]"
             active = SparkSession.getActiveSession() if self.spark is None else None
             self.spark = active or spark_session(master)
         cluster.check_session(self.spark)
@@ -126,7 +124,7 @@ class SparkBackend:
             state_every=self.state_every,
         )
         try:
-            with ctrl_c(run):
+            with calling_at_interrupt(run.interrupt):
                 return run.go()
         finally:
             run.close()

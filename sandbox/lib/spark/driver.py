@@ -7,28 +7,26 @@ import logging
 import os
 import queue
 import secrets
-import signal
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ..core import errors as core_errors
 from ..train.backend import Interrupted
 from ..train.events import Event
 from ..train.job import CheckpointPolicy, Command, Result, TrainJob
 from . import cluster
-from . import errors as own_errors
 from .context import is_local
 from .errors import SparkSetupError, WorkerError
+from .failures import explain, rebuild
 from .frames import SparkDataset
 from .inputs import Storage
 from .progress import LineServer, Message
 from .submit import SparkJob
 from .worker import RankPlan, Survival
 
-__all__ = ["DriverRun", "ctrl_c"]
+__all__ = ["DriverRun"]
 
 logger = logging.getLogger("sandbox.spark")
 
@@ -202,7 +200,7 @@ class DriverRun:
             if failure["kind"] == "not_readable":
                 return "ship"
             if failure["kind"] == "own":
-                raise _rebuild(failure)
+                raise rebuild(failure)
             self.last_words = failure["text"]
             logger.info("lost: %s", self.last_words)
         return None
@@ -262,6 +260,12 @@ class DriverRun:
         else:
             self.pending.append(command)
 
+    def interrupt(self) -> None:
+        """Stop softly at the first call (Ctrl-C), hard at the second."""
+        if self.interrupted.is_set():
+            self.impatient.set()
+        self.interrupted.set()
+
     # -- when something goes wrong ------------------------------------------------------------
 
     def _count_failure(self) -> None:
@@ -284,7 +288,7 @@ class DriverRun:
         if not job.retryable:
             raise error
         text = str(error)
-        self._explain(text)
+        explain(text)
         if self._lacks_package(text):
             return True
         self.last_words = self.last_words or text.strip().splitlines()[0][:500]
@@ -297,7 +301,7 @@ class DriverRun:
         """Look whether Spark fails the tasks again and again before a rank can call."""
         retries, reason = cluster.describe_failure(self.spark.sparkContext, job.group)
         if reason:
-            self._explain(reason)
+            explain(reason)
             if self._lacks_package(reason):
                 self._cancel(job)
                 return
@@ -319,20 +323,6 @@ class DriverRun:
         )
         return True
 
-    @staticmethod
-    def _explain(text: str) -> None:
-        for sign, message in (
-            ("SPARK-24942", "spark.dynamicAllocation.enabled=true: set it to false for training."),
-            ("SPARK-24819", "the cluster has fewer slots than ranks."),
-            (
-                "PYTHON_VERSION_MISMATCH",
-                "the hosts' Python differs from the driver's: set "
-                "PYSPARK_PYTHON to the same version on all hosts.",
-            ),
-        ):
-            if sign in text:
-                raise SparkSetupError(f"{message} Spark says: {text.strip().splitlines()[0]}")
-
     def _cancel(self, job: SparkJob) -> None:
         """Cancel the job and wait until its ranks are gone."""
         self.server.stop()
@@ -351,53 +341,9 @@ class DriverRun:
         self.storage.close()
 
 
-def _rebuild(failure: dict[str, Any]) -> Exception:
-    """Make the error that a rank raised, with its traceback as a note."""
-    kind = getattr(core_errors, failure["type"], None) if failure["library"] else None
-    if kind is None and failure["library"]:
-        kind = getattr(own_errors, failure["type"], None)
-    if kind is None:
-        kind = {
-            "ValueError": ValueError,
-            "TypeError": TypeError,
-            "MemoryError": MemoryError,
-            "KeyError": KeyError,
-            "IndexError": IndexError,
-            "ZeroDivisionError": ZeroDivisionError,
-            "NotImplementedError": NotImplementedError,
-        }.get(failure["type"])
-    text = failure["text"]
-    error = kind(text) if kind is not None else WorkerError(f"{failure['type']}: {text}")
-    error.add_note(f"on rank {failure['rank']}:\n{failure['trace']}")
-    return error
-
-
 def _distance(job: TrainJob, asked: int | None) -> int:
     """Choose the iterations between two states by the size of the model."""
     if asked is not None:
         return asked
     parameters = sum(p.data.size for _, p in job.model.named_parameters())
     return 100 + int(parameters) // 100_000
-
-
-class ctrl_c:  # noqa: N801 - used like a function
-    """Turn the first Ctrl-C into a soft stop, the second into a hard one, in the main thread."""
-
-    def __init__(self, run: DriverRun) -> None:
-        self._run = run
-        self._main = threading.current_thread() is threading.main_thread()
-        self._before: Any = None
-
-    def __enter__(self) -> None:
-        if self._main:
-            self._before = signal.getsignal(signal.SIGINT)
-            signal.signal(signal.SIGINT, self._handle)
-
-    def _handle(self, number: int, frame: Any) -> None:
-        if self._run.interrupted.is_set():
-            self._run.impatient.set()
-        self._run.interrupted.set()
-
-    def __exit__(self, *_: object) -> None:
-        if self._main and self._before is not None:
-            signal.signal(signal.SIGINT, self._before)

@@ -13,7 +13,7 @@ from .events import Event
 from .group import SingleGroup
 from .job import Command, Result, TrainJob
 
-__all__ = ["Backend", "LocalBackend"]
+__all__ = ["Backend", "Interrupted", "LocalBackend", "calling_at_interrupt"]
 
 
 @runtime_checkable
@@ -49,11 +49,17 @@ class LocalBackend:
         """Train until the job's end."""
         from .loop import run
 
-        with _interruptible() as interrupted:
+        interrupted = threading.Event()
 
-            def listen() -> Command | None:
-                return Command("stop") if interrupted.is_set() else poll()
+        def interrupt() -> None:
+            if interrupted.is_set():
+                raise KeyboardInterrupt
+            interrupted.set()
 
+        def listen() -> Command | None:
+            return Command("stop") if interrupted.is_set() else poll()
+
+        with calling_at_interrupt(interrupt):
             result = run(job, SingleGroup(), emit, listen)
         if interrupted.is_set():
             raise Interrupted(result)
@@ -69,25 +75,23 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Turn the first SIGINT into a flag while the main thread trains."""
-    flag = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield flag
+def calling_at_interrupt(function: Callable[[], None]) -> Iterator[None]:
+    """Call a function at each SIGINT instead of raising KeyboardInterrupt, in the main thread.
+
+    In other threads, which get no signals, nothing changes.
+    """
+    previous: Any = None
+    if threading.current_thread() is threading.main_thread():
+        previous = signal.getsignal(signal.SIGINT)
+    if previous is None:  # another thread, or set by foreign code that Python cannot restore
+        yield
         return
-    previous: Any = signal.getsignal(signal.SIGINT)
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if flag.is_set():
-            signal.signal(signal.SIGINT, previous)
-            raise KeyboardInterrupt
-        flag.set()
+        function()
 
-    if previous is None:  # set by foreign code that Python cannot restore
-        yield flag
-        return
     signal.signal(signal.SIGINT, handle)
     try:
-        yield flag
+        yield
     finally:
         signal.signal(signal.SIGINT, previous)
