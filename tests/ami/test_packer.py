@@ -12,7 +12,9 @@ import urllib.request
 import boto3
 import pytest
 
-from tests.image.kit import ROOT, which
+from sandbox.cli.carriers import packer
+from tests.image.daemon import which
+from tests.image.kit import ROOT
 from tests.vm.machine import free_port
 
 pytestmark = pytest.mark.docker
@@ -20,7 +22,8 @@ DEBIAN = "136693071363"
 INSTANCE = """
 FROM {image}
 USER root
-RUN apt-get update -q && apt-get install -q -y --no-install-recommends openssh-server sudo && \\
+RUN apt-get update -q -o Acquire::Retries=5 && \\
+    apt-get install -q -y -o Acquire::Retries=5 --no-install-recommends openssh-server sudo && \\
     mkdir -p /run/sshd && useradd --create-home --shell /bin/bash admin && \\
     echo 'admin ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/90-cloud-init-users && \\
     echo 'secret of the build' >/root/.bash_history
@@ -93,6 +96,38 @@ def instance(kit, containers, tmp_path):
     kit.client.images.remove(image.id, force=True)
 
 
+@pytest.mark.parametrize(
+    ("template", "names"),
+    [("sandbox", []), ("qemu", ["disk", "ssh_key"]), ("virtualbox", ["ova", "ssh_key"])],
+)
+def test_packer_itself_accepts_the_classic_forms(kit, tmp_path, template, names):
+    assert "packer" in kit.programs
+    version = subprocess.run([which("packer"), "version"], capture_output=True, text=True).stdout
+    if "v1.6." not in version:
+        pytest.skip(f"the classic form is for Packer 1.6; this is {version.strip()}")
+    (tmp_path / "file").write_text("x")
+    (source,) = (
+        file
+        for file in packer.outputs()
+        if (file.parent.name, file.name) == ("classic", f"{template}.pkr.hcl")
+    )
+    variables = [word for name in names for word in ("-var", f"{name}={tmp_path / 'file'}")]
+    answer = subprocess.run(
+        [which("packer"), "validate", *variables, str(source)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "CHECKPOINT_DISABLE": "1",
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+            "PACKER_CACHE_DIR": str(tmp_path),
+        },
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
 def test_packer_makes_a_sealed_image_with_the_service_in_it(aws, instance, tmp_path):
     box, port, key = instance
     variables = {
@@ -108,7 +143,7 @@ def test_packer_makes_a_sealed_image_with_the_service_in_it(aws, instance, tmp_p
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=900,
         env={
             **os.environ,
             "CHECKPOINT_DISABLE": "1",

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-
 import hcl2
 import pytest
 
@@ -59,36 +55,3 @@ def test_disk_is_encrypted_gp3_and_the_image_is_sealed_and_tagged(form):
     last = AMI[form].rindex('provisioner "shell"')
     assert "machine.sh ami" in AMI[form][last:]
     assert "seal.sh --check" in AMI[form][last:]
-
-
-@pytest.mark.skipif(shutil.which("packer") is None, reason="Packer is not installed")
-def test_packer_itself_accepts_the_classic_forms(tmp_path):
-    key = tmp_path / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-    environment = {
-        **os.environ,
-        "CHECKPOINT_DISABLE": "1",
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "PACKER_CACHE_DIR": str(tmp_path),
-    }
-    given = {
-        "sandbox": [],
-        "qemu": [f"disk={key}", f"ssh_key={key}"],
-        "virtualbox": [f"ova={key}", f"ssh_key={key}"],
-    }
-    version = subprocess.run(["packer", "version"], capture_output=True, text=True).stdout
-    if "v1.6." not in version:
-        pytest.skip(f"the classic form is for Packer 1.6; this is {version.strip()}")
-    for file in TEMPLATES:
-        if file.parent.name != "classic":
-            continue
-        variables = [w for v in given[file.name.split(".")[0]] for w in ("-var", v)]
-        answer = subprocess.run(
-            ["packer", "validate", *variables, str(file)],
-            capture_output=True,
-            text=True,
-            env=environment,
-            cwd=tmp_path,
-        )
-        assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -8,6 +8,15 @@ from tests.image.kit import Containers
 from tests.image.kit import kit as make_kit
 
 
+def pytest_collection_modifyitems(items):
+    """Put what takes longest last: a small mistake elsewhere shows first."""
+
+    def late(item):
+        return 2 * bool(item.get_closest_marker("vm")) + bool(item.get_closest_marker("docker"))
+
+    items.sort(key=late)
+
+
 @pytest.fixture(scope="session")
 def kit(pytestconfig):
     return make_kit(pytestconfig)

@@ -62,19 +62,19 @@ def test_a_widget_answers_in_the_browser_and_only_this_host_is_asked(containers)
         browser = playwright.chromium.launch(executable_path=program, headless=True, args=FLAGS)
         page = browser.new_page()
         page.on("request", lambda request: asked.append(request.url))
-        page.goto(f"http://127.0.0.1:{port}/lab/tree/w.ipynb?token={TOKEN}", timeout=60_000)
-        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-        page.wait_for_function(IDLE, timeout=60_000)
+        page.goto(f"http://127.0.0.1:{port}/lab/tree/w.ipynb?token={TOKEN}", timeout=120_000)
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+        page.wait_for_function(IDLE, timeout=120_000)
         # The image's own settings: no question about news.
         assert (
             page.locator("text=Would you like to get notified about official Jupyter").count() == 0
         )
         handle = page.locator(".widget-slider .noUi-handle")
         page.evaluate(RUN_ALL)
-        handle.wait_for(timeout=60_000)
+        handle.wait_for(timeout=120_000)
         handle.focus()
         page.keyboard.press("ArrowRight")
-        page.locator('.widget-label:has-text("now=4")').wait_for(timeout=30_000)
+        page.locator('.widget-label:has-text("now=4")').wait_for(timeout=120_000)
         browser.close()
     elsewhere = [
         url

@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.cli.carriers import image as builder
 from sandbox.cli.carriers import release
-from tests.image.kit import compute, get, published, wait_until
+from tests.image.kit import busy, compute, get, published, wait_until
 
 pytestmark = pytest.mark.docker
 HARD = {  # everything taken away that can be
@@ -92,14 +92,14 @@ class TestUnderRestrictions:
             user="4242:4242", network_mode="none", volumes=mounted(folder), **HARD
         )
         seconds = wait_until(lambda: health(box) == "healthy", "healthy")
-        assert seconds <= 15
+        assert seconds <= busy(15)
         made = folder / "notebooks" / "01_lenet_mnist.ipynb"
         assert made.stat().st_uid == 4242
         answer = box.exec_run(["bash", "-c", "ps -eo stat= | grep -c ^Z; echo $?"])
         assert answer.output.split()[0] == b"0"  # no zombies
         started = time.monotonic()
         box.stop(timeout=20)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < busy(5)
         assert box.wait()["StatusCode"] == 0
         assert "token=" in box.logs().decode()
 
@@ -113,7 +113,7 @@ class TestUnderRestrictions:
             options["environment"] = {"SANDBOX_DATA": "/data"}
         else:
             options["environment"] = {"FAST": "1"}
-        status, said = containers.run(["run", "01"], timeout=420, **options)
+        status, said = containers.run(["run", "01"], timeout=900, **options)
         assert status == 0, said[-3000:]
         found = re.search(r"^test accuracy: ([\d.]+) %$", said, re.MULTILINE)
         assert found is not None, said[-3000:]
@@ -145,7 +145,7 @@ class TestOnePort:
             "def ask(path):\n"
             "    r = u.Request('http://127.0.0.1:8888' + path)\n"
             f"    r.add_header('Authorization', 'token {TOKEN}')\n"
-            "    return u.urlopen(r, timeout=60).read().decode()\n"
+            "    return u.urlopen(r, timeout=120).read().decode()\n"
             "page = ask('/spark/')\n"
             "jobs = '/spark/jobs/' in page and 'Completed Jobs' in page\n"
             "print('jobs' if jobs else page[:2000])\n"
@@ -158,15 +158,15 @@ class TestOnePort:
     def test_health_check_passes_proxies_and_base_urls_and_notices_a_dead_server(self, containers):
         proxy = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
         box = containers.start(["lab", "--ServerApp.base_url=/class/7/"], environment=proxy)
-        wait_until(lambda: health(box) == "healthy", "healthy", patience_s=30)
+        wait_until(lambda: health(box) == "healthy", "healthy", patience_s=120)
         stop = ["bash", "-c", "pkill -STOP -f jupyter-lab"]
         assert box.exec_run(stop).exit_code == 0
         # The bar is 15 s: every 4 s a check that may take 3 s, twice. The rest is a busy machine.
-        wait_until(lambda: health(box) == "unhealthy", "unhealthy", patience_s=20)
+        wait_until(lambda: health(box) == "unhealthy", "unhealthy", patience_s=60)
 
     def test_a_password_opens_and_an_empty_token_is_refused(self, containers):
         box = containers.start(environment={"SANDBOX_TOKEN": ""})
-        assert box.wait(timeout=60)["StatusCode"] != 0
+        assert box.wait(timeout=300)["StatusCode"] != 0
         assert "SANDBOX_TOKEN must not be empty" in box.logs().decode()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.image.kit import get, which
+from tests.image.daemon import TIED, which
+from tests.image.kit import get
 
 FIRMWARE = "/usr/share/ovmf/OVMF.fd"
 
@@ -22,8 +22,8 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def key_disk(folder):
-    """Make an SSH key and the disk with the label SANDBOX that brings it into a machine."""
+def key_disk(folder, *, cloud):
+    """Make an SSH key and the disk that brings it into a machine: our stick, or a cloud's seed."""
     key = folder / "key"
     subprocess.run(
         ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", str(key)], check=True
@@ -31,20 +31,29 @@ def key_disk(folder):
     stick = folder / "stick.img"
     with stick.open("wb") as file:
         file.truncate(4 << 20)
-    for words in (
-        ["mformat", "-i", stick, "-v", "SANDBOX", "::"],
-        ["mcopy", "-i", stick, f"{key}.pub", "::/authorized_keys"],
-    ):
-        subprocess.run([which(words[0]), *map(str, words[1:])], check=True)
+    public = key.with_suffix(".pub").read_text()
+    files = {"authorized_keys": public}
+    if cloud:
+        files = {
+            "meta-data": "instance-id: test\n",
+            "user-data": f"#cloud-config\nssh_authorized_keys:\n  - {public}",
+        }
+    label = "CIDATA" if cloud else "SANDBOX"
+    subprocess.run([which("mformat"), "-i", stick, "-v", label, "::"], check=True)
+    for name, text in files.items():
+        subprocess.run(
+            [which("mcopy"), "-i", stick, "-", f"::/{name}"], input=text, text=True, check=True
+        )
     return key, stick
 
 
 class Machine:
     """Boots an overlay over a disk; the disk itself is not written."""
 
-    def __init__(self, disk, folder, *, grow_gb=None, hardware="virtio", efi=False):
+    def __init__(self, disk, folder, *, grow_gb=None, hardware="virtio", efi=False, cloud=False):
         self.folder = Path(folder)
-        self.key, stick = key_disk(self.folder)
+        self.user = "admin" if cloud else "jovyan"
+        self.key, stick = key_disk(self.folder, cloud=cloud)
         overlay = self.folder / "overlay.qcow2"
         form = {".qcow2": "qcow2", ".vmdk": "vmdk", ".raw": "raw"}[Path(disk).suffix]
         size = [f"{grow_gb}G"] if grow_gb else []
@@ -68,9 +77,10 @@ class Machine:
                            "-device", "ide-hd,drive=s,bus=ahci.1", "-device", "e1000,netdev=n"],
         }[hardware]  # fmt: skip
         command = [
-            which("qemu-system-x86_64"), "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max",
-            "-smp", "2", "-m", "2048", "-display", "none", "-serial", f"file:{self.console}",
-            "-netdev", forward, "-object", "rng-random,id=r,filename=/dev/urandom",
+            *TIED, which("qemu-system-x86_64"), "-accel", "tcg,thread=multi,tb-size=512",
+            "-cpu", "max", "-smp", "2", "-m", "2048", "-display", "none",
+            "-serial", f"file:{self.console}", "-netdev", forward,
+            "-object", "rng-random,id=r,filename=/dev/urandom",
             "-device", "virtio-rng-pci,rng=r", *devices,
         ]  # fmt: skip
         if efi:
@@ -81,13 +91,13 @@ class Machine:
         )
         self.started = time.monotonic()
 
-    def wait(self, condition, what, patience_s=600):
+    def wait(self, condition, what, patience_s=900):
         while True:
             try:
                 if condition():
                     return time.monotonic() - self.started
-            except OSError:
-                pass
+            except (OSError, subprocess.TimeoutExpired):
+                pass  # not yet
             waited = time.monotonic() - self.started
             if self.process.poll() is not None or waited > patience_s:
                 said = self.console.read_text(errors="replace")[-3000:]
@@ -100,11 +110,11 @@ class Machine:
     def wait_for_jupyter(self):
         return self.wait(lambda: get(self.port, "/api")[0] == 200, "Jupyter answers")
 
-    def ssh(self, command, *, user="jovyan", options=(), timeout=180):
+    def ssh(self, command, *, user=None, options=(), timeout=180):
         words = [
             "ssh", "-q", "-p", str(self.ssh_port), "-i", str(self.key), "-o", "BatchMode=yes",
             "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-            "-o", "ConnectTimeout=30", *options, f"{user}@127.0.0.1", command,
+            "-o", "ConnectTimeout=30", *options, f"{user or self.user}@127.0.0.1", command,
         ]  # fmt: skip
         return subprocess.run(words, capture_output=True, text=True, timeout=timeout)
 
@@ -122,4 +132,3 @@ class Machine:
         self.log.close()
         for name in ("overlay.qcow2", "stick.img"):
             (self.folder / name).unlink(missing_ok=True)
-        shutil.rmtree(self.folder / "nothing", ignore_errors=True)
