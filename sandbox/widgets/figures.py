@@ -261,8 +261,9 @@ def digits(
     *,
     columns: int = 8,
     wrong: bool = False,
+    size: float = 1.05,
 ) -> Picture:
-    """Draw images (N, H, W) in a grid with a title under each number of pixels' worth of picture.
+    """Draw images (N, H, W) in a grid, each with its title above.
 
     Parameters
     ----------
@@ -274,9 +275,11 @@ def digits(
         Images in a row.
     wrong : bool, default=False
         Write the titles in the warning colour.
+    size : float, default=1.05
+        Side of an image in inches.
     """
     array = np.asarray(images)
-    figure, axes = _grid(len(array), columns, 1.05)
+    figure, axes = _grid(len(array), columns, size)
     color = ORANGE if wrong else "#24292f"
     for i, image in enumerate(array):
         _image(axes[i], image, titles[i] if len(titles) else "", color=color, cmap="gray")

@@ -89,6 +89,9 @@ class NeuronExplorer(LiveWidget):
         axes = figure.subplots()
         w1, w2, bias = self.weights
         _tidy(axes, f"max(0, {w1:g} x1 {w2:+g} x2 {bias:+g})")
+        axes.grid(visible=False)
+        axes.set_xlabel("input x1", fontsize=8, color="#57606a")
+        axes.set_ylabel("input x2", fontsize=8, color="#57606a")
         top = float(answer.max()) or 1.0
         axes.imshow(
             answer, origin="lower", extent=(-1.2, 1.2, -1.2, 1.2), cmap=WEIGHTS, vmin=-top, vmax=top
