@@ -6,15 +6,13 @@ import json
 import os
 import subprocess
 import sys
-import time
-import urllib.request
 
 import boto3
 import pytest
 
 from sandbox.cli.carriers import packer
 from tests.image.daemon import which
-from tests.image.kit import ROOT
+from tests.image.kit import ROOT, get, wait_until
 from tests.vm.machine import free_port
 
 pytestmark = pytest.mark.docker
@@ -55,15 +53,16 @@ def aws(tmp_path, monkeypatch):
         stderr=subprocess.DEVNULL,
     )
     address = f"http://127.0.0.1:{port}"
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def answers():
+        assert server.poll() is None
+        try:
+            return get(port, "/moto-api/")[0] == 200
+        except OSError:
+            return False
+
     try:
-        for _ in range(150):
-            try:
-                opener.open(f"{address}/moto-api/", timeout=2)
-                break
-            except OSError:
-                assert server.poll() is None
-                time.sleep(0.2)
+        wait_until(answers, "moto answers")
         yield address
     finally:
         server.terminate()

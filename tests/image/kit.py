@@ -78,7 +78,7 @@ class Kit:
             try:
                 self._made[name] = (make(), None)
             except BaseException as error:
-                self._made[name] = (None, str(error))
+                self._made[name] = (None, str(error) or repr(error))
                 raise
         made, error = self._made[name]
         if error is not None:
