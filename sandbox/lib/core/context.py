@@ -18,6 +18,9 @@ def context() -> Context:
 class using:  # noqa: N801 - reads as a word: `with using(training=True):`
     """Make a context current for a `with` block, in this thread.
 
+    `using(training=False)` asks for predictions whatever a module's `train()` said, and
+    `using(training=True)` for training calls whatever its `eval()` said.
+
     Parameters
     ----------
     training, random, collect
@@ -47,6 +50,7 @@ class using:  # noqa: N801 - reads as a word: `with using(training=True):`
             now.random if random is None else random,
             collect=collect,
         )
+        self._new.explicit = now.explicit or training is not None
         if random is None and not collect:
             self._new.updates = now.updates
             self._new._seen = now._seen

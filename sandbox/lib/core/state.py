@@ -30,14 +30,21 @@ class Context:
     collect : bool
         Keep updates of buffers in `updates` instead of applying them at once; a step of training
         applies them when it is through.
+
+    Attributes
+    ----------
+    explicit : bool
+        Whether somebody asked for this mode with `using(training=...)`; if not, a module's own
+        `train()` or `eval()` counts.
     """
 
-    __slots__ = ("_seen", "random", "training", "updates")
+    __slots__ = ("_seen", "explicit", "random", "training", "updates")
 
     def __init__(
         self, training: bool = False, random: RandomKey | None = None, *, collect: bool = False
     ) -> None:
         self.training = training
+        self.explicit = False
         self.random = random
         self.updates: dict[Buffer, Any] | None = {} if collect else None
         self._seen: dict[str, int] = {}
