@@ -18,7 +18,7 @@ from ..engine.oplist import OpList, Spec
 from ..engine.random import RandomKey
 from .checks import Inputs, bad_loss, classes_of, moved
 from .eager import EagerPredictProgram, EagerTrainProgram
-from .errors import SandboxError, TraceError
+from .errors import ArgumentError, SandboxError, TraceError
 from .flat import FlatParameters
 from .ops.loss import check_labels
 from .parameter import Buffer, Parameter, Version
@@ -259,7 +259,13 @@ def predict_program(
 
 
 def _tuple(specs: Specs) -> tuple[Spec, ...]:
-    return (specs,) if isinstance(specs, Spec) else tuple(specs)
+    given = (specs,) if isinstance(specs, Spec) else specs
+    if not isinstance(given, tuple | list) or not all(isinstance(spec, Spec) for spec in given):
+        raise ArgumentError(
+            f"`input_specs` must be a Spec for each input; got {type(specs).__name__}. "
+            "For an array x it is Spec.of(x)."
+        )
+    return tuple(given)
 
 
 def _not_forced() -> None:

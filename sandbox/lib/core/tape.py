@@ -77,6 +77,11 @@ class Tape:
                 "the tape was used up by an earlier gradients(). Record again, or use "
                 "Tape(keep=True)."
             )
+        if not isinstance(y, Value):
+            raise ArgumentError(
+                f"`y` must be a Value computed while the tape recorded; got {type(y).__name__}. "
+                "Call the module on core.Value(x), not on an array."
+            )
         self._used = True
         if seed is None:
             start = wrap(np.ones(y.shape, y.dtype))

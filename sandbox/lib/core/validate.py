@@ -6,6 +6,7 @@ constraint which values it must accept and refuse.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -33,6 +34,11 @@ def _int(name: str, value: Any, constraint: str, cure: str = "") -> int:
         return operator.index(value)
     except TypeError:
         raise refuse(name, constraint, value, cure) from None
+
+
+def integer(name: str, value: Any, cure: str = "") -> int:
+    """Return an int."""
+    return _int(name, value, "an int", cure)
 
 
 def positive_int(name: str, value: Any, cure: str = "") -> int:
@@ -65,6 +71,17 @@ def in_range(
     below = number <= high if right else number < high
     if isinstance(value, bool | str) or not (above and below):
         raise refuse(name, constraint, value, cure)
+    return number
+
+
+def finite(name: str, value: Any, cure: str = "") -> float:
+    """Return a float that is neither NaN nor infinite."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or isinstance(value, bool | str):
+        raise refuse(name, "a finite number", value, cure)
     return number
 
 
@@ -143,10 +160,14 @@ class Case:
 
 
 CASES: dict[str, Case] = {
+    "integer": Case(integer, ((-1, -1), (np.int64(7), 7)), (1.5, "4", None, True, (1,))),
     "positive_int": Case(
         positive_int, ((1, 1), (np.int64(7), 7)), (0, -3, 1.5, "4", None, True, (1,))
     ),
     "non_negative_int": Case(non_negative_int, ((0, 0), (2, 2)), (-1, 0.5, "0", None, False)),
+    "finite": Case(
+        finite, ((-2, -2.0), (0.5, 0.5)), (float("nan"), float("inf"), "1", None, True, (1,))
+    ),
     "positive": Case(positive, ((0.5, 0.5), (2, 2.0)), (0, -1.0, float("nan"), "1", None, True)),
     "non_negative": Case(non_negative, ((0, 0.0), (0.1, 0.1)), (-1e-9, float("nan"), None)),
     "pair": Case(pair, ((3, (3, 3)), ([1, 2], (1, 2))), (0, (1, 2, 3), (0, 1), "ab", 1.5, None)),

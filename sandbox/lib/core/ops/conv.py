@@ -23,6 +23,13 @@ def out_length(length: int, kernel: int, stride: int, padding: Pair, dilation: i
     return (length + padding[0] + padding[1] - dilation * (kernel - 1) - 1) // stride + 1
 
 
+def _check_filters(w: Spec, b: Spec | None, groups: int, out_channels: int) -> None:
+    if w.shape[0] % groups:
+        raise ShapeError(f"weight axis 0 must be a multiple of groups={groups}; got {w.shape[0]}.")
+    if b is not None and b.shape != (out_channels,):
+        raise ShapeError(f"bias must have shape {(out_channels,)} (out_channels); got {b.shape}.")
+
+
 def _conv2d_infer(
     x: Spec,
     w: Spec,
@@ -40,10 +47,7 @@ def _conv2d_infer(
     channels = w.shape[1] * groups
     hint = "Gray images? use in_channels=1." if x.shape[1] == 1 and groups == 1 else ""
     axis_is(x, 1, channels, "in_channels", hint)
-    if w.shape[0] % groups:
-        raise ShapeError(f"weight axis 0 must be a multiple of groups={groups}; got {w.shape[0]}.")
-    if b is not None and b.shape != w.shape[:1]:
-        raise ShapeError(f"bias must have shape {w.shape[:1]} (out_channels); got {b.shape}.")
+    _check_filters(w, b, groups, w.shape[0])
     sizes = []
     for k in (0, 1):
         length = out_length(x.shape[2 + k], w.shape[2 + k], stride[k], padding[k], dilation[k])
@@ -126,21 +130,23 @@ def conv2d(
 
 @_conv2d.gradient
 def _conv2d_gradient(node: Node, dy: Value) -> Gradients:
-    x, w = node.inputs[:2]
-    attrs = node.attrs
-    with_bias = len(node.inputs) == 3
-    dx = None
-    if node.needs[0]:
-        dx = _conv2d_grad_input.apply((dy, w), {"input_shape": x.shape, **attrs})[0]
+    attrs = {"input_shape": node.inputs[0].shape, **node.attrs}
+    return _backward(node, dy, _conv2d_grad_input, attrs, _conv2d_grad_weight)
+
+
+def _backward(
+    node: Node, dy: Value, grad_input: Primitive, attrs: dict[str, Any], grad_weight: Primitive
+) -> Gradients:
+    """Write down the gradients that are wanted: of the input, of weight and bias together."""
+    x, w, *bias = node.inputs
+    dx = grad_input.apply((dy, w), attrs)[0] if node.needs[0] else None
     if not any(node.needs[1:]):
-        return (dx, None, None) if with_bias else (dx, None)
-    bias_too = with_bias and node.needs[2]
-    parts = _conv2d_grad_weight.apply(
-        (x, dy), {"weight_shape": w.shape, **attrs, "with_bias": bias_too}
+        return (dx, None, *[None] * len(bias))
+    bias_too = bool(bias) and node.needs[2]
+    dw, *db = grad_weight.apply(
+        (x, dy), {"weight_shape": w.shape, **node.attrs, "with_bias": bias_too}
     )
-    if not with_bias:
-        return dx, parts[0]
-    return dx, parts[0], parts[1] if bias_too else None
+    return (dx, dw, *db) if bias_too else (dx, dw, *[None] * len(bias))
 
 
 def _transpose_infer(
@@ -158,11 +164,7 @@ def _transpose_infer(
     ndim(w, 4, "(in_channels, out_channels/groups, height, width)", "weight")
     ndim(x, 4, "(batch, channels, height, width)")
     axis_is(x, 1, w.shape[0], "in_channels")
-    channels = w.shape[1] * groups
-    if w.shape[0] % groups:
-        raise ShapeError(f"weight axis 0 must be a multiple of groups={groups}; got {w.shape[0]}.")
-    if b is not None and b.shape != (channels,):
-        raise ShapeError(f"bias must have shape {(channels,)} (out_channels); got {b.shape}.")
+    _check_filters(w, b, groups, w.shape[1] * groups)
     shape = transposed_shape(
         x.shape,
         w.shape,
@@ -261,16 +263,6 @@ def conv_transpose2d(
 
 @_conv_transpose2d.gradient
 def _conv_transpose2d_gradient(node: Node, dy: Value) -> Gradients:
-    x, w = node.inputs[:2]
-    attrs = node.attrs
-    with_bias = len(node.inputs) == 3
-    dx = _conv_transpose2d_grad_input.apply((dy, w), attrs)[0] if node.needs[0] else None
-    if not any(node.needs[1:]):
-        return (dx, None, None) if with_bias else (dx, None)
-    bias_too = with_bias and node.needs[2]
-    parts = _conv_transpose2d_grad_weight.apply(
-        (x, dy), {"weight_shape": w.shape, **attrs, "with_bias": bias_too}
+    return _backward(
+        node, dy, _conv_transpose2d_grad_input, node.attrs, _conv_transpose2d_grad_weight
     )
-    if not with_bias:
-        return dx, parts[0]
-    return dx, parts[0], parts[1] if bias_too else None
