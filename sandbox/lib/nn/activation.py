@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from ..core import ops
 from ..core.errors import ShapeError
+from ..core.validate import integer
 from .case import Case
 from .module import Module
 from .registry import register
@@ -152,7 +153,7 @@ class AlongAxis(Module):
 
     def __init__(self, axis: int = 1, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.axis = int(axis)
+        self.axis = integer("axis", axis)
 
     def call(self, x: Any) -> Any:
         """Check that the axis exists and apply the function."""

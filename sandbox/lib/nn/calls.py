@@ -37,9 +37,7 @@ def recording() -> bool:
 def training(own: bool | None) -> bool:
     """Tell the mode of a call: an open `using(training=...)` decides, else the module's own."""
     now = context()
-    if now.training or now.random is not None or now.updates is not None:
-        return now.training
-    return bool(own)
+    return now.training if own is None or now.explicit else own
 
 
 def label(module: Module) -> str:
@@ -56,7 +54,7 @@ def values(module: Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         if isinstance(item, Operand):
             made.append(item)
             continue
-        array = np.asarray(item) if isinstance(item, (list, tuple, float, int)) else item
+        array = _array(item) if isinstance(item, (list, tuple, float, int)) else item
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
             raise ArgumentError(
                 f"{label(module)}: input {position} must be an array of numbers; got "
@@ -68,6 +66,14 @@ def values(module: Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
             array = array.astype(wanted, copy=False)
         made.append(Value(array))
     return tuple(made)
+
+
+def _array(numbers: Any) -> Any:
+    """Make an array of a list of numbers; a list of rows of unlike length stays what it is."""
+    try:
+        return np.asarray(numbers)
+    except ValueError:
+        return numbers
 
 
 def arrays(output: Any) -> Any:
@@ -88,11 +94,12 @@ def run(module: Module, inputs: tuple[Any, ...], segment: str | None = None) -> 
         enter_scope(segment)
     stack.append(module)
     try:
-        if module.training and not context().training:
-            with using(training=True):
-                output = module.call(*inputs)
-        else:
+        if module.training is context().training:
             output = module.call(*inputs)
+        else:
+            with using(training=module.training) as own:
+                own.explicit = False  # a module inside may have a mode of its own
+                output = module.call(*inputs)
         if _calls.observers:
             for observer in tuple(_calls.observers):
                 observer(path(), module, inputs, output)

@@ -14,9 +14,10 @@ from .case import Case
 from .containers import Container
 from .convolution import Conv2d
 from .linear import Linear
-from .merge import Add, Concat
+from .merge import Concat
 from .module import Module
 from .node import Input, Node
+from .pairwise import Add
 from .registry import register
 from .shape import Flatten
 

@@ -15,14 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import ArgumentError
+from ..core.random import rng as seeded
 
 Array: TypeAlias = NDArray[Any]
 Rule: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], Array]
+Rng: TypeAlias = np.random.Generator | int | None
 
 DEFAULT = "he"
 
 
-def generator(rng: np.random.Generator | int | None) -> np.random.Generator:
+def generator(rng: Rng) -> np.random.Generator:
     """Give the generator to draw from.
 
     Parameters
@@ -42,8 +44,10 @@ def generator(rng: np.random.Generator | int | None) -> np.random.Generator:
     """
     if isinstance(rng, np.random.Generator):
         return rng
-    if rng is None or (isinstance(rng, (int, np.integer)) and not isinstance(rng, bool)):
-        return np.random.Generator(np.random.PCG64(rng))
+    if rng is None:
+        return np.random.Generator(np.random.PCG64())
+    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
+        return seeded(int(rng))
     raise ArgumentError(
         f"`rng` must be a numpy Generator, an int seed or None; got {rng!r}. "
         "Use rng=np.random.default_rng(0) for the same weights in every run."

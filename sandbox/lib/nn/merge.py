@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-
 from ..core import ops
 from ..core.errors import ShapeError
+from ..core.validate import integer
 from .case import Case
 from .module import Module
 from .registry import register
@@ -28,343 +27,6 @@ class Merge(Module):
     def merge(self, inputs: tuple[Any, ...]) -> Any:
         """Compute one value of several with `core.ops`."""
         raise NotImplementedError(f"{type(self).__name__} must define merge(self, inputs).")
-
-
-class Pairwise(Merge):
-    """What merging element by element shares: from the left, two at a time.
-
-    Subclasses write `pair(a, b)`.
-    """
-
-    exactly: ClassVar[int | None] = None  # how many inputs it takes; None: any number
-
-    def __init__(self, *, name: str | None = None) -> None:
-        super().__init__(name=name)
-
-    def merge(self, inputs: tuple[Any, ...]) -> Any:
-        """Merge from the left."""
-        if self.exactly is not None and len(inputs) != self.exactly:
-            shapes = [x.shape for x in inputs]
-            raise ShapeError(
-                f"inputs must be {self.exactly}; got {len(inputs)} in shapes {shapes}."
-            )
-        y = inputs[0]
-        for x in inputs[1:]:
-            try:
-                np.broadcast_shapes(y.shape, x.shape)
-            except ValueError:
-                raise ShapeError(_mismatch(y.shape, x.shape)) from None
-            y = self.pair(y, x)
-        return y
-
-    def pair(self, a: Any, b: Any) -> Any:
-        """Compute one value of two with `core.ops`."""
-        raise NotImplementedError(f"{type(self).__name__} must define pair(self, a, b).")
-
-
-@register("nn.Add")
-class Add(Pairwise):
-    """Add up the inputs, as at the end of a residual block.
-
-    y = x1 + x2 + ...
-
-    Shapes
-    ------
-    inputs : any float32; axes of size 1 are stretched as in NumPy
-    output : the common shape
-
-    Raises
-    ------
-    ShapeError : in `call`, the shapes do not go together.
-
-    Notes
-    -----
-    With a ReLU behind it, it is fused in a Program.
-    Same as BigDL `CAddTable` (0.13) and ONNX `Sum`-13. Source: He et al. 2016.
-    Native kernel: oneDNN binary; reference: `engine.reference.activation`.
-
-    Examples
-    --------
-    >>> Add()(np.ones((1, 2), "f4"), np.ones((1, 2), "f4"))
-    array([[2., 2.]], dtype=float32)
-    """
-
-    cases: ClassVar[tuple[Case, ...]] = (
-        Case(
-            lambda rng: Add(),
-            inputs=((2, 3, 4, 5), (2, 3, 4, 5)),
-            output=(2, 3, 4, 5),
-            wrong=((2, 3, 4, 5), (2, 3, 4, 4)),
-            wrong_axis=3,
-        ),
-        Case(lambda rng: Add(), inputs=((2, 3), (2, 1), (2, 3)), output=(2, 3)),
-    )
-
-    def pair(self, a: Any, b: Any) -> Any:
-        """Add two."""
-        return ops.add(a, b)
-
-
-@register("nn.Subtract")
-class Subtract(Pairwise):
-    """Subtract the second input from the first.
-
-    y = x1 - x2
-
-    Shapes
-    ------
-    inputs : any float32; axes of size 1 are stretched as in NumPy
-    output : the common shape
-
-    Raises
-    ------
-    ShapeError : in `call`, the shapes do not go together, or there are not two inputs.
-
-    Notes
-    -----
-    Same as BigDL `CSubTable` (0.13) and ONNX `Sub`-14.
-    Native kernel: oneDNN binary; reference: `engine.reference.math`.
-
-    Examples
-    --------
-    >>> Subtract()(np.float32([[4.0, 2.0]]), np.float32([[2.0, 3.0]]))
-    array([[ 2., -1.]], dtype=float32)
-    """
-
-    exactly: ClassVar[int | None] = 2
-
-    cases: ClassVar[tuple[Case, ...]] = (
-        Case(
-            lambda rng: Subtract(),
-            inputs=((2, 3, 4, 5), (2, 3, 4, 5)),
-            output=(2, 3, 4, 5),
-            wrong=((2, 3, 4, 5), (2, 3, 4, 4)),
-            wrong_axis=3,
-        ),
-    )
-
-    def pair(self, a: Any, b: Any) -> Any:
-        """Subtract."""
-        return ops.subtract(a, b)
-
-
-@register("nn.Multiply")
-class Multiply(Pairwise):
-    """Multiply the inputs, element by element: gates and masks.
-
-    y = x1 · x2 · ...
-
-    Shapes
-    ------
-    inputs : any float32; axes of size 1 are stretched as in NumPy
-    output : the common shape
-
-    Raises
-    ------
-    ShapeError : in `call`, the shapes do not go together.
-
-    Notes
-    -----
-    Same as BigDL `CMulTable` (0.13) and ONNX `Mul`-14.
-    Native kernel: oneDNN binary; reference: `engine.reference.math`.
-
-    Examples
-    --------
-    >>> Multiply()(np.float32([[4.0, 2.0]]), np.float32([[2.0, 3.0]]))
-    array([[8., 6.]], dtype=float32)
-    """
-
-    cases: ClassVar[tuple[Case, ...]] = (
-        Case(
-            lambda rng: Multiply(),
-            inputs=((2, 3, 4, 5), (2, 3, 4, 5)),
-            output=(2, 3, 4, 5),
-            wrong=((2, 3, 4, 5), (2, 3, 4, 4)),
-            wrong_axis=3,
-        ),
-        Case(lambda rng: Multiply(), inputs=((2, 3), (2, 1), (2, 3)), output=(2, 3)),
-    )
-
-    def pair(self, a: Any, b: Any) -> Any:
-        """Multiply two."""
-        return ops.multiply(a, b)
-
-
-@register("nn.Divide")
-class Divide(Pairwise):
-    """Divide the first input by the second.
-
-    y = x1 / x2
-
-    Shapes
-    ------
-    inputs : any float32; axes of size 1 are stretched as in NumPy
-    output : the common shape
-
-    Raises
-    ------
-    ShapeError : in `call`, the shapes do not go together, or there are not two inputs.
-
-    Notes
-    -----
-    The second must be far from 0; nothing is checked.
-    Same as BigDL `CDivTable` (0.13) and ONNX `Div`-14.
-    Native kernel: oneDNN binary; reference: `engine.reference.math`.
-
-    Examples
-    --------
-    >>> Divide()(np.float32([[4.0, 2.0]]), np.float32([[2.0, 3.0]]))
-    array([[2.       , 0.6666667]], dtype=float32)
-    """
-
-    exactly: ClassVar[int | None] = 2
-
-    cases: ClassVar[tuple[Case, ...]] = (
-        Case(
-            lambda rng: Divide(),
-            inputs=((2, 3, 4, 5), (2, 3, 4, 5)),
-            output=(2, 3, 4, 5),
-            wrong=((2, 3, 4, 5), (2, 3, 4, 4)),
-            wrong_axis=3,
-        ),
-    )
-
-    def pair(self, a: Any, b: Any) -> Any:
-        """Divide."""
-        return ops.divide(a, b)
-
-
-@register("nn.Maximum")
-class Maximum(Pairwise):
-    """Keep the largest of the inputs.
-
-    y = max(x1, x2, ...)
-
-    Shapes
-    ------
-    inputs : any float32; axes of size 1 are stretched as in NumPy
-    output : the common shape
-
-    Raises
-    ------
-    ShapeError : in `call`, the shapes do not go together.
-
-    Notes
-    -----
-    Where two are equal the gradient goes to the later one.
-    Same as BigDL `CMaxTable` (0.13) and ONNX `Max`-13.
-    Native kernel: oneDNN binary; reference: `engine.reference.math`.
-
-    Examples
-    --------
-    >>> Maximum()(np.float32([[4.0, 2.0]]), np.float32([[2.0, 3.0]]))
-    array([[4., 3.]], dtype=float32)
-    """
-
-    cases: ClassVar[tuple[Case, ...]] = (
-        Case(
-            lambda rng: Maximum(),
-            inputs=((2, 3, 4, 5), (2, 3, 4, 5)),
-            output=(2, 3, 4, 5),
-            wrong=((2, 3, 4, 5), (2, 3, 4, 4)),
-            wrong_axis=3,
-        ),
-        Case(lambda rng: Maximum(), inputs=((2, 3), (2, 1), (2, 3)), output=(2, 3)),
-    )
-
-    def pair(self, a: Any, b: Any) -> Any:
-        """Keep the larger one."""
-        return ops.maximum(a, b)
-
-
-@register("nn.Minimum")
-class Minimum(Pairwise):
-    """Keep the smallest of the inputs.
-
-    y = min(x1, x2, ...)
-
-    Shapes
-    ------
-    inputs : any float32; axes of size 1 are stretched as in NumPy
-    output : the common shape
-
-    Raises
-    ------
-    ShapeError : in `call`, the shapes do not go together.
-
-    Notes
-    -----
-    Where two are equal the gradient goes to the later one.
-    Same as BigDL `CMinTable` (0.13) and ONNX `Min`-13.
-    Native kernel: oneDNN binary; reference: `engine.reference.math`.
-
-    Examples
-    --------
-    >>> Minimum()(np.float32([[4.0, 2.0]]), np.float32([[2.0, 3.0]]))
-    array([[2., 2.]], dtype=float32)
-    """
-
-    cases: ClassVar[tuple[Case, ...]] = (
-        Case(
-            lambda rng: Minimum(),
-            inputs=((2, 3, 4, 5), (2, 3, 4, 5)),
-            output=(2, 3, 4, 5),
-            wrong=((2, 3, 4, 5), (2, 3, 4, 4)),
-            wrong_axis=3,
-        ),
-        Case(lambda rng: Minimum(), inputs=((2, 3), (2, 1), (2, 3)), output=(2, 3)),
-    )
-
-    def pair(self, a: Any, b: Any) -> Any:
-        """Keep the smaller one."""
-        return ops.minimum(a, b)
-
-
-@register("nn.Average")
-class Average(Pairwise):
-    """Average the inputs.
-
-    y = (x1 + x2 + ...) / number of inputs
-
-    Shapes
-    ------
-    inputs : any float32; axes of size 1 are stretched as in NumPy
-    output : the common shape
-
-    Raises
-    ------
-    ShapeError : in `call`, the shapes do not go together.
-
-    Notes
-    -----
-    Same as BigDL `CAveTable` (0.13) and ONNX `Mean`-13.
-    Native kernel: oneDNN binary; reference: `engine.reference.math`.
-
-    Examples
-    --------
-    >>> Average()(np.float32([[4.0, 2.0]]), np.float32([[2.0, 3.0]]))
-    array([[3. , 2.5]], dtype=float32)
-    """
-
-    cases: ClassVar[tuple[Case, ...]] = (
-        Case(
-            lambda rng: Average(),
-            inputs=((2, 3, 4, 5), (2, 3, 4, 5)),
-            output=(2, 3, 4, 5),
-            wrong=((2, 3, 4, 5), (2, 3, 4, 4)),
-            wrong_axis=3,
-        ),
-        Case(lambda rng: Average(), inputs=((2, 3), (2, 1), (2, 3)), output=(2, 3)),
-    )
-
-    def merge(self, inputs: tuple[Any, ...]) -> Any:
-        """Average the inputs."""
-        total = super().merge(inputs)
-        return ops.multiply(total, 1.0 / len(inputs)) if len(inputs) > 1 else total
-
-    def pair(self, a: Any, b: Any) -> Any:
-        """Add two."""
-        return ops.add(a, b)
 
 
 @register("nn.Dot")
@@ -393,6 +55,7 @@ class Dot(Merge):
 
     Examples
     --------
+    >>> import numpy as np
     >>> Dot()(np.float32([[1.0, 2.0]]), np.float32([[3.0, 4.0]]))
     array([[11.]], dtype=float32)
     """
@@ -424,7 +87,7 @@ class Dot(Merge):
             raise ShapeError(f"inputs must be two of 2 axes (batch, features); got {shapes}.")
         a, b = inputs
         if a.shape != b.shape:
-            raise ShapeError(_mismatch(a.shape, b.shape))
+            raise ShapeError(mismatch(a.shape, b.shape))
         y = ops.sum(ops.multiply(a, b), 1, keepdims=True)
         if not self.normalize:
             return y
@@ -436,20 +99,6 @@ class Dot(Merge):
     def extra(self) -> str:
         """Say whether lengths are divided out."""
         return "normalize=True" if self.normalize else ""
-
-
-def _mismatch(first: tuple[int, ...], second: tuple[int, ...], free: int = -1) -> str:
-    if len(first) != len(second):
-        return (
-            f"inputs must have the same number of axes; got {len(first)} and {len(second)} in "
-            f"shapes {first} and {second}."
-        )
-    pairs = enumerate(zip(first, second, strict=True))
-    axis = next(i for i, (a, b) in pairs if a != b and i != free)
-    return (
-        f"inputs axis {axis} must be equal; got {first[axis]} and {second[axis]} in shapes {first} "
-        f"and {second}. Do stride and padding differ between the branches?"
-    )
 
 
 @register("nn.Concat")
@@ -477,6 +126,7 @@ class Concat(Merge):
 
     Examples
     --------
+    >>> import numpy as np
     >>> Concat()(np.ones((2, 3), "f4"), np.ones((2, 4), "f4")).shape
     (2, 7)
     """
@@ -499,7 +149,7 @@ class Concat(Merge):
 
     def __init__(self, axis: int = 1, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.axis = int(axis)
+        self.axis = integer("axis", axis)
 
     def merge(self, inputs: tuple[Any, ...]) -> Any:
         """Put the inputs behind each other."""
@@ -513,9 +163,24 @@ class Concat(Merge):
         for x in inputs[1:]:
             same = [k for k in range(rank) if k != axis]
             if len(x.shape) != rank or any(x.shape[k] != first[k] for k in same):
-                raise ShapeError(_mismatch(first, x.shape, axis))
+                raise ShapeError(mismatch(first, x.shape, axis))
         return ops.concat(inputs, axis=axis)
 
     def extra(self) -> str:
         """Give the axis if it is not 1."""
         return "" if self.axis == 1 else f"axis={self.axis}"
+
+
+def mismatch(first: tuple[int, ...], second: tuple[int, ...], free: int = -1) -> str:
+    """Say which axis of two shapes is not equal; `free` may differ."""
+    if len(first) != len(second):
+        return (
+            f"inputs must have the same number of axes; got {len(first)} and {len(second)} in "
+            f"shapes {first} and {second}."
+        )
+    pairs = enumerate(zip(first, second, strict=True))
+    axis = next(i for i, (a, b) in pairs if a != b and i != free)
+    return (
+        f"inputs axis {axis} must be equal; got {first[axis]} and {second[axis]} in shapes {first} "
+        f"and {second}. Do stride and padding differ between the branches?"
+    )

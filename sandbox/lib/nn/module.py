@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-import weakref
 from collections.abc import Iterator
-from functools import reduce
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Buffer, Parameter, Tape, Value, ops
-from ..core.errors import ArgumentError, ShapeError
-from . import calls
+from ..core import Buffer, Parameter, Value
+from ..core.errors import ArgumentError
+from . import calls, records
 from .case import Case
 from .node import Node
 from .registry import bound_arguments
@@ -47,6 +43,7 @@ class Module:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from sandbox.lib import nn
     >>> from sandbox.lib.core import Parameter, ops
     >>> @nn.register("doctest.Scale")
@@ -116,6 +113,7 @@ class Module:
 
         Examples
         --------
+        >>> import numpy as np
         >>> from sandbox.lib import nn
         >>> layer = nn.ReLU()
         >>> layer.forward(np.array([[-1.0, 2.0]], "f4"))
@@ -123,11 +121,7 @@ class Module:
         >>> layer.backward(np.ones((1, 2), "f4"))
         array([[0., 1.]], dtype=float32)
         """
-        with Tape() as tape:
-            values = calls.values(self, inputs)
-            output = calls.run(self, values)
-        _records()[self] = _Record(tape, values, output)
-        return calls.arrays(output)
+        return records.forward(self, inputs)
 
     def backward(self, *grads: Any) -> Any:
         """Give the gradient of the last `forward` of this thread for its inputs.
@@ -147,40 +141,7 @@ class Module:
         ArgumentError : there was no `forward` in this thread since the last `backward`.
         ShapeError : a gradient has not the shape of the output.
         """
-        record = _records().get(self)
-        if record is None or record.tape is None:
-            raise ArgumentError(
-                f"{calls.label(self)}: backward() must follow a forward() of the same module in "
-                "the same thread; got none since the last backward(). Call forward(x) first."
-            )
-        outputs = record.output if isinstance(record.output, tuple) else (record.output,)
-        if len(grads) != len(outputs):
-            raise ArgumentError(
-                f"{calls.label(self)}: backward() must be given one gradient per output "
-                f"({len(outputs)}); got {len(grads)}."
-            )
-        parameters = dict(self.named_parameters())
-        seeds = [np.asarray(g, dtype=out.dtype) for g, out in zip(grads, outputs, strict=True)]
-        for seed, output in zip(seeds, outputs, strict=True):
-            if seed.shape != output.shape:
-                raise ShapeError(
-                    f"{calls.label(self)}: the gradient must have the output's shape "
-                    f"{output.shape}; got {seed.shape}."
-                )
-        wrt = [*record.inputs, *parameters.values()]
-        if len(outputs) == 1:
-            result = record.tape.gradients(outputs[0], wrt, seed=seeds[0])
-        else:
-            with record.tape:
-                parts = [
-                    ops.sum(ops.multiply(out, g)) for out, g in zip(outputs, seeds, strict=True)
-                ]
-                total = reduce(ops.add, parts)
-            result = record.tape.gradients(total, wrt)
-        count = len(record.inputs)
-        record.gradients = dict(zip(parameters, result[count:], strict=True))
-        record.tape, record.inputs, record.output = None, (), ()
-        return result[0] if count == 1 else tuple(result[:count])
+        return records.backward(self, grads)
 
     def gradients(self) -> dict[str, Array]:
         """Give the parameters' gradients of the last `backward` of this thread, by name.
@@ -191,19 +152,14 @@ class Module:
 
         Examples
         --------
+        >>> import numpy as np
         >>> from sandbox.lib import nn
         >>> layer = nn.Linear(2, 1, rng=0)
         >>> _ = layer.forward(np.ones((3, 2), "f4")), layer.backward(np.ones((3, 1), "f4"))
         >>> layer.gradients()["bias"]
         array([3.], dtype=float32)
         """
-        record = _records().get(self)
-        if record is None or record.gradients is None:
-            raise ArgumentError(
-                f"{calls.label(self)}: gradients() must follow forward() and backward() in the "
-                "same thread; got neither."
-            )
-        return record.gradients
+        return records.gradients(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Assign; a parameter or buffer can only give way to another one or to None."""
@@ -356,13 +312,14 @@ class Module:
         lines = [f"  {name}: {child!r}".replace("\n", "\n  ") for name, child in children]
         return "\n".join([f"{type(self).__name__}(", *lines, ")"])
 
-    def summary(self, *input_shapes: tuple[int, ...]) -> Any:
+    def summary(self, *input_shapes: tuple[int, ...] | Array) -> Any:
         """Give a table of all modules with output shapes and parameter counts.
 
         Parameters
         ----------
         input_shapes : tuple of int, one per input
-            With the batch axis, as of an array that would be given: `(1, 1, 28, 28)`.
+            With the batch axis, as of an array that would be given: `(1, 1, 28, 28)`. A model that
+            takes ids gets an array of them: `np.zeros((1, 20), int)`.
 
         Returns
         -------
@@ -380,26 +337,6 @@ class Module:
         from .summary import table
 
         return table(self, input_shapes)
-
-
-class _Record:
-    """What `forward` leaves for `backward`, per module and thread."""
-
-    def __init__(self, tape: Tape, inputs: tuple[Any, ...], output: Any) -> None:
-        self.tape: Tape | None = tape
-        self.inputs = inputs
-        self.output = output
-        self.gradients: dict[str, Array] | None = None
-
-
-_local = threading.local()
-
-
-def _records() -> weakref.WeakKeyDictionary[Module, _Record]:
-    if not hasattr(_local, "records"):
-        _local.records = weakref.WeakKeyDictionary()
-    records: weakref.WeakKeyDictionary[Module, _Record] = _local.records
-    return records
 
 
 def _join(path: str, name: str) -> str:

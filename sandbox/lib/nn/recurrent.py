@@ -4,113 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-
-from ..core import Parameter, ops
-from ..core.errors import ShapeError
-from ..core.validate import one_of, positive_int
+from ..core import ops
+from ..core.validate import one_of
 from . import init
 from .case import Case
-from .module import Module
+from .recurrence import Recurrence, Recurrent
 from .registry import register
-from .shapes import check_axis, check_floating, check_rank
-
-Rng = np.random.Generator | int | None
-
-
-class Recurrence(Module):
-    """The weights of one layer in one direction; `Recurrent` makes and calls it."""
-
-    def __init__(
-        self, kind: type[Recurrent], in_features: int, hidden: int, weight_init: str, rng: Rng
-    ) -> None:
-        super().__init__()
-        rows = kind.gates * hidden
-        self.weight_input = Parameter(
-            init.draw(weight_init, (rows, in_features), rng), "weight_input"
-        )
-        self.weight_hidden = Parameter(init.draw(weight_init, (rows, hidden), rng), "weight_hidden")
-        self.bias = Parameter(kind.first_bias(hidden), "bias")
-
-
-class Recurrent(Module):
-    """What recurrent layers share: layers above each other, directions, lengths of rows."""
-
-    gates: ClassVar[int] = 1
-
-    def __init__(
-        self,
-        in_features: int,
-        hidden_features: int,
-        *,
-        num_layers: int = 1,
-        bidirectional: bool = False,
-        return_sequences: bool = True,
-        weight_init: str = "xavier",
-        rng: Rng = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(name=name)
-        self.in_features = positive_int("in_features", in_features)
-        self.hidden_features = positive_int("hidden_features", hidden_features)
-        self.num_layers = positive_int("num_layers", num_layers)
-        self.bidirectional = bool(bidirectional)
-        self.return_sequences = bool(return_sequences)
-        self.out_features = self.hidden_features * (2 if self.bidirectional else 1)
-        rng = init.generator(rng)
-        sizes = [self.in_features] + [self.out_features] * (self.num_layers - 1)
-        self.layers = tuple(
-            Recurrence(type(self), size, self.hidden_features, weight_init, rng)
-            for size in sizes
-            for _ in range(2 if self.bidirectional else 1)
-        )
-
-    @classmethod
-    def first_bias(cls, hidden: int) -> Any:
-        """Give the first bias of one layer."""
-        return init.zeros((cls.gates * hidden,))
-
-    def step_through(
-        self, x: Any, layer: Recurrence, lengths: Any | None, reverse: bool
-    ) -> tuple[Any, Any]:
-        """Run one layer in one direction: all states and the last one."""
-        raise NotImplementedError(f"{type(self).__name__} must define step_through.")
-
-    def call(self, x: Any, lengths: Any | None = None) -> Any:
-        """Run all layers over the time axis."""
-        check_floating(x)
-        check_rank(x, "(batch, time, in_features)", 3)
-        check_axis(x, 2, self.in_features, "in_features")
-        if x.shape[1] == 0:
-            raise ShapeError(f"input axis 1 must be >= 1 (time); got 0 in shape {x.shape}.")
-        directions = (False, True) if self.bidirectional else (False,)
-        last = x
-        for level in range(self.num_layers):
-            parts = [
-                self.step_through(x, self.layers[level * len(directions) + place], lengths, reverse)
-                for place, reverse in enumerate(directions)
-            ]
-            x, last = (
-                parts[0]
-                if len(parts) == 1
-                else (ops.concat([p[0] for p in parts], 2), ops.concat([p[1] for p in parts], 1))
-            )
-        return x if self.return_sequences else last
-
-    def extra(self) -> str:
-        """Give the sizes, then what differs from the defaults."""
-        parts = [f"{self.in_features} -> {self.out_features}"]
-        if self.num_layers != 1:
-            parts.append(f"num_layers={self.num_layers}")
-        if self.bidirectional:
-            parts.append("bidirectional=True")
-        if not self.return_sequences:
-            parts.append("return_sequences=False")
-        return ", ".join(parts)
-
-    def __repr__(self) -> str:
-        """Give class and sizes; the layers inside hold nothing else to tell."""
-        return f"{type(self).__name__}({self.extra()})"
 
 
 @register("nn.LSTM")
@@ -163,6 +62,7 @@ class LSTM(Recurrent):
 
     Examples
     --------
+    >>> import numpy as np
     >>> layer = LSTM(8, 16, return_sequences=False, rng=0)
     >>> layer
     LSTM(8 -> 16, return_sequences=False)
@@ -205,12 +105,11 @@ class LSTM(Recurrent):
         bias[hidden : 2 * hidden] = 1
         return bias
 
-    def step_through(
+    def read(
         self, x: Any, layer: Recurrence, lengths: Any | None, reverse: bool
     ) -> tuple[Any, Any]:
         """Run one layer in one direction."""
-        weights = (layer.weight_input, layer.weight_hidden, layer.bias)
-        y, h, _ = ops.lstm(x, *weights, lengths, reverse=reverse)
+        y, h, _ = ops.lstm(x, *layer.weights, lengths, reverse=reverse)
         return y, h
 
 
@@ -264,6 +163,7 @@ class GRU(Recurrent):
 
     Examples
     --------
+    >>> import numpy as np
     >>> GRU(8, 16, bidirectional=True, rng=0)(np.ones((2, 5, 8), "f4")).shape
     (2, 5, 32)
     """
@@ -293,12 +193,11 @@ class GRU(Recurrent):
         """Give zeros: three gates and the hidden part of the third."""
         return init.zeros((4 * hidden,))
 
-    def step_through(
+    def read(
         self, x: Any, layer: Recurrence, lengths: Any | None, reverse: bool
     ) -> tuple[Any, Any]:
         """Run one layer in one direction."""
-        weights = (layer.weight_input, layer.weight_hidden, layer.bias)
-        return ops.gru(x, *weights, lengths, reverse=reverse)
+        return ops.gru(x, *layer.weights, lengths, reverse=reverse)
 
 
 @register("nn.RNN")
@@ -383,7 +282,7 @@ class RNN(Recurrent):
         bidirectional: bool = False,
         return_sequences: bool = True,
         weight_init: str = "xavier",
-        rng: Rng = None,
+        rng: init.Rng = None,
         name: str | None = None,
     ) -> None:
         super().__init__(
@@ -398,12 +297,11 @@ class RNN(Recurrent):
         )
         self.activation = one_of("activation", activation, ("tanh", "relu"))
 
-    def step_through(
+    def read(
         self, x: Any, layer: Recurrence, lengths: Any | None, reverse: bool
     ) -> tuple[Any, Any]:
         """Run one layer in one direction."""
-        weights = (layer.weight_input, layer.weight_hidden, layer.bias)
-        return ops.rnn(x, *weights, lengths, activation=self.activation, reverse=reverse)
+        return ops.rnn(x, *layer.weights, lengths, activation=self.activation, reverse=reverse)
 
     def extra(self) -> str:
         """Give the sizes, then what differs from the defaults."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ..core import ops
-from ..core.errors import ArgumentError, ShapeError
 from .case import Case
 from .module import Module
 from .registry import register
-from .shapes import check_floating
+from .shapes import check_floating, check_inner_axis, inner_axis
 
 
 class Reduction(Module):
@@ -23,20 +22,12 @@ class Reduction(Module):
 
     def __init__(self, axis: int = 1, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.axis = int(axis)
-        if self.axis == 0:
-            raise ArgumentError("`axis` must not be 0, the batch axis; got 0.")
+        self.axis = inner_axis(axis)
 
     def call(self, x: Any) -> Any:
         """Check that the axis exists and reduce it."""
         check_floating(x)
-        rank = len(x.shape)
-        if not -rank < self.axis < rank:
-            raise ShapeError(
-                f"input must have an axis {self.axis} (axis) behind the batch axis; got {rank} "
-                f"axes in shape {x.shape}."
-            )
-        return self.function(x, self.axis % rank)
+        return self.function(x, check_inner_axis(x, self.axis))
 
     def function(self, x: Any, axis: int) -> Any:
         """Compute the reduction with `core.ops`."""

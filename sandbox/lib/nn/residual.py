@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
-
-import numpy as np
+from typing import Any
 
 from ..core.errors import ArgumentError
+from ..core.validate import positive_int
 from . import init
 from .activation import ReLU
 from .containers import Sequential
@@ -15,18 +14,15 @@ from .convolution import Conv2d
 from .dropout import Dropout
 from .graph import Graph
 from .linear import Linear
-from .merge import Add
-from .module import Module
 from .node import Input
 from .normalization import BatchNorm
+from .pairwise import Add
 from .pooling import GlobalAvgPool2d, MaxPool2d
 from .shape import Flatten
 
-Rng: TypeAlias = np.random.Generator | int | None
-
 
 def resnet(
-    depth: int, rng: Rng = None, *, channels: int = 3, classes: int = 10, width: int = 16
+    depth: int, rng: init.Rng = None, *, channels: int = 3, classes: int = 10, width: int = 16
 ) -> Graph:
     """Build a residual network for small images.
 
@@ -58,11 +54,12 @@ def resnet(
 
     Examples
     --------
+    >>> import numpy as np
     >>> model = resnet(8, 0, width=8)
     >>> model(np.zeros((2, 3, 32, 32), "f4")).shape
     (2, 10)
     """
-    if depth < 8 or (depth - 2) % 6:
+    if positive_int("depth", depth) < 8 or (depth - 2) % 6:
         raise ArgumentError(f"`depth` must be 6n + 2 (8, 14, 20, 32, ...); got {depth!r}.")
     rng = init.generator(rng)
     image = Input("image")
@@ -96,7 +93,7 @@ def _block(x: Any, before: int, after: int, stride: int, label: str, rng: Any) -
     return ReLU(name=f"relu{label}b")(Add(name=f"add{label}")(y, x))
 
 
-def resnet20(rng: Rng = None) -> Graph:
+def resnet20(rng: init.Rng = None) -> Graph:
     """Build ResNet-20 for colour images 32x32.
 
     Parameters
@@ -115,6 +112,7 @@ def resnet20(rng: Rng = None) -> Graph:
 
     Examples
     --------
+    >>> import numpy as np
     >>> resnet20(0)(np.zeros((2, 3, 32, 32), "f4")).shape
     (2, 10)
     """
@@ -122,7 +120,7 @@ def resnet20(rng: Rng = None) -> Graph:
 
 
 def vgg(
-    rng: Rng = None,
+    rng: init.Rng = None,
     *,
     channels: int = 3,
     classes: int = 10,
@@ -150,17 +148,24 @@ def vgg(
     input : (batch, channels, 32, 32) float32
     output : (batch, classes) logits
 
+    Raises
+    ------
+    ArgumentError : there is no width, or more than the image can be halved.
+
     Notes
     -----
     Without batch norm, as the original. Source: Simonyan, Zisserman 2015.
 
     Examples
     --------
+    >>> import numpy as np
     >>> vgg(0, widths=(8, 16))(np.zeros((2, 3, 32, 32), "f4")).shape
     (2, 10)
     """
+    if not 1 <= len(widths) <= 5:
+        raise ArgumentError(f"`widths` must hold 1 to 5 stages; got {len(widths)}.")
     rng = init.generator(rng)
-    modules: dict[str, Module] = {}
+    modules: dict[str, Any] = {}
     before = channels
     for stage, after in enumerate(widths, start=1):
         for part in "ab":
@@ -174,7 +179,4 @@ def vgg(
     modules["relu"] = ReLU()
     modules["dropout"] = Dropout(p)
     modules["fc2"] = Linear(features, classes, rng=rng)
-    model = Sequential()
-    for name, module in modules.items():
-        model.append(module, name)
-    return model
+    return Sequential(**modules)

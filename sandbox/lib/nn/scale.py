@@ -9,10 +9,10 @@ import numpy as np
 
 from ..core import Parameter, ops
 from ..core.errors import ArgumentError, ShapeError
+from ..core.validate import finite, positive_int
 from .activation import Elementwise
 from .case import Case
 from .module import Module
-from .rectifier import finite
 from .registry import register
 from .shapes import check_floating
 
@@ -68,10 +68,10 @@ class Scale(Module):
         self, shape: int | Sequence[int], *, bias: bool = True, name: str | None = None
     ) -> None:
         super().__init__(name=name)
-        sizes = tuple(shape) if isinstance(shape, Sequence) else (shape,)
-        if not sizes or any(isinstance(n, bool) or int(n) != n or n < 1 for n in sizes):
+        sizes = shape if isinstance(shape, tuple | list) else (shape,)
+        self.shape = tuple(positive_int("shape", size) for size in sizes)
+        if not sizes:
             raise ArgumentError(f"`shape` must hold ints > 0; got {shape!r}.")
-        self.shape = tuple(int(n) for n in sizes)
         self.weight = Parameter(np.ones(self.shape, "f4"), "weight")
         self.bias = Parameter(np.zeros(self.shape, "f4"), "bias") if bias else None
 
@@ -98,8 +98,20 @@ class Scale(Module):
         return sizes + ("" if self.bias is not None else ", bias=False")
 
 
+class WithConstant(Elementwise):
+    """What functions with one constant share: its check and the repr."""
+
+    def __init__(self, value: float, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.value = finite("value", value)
+
+    def extra(self) -> str:
+        """Give the number."""
+        return f"{self.value:g}"
+
+
 @register("nn.AddConstant")
-class AddConstant(Elementwise):
+class AddConstant(WithConstant):
     """Add a number.
 
     y = x + value
@@ -133,21 +145,13 @@ class AddConstant(Elementwise):
         Case(lambda rng: AddConstant(0.5), inputs=((2, 3),), output=(2, 3), sizes=("0.5",)),
     )
 
-    def __init__(self, value: float, *, name: str | None = None) -> None:
-        super().__init__(name=name)
-        self.value = finite("value", value)
-
     def function(self, x: Any) -> Any:
         """Add the number."""
         return ops.add(x, self.value)
 
-    def extra(self) -> str:
-        """Give the number."""
-        return f"{self.value:g}"
-
 
 @register("nn.MultiplyConstant")
-class MultiplyConstant(Elementwise):
+class MultiplyConstant(WithConstant):
     """Multiply by a number.
 
     y = value · x
@@ -181,14 +185,6 @@ class MultiplyConstant(Elementwise):
         Case(lambda rng: MultiplyConstant(-2.0), inputs=((2, 3),), output=(2, 3), sizes=("-2",)),
     )
 
-    def __init__(self, value: float, *, name: str | None = None) -> None:
-        super().__init__(name=name)
-        self.value = finite("value", value)
-
     def function(self, x: Any) -> Any:
         """Multiply by the number."""
         return ops.multiply(x, self.value)
-
-    def extra(self) -> str:
-        """Give the number."""
-        return f"{self.value:g}"

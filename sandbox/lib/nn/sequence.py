@@ -15,7 +15,7 @@ from .case import Case
 from .linear import Linear
 from .module import Module
 from .registry import register
-from .shapes import check_floating
+from .shapes import check_floating, check_inner_axis, inner_axis
 
 
 @register("nn.TimeDistributed")
@@ -84,20 +84,12 @@ class OverTime(Module):
 
     def __init__(self, *, axis: int = 1, name: str | None = None) -> None:
         super().__init__(name=name)
-        if not isinstance(axis, int) or isinstance(axis, bool) or axis == 0:
-            raise ArgumentError(f"`axis` must be an int, not 0 (the batch axis); got {axis!r}.")
-        self.axis = axis
+        self.axis = inner_axis(axis)
 
     def check(self, x: Any, lengths: Any | None) -> int:
         """Check the input and give the axis, counted from the front."""
         check_floating(x)
-        rank = len(x.shape)
-        if not (0 < self.axis < rank or -rank < self.axis < 0):
-            raise ShapeError(
-                f"input must have an axis {self.axis} (axis) behind the batch axis; got {rank} "
-                f"axes in shape {x.shape}."
-            )
-        axis = self.axis % rank
+        axis = check_inner_axis(x, self.axis)
         if x.shape[axis] == 0:
             raise ShapeError(f"input axis {axis} must be >= 1 (time); got 0 in shape {x.shape}.")
         if lengths is not None and axis != 1:

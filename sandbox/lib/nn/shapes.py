@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.errors import ShapeError
+from ..core.validate import integer, refuse
 
 
 def check_rank(x: Any, layout: str, *ranks: int, cure: str = "") -> None:
@@ -38,6 +39,25 @@ def check_axis(x: Any, axis: int, size: int, meaning: str, cure: str = "") -> No
         )
 
 
+def check_inner_axis(x: Any, axis: int) -> int:
+    """Refuse a value that has no such axis behind the batch axis; give it counted from 0."""
+    rank = len(x.shape)
+    if not -rank < axis < rank:
+        raise ShapeError(
+            f"input must have an axis {axis} (axis) behind the batch axis; got {rank} axes in "
+            f"shape {x.shape}."
+        )
+    return axis % rank
+
+
+def inner_axis(value: Any) -> int:
+    """Refuse an argument `axis` that is no int, or the batch axis."""
+    axis = integer("axis", value)
+    if axis == 0:
+        raise refuse("axis", "another axis than 0 (the batch axis)", value)
+    return axis
+
+
 def check_floating(x: Any) -> None:
     """Refuse integers where a layer multiplies."""
     if str(x.dtype) not in ("float32", "float64"):
@@ -47,8 +67,8 @@ def check_floating(x: Any) -> None:
         )
 
 
-def check_window(x: Any, kernel: tuple[int, int], padding: Any, dilation: tuple[int, int]) -> None:
-    """Refuse an image that is smaller than the window that slides over it."""
+def check_window(x: Any, kernel: tuple[int, ...], padding: Any, dilation: tuple[int, ...]) -> None:
+    """Refuse an image or series that is smaller than the window that slides over it."""
     for axis, (k, (before, after), d) in enumerate(
         zip(kernel, padding, dilation, strict=True), start=2
     ):

@@ -269,39 +269,3 @@ class LogSigmoid(Elementwise):
     def function(self, x: Any) -> Any:
         """Give the logarithm of the sigmoid."""
         return ops.log_sigmoid(x)
-
-
-@register("nn.HardSwish")
-class HardSwish(Elementwise):
-    """Weight a number by a straight line from 0 to 1, a cheap SiLU.
-
-    y = x · min(max(x/6 + 0.5, 0), 1)
-
-    Shapes
-    ------
-    input : any float32
-    output : same
-
-    Raises
-    ------
-    ShapeError : in `call`, the input is not of a floating dtype.
-
-    Notes
-    -----
-    Same as ONNX `HardSwish`-14. Source: Howard et al. 2019 (MobileNetV3).
-    Native kernel: oneDNN eltwise; reference: `engine.reference.elementwise`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> HardSwish()(np.array([-4.0, 3.0], "f4"))
-    array([-0.,  3.], dtype=float32)
-    """
-
-    cases: ClassVar[tuple[Case, ...]] = (
-        Case(lambda rng: HardSwish(), inputs=((2, 3, 4),), output=(2, 3, 4), kinks=True),
-    )
-
-    def function(self, x: Any) -> Any:
-        """Weight by a straight line."""
-        return ops.hard_swish(x)

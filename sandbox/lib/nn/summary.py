@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..core.context import using
+from ..core.errors import ArgumentError
 from . import calls
 from .module import Module
 
@@ -20,15 +24,19 @@ class Table(str):
         return str(self)
 
 
-def table(module: Module, input_shapes: tuple[tuple[int, ...], ...]) -> Table:
+def table(module: Module, input_shapes: Sequence[tuple[int, ...] | NDArray[Any]]) -> Table:
     """Call a module on zeros and write down what comes out of each module inside.
 
     Parameters
     ----------
     module : Module
         The model.
-    input_shapes : tuple of shapes
-        With the batch axis, one per input.
+    input_shapes : sequence of shapes
+        With the batch axis, one per input; an array stands for itself.
+
+    Raises
+    ------
+    ArgumentError : there is no shape.
 
     Examples
     --------
@@ -44,8 +52,14 @@ def table(module: Module, input_shapes: tuple[tuple[int, ...], ...]) -> Table:
         results = output if isinstance(output, tuple) else (output,)
         shapes.setdefault(path, []).append(", ".join(str(result.shape) for result in results))
 
-    with calls.observe(note):
-        module(*(np.zeros(shape, np.float32) for shape in input_shapes))
+    if not input_shapes:
+        raise ArgumentError(
+            f"{calls.label(module)}: summary() must be given a shape for each input; got none. "
+            "For gray images of 28x28: model.summary((1, 1, 28, 28))."
+        )
+    inputs = [x if isinstance(x, np.ndarray) else np.zeros(x, np.float32) for x in input_shapes]
+    with using(training=False), calls.observe(note):
+        module(*inputs)
     rows = [("module", "type", "output", "parameters")]
     inside = list(module.named_modules())
     counted: set[int] = set()

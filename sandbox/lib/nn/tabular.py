@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -14,17 +14,15 @@ from .containers import Sequential
 from .embedding import Embedding
 from .graph import Graph
 from .linear import Linear
-from .merge import Add, Concat
-from .module import Module
+from .merge import Concat
 from .node import Input
+from .pairwise import Add
 from .reduce import Sum
 from .shape import Flatten
 
-Rng: TypeAlias = np.random.Generator | int | None
-
 
 def fraud_mlp(
-    rng: Rng = None,
+    rng: init.Rng = None,
     *,
     features: int = 29,
     hidden: Sequence[int] = (64, 32),
@@ -60,24 +58,21 @@ def fraud_mlp(
     )
     """
     rng = init.generator(rng)
-    modules: dict[str, Module] = {}
+    modules: dict[str, Any] = {}
     before = features
     for layer, width in enumerate(hidden, start=1):
         modules[f"fc{layer}"] = Linear(before, width, rng=rng)
         modules[f"relu{layer}"] = ReLU()
         before = width
     modules[f"fc{len(hidden) + 1}"] = Linear(before, outputs, rng=rng)
-    model = Sequential()
-    for name, module in modules.items():
-        model.append(module, name)
-    return model
+    return Sequential(**modules)
 
 
 def wide_and_deep(
     fields: Sequence[int],
     numbers: int,
     classes: int,
-    rng: Rng = None,
+    rng: init.Rng = None,
     *,
     dimension: int = 8,
     hidden: Sequence[int] = (64, 32),

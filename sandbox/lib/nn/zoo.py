@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
-
-import numpy as np
+from typing import Any
 
 from ..core.errors import ArgumentError
 from . import init
@@ -17,7 +15,6 @@ from .embedding import Embedding
 from .graph import Graph
 from .linear import Linear
 from .merge import Concat
-from .module import Module
 from .node import Input
 from .normalization import BatchNorm
 from .pooling import GlobalAvgPool2d, MaxPool2d
@@ -31,10 +28,8 @@ from .tabular import fraud_mlp as fraud_mlp
 from .tabular import offsets as offsets
 from .tabular import wide_and_deep as wide_and_deep
 
-Rng: TypeAlias = np.random.Generator | int | None
 
-
-def lenet5(rng: Rng = None) -> Sequential:
+def lenet5(rng: init.Rng = None) -> Sequential:
     """Build LeNet-5 for digits, with ReLU and max pooling.
 
     Parameters
@@ -53,6 +48,7 @@ def lenet5(rng: Rng = None) -> Sequential:
 
     Examples
     --------
+    >>> import numpy as np
     >>> model = lenet5(0)
     >>> model(np.zeros((2, 1, 28, 28), "f4")).shape
     (2, 10)
@@ -76,7 +72,7 @@ def lenet5(rng: Rng = None) -> Sequential:
     )
 
 
-def fast_mnist(rng: Rng = None) -> Sequential:
+def fast_mnist(rng: init.Rng = None) -> Sequential:
     """Build the network that learns MNIST to 99 % in the shortest time.
 
     Parameters
@@ -95,6 +91,7 @@ def fast_mnist(rng: Rng = None) -> Sequential:
 
     Examples
     --------
+    >>> import numpy as np
     >>> fast_mnist(0)(np.zeros((2, 1, 28, 28), "f4")).shape
     (2, 10)
     """
@@ -113,7 +110,7 @@ def fast_mnist(rng: Rng = None) -> Sequential:
     )
 
 
-def cifar_net(rng: Rng = None) -> Sequential:
+def cifar_net(rng: init.Rng = None) -> Sequential:
     """Build a small network for colour images with batch norm and dropout.
 
     Parameters
@@ -133,11 +130,12 @@ def cifar_net(rng: Rng = None) -> Sequential:
 
     Examples
     --------
+    >>> import numpy as np
     >>> cifar_net(0)(np.zeros((2, 3, 32, 32), "f4")).shape
     (2, 10)
     """
     rng = init.generator(rng)
-    modules: dict[str, Module] = {}
+    modules: dict[str, Any] = {}
     channels = 3
     for stage, width in enumerate((32, 64, 128), start=1):
         # No bias: the batch norm behind it would take it away again.
@@ -150,10 +148,10 @@ def cifar_net(rng: Rng = None) -> Sequential:
     modules["pool3"] = GlobalAvgPool2d()
     modules["dropout"] = Dropout(0.25)
     modules["fc"] = Linear(channels, 10, rng=rng)
-    return _sequential(modules)
+    return Sequential(**modules)
 
 
-def mlp(sizes: Sequence[int], rng: Rng = None) -> Sequential:
+def mlp(sizes: Sequence[int], rng: init.Rng = None) -> Sequential:
     """Build a multi-layer perceptron: linear layers with ReLU between them.
 
     Parameters
@@ -183,20 +181,20 @@ def mlp(sizes: Sequence[int], rng: Rng = None) -> Sequential:
     )
     """
     rng = init.generator(rng)
-    if len(sizes) < 2:
+    if not isinstance(sizes, tuple | list) or len(sizes) < 2:
         raise ArgumentError(f"`sizes` must hold input and output at least; got {sizes!r}.")
-    modules: dict[str, Module] = {"flatten": Flatten()}
+    modules: dict[str, Any] = {"flatten": Flatten()}
     for layer in range(1, len(sizes)):
         modules[f"fc{layer}"] = Linear(sizes[layer - 1], sizes[layer], rng=rng)
         if layer < len(sizes) - 1:
             modules[f"relu{layer}"] = ReLU()
-    return _sequential(modules)
+    return Sequential(**modules)
 
 
 def text_cnn(
     vocabulary: int,
     classes: int,
-    rng: Rng = None,
+    rng: init.Rng = None,
     *,
     features: int = 128,
     filters: int = 128,
@@ -227,16 +225,23 @@ def text_cnn(
     input : (batch, time) integers in [0, vocabulary), time at least the largest width
     output : (batch, classes) logits
 
+    Raises
+    ------
+    ArgumentError : there is no width, or a size is not positive.
+
     Notes
     -----
     Source: Kim 2014.
 
     Examples
     --------
+    >>> import numpy as np
     >>> model = text_cnn(1000, 2, 0)
     >>> model(np.ones((3, 20), "i8")).shape
     (3, 2)
     """
+    if not widths:
+        raise ArgumentError("`widths` must hold at least one int > 0; got none.")
     rng = init.generator(rng)
     ids = Input("ids")
     words = Embedding(vocabulary, features, padding_index=0, rng=rng, name="embedding")(ids)
@@ -254,7 +259,7 @@ def text_cnn(
 def lstm_sentiment(
     vocabulary: int,
     classes: int,
-    rng: Rng = None,
+    rng: init.Rng = None,
     *,
     features: int = 100,
     hidden: int = 128,
@@ -293,19 +298,13 @@ def lstm_sentiment(
       fc: Linear(128 -> 2)
     )
     """
-    rng = init.generator(rng)
-    return Sequential(
-        embedding=Embedding(vocabulary, features, padding_index=0, with_lengths=True, rng=rng),
-        lstm=LSTM(features, hidden, bidirectional=bidirectional, return_sequences=False, rng=rng),
-        dropout=Dropout(p),
-        fc=Linear(hidden * (2 if bidirectional else 1), classes, rng=rng),
-    )
+    return _sentiment(LSTM, vocabulary, classes, rng, features, hidden, bidirectional, p)
 
 
 def gru_sentiment(
     vocabulary: int,
     classes: int,
-    rng: Rng = None,
+    rng: init.Rng = None,
     *,
     features: int = 100,
     hidden: int = 128,
@@ -336,20 +335,29 @@ def gru_sentiment(
 
     Examples
     --------
+    >>> import numpy as np
     >>> gru_sentiment(1000, 2, 0)(np.array([[5, 7, 0]])).shape
     (1, 2)
     """
+    return _sentiment(GRU, vocabulary, classes, rng, features, hidden, bidirectional, p)
+
+
+def _sentiment(
+    kind: type[LSTM] | type[GRU],
+    vocabulary: int,
+    classes: int,
+    rng: init.Rng,
+    features: int,
+    hidden: int,
+    bidirectional: bool,
+    p: float,
+) -> Sequential:
     rng = init.generator(rng)
-    return Sequential(
-        embedding=Embedding(vocabulary, features, padding_index=0, with_lengths=True, rng=rng),
-        gru=GRU(features, hidden, bidirectional=bidirectional, return_sequences=False, rng=rng),
-        dropout=Dropout(p),
-        fc=Linear(hidden * (2 if bidirectional else 1), classes, rng=rng),
+    embedding = Embedding(vocabulary, features, padding_index=0, with_lengths=True, rng=rng)
+    reader = kind(features, hidden, bidirectional=bidirectional, return_sequences=False, rng=rng)
+    return (
+        Sequential(embedding=embedding)
+        .append(reader, kind.__name__.lower())
+        .append(Dropout(p), "dropout")
+        .append(Linear(reader.out_features, classes, rng=rng), "fc")
     )
-
-
-def _sequential(modules: dict[str, Module]) -> Sequential:
-    model = Sequential()
-    for name, module in modules.items():
-        model.append(module, name)
-    return model

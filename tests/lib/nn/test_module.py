@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from sandbox.lib import nn
-from sandbox.lib.core import Buffer, Parameter, RandomKey, Tape, Value, ops, using
+from sandbox.lib.core import (
+    Buffer,
+    EagerPredictProgram,
+    Parameter,
+    RandomKey,
+    Tape,
+    Value,
+    ops,
+    using,
+)
 from sandbox.lib.core.errors import ArgumentError, ShapeError
 
 
@@ -190,6 +199,30 @@ def test_an_inference_context_with_a_key_counts_more_than_train():
     layer = nn.Dropout(0.5).train()
     with using(training=False, random=RandomKey(0, 0, 0)):
         assert not layer.training
+
+
+def test_using_training_false_alone_asks_for_predictions_of_a_model_in_train_mode():
+    model = nn.Sequential(nn.Dropout(0.5)).train()
+    with using(training=False):
+        assert not model[0].training
+        assert np.array_equal(ones(2, 50), model(ones(2, 50)))
+    assert not np.array_equal(ones(2, 50), model(ones(2, 50)))
+
+
+def test_an_eager_program_predicts_although_the_model_is_in_train_mode():
+    model = nn.Sequential(nn.Dropout(0.5)).train()
+    program = EagerPredictProgram(model, "asked for")
+    assert np.array_equal(ones(2, 50), program.run(ones(2, 50)))
+
+
+def test_a_part_keeps_its_eval_inside_a_model_in_train_mode():
+    model = nn.Sequential(kept=nn.Dropout(0.5), dropped=nn.Dropout(0.5)).train()
+    model.kept.eval()
+    seen = {}
+    with nn.observe(lambda path, module, inputs, output: seen.update({path: output.data})):
+        model(ones(2, 50))
+    assert np.array_equal(ones(2, 50), seen["kept"])
+    assert not np.array_equal(ones(2, 50), seen["dropped"])
 
 
 def test_freeze_and_unfreeze():
