@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .base import Criterion as Criterion
 from .base import CriterionCase as CriterionCase
+from .base import Elementwise as Elementwise
+from .base import check_numbers as check_numbers
 from .binary import BCE as BCE
 from .binary import BCEWithLogits as BCEWithLogits
 from .binary import MultiLabelSoftMargin as MultiLabelSoftMargin

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias, TypeVar
@@ -10,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import Value, add_path, ops
-from ..core.errors import DataError, ShapeError
+from ..core.errors import ArgumentError, DataError, ShapeError
 from ..core.state import STATE
 from ..nn.registry import bound_arguments
 
@@ -49,7 +51,7 @@ class CriterionCase:
     probabilities: bool = False
 
 
-class Criterion:
+class Criterion(ABC):
     """A number that tells how wrong an output is; training makes it small.
 
     criterion(output, target) = call(output, target) / weight(target)
@@ -93,17 +95,15 @@ class Criterion:
         self.__dict__["_arguments"] = bound_arguments(cls, args, kwargs)
         return self
 
+    @abstractmethod
     def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows."""
-        raise NotImplementedError(
-            f"{type(self).__name__} must define call(self, output, target): the sum over the rows."
-        )
+        """Compute the sum over the rows, with `core.ops`."""
 
     def weight(self, target: Any) -> float:
         """Give what the sum is divided by for the mean: the number of rows."""
         return float(np.shape(target)[0])
 
-    def check(self, output_shape: tuple[int, ...], target: Array) -> None:
+    def check(self, output_shape: tuple[int, ...], target: Array) -> None:  # noqa: B027 - optional
         """Refuse a target that cannot be, before it goes into a program. Nothing by default."""
 
     def config(self) -> dict[str, Any]:
@@ -136,3 +136,80 @@ class Criterion:
         """Tell the class and the arguments that are given."""
         given = {key: item for key, item in self.config().items() if item is not None}
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in given.items())})"
+
+
+def weights(name: str, value: Any, wanted: str, axes: tuple[int, ...]) -> Array | None:
+    """Return weights >= 0 as float32, None for None, or refuse the argument."""
+    if value is None:
+        return None
+    try:
+        numbers = np.asarray(value, dtype=np.float32)
+    except (TypeError, ValueError):
+        numbers = np.full((), np.nan, np.float32)
+    if (
+        numbers.ndim not in axes
+        or not numbers.size
+        or not np.isfinite(numbers).all()
+        or numbers.min() < 0
+    ):
+        raise ArgumentError(f"`{name}` must be {wanted}; got {value!r}.")
+    return numbers
+
+
+def check_numbers(output_shape: tuple[int, ...], target: Array) -> None:
+    """Refuse a target that is no array of numbers of the output's shape.
+
+    Raises
+    ------
+    ShapeError : another shape, or no numbers.
+
+    Examples
+    --------
+    >>> check_numbers((2, 1), np.array([0, 2]))
+    Traceback (most recent call last):
+    sandbox.lib.core.errors.ShapeError: target must have the output's shape (2, 1); got (2,). \
+Use target.reshape(2, 1).
+    """
+    if target.shape != output_shape:
+        fits = target.size == math.prod(output_shape)
+        cure = f" Use target.reshape{output_shape}." if fits else ""
+        raise ShapeError(
+            f"target must have the output's shape {output_shape}; got {target.shape}.{cure}"
+        )
+    if target.dtype.kind not in "fiub":
+        raise ShapeError(f"target must hold numbers; got {target.dtype}.")
+
+
+class Elementwise(Criterion):
+    """What criterions share whose target has the output's shape; subclasses write `total`.
+
+    call = sum_n mean_i e(x_ni, t_ni)
+    """
+
+    def check(self, output_shape: tuple[int, ...], target: Array) -> None:
+        """Refuse a target of another shape than the output."""
+        check_numbers(output_shape, target)
+
+    def call(self, output: Any, target: Any) -> Any:
+        """Compute the sum over the rows of the mean over a row."""
+        elements = float(max(math.prod(output.shape[1:]), 1))
+        return ops.divide(self.total(output, self.goal(output, target)), elements)
+
+    def goal(self, output: Any, target: Any) -> Any:
+        """Give the target as a value that goes with the output, checked."""
+        if not isinstance(target, Value):
+            numbers = np.asarray(target)
+            self.check(output.shape, numbers)
+            return Value(numbers.astype(output.dtype, copy=False))
+        if target.shape != output.shape:
+            raise ShapeError(
+                f"target must have the output's shape {output.shape}; got {target.shape}."
+            )
+        if str(target.dtype) in ("float32", "float64"):
+            return target
+        # A product with a number of the output's type makes numbers of integers and booleans.
+        return ops.multiply(target, Value(np.ones((), output.dtype)))
+
+    @abstractmethod
+    def total(self, output: Any, goal: Any) -> Any:
+        """Compute the sum over all elements, with `core.ops`."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..core import Value, ops
-from ..core.errors import ArgumentError, DataError, ShapeError
+from ..core.errors import DataError, ShapeError
 from ..nn.registry import register
-from .base import Array, Criterion, CriterionCase
+from .base import Array, CriterionCase, Elementwise, check_numbers, weights
 
 
 def check_shares(output_shape: tuple[int, ...], target: Array) -> None:
@@ -35,15 +34,7 @@ def check_shares(output_shape: tuple[int, ...], target: Array) -> None:
     Traceback (most recent call last):
     sandbox.lib.core.errors.DataError: target must be in 0..1; got 2 in row 1 (1 of 2 are outside).
     """
-    if target.shape != output_shape:
-        cure = ""
-        if target.size == math.prod(output_shape):
-            cure = f" Use target.reshape{output_shape}."
-        raise ShapeError(
-            f"target must have the output's shape {output_shape}; got {target.shape}.{cure}"
-        )
-    if target.dtype.kind not in "fiub":
-        raise ShapeError(f"target must hold numbers; got {target.dtype}.")
+    check_numbers(output_shape, target)
     outside = ~((target >= 0) & (target <= 1))
     if outside.any():
         place = tuple(int(k) for k in np.argwhere(outside)[0])
@@ -53,46 +44,12 @@ def check_shares(output_shape: tuple[int, ...], target: Array) -> None:
         )
 
 
-class Shares(Criterion):
+class Shares(Elementwise):
     """What criterions with targets in 0..1 share; subclasses write `total(output, goal)`."""
 
     def check(self, output_shape: tuple[int, ...], target: Array) -> None:
         """Refuse a target of another shape, or outside of 0..1."""
         check_shares(output_shape, target)
-
-    def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows of the mean over a row."""
-        goal = target
-        if not isinstance(target, Value):
-            numbers = np.asarray(target)
-            self.check(output.shape, numbers)
-            goal = Value(numbers)
-        elif goal.shape != output.shape:
-            raise ShapeError(
-                f"target must have the output's shape {output.shape}; got {goal.shape}."
-            )
-        if str(goal.dtype) not in ("float32", "float64"):
-            # A product with a number of the output's type makes numbers of integers and booleans.
-            goal = ops.multiply(goal, Value(np.ones((), output.dtype)))
-        return ops.divide(self.total(output, goal), float(max(math.prod(output.shape[1:]), 1)))
-
-    def total(self, output: Any, goal: Any) -> Any:
-        """Compute the sum over all elements with `core.ops`."""
-        raise NotImplementedError(f"{type(self).__name__} must define total(self, output, goal).")
-
-
-def _positive_weight(weight: Any) -> Array | None:
-    if weight is None:
-        return None
-    try:
-        numbers = np.asarray(weight, dtype=np.float32)
-    except (TypeError, ValueError):
-        numbers = np.full((), np.nan, np.float32)
-    if numbers.ndim > 1 or not numbers.size or not np.isfinite(numbers).all() or numbers.min() < 0:
-        raise ArgumentError(
-            f"`pos_weight` must be a number >= 0, or one per output; got {weight!r}."
-        )
-    return numbers
 
 
 @register("criterion.BCEWithLogits")
@@ -157,7 +114,8 @@ class BCEWithLogits(Shares):
     )
 
     def __init__(self, pos_weight: float | Sequence[float] | None = None) -> None:
-        self.pos_weight = _positive_weight(pos_weight)
+        wanted = "a number >= 0, or one per output"
+        self.pos_weight = weights("pos_weight", pos_weight, wanted, (0, 1))
 
     def check(self, output_shape: tuple[int, ...], target: Array) -> None:
         """Refuse targets outside of 0..1, and weights of other outputs."""

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..core import Value, ops
-from ..core.errors import ArgumentError, DataError, ShapeError
+from ..core.errors import DataError, ShapeError
 from ..core.state import STATE
 from ..core.validate import in_range
 from ..nn.registry import register
-from .base import Array, Criterion, CriterionCase
+from .base import Array, Criterion, CriterionCase, weights
 
 
 def check_labels(output_shape: tuple[int, ...], target: Array) -> None:
@@ -76,17 +76,6 @@ def check_labels(output_shape: tuple[int, ...], target: Array) -> None:
     )
 
 
-def _weights(class_weights: Any) -> Array | None:
-    if class_weights is None:
-        return None
-    weights = np.asarray(class_weights, dtype=np.float32)
-    if weights.ndim != 1 or not weights.size or not np.isfinite(weights).all() or weights.min() < 0:
-        raise ArgumentError(
-            f"`class_weights` must be a list of numbers >= 0, one per class; got {class_weights!r}."
-        )
-    return weights
-
-
 class Labelled(Criterion):
     """What criterions with labels share: class weights and the check of labels.
 
@@ -97,7 +86,8 @@ class Labelled(Criterion):
     """
 
     def __init__(self, *, class_weights: Sequence[float] | None = None) -> None:
-        self.class_weights = _weights(class_weights)
+        wanted = "a list of numbers >= 0, one per class"
+        self.class_weights = weights("class_weights", class_weights, wanted, (1,))
 
     def check(self, output_shape: tuple[int, ...], target: Array) -> None:
         """Refuse labels that are no classes of the output, and weights of other classes."""

@@ -70,7 +70,7 @@ class WeightedSum(Criterion):
     def __init__(
         self, criterions: Sequence[Criterion], factors: Sequence[float] | None = None
     ) -> None:
-        self.criterions = tuple(criterions)
+        self.criterions = tuple(criterions) if isinstance(criterions, tuple | list) else ()
         if not self.criterions or not all(isinstance(c, Criterion) for c in self.criterions):
             raise ArgumentError(f"`criterions` must be a list of criterions; got {criterions!r}.")
         given = [1.0] * len(self.criterions) if factors is None else list(factors)

@@ -2,56 +2,31 @@
 
 from __future__ import annotations
 
-import math
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core import Value, ops
+from ..core import ops
 from ..core.errors import DataError, ShapeError
 from ..core.validate import positive
 from ..nn.registry import register
-from .base import Array, Criterion, CriterionCase
+from .base import Array, CriterionCase, Elementwise
 
 
-class Regression(Criterion):
+class Regression(Elementwise):
     """What criterions with numbers as target share; subclasses write `errors(difference)`.
 
     call = sum_n mean_i errors(x_n - t_n)_i
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def total(self, output: Any, goal: Any) -> Any:
+        """Add up the errors of all elements."""
+        return ops.sum(self.errors(ops.subtract(output, goal)))
 
-    def check(self, output_shape: tuple[int, ...], target: Array) -> None:
-        """Refuse a target of another shape than the output."""
-        if target.shape != output_shape:
-            cure = ""
-            if target.size == math.prod(output_shape):
-                cure = f" Use target.reshape{output_shape}."
-            raise ShapeError(
-                f"target must have the output's shape {output_shape}; got {target.shape}.{cure}"
-            )
-        if target.dtype.kind not in "fiub":
-            raise ShapeError(f"target must hold numbers; got {target.dtype}.")
-
-    def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows."""
-        goal = target
-        if not isinstance(target, Value):
-            numbers = np.asarray(target)
-            self.check(output.shape, numbers)
-            goal = Value(numbers.astype(output.dtype, copy=False))
-        elif goal.shape != output.shape:
-            raise ShapeError(
-                f"target must have the output's shape {output.shape}; got {goal.shape}."
-            )
-        total = ops.sum(self.errors(ops.subtract(output, goal)))
-        return ops.divide(total, float(max(math.prod(output.shape[1:]), 1)))
-
+    @abstractmethod
     def errors(self, difference: Any) -> Any:
         """Compute the error of each element with `core.ops`."""
-        raise NotImplementedError(f"{type(self).__name__} must define errors(self, difference).")
 
 
 @register("criterion.MSE")
@@ -192,7 +167,6 @@ class SmoothL1(Regression):
     )
 
     def __init__(self, beta: float = 1.0) -> None:
-        super().__init__()
         self.beta = positive("beta", beta)
 
     def errors(self, difference: Any) -> Any:
@@ -242,7 +216,6 @@ class Huber(Regression):
     )
 
     def __init__(self, delta: float = 1.0) -> None:
-        super().__init__()
         self.delta = positive("delta", delta)
 
     def errors(self, difference: Any) -> Any:
@@ -257,7 +230,7 @@ def _huber(difference: Any, delta: float) -> Any:
 
 
 @register("criterion.KLDivergence")
-class KLDivergence(Regression):
+class KLDivergence(Elementwise):
     """Compare logarithms of probabilities with probabilities: how far one spreads from the other.
 
     call = sum_n sum_k t_nk · (log(t_nk) - x_nk), weight = number of rows
@@ -311,15 +284,10 @@ class KLDivergence(Regression):
             raise DataError(f"target rows must add up to 1; got {sums[row]:.6g} in row {row}.")
 
     def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows."""
-        goal = target
-        if not isinstance(target, Value):
-            numbers = np.asarray(target)
-            self.check(output.shape, numbers)
-            goal = Value(numbers.astype(output.dtype, copy=False))
-        elif goal.shape != output.shape:
-            raise ShapeError(
-                f"target must have the output's shape {output.shape}; got {goal.shape}."
-            )
+        """Compute the sum over the rows: of a row the sum, not the mean."""
+        return self.total(output, self.goal(output, target))
+
+    def total(self, output: Any, goal: Any) -> Any:
+        """Compute the sum over all classes of all rows."""
         logs = ops.log(ops.maximum(goal, 1e-30))
         return ops.sum(ops.multiply(goal, ops.subtract(logs, output)))

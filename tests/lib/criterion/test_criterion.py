@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sandbox.lib import criterion
 from sandbox.lib.core import Tape, Value
 from sandbox.lib.core.errors import ArgumentError, DataError, ShapeError
 from sandbox.lib.criterion import MSE, NLL, CrossEntropy
@@ -112,3 +113,23 @@ def test_repr_tells_what_is_given():
         "CrossEntropy(class_weights=[1.0, 2.0], label_smoothing=0.0)"
     )
     assert repr(MSE()) == "MSE()"
+
+
+@pytest.mark.parametrize("weights", ["balanced", {0: 1.0}, [[1.0]], [], [-1.0], [float("nan")]])
+def test_unusable_weights_are_refused_by_name(weights):
+    for make in (criterion.CrossEntropy, criterion.NLL):
+        with pytest.raises(ArgumentError, match="`class_weights` must be a list of numbers >= 0"):
+            make(weights)
+    with pytest.raises(ArgumentError, match="`pos_weight` must be a number >= 0"):
+        criterion.BCEWithLogits(pos_weight=weights)
+
+
+def test_one_criterion_alone_is_no_list():
+    with pytest.raises(ArgumentError, match=r"must be a list of criterions; got MSE\(\)"):
+        criterion.WeightedSum(criterion.MSE())
+
+
+def test_a_criterion_without_its_rule_cannot_be_made():
+    for base in (criterion.Criterion, criterion.Regression, criterion.Shares):
+        with pytest.raises(TypeError, match="abstract"):
+            type("Unfinished", (base,), {})()
