@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import validate
+from ..core.errors import ShapeError
 from .metric import Metric, Sums, checked_classes, ratio
 
 
@@ -119,6 +120,11 @@ def per_class(matrix: NDArray[Any]) -> dict[str, NDArray[Any]]:
     NaN where a class has no rows (recall), no predictions (precision), or neither (F1).
     """
     counts = np.asarray(matrix, np.float64)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
+        raise ShapeError(
+            f"per_class: `matrix` must have shape (classes, classes); got {counts.shape}. "
+            "It is what ConfusionMatrix(classes) gives."
+        )
     right, rows, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         return {

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import validate
-from ..core.errors import DataError, ShapeError
+from ..core.errors import ArgumentError, DataError, ShapeError
 from .metric import Metric, Sums, checked_classes
 
 _AVERAGES = ("macro", "micro", "positive", "none")
@@ -49,7 +49,7 @@ class Counted(Metric):
             average = "positive" if classes == 2 else "macro"
         self.average = validate.one_of("average", average, _AVERAGES)
         if self.average == "positive" and classes != 2:
-            raise DataError(
+            raise ArgumentError(
                 f"{type(self).__name__}: average='positive' must come with 2 classes; got "
                 f"{classes}. Use 'macro' or 'micro'."
             )

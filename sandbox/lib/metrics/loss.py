@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.errors import ArgumentError
 from .metric import Metric, Sums, ratio
 
 
@@ -18,6 +19,10 @@ class Loss(Metric):
     criterion : Criterion
         `criterion(output, target)` gives the mean of a batch, and `criterion.weight(target)` what
         the sum was divided by.
+
+    Raises
+    ------
+    ArgumentError : `criterion` is something else.
 
     Examples
     --------
@@ -33,6 +38,10 @@ class Loss(Metric):
     higher_is_better = False
 
     def __init__(self, criterion: Any, *, name: str | None = None) -> None:
+        if isinstance(criterion, type) or not callable(getattr(criterion, "weight", None)):
+            raise ArgumentError(
+                f"Loss: `criterion` must be a criterion such as CrossEntropy(); got {criterion!r}."
+            )
         self.criterion = criterion
         super().__init__(name=name)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core.errors import DataError, ShapeError
+from ..core.errors import ArgumentError, DataError, ShapeError
 
 Sums = NDArray[np.float64]
 
@@ -44,10 +44,13 @@ class Metric(ABC):
     size: int = 2
     """Length of the vector of sums."""
     higher_is_better: bool = True
+    """The direction: what `Plateau`, `EarlyStopping` and the best checkpoint go by."""
 
     def __init__(self, *, name: str | None = None) -> None:
         own = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
-        self.name = own if name is None else name
+        if name is not None and (not isinstance(name, str) or not name):
+            raise ArgumentError(f"{type(self).__name__}: `name` must be text; got {name!r}.")
+        self.name = name or own
 
     def zero(self) -> Sums:
         """Return the sums over no rows."""

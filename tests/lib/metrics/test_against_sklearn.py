@@ -164,7 +164,7 @@ def test_regression_figures():
         (lambda: PRAUC()(np.zeros(2), [1, 2]), DataError, "labels must be 0 or 1; got 2 in row 1"),
         (lambda: AUC()(np.array([0, np.nan]), [0, 1]), DataError, "got NaN in row 1"),
         (lambda: F1(average="mean"), ArgumentError, "`average` must be one of 'macro'"),
-        (lambda: F1(3, average="positive"), DataError, "must come with 2 classes; got 3"),
+        (lambda: F1(3, average="positive"), ArgumentError, "must come with 2 classes; got 3"),
         (lambda: F1(3)(np.zeros(2), [0, 1]), ShapeError, r"output must have shape \(rows, 3\)"),
         (lambda: Recall(2)(np.zeros((2, 2)), [0, 2]), DataError, "got 2 in row 1"),
         (

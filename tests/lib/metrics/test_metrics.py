@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.lib import metrics
+from sandbox.lib import criterion, metrics
 from sandbox.lib.core.errors import ArgumentError, DataError, ShapeError
 
 
@@ -118,9 +118,6 @@ def test_loss_is_weighted_by_the_criterion():
 
 
 def test_loss_takes_the_criterions_of_the_library():
-    criterion = pytest.importorskip("sandbox.lib.criterion")
-    if not hasattr(criterion, "CrossEntropy"):
-        pytest.skip("criterions are not there yet")
     output, target = batch(32)
     log_sum = np.log(np.exp(output.astype("f8")).sum(axis=1))
     expected = np.mean(log_sum - output[np.arange(32), target])
@@ -153,5 +150,28 @@ def test_outputs_of_another_shape_are_named():
         metrics.ConfusionMatrix(3)(*batch(2))
     with pytest.raises(ShapeError, match=r"top1: output must have shape \(rows, classes\)"):
         metrics.Top1()(np.zeros(3), np.zeros(3, int))
-    with pytest.raises(ArgumentError, match="`k` must be an int > 0"):
-        metrics.TopK(0)
+    with pytest.raises(ShapeError, match=r"must have shape \(classes, classes\); got \(2, 3\)"):
+        metrics.per_class(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: metrics.TopK(0), "`k` must be an int > 0"),
+        (lambda: metrics.Top1(name=""), "Top1: `name` must be text; got ''"),
+        (lambda: metrics.Loss(3), r"such as CrossEntropy\(\); got 3"),
+        (lambda: metrics.Loss(criterion.MSE), r"such as CrossEntropy\(\); got <class"),
+    ],
+)
+def test_arguments_that_cannot_be_are_named(make, message):
+    with pytest.raises(ArgumentError, match=message):
+        make()
+
+
+def test_metrics_say_whether_more_is_better():
+    less = {
+        name
+        for name in metrics.__all__
+        if not getattr(getattr(metrics, name), "higher_is_better", True)
+    }
+    assert less == {"Loss", "MAE"}
