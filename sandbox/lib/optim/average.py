@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import ArgumentError
 from .config import number
 from .method import Method, Now, Vector
 from .wrapper import Wrapper
@@ -30,7 +31,7 @@ class Averaged(Wrapper):
 
     Raises
     ------
-    ArgumentError : a value is out of its range.
+    ArgumentError : a value is out of its range, or `method` averages already.
 
     Notes
     -----
@@ -52,6 +53,8 @@ class Averaged(Wrapper):
 
     def __init__(self, method: Method, *, decay: float = 0.999, warm: bool = True) -> None:
         super().__init__(method)
+        if method.average_slot:
+            raise ArgumentError(f"Averaged: `method` must not be averaged already; got {method!r}.")
         self.decay = number(self, "decay", decay, 0, 1)
         self.warm = bool(warm)
         self.slots = (*method.slots, "average")  # type: ignore[misc]

@@ -63,8 +63,8 @@ def from_config(config: Mapping[str, Any]) -> Any:
     >>> optim.from_config(optim.SGD(0.1, momentum=0.9).config())
     SGD(0.1, momentum=0.9)
     """
-    name = config.get("name")
-    if name not in _REGISTRY:
+    name = config.get("name") if isinstance(config, Mapping) else config
+    if not isinstance(config, Mapping) or name not in _REGISTRY:
         raise ArgumentError(
             f"from_config: name must be one of {', '.join(sorted(_REGISTRY))}; got {name!r}. "
             "Import the module that defines it first."

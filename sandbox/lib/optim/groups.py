@@ -53,7 +53,7 @@ class Group(Configured):
         regulariser: Regulariser | None = None,
         method: Method | None = None,
     ) -> None:
-        self.names = (names,) if isinstance(names, str) else tuple(names)
+        self.names = tuple(names) if isinstance(names, tuple | list) else (names,)
         if not self.names or not all(isinstance(name, str) and name for name in self.names):
             raise ArgumentError(
                 f"Group: `names` must be patterns of parameter names; got {names!r}. "
@@ -115,7 +115,7 @@ class Groups(Wrapper):
                 "Groups: `method` must not be averaged; got "
                 f"{method!r}. Put it around: Averaged(Groups(...))."
             )
-        self.groups = tuple(groups) if not isinstance(groups, Group) else (groups,)
+        self.groups = tuple(groups) if isinstance(groups, tuple | list) else (groups,)
         for group in self.groups:
             if not isinstance(group, Group):
                 raise ArgumentError(f"Groups: each group must be a Group; got {group!r}.")

@@ -94,7 +94,7 @@ class Method(Configured, ABC):
     ) -> None:
         self.learning_rate = number(self, "learning_rate", learning_rate, 0)
         self.weight_decay = number(self, "weight_decay", weight_decay, 0)
-        if schedule is not None and not callable(schedule):
+        if schedule is not None and (isinstance(schedule, type) or not callable(schedule)):
             raise ArgumentError(
                 f"{type(self).__name__}: schedule must be a Schedule or None; got {schedule!r}."
             )

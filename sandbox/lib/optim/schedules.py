@@ -102,6 +102,8 @@ class MultiStep(Schedule):
     """
 
     def __init__(self, milestones: Sequence[int], *, gamma: float = 0.1) -> None:
+        if not isinstance(milestones, Sequence) or isinstance(milestones, str):
+            raise ArgumentError(f"MultiStep: milestones must be a list; got {milestones!r}.")
         self.milestones = tuple(whole(self, "milestones", m) for m in milestones)
         if any(b <= a for a, b in zip(self.milestones, self.milestones[1:], strict=False)):
             raise ArgumentError(f"MultiStep: milestones must increase; got {list(milestones)}.")

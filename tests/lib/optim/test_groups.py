@@ -204,6 +204,12 @@ def test_average_starts_from_the_first_weights():
         (lambda: Averaged(optim.LBFGS()), "needs the whole vector"),
         (lambda: Averaged(SGD(1), decay=1.0), "Averaged: `decay` must be"),
         (lambda: L1(-1), "L1: `strength` must be"),
+        (lambda: Group(3), "Group: `names` must be patterns.*got 3"),
+        (lambda: Groups(SGD(0.1), None), "each group must be a Group; got None"),
+        (lambda: Averaged(Averaged(SGD(1))), "must not be averaged already"),
+        (lambda: SGD(0.1, schedule=optim.Cosine), "schedule must be a Schedule or None; got <"),
+        (lambda: optim.MultiStep(10), "milestones must be a list; got 10"),
+        (lambda: optim.from_config("SGD"), "name must be one of optim.Adadelta.*got 'SGD'"),
     ],
 )
 def test_arguments_out_of_range_are_named(make, message):
