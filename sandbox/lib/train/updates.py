@@ -163,6 +163,7 @@ def check_method(job: TrainJob, ranks: int) -> None:
             f"whole parameter vector; got {ranks} ranks. Use the LocalBackend, or a method that "
             "works on slices: SGD, Adam, LAMB."
         )
+    method.orient({metric.name: metric.higher_is_better for metric in job.metrics})
     wanted = method.monitored()
     if wanted is None:
         return
