@@ -1,0 +1,160 @@
+"""Everything that a Trainer takes, in a Trainer: methods, schedules, criterions, metrics."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+from sandbox.lib import criterion, metrics, nn, optim
+from sandbox.lib.data import ArrayDataset
+from sandbox.lib.train import EarlyStopping, EveryEpoch, Trainer
+
+X = np.random.default_rng(0).normal(size=(64, 4)).astype("f4")
+LABELS = (X[:, 0] + 0.3 * X[:, 1] > 0).astype("i8")
+
+# A rate with which each of them gets somewhere in 30 steps on this problem.
+METHODS = {
+    "SGD": optim.SGD(0.5, momentum=0.9, nesterov=True),
+    "Adam": optim.Adam(0.05),
+    "AdamW": optim.AdamW(0.05),
+    "RMSprop": optim.RMSprop(0.02, centered=True, momentum=0.5),
+    "Adagrad": optim.Adagrad(0.2),
+    "Adadelta": optim.Adadelta(2.0, epsilon=1e-3),
+    "LARS": optim.LARS(1.0, trust=0.1),
+    "LAMB": optim.LAMB(0.05),
+    "LBFGS": optim.LBFGS(0.5),
+    "Averaged": optim.Averaged(optim.SGD(0.5), decay=0.5),
+    "Groups": optim.Groups(
+        optim.SGD(0.5, weight_decay=1e-3),
+        [
+            optim.Group("*.bias", weight_decay=0.0),
+            optim.Group("fc2.*", regulariser=optim.L1L2(1e-4, 1e-4), method=optim.Adam(0.05)),
+        ],
+    ),
+}
+SCHEDULES = {
+    "Constant": optim.Constant(0.5),
+    "Step": optim.Step(2, gamma=0.5),
+    "MultiStep": optim.MultiStep([2, 3]),
+    "Polynomial": optim.Polynomial(2.0),
+    "OneCycle": optim.OneCycle(),
+    "Cosine": optim.Cosine(cycles=2),
+    "Exponential": optim.Exponential(0.9),
+    "Plateau": optim.Plateau("loss", patience=1),
+    "Warmup": optim.Warmup(optim.Cosine(), steps=2),
+}
+METRICS = {
+    "Top1": metrics.Top1(),
+    "Top5": metrics.Top5(),
+    "TopK": metrics.TopK(2),
+    "Loss": metrics.Loss(criterion.CrossEntropy()),
+    "ConfusionMatrix": metrics.ConfusionMatrix(2),
+    "Precision": metrics.Precision(),
+    "Recall": metrics.Recall(average="macro"),
+    "F1": metrics.F1(average="micro"),
+    "AUC": metrics.AUC(),
+    "PRAUC": metrics.PRAUC(),
+}
+NUMBERS = {"MAE": metrics.MAE(), "R2": metrics.R2(2)}
+CRITERIONS = {n: cls for n, cls in nn.registered().items() if n.startswith("criterion.")}
+
+
+def net():
+    return nn.Sequential(fc1=nn.Linear(4, 8, rng=0), relu=nn.ReLU(), fc2=nn.Linear(8, 2, rng=1))
+
+
+def trainer(method, model=None, loss=None, **more):
+    loss = loss or criterion.CrossEntropy()
+    return Trainer(model or net(), loss, method, batch_size=64, threads=1, progress=None, **more)
+
+
+def concrete(room, base):
+    """Names of the classes of a room that can be made."""
+    classes = [c for c in (getattr(room, name) for name in room.__all__) if inspect.isclass(c)]
+    return {c.__name__ for c in classes if issubclass(c, base) and not inspect.isabstract(c)}
+
+
+def test_all_methods_schedules_and_metrics_are_here():
+    assert concrete(optim, optim.Method) - {"Wrapper"} == set(METHODS)
+    assert concrete(optim, optim.Schedule) == set(SCHEDULES)
+    assert concrete(metrics, metrics.Metric) == set(METRICS) | set(NUMBERS)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_learns(name):
+    run = trainer(METHODS[name])
+    history = run.fit((X, LABELS), steps=30)
+    losses = history["loss"]
+    # Half: the classes can be told apart by a line, so each of them gets below that easily.
+    assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_schedule_sets_the_rates_of_a_run(name):
+    schedule = SCHEDULES[name]
+    run = trainer(optim.SGD(0.5, schedule=schedule))
+    rates = run.fit((X, LABELS), epochs=4, validation=(X, LABELS), validate=EveryEpoch())
+    if name == "Plateau":  # goes by validations, and here each of them is better
+        assert rates["learning_rate"].tolist() == [0.5] * 4
+        return
+    wanted = [0.5 * schedule(step, 4) for step in range(4)]
+    assert rates["learning_rate"].tolist() == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_of_classes_is_what_evaluate_gives(name):
+    run = trainer(optim.SGD(0.1), metrics=[METRICS[name]])
+    found = run.evaluate((X, LABELS))[METRICS[name].name]
+    # 1e-5: the loss adds up float32 in another order.
+    np.testing.assert_allclose(found, METRICS[name](run.model(X), LABELS), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_every_metric_of_numbers_is_what_evaluate_gives(name):
+    run = trainer(optim.SGD(0.1), loss=criterion.MSE(), metrics=[NUMBERS[name]])
+    found = run.evaluate((X, X[:, :2]))[NUMBERS[name].name]
+    np.testing.assert_allclose(found, NUMBERS[name](run.model(X), X[:, :2]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", CRITERIONS)
+def test_every_criterion_is_made_smaller(name):
+    for case in CRITERIONS[name].__dict__["cases"]:
+        size = int(np.prod(case.output[1:]))
+        model = nn.Sequential(fc=nn.Linear(4, size, rng=0), shape=nn.Reshape(case.output[1:]))
+        if case.logarithms:
+            model.append(nn.LogSoftmax())
+        if case.probabilities:
+            model.append(nn.Sigmoid())
+        target = case.target(64, np.random.default_rng(1))
+        losses = trainer(optim.SGD(0.1), model, case.make()).fit((X, target), steps=8)["loss"]
+        assert losses[-1] < losses[0], case
+
+
+def test_frozen_parts_stay_and_averages_can_be_lent():
+    model = net()
+    model.fc1.freeze()
+    before = model.fc1.weight.data.copy()
+    run = trainer(optim.Averaged(optim.Adam(0.05, weight_decay=0.1), decay=0.9), model)
+    run.fit((X, LABELS), steps=5)
+    assert np.array_equal(before, model.fc1.weight.data)
+    trained = model.fc2.weight.data.copy()
+    with run.averaged():
+        assert not np.array_equal(trained, model.fc2.weight.data)
+    assert np.array_equal(trained, model.fc2.weight.data)
+
+
+def test_schedules_and_early_stops_take_the_metrics_own_direction():
+    schedule = optim.Plateau("distance", factor=0.5, patience=1)
+    distance = metrics.MAE(name="distance")  # a name that does not tell
+    run = trainer(
+        optim.SGD(0.05, schedule=schedule),
+        loss=criterion.MSE(),
+        metrics=[distance],
+        callbacks=[EarlyStopping("distance", patience=1)],
+    )
+    data = ArrayDataset(X, X[:, :2])
+    history = run.fit(data, epochs=4, validation=data, validate=EveryEpoch())
+    # It falls with every epoch, so nothing lowers the rate or ends the run.
+    assert history["learning_rate"].tolist() == [0.05] * 4
