@@ -104,13 +104,14 @@ def test_packer_itself_accepts_the_classic_forms(kit, tmp_path, template, names)
     version = subprocess.run([which("packer"), "version"], capture_output=True, text=True).stdout
     if "v1.6." not in version:
         pytest.skip(f"the classic form is for Packer 1.6; this is {version.strip()}")
-    (tmp_path / "file").write_text("x")
+    key = tmp_path / "key"  # any file will do for the disk
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     (source,) = (
         file
         for file in packer.outputs()
         if (file.parent.name, file.name) == ("classic", f"{template}.pkr.hcl")
     )
-    variables = [word for name in names for word in ("-var", f"{name}={tmp_path / 'file'}")]
+    variables = [word for name in names for word in ("-var", f"{name}={key}")]
     answer = subprocess.run(
         [which("packer"), "validate", *variables, str(source)],
         capture_output=True,
