@@ -185,7 +185,7 @@ function table(head, rows) {
 }
 
 function render({ model, el }) {
-  const view = { cursor: -1, logLoss: true, spoken: 0, timer: 0 };
+  const view = { cursor: -1, logLoss: true, spoken: 0, saidOf: "", timer: 0, forget: 0 };
   const send = (message) => model.send(message);
   const state = make("span", { class: "sbx-state" });
   const tiles = make("div", { class: "sbx-tiles" });
@@ -278,7 +278,7 @@ function render({ model, el }) {
     ]));
     const going = model.get("live") && ["running", "paused", "retrying"].includes(kind);
     controls.hidden = !going;
-    if (!going) answer.textContent = "";
+    answer.hidden = !going;
     pause.textContent = kind === "paused" ? "▶ Go on" : "❚❚ Pause";
     logButton.textContent = view.logLoss ? "linear scale" : "log scale";
     described.forEach((chart, i) => {
@@ -300,11 +300,13 @@ function render({ model, el }) {
     const now = Date.now();
     clearTimeout(view.timer);
     const wait = 4000 - (now - view.spoken);
-    if (wait > 0 && model.get("run") === "running") {
+    const kind = model.get("run");
+    if (wait > 0 && kind === "running" && view.saidOf === kind) {
       view.timer = setTimeout(speak, wait);
       return;
     }
     view.spoken = now;
+    view.saidOf = kind;
     if (view.cursor < 0) spoken.textContent = model.get("summary");
   }
 
@@ -328,12 +330,15 @@ function render({ model, el }) {
     if (message.type !== "reply") return;
     answer.textContent = message.text;
     answer.dataset.ok = String(message.ok);
+    clearTimeout(view.forget);
+    if (message.ok) view.forget = setTimeout(() => { answer.textContent = ""; }, 8000);
   };
   for (const name of ["points", "validations", "run", "summary", "live"]) model.on(`change:${name}`, later);
   model.on("msg:custom", onMessage);
   draw();
   return () => {
     clearTimeout(view.timer);
+    clearTimeout(view.forget);
     for (const name of ["points", "validations", "run", "summary", "live"]) model.off(`change:${name}`, later);
     model.off("msg:custom", onMessage);
   };

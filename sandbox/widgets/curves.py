@@ -48,7 +48,7 @@ class TrainingCurves(LiveWidget):
     >>> curves.show([{"type": "iteration", "step": 1, "epoch": 1, "loss": 2.5, "rate": 100.0,
     ...               "learning_rate": 0.1, "rows": 10, "seconds": 0.1, "ranks": []}])
     >>> curves.summary
-    'Epoch 1, step 1: loss 2.5000, learning rate 0.1, 100 images/s on 1 rank.'
+    'Epoch 1, step 1: loss 2.5000, 100 images/s on 1 rank.'
     """
 
     _esm = bundle("curves.js")

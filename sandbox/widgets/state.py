@@ -331,7 +331,6 @@ def summary(state: CurveState) -> str:
     if state.validations and not math.isnan(state.validations[-1].score):
         best = state.validations[-1]
         parts.append(f"validation {score_label(state)} {format_score(state, best.score)}")
-    parts.append(f"learning rate {point.learning_rate:.4g}")
     ranks = max(state.ranks, 1)
     # While it runs the present speed matters, at the end that of the whole run.
     rate = state.images / state.seconds if state.run in ENDED and state.seconds else point.rate
