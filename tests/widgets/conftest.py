@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -76,3 +80,25 @@ def trainer() -> FakeTrainer:
 @pytest.fixture
 def make_iteration() -> Any:
     return iteration
+
+
+@pytest.fixture
+def run_node() -> Callable[..., str]:
+    """Run node with these arguments and give what it prints."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed: the JavaScript unit tests cannot run")
+
+    def run(*arguments: str, **environment: str) -> str:
+        answer = subprocess.run(
+            [node, *arguments],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        return answer.stdout
+
+    return run

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,10 +39,7 @@ def test_wrong_shapes_are_refused() -> None:
         NeuronExplorer(POINTS, [1, 0, 0, 0], weights=(1, 2))
 
 
-def test_the_view_counts_as_the_kernel_does(tmp_path: Path) -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed: the JavaScript unit tests cannot run")
+def test_the_view_counts_as_the_kernel_does(tmp_path: Path, run_node: Callable[..., str]) -> None:
     (tmp_path / "neuron.mjs").write_text(bundle("neuron.js"), encoding="utf-8")
     code = """
 import { right, weighted } from "./neuron.mjs";
@@ -51,8 +47,5 @@ const table = { x1: [1, 1, -1, -1], x2: [1, -1, 1, -1], label: [1, 0, 0, 0] };
 console.log(weighted([2, -1, 0.5], 1, 3), right([1, 1, -1], table), right([-1, -1, 1], table));
 """
     (tmp_path / "test.mjs").write_text(code, encoding="utf-8")
-    result = subprocess.run(
-        [node, str(tmp_path / "test.mjs")], capture_output=True, text=True, timeout=60, check=True
-    )
 
-    assert result.stdout.split() == ["-0.5", "4", "0"]
+    assert run_node(str(tmp_path / "test.mjs")).split() == ["-0.5", "4", "0"]

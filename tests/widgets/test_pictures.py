@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from sandbox.lib import nn
@@ -67,8 +67,17 @@ def test_digits_are_drawn_with_titles_and_saved(tmp_path: object) -> None:
 
 
 def test_pyplot_is_never_imported() -> None:
-    if "matplotlib.pyplot" in sys.modules:
-        pytest.skip("another test of this process imported pyplot")
-    curves_picture(CurveState())
+    code = """
+import subprocess
+import sys
+from sandbox.widgets.figures import curves_picture
+from sandbox.widgets.state import CurveState
+curves_picture(CurveState())
+assert "matplotlib.figure" in sys.modules
+assert "matplotlib.pyplot" not in sys.modules
+"""
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
 
-    assert "matplotlib.pyplot" not in sys.modules
+    assert answer.returncode == 0, answer.stderr

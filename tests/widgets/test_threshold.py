@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -61,10 +60,7 @@ def test_wrong_labels_are_refused() -> None:
         ThresholdExplorer([0.1, 0.2], [0, 2], [1, 1])
 
 
-def test_the_view_judges_as_the_kernel_does(tmp_path: Path) -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed: the JavaScript unit tests cannot run")
+def test_the_view_judges_as_the_kernel_does(tmp_path: Path, run_node: Callable[..., str]) -> None:
     (tmp_path / "threshold.mjs").write_text(bundle("threshold.js"), encoding="utf-8")
     code = """
 import { cheapest, judge } from "./threshold.mjs";
@@ -73,8 +69,5 @@ const now = judge(table, 1, 4, 2, 5);
 console.log(cheapest(table, 5), cheapest(table, 1), now.cost, now.missed, now.accuracy, now.recall);
 """
     (tmp_path / "test.mjs").write_text(code, encoding="utf-8")
-    result = subprocess.run(
-        [node, str(tmp_path / "test.mjs")], capture_output=True, text=True, timeout=60, check=True
-    )
 
-    assert result.stdout.split() == ["1", "0", "3", "1", "0.75", "0.5"]
+    assert run_node(str(tmp_path / "test.mjs")).split() == ["1", "0", "3", "1", "0.75", "0.5"]
