@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 # A run in continuous integration (CI=true) that leaves one of these out has failed.
-REQUIRED = ("spark", "notebook", "browser", "faults")
+REQUIRED = ("spark", "notebook", "browser", "faults", "docker", "vm")
 
 
 def is_ci() -> bool:
@@ -33,8 +33,8 @@ class Skips:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Count a file that skips itself as a whole; which tests it holds nobody knows."""
         if report.skipped:
-            room = next((name for name in REQUIRED if name in report.nodeid), None)
-            self._count(report, {room} if room else set())
+            parts = report.nodeid.split("/")
+            self._count(report, {n for n in REQUIRED if any(p.startswith(n) for p in parts)})
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a skipped test; an expected failure is none."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import java
+from . import debian, java
 from .places import ROOT
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -74,15 +74,8 @@ def find_browser() -> str | None:
 def settle_browser() -> str | None:
     """Find Chromium; as root on Debian, install it where it is missing."""
     found = find_browser()
-    can_install = hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get")
-    if found is None and can_install and not os.environ.get("SANDBOX_OFFLINE"):
-        print("Installing Debian's chromium for the browser tests ...", flush=True)
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        install = ["apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium"]
-        for command in (["apt-get", "update", "-q"], install):
-            answer = subprocess.run(command, capture_output=True, env=environment, check=False)
-            if answer.returncode:
-                print(answer.stderr.decode(errors="replace")[-2000:], flush=True)
+    if found is None and debian.refusal() is None:
+        print(debian.install(["chromium"]), end="", flush=True)
         found = find_browser()
     if found is None:
         print("No Chromium here: the browser tests are skipped (apt-get install chromium).")
@@ -93,13 +86,11 @@ def settle_browser() -> str | None:
 
 def pytest_arguments(extra: Sequence[str], *, quick: bool) -> list[str]:
     """Give pytest's arguments; paths among `extra` replace the whole."""
-    arguments = ["-q", "-p", "sandbox.cli.report"]
+    arguments = ["-q", "-p", "sandbox.cli.report", "-p", "sandbox.cli.limit"]
     if quick:
         arguments += ["-m", QUICK]
     else:
         arguments += ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=900"]
-        # Carriers that are built and booted for real: test -m "docker or vm"
-        arguments += ["-m", "not docker and not vm"]
     named = any((ROOT / word.split("::")[0]).exists() for word in extra if word[0] != "-")
     if not named:
         arguments += [part for part in EVERYTHING if part[0] == "-" or (ROOT / part).exists()]
