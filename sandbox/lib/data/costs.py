@@ -154,5 +154,5 @@ def binary_pair(
     wrong = ~np.isin(y, (0, 1))
     if wrong.any():
         row = int(wrong.argmax())
-        raise DataError(f"{place}: labels must be 0 or 1; got {y[row]!r} in row {row}.")
+        raise DataError(f"{place}: labels must be 0 or 1; got {y[row]} in row {row}.")
     return s, y.astype(np.int64)

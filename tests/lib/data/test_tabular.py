@@ -163,7 +163,7 @@ def with_nan():
         (lambda: class_weights([0, 2]), "each class must have rows; got none of class 1"),
         (lambda: class_weights([0, 5], classes=2), r"in \[0, 2\); got 5 in row 1"),
         (lambda: class_weights([0.5]), "a list of integers; got float64"),
-        (lambda: threshold_costs([0.5], [2]), "labels must be 0 or 1; got .*2.* in row 0"),
+        (lambda: threshold_costs([0.5], [2]), "labels must be 0 or 1; got 2 in row 0"),
         (lambda: threshold_costs([np.nan, 1], [0, 1]), "got NaN in row 0"),
         (lambda: threshold_costs([0.5], [0, 1]), "a label for each score; got 1 and 2"),
     ],
