@@ -13,7 +13,15 @@ from . import opponent
 from .harness import RefusedError, Report
 
 FOLDER = Path(__file__).parent
-NOT_BENCHES = {"__init__", "__main__", "harness", "opponent", "torch_side"}
+NOT_BENCHES = {
+    "__init__",
+    "__main__",
+    "harness",
+    "opponent",
+    "our_side",
+    "torch_networks",
+    "torch_side",
+}
 
 
 def summaries() -> dict[str, str]:

@@ -11,7 +11,7 @@ import numpy as np
 from sandbox.lib import core, criterion, engine, optim
 from sandbox.lib.nn import zoo
 
-from . import harness
+from . import harness, our_side
 
 BATCH = 128
 RATE = 0.05
@@ -24,7 +24,7 @@ class Eager:
         self.images, self.labels = images, labels
         self.model, self.criterion = zoo.lenet5(0), criterion.CrossEntropy()
         self.flat = core.FlatParameters(self.model)
-        self.method = optim.SGD(RATE, momentum=0.9)
+        self.method = optim.SGD(RATE, momentum=our_side.MOMENTUM)
         self.state = self.method.init_slice(self.flat.values.size)
         self.parameters = list(self.model.named_parameters())
         self.number, self.loss = 0, float("nan")
@@ -38,49 +38,16 @@ class Eager:
         wanted = [parameter for _, parameter in self.parameters]
         for (name, _), gradient in zip(self.parameters, tape.gradients(loss, wanted), strict=True):
             np.multiply(gradient, np.float32(1 / BATCH), out=self.flat.gradient(name))
-        update(self)
-        self.loss = float(loss.data) / BATCH
-
-
-class Traced:
-    """Training steps of the Program."""
-
-    def __init__(self, images, labels):
-        self.images, self.labels = images, labels
-        self.model = zoo.lenet5(0)
-        self.flat = core.FlatParameters(self.model)
-        self.method = optim.SGD(RATE, momentum=0.9)
-        self.state = self.method.init_slice(self.flat.values.size)
-        self.program = core.train_program(
-            self.model,
-            criterion.CrossEntropy(),
-            self.flat,
-            [engine.Spec((BATCH, 1, 28, 28), "float32")],
-            engine.Spec((BATCH,), "int64"),
-            threads=1,
+        self.method.apply_slice(
+            self.flat.values,
+            self.flat.gradients,
+            self.state,
+            step=self.number,
+            learning_rate=RATE,
         )
-        self.number, self.loss = 0, float("nan")
-
-    def step(self):
-        at = self.number % len(self.images)
-        key = engine.random.RandomKey(0, self.number, 0)
-        loss, weight, _ = self.program.run((self.images[at],), self.labels[at], key)
-        self.flat.gradients *= np.float32(1 / weight)
-        update(self)
-        self.loss = loss / weight
-
-
-def update(side):
-    """Apply momentum SGD to all parameters of a side."""
-    side.method.apply_slice(
-        side.flat.values,
-        side.flat.gradients,
-        side.state,
-        step=side.number,
-        learning_rate=RATE,
-    )
-    side.flat.touch()
-    side.number += 1
+        self.flat.touch()
+        self.number += 1
+        self.loss = float(loss.data) / BATCH
 
 
 def main(arguments, report):
@@ -91,13 +58,9 @@ def main(arguments, report):
     images, labels, source = harness.mnist_batches(20, BATCH)
     report(f"data: {source}")
     with engine.threads.limit(1):
-        traced, eager = Traced(images, labels), Eager(images, labels)
-        for _ in range(20):
-            traced.step()
-            eager.step()
-        report(f"loss after 20 steps: Program {traced.loss:.6f}, eager {eager.loss:.6f}")
-        harness.agree("loss after 20 steps", traced.loss, eager.loss)
-        times = harness.alternate(traced.step, eager.step, rounds=chosen.rounds)
-    report.versus("LeNet-5 step: Program, eager", *times)
+        program = our_side.Training(zoo.lenet5(0), RATE, [(x,) for x in images], labels)
+        tape = Eager(images, labels)
+        what = "LeNet-5 step: Program, eager"
+        times = harness.compare_training(report, what, program, tape, rounds=chosen.rounds)
     report.value("eager / Program", harness.ratio(*times), at_most=2.5)
     return report.close()

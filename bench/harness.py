@@ -90,6 +90,20 @@ def agree(what: str, ours: float, theirs: float, *, tolerance: float = 1e-3) -> 
         raise RefusedError(f"{what}: ours {ours:.6f}, theirs {theirs:.6f}; no ratio is given.")
 
 
+def compare_training(
+    report: Report, what: str, ours: Any, theirs: Any, *, rounds: int, bar: float | None = None
+) -> tuple[Timing, Timing]:
+    """Time the steps of two sides that have `step()` and `loss`, once 20 of them agree."""
+    for _ in range(20):
+        ours.step()
+        theirs.step()
+    report(f"{what}: loss after 20 steps: ours {ours.loss:.6f}, theirs {theirs.loss:.6f}")
+    agree(f"{what}: loss after 20 steps", ours.loss, theirs.loss)
+    times = alternate(ours.step, theirs.step, rounds=rounds)
+    report.versus(what, *times, bar=bar)
+    return times
+
+
 def mnist_batches(count: int, size: int, seed: int = 0) -> tuple[Any, Any, str]:
     """Draw batches from MNIST's training part, or from what stands in for it.
 

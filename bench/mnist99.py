@@ -57,7 +57,7 @@ def theirs(seed: int) -> float:
     import numpy as np
     import torch
 
-    from . import torch_side
+    from . import torch_networks
 
     folder = Path(os.environ["BENCH_MNIST"])
 
@@ -80,7 +80,7 @@ def theirs(seed: int) -> float:
     torch.set_num_threads(2)
     torch.manual_seed(seed)
     x, y = pictures("train"), labels("train")
-    model = torch_side.fast_mnist()
+    model = torch_networks.fast_mnist()
     for layer in model:
         if hasattr(layer, "weight"):
             torch.nn.init.kaiming_normal_(layer.weight)

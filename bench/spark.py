@@ -51,7 +51,7 @@ def theirs(folder: str, batch: int, steps: int) -> tuple[float, list[float]]:
     import torch
     import torch.distributed as group
 
-    from bench import torch_side
+    from bench import torch_networks
 
     torch.set_num_threads(1)
     group.init_process_group("gloo")
@@ -61,7 +61,7 @@ def theirs(folder: str, batch: int, steps: int) -> tuple[float, list[float]]:
     order = np.load(f"{folder}/order-{batch}.npy")
     share = batch // size
     rows = [torch.from_numpy(step[rank * share : (rank + 1) * share].copy()) for step in order]
-    model = torch_side.lenet5()
+    model = torch_networks.lenet5()
     with np.load(f"{folder}/weights.npz") as weights, torch.no_grad():
         for index, parameter in enumerate(model.parameters()):
             parameter.copy_(torch.from_numpy(weights[f"w{index}"]))

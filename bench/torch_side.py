@@ -1,123 +1,139 @@
-"""The opponent's networks, started from the weights of ours."""
+"""The opponent's side of a comparison: its weights from ours, training steps, inference."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from sandbox.lib import core, engine
 
-def lenet5() -> nn.Sequential:
-    """Build LeNet-5 as `sandbox.lib.nn.zoo.lenet5` does."""
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 5),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(6, 16, 5),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(256, 120),
-        nn.ReLU(),
-        nn.Linear(120, 84),
-        nn.ReLU(),
-        nn.Linear(84, 10),
-    )
+from . import harness
+from .our_side import MOMENTUM
 
 
-def fast_mnist() -> nn.Sequential:
-    """Build the network of `sandbox.lib.nn.zoo.fast_mnist`."""
-    return nn.Sequential(
-        nn.Conv2d(1, 16, 5),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(16, 32, 3),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(800, 256),
-        nn.ReLU(),
-        nn.Linear(256, 10),
-    )
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Give both sides this many threads within the block."""
+    torch.set_num_threads(count)
+    with engine.threads.limit(count):
+        yield
 
 
 def take_weights(theirs: nn.Module, ours: Any) -> nn.Module:
-    """Copy the weights of one of our models, parameter by parameter in order."""
-    mine = [np.array(parameter.data) for _, parameter in ours.named_parameters()]
+    """Copy the weights of one of our models, parameter by parameter in order.
+
+    Their recurrent layers know two biases where ours have one; see `_recurrent`.
+    """
+    mine = iter([np.array(parameter.data) for _, parameter in ours.named_parameters()])
     with torch.no_grad():
-        for parameter, values in zip(theirs.parameters(), mine, strict=True):
-            parameter.copy_(torch.from_numpy(values.reshape(tuple(parameter.shape))))
+        for part in theirs.modules():
+            if isinstance(part, nn.LSTM | nn.GRU):
+                _recurrent(part, mine)
+                continue
+            for parameter in part.parameters(recurse=False):
+                values = next(mine)
+                parameter.copy_(torch.from_numpy(values.reshape(tuple(parameter.shape))))
+    if next(mine, None) is not None:
+        raise harness.RefusedError(f"{type(theirs).__name__} has fewer parameters than ours.")
     return theirs
 
 
-class _Block(nn.Module):
-    def __init__(self, before: int, after: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(before, after, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(after)
-        self.conv2 = nn.Conv2d(after, after, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(after)
-        self.shortcut: nn.Module | None = None
-        if stride != 1 or before != after:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after)
-            )
-
-    def forward(self, x: Any) -> Any:
-        y = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
-        return torch.relu(y + (x if self.shortcut is None else self.shortcut(x)))
-
-
-def resnet20() -> nn.Sequential:
-    """Build the network of `sandbox.lib.nn.zoo.resnet20`."""
-    layers: list[nn.Module] = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
-    before = 16
-    for stage in range(3):
-        for block in range(3):
-            after = 16 << stage
-            layers.append(_Block(before, after, 2 if stage and not block else 1))
-            before = after
-    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10)]
-    return nn.Sequential(*layers)
+def _recurrent(part: Any, mine: Iterator[Any]) -> None:
+    """Fill one layer; what ours does not have of the second bias is 0 and learns nothing."""
+    weight_input, weight_hidden, bias = next(mine), next(mine), next(mine)
+    size = part.hidden_size
+    second = np.zeros(len(weight_input), np.float32)
+    learns = torch.zeros(len(weight_input))
+    if isinstance(part, nn.GRU):
+        # Ours: update, reset, new, and the hidden part of new. Theirs: reset, update, new; twice.
+        order = np.r_[size : 2 * size, 0:size, 2 * size : 3 * size]
+        second[2 * size :] = bias[3 * size :]
+        learns[2 * size :] = 1
+        weight_input, weight_hidden, bias = weight_input[order], weight_hidden[order], bias[order]
+    for parameter, values in (
+        (part.weight_ih_l0, weight_input),
+        (part.weight_hh_l0, weight_hidden),
+        (part.bias_ih_l0, bias),
+        (part.bias_hh_l0, second),
+    ):
+        parameter.copy_(torch.from_numpy(values))
+    part.bias_hh_l0.register_hook(lambda gradient: gradient * learns)
 
 
-def vgg() -> nn.Sequential:
-    """Build the network of `sandbox.lib.nn.zoo.vgg`, without dropout."""
-    layers: list[nn.Module] = []
-    before = 3
-    for after in (64, 128, 256):
-        for _ in range(2):
-            layers += [nn.Conv2d(before, after, 3, 1, 1), nn.ReLU()]
-            before = after
-        layers.append(nn.MaxPool2d(2))
-    layers += [nn.Flatten(), nn.Linear(256 * 16, 256), nn.ReLU(), nn.Linear(256, 10)]
-    return nn.Sequential(*layers)
+def tensor(array: Any, layout: torch.memory_format) -> Any:
+    """Give an array as a tensor; images in this layout."""
+    made = torch.from_numpy(array)
+    return made.contiguous(memory_format=layout) if array.ndim == 4 else made
 
 
-def fraud_mlp() -> nn.Sequential:
-    """Build the network of `sandbox.lib.nn.zoo.fraud_mlp`."""
-    return nn.Sequential(
-        nn.Linear(29, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 2)
-    )
+class Training:
+    """Steps of forward, cross entropy, backward and momentum SGD, eager.
+
+    Parameters
+    ----------
+    model, rate, inputs, labels
+        As of `our_side.Training`.
+    layout : torch.memory_format
+        Of images; channels_last is the faster one of networks with many channels.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        rate: float,
+        inputs: Iterable[tuple[Any, ...]],
+        labels: Iterable[Any],
+        layout: torch.memory_format = torch.channels_last,
+    ) -> None:
+        self.model = model.train().to(memory_format=layout)
+        self.inputs = [tuple(tensor(x, layout) for x in batch) for batch in inputs]
+        self.labels = [torch.from_numpy(batch) for batch in labels]
+        self.method = torch.optim.SGD(model.parameters(), lr=rate, momentum=MOMENTUM)
+        self.number = 0
+        self.loss = float("nan")
+
+    def step(self) -> None:
+        """Train on the next batch."""
+        at = self.number % len(self.inputs)
+        self.method.zero_grad()
+        loss = nn.functional.cross_entropy(self.model(*self.inputs[at]), self.labels[at])
+        loss.backward()
+        self.method.step()
+        self.number += 1
+        self.loss = loss.item()
 
 
-class WideAndDeep(nn.Module):
-    """The network of `sandbox.lib.nn.zoo.wide_and_deep`."""
+def compare_inference(
+    report: harness.Report,
+    what: str,
+    ours: Any,
+    theirs: nn.Module,
+    rows: Sequence[Any],
+    *,
+    rounds: int,
+    bar: float | None,
+    layout: torch.memory_format = torch.channels_last,
+) -> None:
+    """Time the logits of one batch on both sides, one thread; refuse where they differ.
 
-    def __init__(self, total: int, fields: int, numbers: int, classes: int, hidden: Any) -> None:
-        super().__init__()
-        self.wide = nn.EmbeddingBag(total, classes, mode="sum")
-        self.embedding = nn.Embedding(total, 8)
-        layers: list[nn.Module] = []
-        before = fields * 8 + numbers
-        for width in hidden:
-            layers += [nn.Linear(before, width), nn.ReLU()]
-            before = width
-        self.deep = nn.Sequential(*layers, nn.Linear(before, classes))
-
-    def forward(self, ids: Any, row: Any) -> Any:
-        """Add up both parts."""
-        deep = torch.cat([self.embedding(ids).flatten(1), row], 1)
-        return self.wide(ids) + self.deep(deep)
+    Float32 sums in another order move a logit by about 1e-6 of the largest.
+    """
+    theirs = theirs.eval().to(memory_format=layout)
+    specs = [engine.Spec(x.shape, x.dtype.name) for x in rows]
+    with threads(1), torch.inference_mode():
+        program = core.predict_program(ours, ours, specs, threads=1)
+        tensors = tuple(tensor(x, layout) for x in rows)
+        mine, other = np.array(program.run(rows)), theirs(*tensors).numpy()
+        gap = float(np.abs(mine - other).max() / np.abs(other).max())
+        report(f"{what}: largest difference {gap:.1e} of the largest logit")
+        if not gap <= 1e-4:
+            raise harness.RefusedError(f"{what}: logits differ by {gap} of the largest one.")
+        times = harness.alternate(
+            lambda: program.run(rows), lambda: theirs(*tensors), rounds=rounds
+        )
+    report.versus(what, *times, bar=bar)

@@ -51,8 +51,33 @@ def test_a_missed_bar_is_told_and_is_the_status(capsys, tmp_path):
 
 def test_every_measurement_is_listed_with_a_line():
     found = command.summaries()
-    assert {"lenet", "mnist99", "eager", "spark", "start"} <= set(found)
+    assert {"lenet", "mnist99", "eager", "networks", "sequences", "spark", "start"} <= set(found)
     assert all(len(text) > 20 for text in found.values())
+
+
+def test_what_is_listed_can_be_run_and_helpers_are_not_listed():
+    found = set(command.summaries())
+    for path in (ROOT / "bench").glob("[!_]*.py"):
+        assert (path.stem in found) == ("\ndef main(" in path.read_text()), path
+
+
+def test_two_sides_are_timed_once_their_losses_agree(capsys):
+    class Side:
+        def __init__(self, loss):
+            self.steps, self.loss = 0, loss
+
+        def step(self):
+            self.steps += 1
+
+    report = harness.Report("demo")
+    same = Side(0.5), Side(0.5)
+    harness.compare_training(report, "alike", *same, rounds=2, bar=0.0)
+    assert min(side.steps for side in same) > 20
+    assert "alike: loss after 20 steps: ours 0.500000" in capsys.readouterr().out
+    other = Side(0.5), Side(0.6)
+    with pytest.raises(harness.RefusedError, match="alike: loss after 20 steps"):
+        harness.compare_training(report, "alike", *other, rounds=2)
+    assert [side.steps for side in other] == [20, 20]
 
 
 def test_help_needs_no_opponent():

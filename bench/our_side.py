@@ -1,0 +1,72 @@
+"""Our side of a comparison: training steps of the sandbox on arrays in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sandbox.lib import core, criterion, engine, optim
+
+MOMENTUM = 0.9
+
+
+class Training:
+    """Steps of forward, cross entropy, backward and momentum SGD, one batch after the other.
+
+    Parameters
+    ----------
+    model : Module
+        Gives logits.
+    rate : float
+        Learning rate.
+    inputs : list of tuples of arrays
+        One tuple per batch. For each shape that comes up one program is made, here.
+    labels : list of int64 arrays
+        One per batch.
+    threads : int
+        Of each program.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        rate: float,
+        inputs: Sequence[tuple[Any, ...]],
+        labels: Sequence[Any],
+        threads: int = 1,
+    ) -> None:
+        self.inputs, self.labels, self.rate = inputs, labels, rate
+        self.flat = core.FlatParameters(model)
+        self.method = optim.SGD(rate, momentum=MOMENTUM)
+        self.state = self.method.init_slice(self.flat.values.size)
+        cache, loss = core.ProgramCache(), criterion.CrossEntropy()
+        self.programs = [
+            cache.train(model, loss, self.flat, rows, target, threads=threads)
+            for rows, target in zip(inputs, labels, strict=True)
+        ]
+        self.number = 0
+        self.loss = float("nan")
+
+    def step(self) -> None:
+        """Train on the next batch."""
+        at = self.number % len(self.inputs)
+        key = engine.random.RandomKey(0, self.number, 0)
+        loss, weight, _ = self.programs[at].run(self.inputs[at], self.labels[at], key)
+        self.flat.gradients *= np.float32(1 / weight)
+        self.method.apply_slice(
+            self.flat.values,
+            self.flat.gradients,
+            self.state,
+            step=self.number,
+            learning_rate=self.rate,
+        )
+        self.flat.touch()
+        self.number += 1
+        self.loss = loss / weight
+
+    def epoch(self) -> None:
+        """Train on each batch once."""
+        for _ in self.inputs:
+            self.step()
