@@ -8,8 +8,13 @@ from pathlib import Path
 from ..lib.data import sources
 from .errors import CommandError
 
-# Where there is no real set, lessons and tests work with a stand-in.
-STAND_INS = {"mnist": "STAND-IN, scikit-learn's digits enlarged"}
+# The sets of the lessons: where there is no real one, lessons and tests work with a stand-in.
+STAND_INS = {
+    "mnist": "STAND-IN, scikit-learn's digits enlarged",
+    "rt_polarity": "STAND-IN, made-up sentences",
+    "imdb": "STAND-IN, made-up reviews",
+    "creditcard": "STAND-IN, simulated payments",
+}
 
 
 def place(name: str) -> Path | None:
