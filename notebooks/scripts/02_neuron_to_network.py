@@ -30,6 +30,7 @@
 # %% [markdown]
 # ## Setup
 # Run the cells from top to bottom with **Shift + Enter**.
+# Every part has something to move: sliders, filters, points. They need the running kernel; a saved notebook shows pictures of them.
 # `FAST=1` in the environment makes everything short (that is how this notebook is tested).
 
 # %%
@@ -42,6 +43,7 @@ from sandbox.lib.criterion import CrossEntropy
 from sandbox.lib.train import Trainer
 from sandbox.widgets import ConvolutionExplorer, digits, feature_maps
 from sandbox.widgets.neuron import NeuronExplorer
+from sandbox.widgets.value import ValueExplorer
 
 # %% [markdown]
 # A fixed seed makes the run repeatable.
@@ -72,6 +74,21 @@ print(round(float(np.sum(inputs * weights) + bias), 3))
 # %% tags=["keep_output", "nbval-check-output"]
 sums = np.array([-2.0, -0.4, 0.0, 0.7, 3.0])
 print(np.maximum(0, sums))
+
+# %% [markdown]
+# **Try it:** move the third weight.
+# Where does the neuron begin to speak?
+
+
+# %%
+def neuron_says(weight):
+    """Return the sum with another third weight, before and after the bend."""
+    products = inputs * [*weights[:2], weight]
+    total = products.sum() + bias
+    return f"{products} + {bias}\nsum {total:.2f}, after ReLU {max(0, total):.2f}"
+
+
+ValueExplorer(neuron_says, np.arange(-1, 1.1, 0.25), "third weight", start=-0.25)
 
 # %% [markdown]
 # ## 2. A neuron draws a line
@@ -119,19 +136,72 @@ for corner, parts in zip(corners, hidden, strict=True):
     print(corner, "hidden", parts, "sum", parts.sum())
 
 # %% [markdown]
+# The same for every place of the plane: bright where a neuron speaks.
+#
+# **Try it:** move the bias.
+# Nearer to 0 the neurons speak in more places; at 0 each of them has half of the plane, and the sum tells nothing apart.
+# So two neurons find the very corners, but not the whole of the two quarters: that takes more neurons, and nobody wants to set them by hand.
+
+# %%
+side = np.linspace(-1, 1, 41)
+plane = np.stack(np.meshgrid(side, -side), axis=-1)  # every place: its two inputs
+
+
+def by_hand(bias):
+    """Draw what the two neurons and their sum make of the plane."""
+    hidden = np.maximum(0, plane @ first.T + bias)
+    parts = [hidden[..., 0], hidden[..., 1], hidden.sum(axis=-1)]
+    return digits(parts, ["neuron 1", "neuron 2", "sum"], columns=3, size=2)
+
+
+ValueExplorer(by_hand, [-1.75, -1.5, -1.25, -1.0, -0.75, -0.5, -0.25, 0.0], "bias", start=-1.0)
+
+# %% [markdown]
 # ## 4. Learning the weights
 # Nobody sets weights by hand.
 # A network starts with random ones; for each weight it is computed in which direction the error falls, and the weight moves a little that way, again and again.
-# Eight neurons with ReLU and a layer that decides learn the corners in a second.
+# Take 2,000 points to learn from, eight neurons with ReLU, and a layer that decides.
+# One pass over all points is an *epoch*.
+
+
+# %%
+def learn(epochs):
+    """Train a new network for some epochs; the seed makes it the same network each time."""
+    network = nn.zoo.mlp([2, 8, 2], rng=SEED)
+    trainer = Trainer(network, CrossEntropy(), optim.Adam(0.02), batch_size=50, seed=SEED,
+                      threads=1, progress=None)  # fmt: skip
+    if epochs:
+        trainer.fit((many, kinds), epochs=epochs)
+    return trainer
+
+
+# %% [markdown]
+# Twenty epochs, then it is asked about the 40 points of part 3.
 
 # %%
 many = rng.uniform(-1, 1, (2000, 2)).astype(np.float32)
 kinds = (many[:, 0] * many[:, 1] > 0).astype(int)
-small = nn.zoo.mlp([2, 8, 2], rng=SEED)
-trainer = Trainer(small, CrossEntropy(), optim.Adam(0.02), batch_size=50, seed=SEED, threads=1, progress=None)  # fmt: skip
-trainer.fit((many, kinds), epochs=20)
+trainer = learn(20)
 answers = trainer.predict(places.astype(np.float32)).argmax(axis=1)
 print(f"corners right: {100 * np.mean(answers == crosswise):.0f} %")
+
+# %% [markdown]
+# **Try it:** move the slider and watch it learn.
+# Left: bright where the network says *triangle*. Right: what is true.
+# With 0 epochs the weights are the random ones; later the corners come out.
+
+
+# %%
+def after(epochs):
+    """Draw what the network says about the plane after some epochs."""
+    points = plane.reshape(-1, 2).astype(np.float32)
+    says = learn(epochs).predict(points).argmax(axis=1).reshape(41, 41)
+    truth = plane[..., 0] * plane[..., 1] > 0
+    titles = [f"{100 * np.mean(says == truth):.0f} % right", "truth"]
+    return digits([says, truth], titles, columns=2, size=2)
+
+
+ValueExplorer(after, [0, 1, 2, 3, 5, 10, 20], "epochs", start=2)
 
 # %% [markdown]
 # What do the eight neurons look at?
@@ -139,7 +209,7 @@ print(f"corners right: {100 * np.mean(answers == crosswise):.0f} %")
 # Look for those that point to corners, such as (+, +) or (-, +).
 
 # %%
-layer = small.fc1
+layer = trainer.model.fc1
 for pair, offset in zip(layer.weight.data, layer.bias.data, strict=True):
     print(f"{pair[0]:6.2f} {pair[1]:6.2f}   bias {offset:5.2f}")
 
@@ -166,13 +236,29 @@ train = data.ArrayDataset(images, labels, transform=prepare)
 epochs = (1 if FAST else 3) * (20 if stand_in else 1)
 
 
-def accuracy_of(model, shift=0):
-    """Train a network, then return how well it reads and how well it reads shifted digits."""
+def move(images, shift):
+    """Shift images to the right (to the left below 0); what leaves them is lost."""
+    wide = np.pad(images, ((0, 0), (0, 0), (6, 6)))
+    return wide[:, :, 6 - shift : 34 - shift]
+
+
+# %% [markdown]
+# Two networks will take this road, so training and asking are functions.
+
+
+# %%
+def train_on_digits(model):
+    """Train a network on the digits and return its trainer."""
     method = optim.SGD(0.1, momentum=0.9, schedule=optim.OneCycle())
-    trainer = Trainer(model, CrossEntropy(), method, batch_size=128, seed=SEED, progress=None)
+    trainer = Trainer(model, CrossEntropy(), method, batch_size=128, seed=SEED,
+                      threads=1, progress=None)  # fmt: skip
     trainer.fit(train, epochs=epochs)
-    seen = [test_images, np.roll(test_images, shift, axis=2)]
-    return [np.mean(trainer.predict(prepare(x)).argmax(axis=1) == test_labels) for x in seen]
+    return trainer
+
+
+def answers_of(trainer, shift=0):
+    """Return what a network reads when the test digits are shifted to the right."""
+    return trainer.predict(prepare(move(test_images, shift))).argmax(axis=1)
 
 
 # %% [markdown]
@@ -180,35 +266,82 @@ def accuracy_of(model, shift=0):
 # But shift the digits by three pixels, which you would hardly notice, and it gets lost: every pixel has weights of its own, and they learned nothing about the pixel beside.
 
 # %%
-connected = nn.zoo.mlp([784, 100, 10], rng=SEED)
-straight, shifted = accuracy_of(connected, shift=3)
-print(f"fully connected: {100 * straight:.2f} %")
-print(f"fully connected, digits shifted by 3 pixels: {100 * shifted:.1f} %")
+connected = train_on_digits(nn.zoo.mlp([784, 100, 10], rng=SEED))
+share = {k: 100 * np.mean(answers_of(connected, k) == test_labels) for k in (0, 3)}
+print(f"fully connected: {share[0]:.2f} %")
+print(f"fully connected, shifted by 3 pixels: {share[3]:.1f} %")
+
+# %% [markdown]
+# **Try it:** shift the digits yourself.
+# The title reads *truth → answer*.
+
+
+# %%
+def shifted(shift, trainer=connected):
+    """Draw some shifted digits with what a network reads."""
+    found = answers_of(trainer, shift)
+    titles = [f"{test_labels[i]} → {found[i]}" for i in range(16)]
+    return digits(move(test_images[:16], shift), titles)
+
+
+ValueExplorer(shifted, range(-6, 7), "shift in pixels", start=3)
 
 # %% [markdown]
 # ## 6. Why this does not scale
 # A picture of 200 × 200 pixels has 40,000 inputs.
 # A layer of as many neurons, each connected with every pixel, has 40,000 × 40,000 connections: **1.6 billion** in one layer.
-#
-# **Try it:** change the side and run the cell again. A photo has 4,000.
+
 
 # %% tags=["keep_output", "nbval-check-output"]
+def all_connected(side):
+    """Return what a layer needs that has as many neurons as the picture has pixels."""
+    connections = side**4
+    return (f"{side:5} x {side}: {side**2:10,} inputs, {connections:19,} connections, "
+            f"{4 * connections / 1e9:11,.1f} GB")  # fmt: skip
+
+
 for side in (28, 200, 1000):
-    pixels = side * side
-    connections = pixels * pixels
-    print(f"{side:5} x {side}: {pixels:9,} inputs, {connections:17,} connections, "
-          f"{4 * connections / 1e9:9,.1f} GB")  # fmt: skip
+    print(all_connected(side))
+
+# %% [markdown]
+# **Try it:** how large a picture fits into your machine's memory?
+# A photo has a side of about 4,000.
+
+# %%
+ValueExplorer(all_connected, [28, 50, 100, 200, 400, 1000, 2000, 4000], "side in pixels", start=200)
 
 # %% [markdown]
 # ## 7. A hint from a cat
-# In 1959 David Hubel and Torsten Wiesel listened to single cells in the visual cortex of a cat and found
+# From 1959 on David Hubel and Torsten Wiesel listened to single cells in the visual cortex of cats and found
 # - **small fields**: a cell answers to a small patch of what the eye sees, not to all of it,
 # - **edges**: it answers to a bar or an edge of one direction, and is silent for others,
 # - **simple and complex cells**: some want the edge in an exact place; others behind them accept it anywhere nearby.
 #
 # It brought them a Nobel prize, and engineers an idea.
+#
+# **Try it:** here is a cell that wants a vertical edge, dark on the left and bright on the right.
+# It is a neuron like all others: a weighted sum of what its field sees, and a bend.
+# Turn the edge: it speaks loudest for its own direction and is silent from 90 degrees on.
+
+
+# %%
+def cell_hears(angle):
+    """Draw an edge, the weights of a cell that wants a vertical one, and the products."""
+    down, right = np.mgrid[-7:8, -7:8]
+    turn = np.deg2rad(angle)
+    edge = (right * np.cos(turn) + down * np.sin(turn) > 0.5).astype(float)
+    weights = np.sign(right)
+    total = np.sum(edge * weights)
+    titles = [f"edge at {angle}°", "weights", f"sum {total:.0f} → {max(0, total):.0f}"]
+    return digits([edge, weights, edge * weights], titles, columns=3, size=2)
+
+
+ValueExplorer(cell_hears, range(0, 181, 15), "angle of the edge in degrees", start=0)
+
+# %% [markdown]
 # A small field with the same weights everywhere is a **convolution**.
 # "Anywhere nearby" is **pooling**.
+# Small fields save weights, shared ones save nearly all of them:
 
 # %% tags=["keep_output", "nbval-check-output"]
 print(f"each neuron sees all:     {200**2 * 200**2:13,} weights")
@@ -244,57 +377,78 @@ print(np.array_equal(layer(edge)[0, 0], by_hand))
 # **Max pooling** keeps the largest of each 2 × 2 places: a complex cell.
 # Shift the edge by one pixel: the convolution moves, the pooled answer may stay.
 
+
 # %% tags=["keep_output", "nbval-check-output"]
-row = np.array([0, 0, 3, 0, 0, 0, 0, 0])
-for shift in (0, 1, 2):
-    moved = np.roll(row, shift)
-    print(moved, "pooled", moved.reshape(4, 2).max(axis=1))
-
-# %% [markdown]
-# On the digit: the filter you set in the explorer, then ReLU, then pooling twice.
-# The picture gets small, and what was found is still there.
-
-
-# %%
 def pool(image):
     """Keep the largest of each 2 x 2 pixels."""
     height, width = (n // 2 for n in image.shape)
     return image[: 2 * height, : 2 * width].reshape(height, 2, width, 2).max(axis=(1, 3))
 
 
-found = np.maximum(0, explorer.result())[:24, :24]
-steps = [found, pool(found), pool(pool(found))]
-shown = [np.kron(step, np.ones((24 // len(step),) * 2)) for step in steps]
-digits(shown, [f"{len(step)} × {len(step)}" for step in steps], columns=3)
+rows = np.array([[0, 0, 3, 0, 0, 0, 0, 0]] * 2)
+for shift in (0, 1, 2):
+    moved = np.roll(rows, shift, axis=1)
+    print(moved[0], "pooled", pool(moved)[0])
+
+# %% [markdown]
+# On digits: the filter you set in the explorer, then ReLU, then pooling twice.
+# The picture gets small, and what was found is still there.
+#
+# **Try it:** take other digits. (Another filter: set it above, then run this cell again.)
+
+
+# %%
+def pooled(number):
+    """Draw what the filter finds in a digit, and the same pooled once and twice."""
+    kernel = explorer.arrays()[1]
+    patches = np.lib.stride_tricks.sliding_window_view(test_images[number] / 255, kernel.shape)
+    found = np.maximum(0, np.einsum("ijkl,kl->ij", patches, kernel))[:24, :24]
+    steps = [found, pool(found), pool(pool(found))]
+    shown = [np.kron(step, np.ones((24 // len(step),) * 2)) for step in steps]
+    return digits(shown, [f"{len(step)} × {len(step)}" for step in steps], columns=3, size=2)
+
+
+ValueExplorer(pooled, range(10), "number of the test digit")
 
 # %% [markdown]
 # ## 10. All together: LeNet
 # Convolution, ReLU, pooling; again; then fully connected layers, which are small now.
 # The filters are not set by hand: they are learned like all weights.
 # Yann LeCun's network read cheques for banks in the 1990s.
+#
+# **Try it:** shift the digits and compare with part 5.
+# Shifted digits confuse this network less.
 
 # %%
-lenet = nn.zoo.lenet5(SEED)
-straight, shifted = accuracy_of(lenet, shift=3)
-print(f"LeNet: {100 * straight:.2f} %")
-print(f"LeNet, digits shifted by 3 pixels: {100 * shifted:.1f} %")
+lenet = train_on_digits(nn.zoo.lenet5(SEED))
+share = {k: 100 * np.mean(answers_of(lenet, k) == test_labels) for k in (0, 3)}
+print(f"LeNet: {share[0]:.2f} %")
+print(f"LeNet, shifted by 3 pixels: {share[3]:.1f} %")
+ValueExplorer(lambda shift: shifted(shift, lenet), range(-6, 7), "shift in pixels", start=3)
 
 # %% [markdown]
-# It reads better with fewer weights, and shifted digits confuse it less.
+# And it reads them with fewer weights.
 
 # %% tags=["keep_output", "nbval-check-output"]
-for name, model in (("fully connected", connected), ("LeNet", lenet)):
-    print(f"{name:16} {sum(p.data.size for p in model.parameters()):7,} weights")
+for name, one in (("fully connected", connected), ("LeNet", lenet)):
+    print(f"{name:16} {sum(p.data.size for p in one.model.parameters()):7,} weights")
 
 # %% [markdown]
 # What became of the cat's cells?
 # The first rows: edges of some directions, each in its place.
 # Further down: maps of *where something was found*, smaller and smaller.
 #
-# **Try it:** another number instead of 0.
+# **Try it:** other digits.
+
 
 # %%
-feature_maps(lenet, prepare(test_images[:1])[0], layers=("conv1", "relu1", "pool1", "relu2", "fc3"))
+def maps(number):
+    """Draw what LeNet's layers make of a test digit."""
+    layers = ("conv1", "relu1", "pool1", "relu2", "fc3")
+    return feature_maps(lenet.model, prepare(test_images[number : number + 1])[0], layers=layers)
+
+
+ValueExplorer(maps, range(10), "number of the test digit")
 
 # %% [markdown]
 # ## Summary

@@ -1,0 +1,54 @@
+"""Notebook 02 in JupyterLab: its sliders reach the kernel, and what they show changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.notebook]
+
+NOTEBOOK = "02_neuron_to_network.ipynb"
+IDLE = """() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status
+    === "idle" """
+RUN_ALL = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+SCROLL = """(text) => {
+    const book = window.jupyterapp.shell.currentWidget.content;
+    const at = book.widgets.findIndex((cell) => cell.model.type === "code"
+        && cell.model.sharedModel.source.includes(text));
+    return book.scrollToItem(at, "start");
+}"""
+LOADED = """(start) => {
+    const images = [...document.querySelectorAll(".sbx img")];
+    const image = images.find((one) => one.alt.startsWith(start));
+    return image && image.complete && image.naturalWidth > 0;
+}"""
+
+
+def explorer(page: Any, name: str) -> Any:
+    """Find the slider's widget; its name is unique in the notebook."""
+    return page.locator(".sbx", has=page.get_by_role("slider", name=name, exact=True))
+
+
+def test_sliders_change_a_text_and_a_picture(jupyter: Any, page: Any, screenshots: Path) -> None:
+    page.goto(jupyter.address(NOTEBOOK))
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    page.wait_for_function(IDLE)
+    page.evaluate(RUN_ALL)
+
+    page.evaluate(SCROLL, "neuron_says")
+    words = explorer(page, "third weight")
+    words.get_by_text("after ReLU 0.00").wait_for()
+    words.get_by_role("slider").fill("8")
+    words.get_by_text("sum 2.10, after ReLU 2.10").wait_for()
+
+    page.evaluate(SCROLL, "def cell_hears")
+    cell = explorer(page, "angle of the edge in degrees")
+    page.wait_for_function(LOADED, arg="3 images: edge at 0°, weights, sum 105")
+    cell.screenshot(path=screenshots / "cell-0.png")
+    cell.get_by_role("slider").fill("6")
+    page.wait_for_function(LOADED, arg="3 images: edge at 90°, weights, sum 0")
+    cell.screenshot(path=screenshots / "cell-90.png")
+
+    assert page.watch.problems == []
