@@ -93,7 +93,7 @@ explorer
 
 # %% [markdown]
 # The whole operation is four lines of Python.
-# This is the definition; the library computes the same with oneDNN, many times faster.
+# This is the definition; the library leaves the same sums to oneDNN.
 
 
 # %%
@@ -125,7 +125,7 @@ positive = np.maximum(found, 0)
 pooled = positive.reshape(13, 2, 13, 2).max(axis=(1, 3))
 padded = np.zeros_like(found)
 padded[:13, :13] = pooled
-digits([found, positive, padded], ["convolution 26 × 26", "ReLU", "pooled 13 × 13"], columns=3)
+digits([found, positive, padded], ["26 × 26", "after ReLU", "pooled: 13 × 13"], columns=3, size=2)
 
 # %% [markdown]
 # ## 3. The network
@@ -168,7 +168,7 @@ print(f"{'all':29} {total:7,}")
 #
 # **Spark** starts two processes (*ranks*).
 # Each takes one half of every 128 digits, computes its gradient, and both add their gradients up before they move the weights.
-# So both always hold the same network, and the result is that of one process with the same 128 digits.
+# So both always hold the same network, and the result is that of one process with the same 128 digits (but for rounding).
 #
 # `backend=` is the only argument that makes the difference between this machine alone and a cluster: with `SparkBackend("spark://host:7077")` the same cell trains there.
 
@@ -193,7 +193,7 @@ trainer = Trainer(
 
 # %% [markdown]
 # The next cell starts the training in the background and shows its curves at once.
-# Spark needs some seconds before the first step; then watch
+# Spark needs some seconds before the first step (Java's warning about an incubator module is harmless); then watch
 # - the **loss** fall (each step is one small group of digits, so it jitters; the scale is logarithmic),
 # - the **accuracy** rise: the line on digits it learns from, the dots on digits it has never seen,
 # - the **images per second** of each rank.
@@ -215,7 +215,7 @@ FilterViewer(trainer, "conv1.weight")
 
 # %% [markdown]
 # The notebook is free while Spark works.
-# This cell prints a line now and then, waits for the end, and shows a table of the epochs.
+# This cell prints a line now and then, waits for the end, and shows a table of the epochs: *top1* is the accuracy, *rate* the images per second.
 
 # %%
 while trainer.running:
@@ -265,23 +265,33 @@ picked = ("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "fc3")
 feature_maps(model, prepare(test_images[shown : shown + 1])[0], layers=picked)
 
 # %% [markdown]
-# The last row as probabilities.
-# The network is usually sure, also when it is wrong: see what it says about one of its mistakes.
+# The last row as probabilities: exponentials, divided by their sum (*softmax*).
+# How sure is the network when it is right, and how sure when it is wrong?
+
+# %%
+logits = trainer.predict(prepare(test_images))
+shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+shares /= shares.sum(axis=1, keepdims=True)
+sure, right = 100 * shares.max(axis=1), answers == test_labels
+print(f"sure of right answers: {sure[right].mean():.1f} % on average")
+if not right.all():
+    print(f"sure of wrong answers: {sure[~right].mean():.1f} % on average")
+
+# %% [markdown]
+# The first digit of the test, and one of the mistakes.
 
 # %%
 for i in [shown, *wrong[:1]]:
-    logits = trainer.predict(prepare(test_images[i : i + 1]))[0]
-    shares = np.exp(logits - logits.max())
-    best = np.argsort(-shares)[:3]
-    said = ", ".join(f"{k} with {100 * shares[k] / shares.sum():.1f} %" for k in best)
+    best = np.argsort(-shares[i])[:3]
+    said = ", ".join(f"{k} with {100 * shares[i, k]:.1f} %" for k in best)
     print(f"number {i} is a {test_labels[i]}; the network says {said}")
 
 # %% [markdown]
 # ## Summary
 # - A convolution slides a small filter over an image; the sums are large where the image looks like the filter.
 # - LeNet-5 is convolution, ReLU, pooling, twice, and three linear layers: 44,426 weights, all of them learned.
-# - Training moves the weights against the gradient, a batch at a time. Two Spark ranks give the same result as one process, in less time.
-# - About 99 of 100 test digits are read. Most of the others are hard for us, too.
+# - Training moves the weights against the gradient, a batch at a time. Two Spark ranks share the work of each batch, and the result is that of one process.
+# - About 99 of 100 test digits of MNIST are read. Many of the others are hard for us, too.
 #
 # ## Exercises
 # 1. Find a filter for the explorer that answers only to strokes that fall from left to right.
