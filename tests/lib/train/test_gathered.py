@@ -36,7 +36,7 @@ def test_ranks_gather_the_rows_of_all(run_ranks, ranks):
     trainer.model = many.models[0]
     other = make_trainer(many.models[0], metrics=METRICS)
     expected = other.evaluate(validation)
-    for name, value in expected.items():
+    for name, value in expected.items():  # 1e-3: one of 333 scores may change places by rounding
         assert found[name] == pytest.approx(value, abs=1e-3), name
 
 

@@ -135,7 +135,7 @@ def test_validation_counts_every_row_once(run_ranks: Callable[..., Any]) -> None
     np.testing.assert_allclose(
         alone.of("validation")[-1]["metrics"]["top1"],
         together.of("validation")[-1]["metrics"]["top1"],
-        atol=0.02,
+        atol=0.02,  # 3 of 150 rows: weights differ by rounding, which may turn a close decision
     )
 
 

@@ -115,6 +115,7 @@ def test_predict_cuts_into_batches_and_keeps_the_order() -> None:
     trainer = make_trainer()
     x, _ = make_data(101)
     expected = trainer.model(x)
+    # batches of another size may take another kernel: float32 rounding of one product
     np.testing.assert_allclose(trainer.predict(x, batch_size=17), expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(trainer.predict(x.astype("f8")), expected, rtol=1e-5, atol=1e-6)
     assert trainer.predict(x[:0]).shape == (0, 2)
@@ -357,17 +358,15 @@ def test_nan_in_the_data_is_named_with_its_row(value: float) -> None:
         make_trainer().fit((x, y), epochs=1)
 
 
-@pytest.mark.parametrize("use", ["fit", "evaluate"])
-def test_nan_in_the_validation_data_is_named_with_its_row(use: str) -> None:
+def test_nan_in_the_validation_data_is_named_with_its_row() -> None:
     x, y = make_data()
     bad = x.copy()
     bad[9, 1] = np.nan
-    trainer = make_trainer()
-    with pytest.raises(DataError, match=r"validation batch 1: .*got nan.*row 9 of the data set"):
-        if use == "fit":
-            trainer.fit((x, y), epochs=1, validation=(bad, y))
-        else:
-            trainer.evaluate((bad, y))
+    message = r"validation batch 1: .*got nan.*row 9 of the data set"
+    with pytest.raises(DataError, match=message):
+        make_trainer().fit((x, y), epochs=1, validation=(bad, y))
+    with pytest.raises(DataError, match=message):
+        make_trainer().evaluate((bad, y))
 
 
 def test_a_bad_label_in_the_validation_data_is_named_with_its_row() -> None:

@@ -67,6 +67,7 @@ def test_groups_and_averages_work_on_ranks(run_ranks):
     )
     assert_same(weights(many.models[0]), weights(many.models[1]))
     measured = [event["metrics"]["loss"] for event in many.of("validation")]
+    # ten steps whose sums two ranks round in another order than one
     assert measured == pytest.approx([v["metrics"]["loss"] for v in history.validations], rel=1e-4)
 
 
@@ -90,7 +91,7 @@ def test_validation_sees_the_averaged_weights():
     history = trainer.fit(data, steps=20, validation=other)
     trained = weights(trainer.model)
     seen = history.validations[-1]["metrics"]["loss"]
-    with trainer.averaged():
+    with trainer.averaged():  # 1e-5: the same weights, in batches of another size
         assert trainer.evaluate(other)["loss"] == pytest.approx(seen, rel=1e-5)
     assert_same(trained, weights(trainer.model))
     assert trainer.evaluate(other)["loss"] != pytest.approx(seen, rel=1e-5)
