@@ -7,13 +7,13 @@ those of the undisturbed run.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,8 @@ STEPS = 80
 STATE_EVERY = 10
 SIZES = (70, 41, 3, 55, 0, 91)  # rows of the partitions, uneven on purpose
 PAUSE_S = 0.008
-SEEN: set[int] = set()  # processes of all ranks since this module was imported
+# Processes of all ranks since this module was imported; not bare numbers, which are used again.
+SEEN: set[psutil.Process] = set()
 
 
 def slow(x: Any) -> Any:
@@ -136,7 +137,7 @@ def disturb(
         last = now
         if "pids" in event:
             pids[:] = event["pids"]
-            SEEN.update(pids)
+            SEEN.update(_processes(pids))
         elif event["type"] == "state" and event["state"] == "retrying":
             found.retries += 1
         elif event["type"] == "iteration" and plan and event["step"] >= plan[0] and pids:
@@ -167,6 +168,14 @@ def executor_pids() -> list[int]:
     return [p.pid for p in _descendants() if "CoarseGrainedExecutorBackend" in _command(p)]
 
 
+def _processes(pids: Sequence[int]) -> list[psutil.Process]:
+    found = []
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.append(psutil.Process(pid))
+    return found
+
+
 def _descendants() -> list[psutil.Process]:
     return psutil.Process().children(recursive=True)
 
@@ -190,7 +199,7 @@ def leftovers(shm_before: set[str], patience_s: float = 10.0) -> list[str]:
             for p in _descendants()
             if "pyspark.daemon" in _command(p) or "CoarseGrained" in _command(p)
         ]
-        found += [f"rank {pid}" for pid in SEEN if Path(f"/proc/{pid}").exists()]
+        found += [f"rank {p.pid}: {_command(p)[:80]}" for p in SEEN if p.is_running()]
         found += [f"/dev/shm/{name}" for name in set(os.listdir("/dev/shm")) - shm_before]
         if not found or time.monotonic() > until:
             return found
