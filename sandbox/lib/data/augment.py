@@ -44,10 +44,7 @@ class RandomShift(Transform):
         """Return the moved images."""
         if random is None:
             return into(x, out)
-        if x.ndim < 3:
-            raise DataError(
-                f"RandomShift: rows must be images (..., height, width); got shape {x.shape}."
-            )
+        _check_images(self, x)
         reach, (height, width) = self.pixels, x.shape[-2:]
         padded = np.pad(x, [(0, 0)] * (x.ndim - 2) + [(reach, reach)] * 2)
         # 0 .. 2 pixels: the high half of draw x range, without the modulo's bias
@@ -87,10 +84,7 @@ class RandomFlip(Transform):
         """Return the images, some of them mirrored."""
         if random is None:
             return into(x, out)
-        if x.ndim < 3:
-            raise DataError(
-                f"RandomFlip: rows must be images (..., height, width); got shape {x.shape}."
-            )
+        _check_images(self, x)
         chosen = raw_draws((len(x),), f"data.{self.name}", random) >= np.uint32(1 << 31)
         if out is None:
             out = x.copy()
@@ -101,3 +95,11 @@ class RandomFlip(Transform):
 
     def __repr__(self) -> str:
         return "RandomFlip()"
+
+
+def _check_images(owner: Transform, x: Array) -> None:
+    if x.ndim < 3:
+        raise DataError(
+            f"{type(owner).__name__}: rows must be images (..., height, width); got shape"
+            f" {x.shape}."
+        )
