@@ -65,9 +65,10 @@ class EventWriter:
         folder = Path(log_dir)
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            # Readers take the files of a folder in the order of their names: 10 must stand after 9.
             name = (
                 f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}"
-                f".{os.getpid()}.{next(_numbers)}"
+                f".{os.getpid():07d}.{next(_numbers):06d}"
             )
             self.path = folder / name
             self._file = self.path.open("xb", buffering=0)

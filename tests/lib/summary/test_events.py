@@ -156,6 +156,14 @@ def test_resumed_writer_replaces_the_steps_it_does_again(tmp_path):
     assert [e.value for e in loss] == [1] * 6 + [2] * 6
 
 
+def test_files_of_one_second_stand_in_the_order_of_their_making(tmp_path):
+    paths = []
+    for _ in range(12):  # past 9, whatever the count was
+        with EventWriter(tmp_path) as writer:
+            paths.append(writer.path)
+    assert paths == sorted(paths)
+
+
 def test_threads_may_share_a_writer(tmp_path):
     with EventWriter(tmp_path, flush_seconds=0.001) as writer:
         threads = [
