@@ -54,6 +54,7 @@ def test_graph_equals_the_same_computation_by_hand():
     model = nn.Graph(x, nn.Add()(fc1(x), fc2(nn.ReLU()(fc1(x)))))
     data = np.random.default_rng(0).normal(size=(4, 3)).astype("f4")
     expected = fc1(data) + fc2(np.maximum(fc1(data), 0))
+    # 1e-6: float32, in another order.
     assert np.allclose(expected, model(data), atol=1e-6)
 
 

@@ -9,6 +9,7 @@ from sandbox.lib import nn
 from sandbox.lib.core.errors import ArgumentError, ShapeError
 
 
+# 1e-5 and 1e-6 below: float32 sums of a few tens of products near 1; 1e-4: of some thousands.
 def draw(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype("f4")
 
@@ -88,7 +89,7 @@ def test_constant_weights_are_written_with_their_number():
         (lambda: nn.Conv1d(1, 1, 3, padding="valid"), "'same', 'causal'"),
         (lambda: nn.HardTanh(1.0, -1.0), "`low` must be less"),
         (lambda: nn.LeakyReLU(float("nan")), "finite number"),
-        (lambda: nn.Scale((3, 0)), "ints > 0"),
+        (lambda: nn.Scale((3, 0)), "an int > 0; got 0"),
         (lambda: nn.Sum(0), "batch axis"),
         (lambda: nn.zoo.resnet(19), "6n \\+ 2"),
         (lambda: nn.zoo.wide_and_deep((), 1, 2), "at least one"),

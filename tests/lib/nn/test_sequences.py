@@ -10,6 +10,8 @@ from sandbox.lib.core import Spec
 from sandbox.lib.core.errors import ArgumentError, DataError, ShapeError
 from sandbox.lib.criterion import CrossEntropy
 
+# 1e-6 and 1e-5 below: numbers near 1, of float32 sums of a few tens of products that the kernels
+# add up in another order for another length; gradients add up over more steps.
 IDS = np.array([[4, 2, 7, 0, 0], [1, 0, 0, 0, 0], [3, 0, 5, 6, 2]])
 LENGTHS = np.array([3, 1, 5])
 

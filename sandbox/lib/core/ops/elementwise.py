@@ -114,7 +114,7 @@ def clip(x: Input, low: float, high: float) -> Value:
 
 
 def hard_tanh(x: Input, low: float = -1.0, high: float = 1.0) -> Value:
-    """Return x, kept in -1..1."""
+    """Return x, kept in low..high (-1..1 by default); at the ends and beyond the gradient is 0."""
     return clip(x, low, high)
 
 
