@@ -18,10 +18,12 @@ from .infer import SMOOTH
 from .interpreter import ReferenceExecutable, call
 from .oplist import Op, OpList, Spec
 from .plan import KernelPlan, load_cached, processor, save_cached
+from .precision import PRECISIONS, check_precision
 from .random import RandomKey
 from .steps import Array, Executable, StepInfo, Storage
 
 __all__ = [
+    "PRECISIONS",
     "Description",
     "EngineError",
     "Executable",
@@ -194,7 +196,12 @@ def _suits(name: str, inputs: Sequence[Array]) -> bool:
 
 
 def compile(
-    oplist: OpList, storage: Storage, *, threads: int = 1, plan: KernelPlan | None = None
+    oplist: OpList,
+    storage: Storage,
+    *,
+    threads: int = 1,
+    plan: KernelPlan | None = None,
+    precision: str = "f32",
 ) -> Executable:
     """Turn a list of operations into something that runs.
 
@@ -209,13 +216,22 @@ def compile(
         Cores a run uses.
     plan : KernelPlan, optional
         Choices to follow; default: this process's plan, which learns by timing.
+    precision : "f32" or "bf16"
+        bf16: products multiply bfloat16 and add up in float32, activations between them are kept
+        in bfloat16. The bound arrays, losses, statistics and gradients of weights stay float32.
+
+    Raises
+    ------
+    EngineError : an array is missing or of another kind; the processor has no bf16 instructions.
     """
+    native = is_native()
+    check_precision(precision, native=native)
     empty = any(spec.size == 0 for spec in oplist.values)
-    if empty or not is_native():
-        return ReferenceExecutable(oplist, storage)
+    if empty or not native:
+        return ReferenceExecutable(oplist, storage, precision)
     from .compiler import compile_native
 
     chosen = default_plan() if plan is None else plan
-    executable = compile_native(oplist, storage, threads, chosen)
+    executable = compile_native(oplist, storage, threads, chosen, precision)
     _save(chosen)
     return executable

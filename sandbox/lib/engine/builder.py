@@ -33,10 +33,19 @@ class Builder(Tensors):
         Known choices are taken from it, new ones are recorded in it.
     policy : str
         Name of the candidate forward convolutions take if they can; "" means the fastest each.
+    precision : "f32" or "bf16"
+        Of what products multiply and of activations.
     """
 
-    def __init__(self, oplist: OpList, threads: int, plan: KernelPlan, policy: str = "") -> None:
-        super().__init__(oplist)
+    def __init__(
+        self,
+        oplist: OpList,
+        threads: int,
+        plan: KernelPlan,
+        policy: str = "",
+        precision: str = "f32",
+    ) -> None:
+        super().__init__(oplist, precision)
         self.threads = threads
         self.plan = plan
         self.policy = policy
@@ -164,6 +173,7 @@ class Builder(Tensors):
         reads = " ".join(f"{shape(value)}:{at_hand(value)}" for value in op.inputs)
         writes = " ".join(shape(value) for value in op.outputs)
         mode = "training" if self.training else "inference"
+        mode += "" if self.precision == "f32" else f" {self.precision}"
         for argument, layout in wanted.items():
             writes += f" {dnnl.ARGUMENT_NAMES[argument]}:{layout.name}"
         return f"{op.name}({reads})->({writes}) [{attrs}] {mode} threads={self.threads}"
@@ -189,15 +199,18 @@ class Builder(Tensors):
             group = self._groups[value]
             if any(tensor.layout == layout for tensor in group) or group[0].buffer.constant:
                 continue
-            chain = self._route(value, layout)
-            start = chain[0].layout
-            for target in chain[1:]:
-                found.append(dnnl.reorder(start, target))
+            tensor, targets = self._route(value, layout)
+            start = tensor.layout
+            for target in targets:
+                if start is None or start.dims != target.dims:
+                    start = dnnl.plain(target.dims, tensor.dtype)
+                if start != target:
+                    found.append(dnnl.reorder(start, target))
                 start = target
         for argument, wanted in candidate.wanted.items():
             layout = candidate.primitive.needs(argument)
             if layout.plain:
-                layout = dnnl.plain(wanted.dims)
+                layout = dnnl.plain(wanted.dims, layout.dtype)
             if layout.dims == wanted.dims and layout != wanted:
                 found.append(dnnl.reorder(layout, wanted))
         return found

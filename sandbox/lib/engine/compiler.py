@@ -24,27 +24,32 @@ ROUNDS = 6  # timing runs of a whole program
 
 
 def compile_native(
-    oplist: OpList, storage: Storage, count: int, plan: KernelPlan
+    oplist: OpList, storage: Storage, count: int, plan: KernelPlan, precision: str = "f32"
 ) -> NativeExecutable:
     """Return the executable, timing what the plan does not tell (unless it is frozen)."""
     if threads.is_orphaned():
-        return threads.elsewhere(compile_native, oplist, storage, count, plan)
-    return NativeExecutable(make_blueprint(oplist, storage, count, plan), storage)
+        return threads.elsewhere(compile_native, oplist, storage, count, plan, precision)
+    return NativeExecutable(make_blueprint(oplist, storage, count, plan, precision), storage)
 
 
-def make_blueprint(oplist: OpList, storage: Storage, count: int, plan: KernelPlan) -> Blueprint:
+def make_blueprint(
+    oplist: OpList, storage: Storage, count: int, plan: KernelPlan, precision: str = "f32"
+) -> Blueprint:
     """Return the program without memory."""
     better = sparse.optimise(passes.optimise(oplist))
     with threads.limit(count):
         threads.apply(count)
         convolutions = sum(op.name == "conv2d" for op in better.ops)
         if convolutions == 0:
-            return Builder(better, count, plan).build(LOWERINGS)
-        signature, batch = _signature(better, count)
+            return Builder(better, count, plan, "", precision).build(LOWERINGS)
+        signature, batch = _signature(better, count, precision)
         policy = plan.lookup(signature, batch)
         if policy is not None or plan.frozen:
-            return Builder(better, count, plan, policy or "").build(LOWERINGS)
-        made = {name: Builder(better, count, plan, name).build(LOWERINGS) for name in POLICIES}
+            return Builder(better, count, plan, policy or "", precision).build(LOWERINGS)
+        made = {
+            name: Builder(better, count, plan, name, precision).build(LOWERINGS)
+            for name in POLICIES
+        }
         policy = _fastest(made, storage)
         plan.record(signature, batch, policy)
         return made[policy]
@@ -86,7 +91,7 @@ def _made_up_inputs(oplist: OpList) -> list[Array]:
     return inputs
 
 
-def _signature(oplist: OpList, count: int) -> tuple[str, int]:
+def _signature(oplist: OpList, count: int, precision: str) -> tuple[str, int]:
     """Return a name of the program that leaves the batch size out, and the batch size."""
     carriers, batch = passes.batch_values(oplist)
     shapes: list[list[Any]] = [list(spec.shape) for spec in oplist.values]
@@ -105,4 +110,5 @@ def _signature(oplist: OpList, count: int) -> tuple[str, int]:
     text = json.dumps([[(value, shapes[value]) for value in used], ops], default=str)
     digest = hashlib.sha256(text.encode()).hexdigest()[:24]
     mode = "training" if oplist.gradients or oplist.updates else "inference"
+    mode += "" if precision == "f32" else f" {precision}"
     return f"program {digest} {mode} threads={count}", batch

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .errors import EngineError
-from .oplist import OpList
+from .oplist import Op, OpList
+from .precision import PRODUCTS, narrow_values, to_bf16
 from .random import RandomKey, dropout_mask
 from .steps import Array, StepInfo, Storage, bind, check_inputs, stored
 
@@ -50,8 +51,10 @@ def dropout(x: Array, random: RandomKey | None, *, p: float, path: str) -> tuple
 class ReferenceExecutable:
     """An `OpList` interpreted by NumPy, with the interface of a native executable."""
 
-    def __init__(self, oplist: OpList, storage: Storage) -> None:
+    def __init__(self, oplist: OpList, storage: Storage, precision: str = "f32") -> None:
         self._oplist = oplist
+        self._precision = precision
+        self._narrow = narrow_values(oplist) if precision == "bf16" else set()
         self._storage = dict(storage)
         self._fixed = bind(oplist, storage)
         self._targets: list[tuple[Array, int]] = []
@@ -67,7 +70,9 @@ class ReferenceExecutable:
 
     def clone(self, storage: Storage | None = None) -> ReferenceExecutable:
         """Return a copy for another thread."""
-        return ReferenceExecutable(self._oplist, self._storage if storage is None else storage)
+        return ReferenceExecutable(
+            self._oplist, self._storage if storage is None else storage, self._precision
+        )
 
     def refresh_parameters(self) -> None:
         """Do nothing: every run reads the bound weights."""
@@ -93,14 +98,26 @@ class ReferenceExecutable:
         for position, op in enumerate(oplist.ops):
             start = time.perf_counter()
             try:
-                results = call(op.name, [values[value] for value in op.inputs], op.attrs, random)
+                given = self._given(op, values)
+                results = call(op.name, given, op.attrs, random)
             except Exception as error:
                 if op.path:
                     error.add_note(f"in {op.path} ({op.name})")
                 raise
-            values.update(zip(op.outputs, results, strict=True))
+            for value, result in zip(op.outputs, results, strict=True):
+                rounds = value in self._narrow and result.dtype == np.float32
+                values[value] = to_bf16(result) if rounds else result
             if best is not None:
                 best[position] = min(best[position], time.perf_counter() - start)
         for target, value in self._targets:
             target[...] = values[value]
         return [values[value] for _, value in oplist.outputs]
+
+    def _given(self, op: Op, values: dict[int, Array]) -> list[Array]:
+        """Return what an operation reads; rounded, where its native kernel multiplies bf16."""
+        given = [values[value] for value in op.inputs]
+        if self._precision == "bf16":
+            for position in range(PRODUCTS.get(op.name, 0)):
+                if given[position].dtype == np.float32:
+                    given[position] = to_bf16(given[position])
+        return given

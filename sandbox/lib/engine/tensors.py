@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from . import dnnl
 from .blueprint import Buffer, Step, Tensor
 from .oplist import Op, OpList, Spec
+from .precision import narrow_values
 
 Dims = tuple[int, ...]
 
@@ -18,10 +17,15 @@ class Tensors:
     ----------
     oplist : OpList
         After the passes.
+    precision : "f32" or "bf16"
+        Of the activations between kernels that take both.
     """
 
-    def __init__(self, oplist: OpList) -> None:
+    def __init__(self, oplist: OpList, precision: str = "f32") -> None:
         self.oplist = oplist
+        self.precision = precision
+        self.numbers = ("bfloat16", "float32") if precision == "bf16" else ("float32",)
+        self._narrow = narrow_values(oplist) if precision == "bf16" else set()
         self.training = bool(oplist.gradients or oplist.updates)
         self.steps: list[Step] = []
         self.prologue: list[Step] = []
@@ -80,17 +84,31 @@ class Tensors:
         """Return whether anything reads the value."""
         return value in self._consumers or value in self._outputs or value in self._gradients
 
-    def layouts(self, value: int, dims: Dims | None = None) -> list[dnnl.Layout]:
-        """Return the layouts a value is at hand in, with these dims (default: its shape)."""
-        wanted = self.shape(value) if dims is None else dims
+    def number(self, value: int) -> str:
+        """Return the type a value is kept in: "bfloat16", or what its spec says."""
+        return "bfloat16" if value in self._narrow else self.spec(value).dtype
+
+    def number_from(self, number: str, value: int) -> str:
+        """Return the type a kernel that reads `number` writes a value in."""
+        return self.number(value) if number == "bfloat16" else "float32"
+
+    def layouts(
+        self, value: int, dims: Dims | None = None, number: str | None = None
+    ) -> list[dnnl.Layout]:
+        """Return the layouts a value is at hand in, with these dims (default: its shape).
+
+        Layouts of another type than `number` (default: the value's) are turned into such of it.
+        """
+        wanted, number = self.shape(value) if dims is None else dims, number or self.number(value)
         found = [
             tensor.layout
             for tensor in self._groups[value]
             if tensor.layout is not None and tensor.layout.dims == wanted
         ]
         if not found and any(tensor.plain for tensor in self._groups[value]):
-            found.append(dnnl.plain(wanted))
-        return found
+            found.append(dnnl.plain(wanted, number))
+        same = [layout for layout in found if layout.dtype == number]
+        return same or [dnnl.retyped(layout, number) for layout in found]
 
     def layout_dims(self, value: int) -> list[Dims]:
         """Return the shapes in which a value is at hand in a layout that is not plain."""
@@ -120,36 +138,32 @@ class Tensors:
         for tensor in group:
             if tensor.layout == layout:
                 return tensor
-        chain = self._route(value, layout)
-        tensor = chain[0]
-        for target in chain[1:]:
-            if isinstance(target, Tensor):
-                tensor = target
-                continue
-            made = self._new(value, target, tensor.dtype)
-            self.reorder(tensor, made)
-            group.append(made)
-            tensor = made
-        if tensor.layout != layout or tensor not in group:
-            tensor = Tensor(tensor.buffer, layout.dims, tensor.dtype, layout)
+        tensor, targets = self._route(value, layout)
+        for target in targets:
+            if tensor.layout is None or tensor.layout.dims != target.dims:
+                tensor = _renamed(tensor, target.dims)
+            if tensor.layout != target:
+                made = self._new(value, target, target.dtype)
+                self.reorder(tensor, made)
+                tensor = made
             group.append(tensor)
         return tensor
 
-    def _route(self, value: int, layout: dnnl.Layout) -> list[Any]:
-        """Return the start tensor and the layouts to pass through on the way to `layout`."""
+    def _route(self, value: int, layout: dnnl.Layout) -> tuple[Tensor, list[dnnl.Layout]]:
+        """Return where to start and the layouts to pass through on the way to `layout`.
+
+        Between two of them axes are renamed, which costs nothing, if the first one is plain.
+        """
         group = self._groups[value]
-        same = [tensor for tensor in group if tensor.layout and tensor.layout.dims == layout.dims]
-        if same:
-            return [same[0], layout]
+        for tensor in group:
+            if tensor.layout and tensor.layout.dims == layout.dims:
+                return tensor, [layout]
         for tensor in group:
             if tensor.plain:
-                start = Tensor(tensor.buffer, layout.dims, tensor.dtype, dnnl.plain(layout.dims))
-                return [start] if layout.plain else [start, layout]
+                return tensor, [layout]
         tensor = group[0]
-        middle = dnnl.plain(tensor.layout.dims if tensor.layout else tensor.shape)
-        if layout.plain:
-            return [tensor, middle]
-        return [tensor, middle, layout]
+        dims = tensor.layout.dims if tensor.layout else tensor.shape
+        return tensor, [dnnl.plain(dims, tensor.dtype), layout]
 
     def fetch_raw(self, value: int, layout: dnnl.Layout) -> Tensor:
         """Return the opaque bytes a forward kernel wrote, seen as `layout`; never reordered."""
@@ -165,7 +179,7 @@ class Tensors:
         """Return the value in the plain layout, with its own shape."""
         spec = self.spec(value)
         for tensor in self._groups[value]:
-            if tensor.plain:
+            if tensor.plain and tensor.dtype != "bfloat16":
                 if tensor.shape == spec.shape:
                     return tensor
                 return Tensor(tensor.buffer, spec.shape, spec.dtype, plain_layout(spec))
@@ -248,6 +262,11 @@ class Tensors:
             self.prologue.append(step)
         else:
             self.steps.append(step)
+
+
+def _renamed(tensor: Tensor, dims: Dims) -> Tensor:
+    """Return a plain tensor with other axes of the same sizes."""
+    return Tensor(tensor.buffer, dims, tensor.dtype, dnnl.plain(dims, tensor.dtype))
 
 
 def plain_layout(spec: Spec) -> dnnl.Layout | None:

@@ -17,12 +17,13 @@ from .layout import (
     Wanted,
     channels_last,
     plain,
+    retyped,
     row_major,
     strided,
     tagged,
     whatever,
 )
-from .library import STATUS, RefusedError, check, isa, native, version
+from .library import STATUS, RefusedError, check, has_bf16, isa, native, version
 from .operations import (
     BINARY,
     ELTWISE,
@@ -111,6 +112,7 @@ __all__ = [
     "convolution_weights",
     "eltwise",
     "eltwise_grad",
+    "has_bf16",
     "inner_product",
     "inner_product_data",
     "inner_product_weights",
@@ -127,6 +129,7 @@ __all__ = [
     "pooling",
     "pooling_grad",
     "reorder",
+    "retyped",
     "row_major",
     "set_address",
     "sgemm",

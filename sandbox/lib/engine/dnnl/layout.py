@@ -69,6 +69,8 @@ class Layout:
                 for size, step, expected in zip(self.dims, strides, ordinary, strict=True)
             )
             self.name = _tag(ordinary if self.plain else strides, pairs)
+            if self.dtype == "bfloat16":  # names are part of kernel plans
+                self.name += ":bf16"
         else:
             self.plain = False
             self.key = self._meaning = (self.dims, self.dtype, id(self))
@@ -148,13 +150,26 @@ def _with_tag(dims: tuple[int, ...], tag: int, dtype: str) -> Any:
     return _own_md(box)
 
 
+def retyped(layout: Layout, dtype: str) -> Layout:
+    """Return the same order of elements for another type."""
+    if layout.dtype == dtype:
+        return layout
+    if len(layout.key) == 5 and not layout.key[4] and layout.key[3] == layout.dims:
+        return strided(layout.dims, layout.key[2], dtype)
+    for tag, ranks in _TAGS.items():
+        if len(layout.dims) in ranks and layout == tagged(layout.dims, tag, layout.dtype):
+            return tagged(layout.dims, tag, dtype)
+    raise RefusedError(f"layout {layout}: must be plain, channels last or blocked.")
+
+
 class AnyLayout:
     """Let the library choose the layout."""
 
-    __slots__ = ("dims", "key", "md")
+    __slots__ = ("dims", "dtype", "key", "md")
 
     def __init__(self, dims: tuple[int, ...], dtype: str = "float32") -> None:
         self.dims = dims
+        self.dtype = dtype
         self.md = _with_tag(dims, _TAG_ANY, dtype)
         self.key = (dims, dtype, "any")
 

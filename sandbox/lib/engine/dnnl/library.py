@@ -34,6 +34,7 @@ ISA = {
     0x1FEF: "avx512_core_amx_fp16",
 }
 
+_BF16 = 0xE7
 lock = threading.RLock()  # over everything made once: the library, its primitives
 
 
@@ -101,6 +102,11 @@ def check(status: int, primitive: str, detail: str) -> None:
 def version() -> str:
     """Return the library's version, e.g. "3.2.0"."""
     return ".".join(str(part) for part in native().version)
+
+
+def has_bf16() -> bool:
+    """Return whether the library multiplies bfloat16 by instructions of its own here."""
+    return native().isa & _BF16 == _BF16
 
 
 def isa() -> str:

@@ -44,6 +44,15 @@ def way(training: bool) -> int:
     return TRAINING if training else INFERENCE
 
 
+def _free(*layouts: Wanted) -> tuple[Wanted, Wanted, None, Wanted]:
+    """Return any layouts for a hint's arguments; in bf16 if one of them is."""
+    narrow = any(layout.dtype == "bfloat16" for layout in layouts)
+    src, weights, dst = (
+        whatever(layout.dims, "bfloat16" if narrow else "float32") for layout in layouts
+    )
+    return src, weights, None, dst
+
+
 def convolution(
     src: Wanted,
     weights: Wanted,
@@ -61,7 +70,7 @@ def convolution(
 
 def _convolution_hint(src: Wanted, weights: Wanted, dst: Wanted, window: Window) -> Any:
     """Return a forward description as backward kernels want it; it is never run."""
-    free = whatever(src.dims), whatever(weights.dims), None, whatever(dst.dims)
+    free = _free(src, weights, dst)
     return describe(
         "convolution", "convolution_forward", (ENGINE, TRAINING, _DIRECT, *free, *window)
     )
@@ -110,7 +119,7 @@ def inner_product(
 
 
 def _inner_hint(src: Wanted, weights: Wanted, dst: Wanted) -> Any:
-    free = whatever(src.dims), whatever(weights.dims), None, whatever(dst.dims)
+    free = _free(src, weights, dst)
     return describe("inner_product", "inner_product_forward", (ENGINE, TRAINING, *free))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -40,23 +41,33 @@ def is_relu(op: Op) -> bool:
 def like(layout: dnnl.Layout, dims: Dims) -> dnnl.Layout:
     """Return the layout of the same family (plain, channels last, blocked) for other sizes."""
     if layout.plain:
-        return dnnl.plain(dims)
-    if len(dims) > 2 and layout == dnnl.channels_last(layout.dims):
-        return dnnl.channels_last(dims)
+        return dnnl.plain(dims, layout.dtype)
+    if len(dims) > 2 and layout == dnnl.channels_last(layout.dims, layout.dtype):
+        return dnnl.channels_last(dims, layout.dtype)
     for tag in ("blocked16", "blocked8"):
-        if len(dims) in (3, 4) and layout == dnnl.tagged(layout.dims, tag):
-            return dnnl.tagged(dims, tag)
+        if len(dims) in (3, 4) and layout == dnnl.tagged(layout.dims, tag, layout.dtype):
+            return dnnl.tagged(dims, tag, layout.dtype)
     raise dnnl.RefusedError(f"layout {layout}: must be plain, channels last or blocked.")
 
 
-def families(dims: Dims) -> Iterator[dnnl.Layout]:
+def families(dims: Dims, number: str) -> Iterator[dnnl.Layout]:
     """Yield the layouts worth trying for an image-like array."""
     if len(dims) > 2:
-        yield dnnl.channels_last(dims)
+        yield dnnl.channels_last(dims, number)
     if len(dims) in (3, 4):
-        yield dnnl.tagged(dims, "blocked16")
-        yield dnnl.tagged(dims, "blocked8")
-    yield dnnl.plain(dims)
+        yield dnnl.tagged(dims, "blocked16", number)
+        yield dnnl.tagged(dims, "blocked8", number)
+    yield dnnl.plain(dims, number)
+
+
+def legal_numbers(
+    builder: Builder, make: Callable[[str], Iterable[Callable[[], Candidate]]]
+) -> list[Candidate]:
+    """Return the legal candidates in bf16 where that is asked for and there are any, else f32."""
+    for number in builder.numbers[:-1]:
+        with contextlib.suppress(dnnl.RefusedError):
+            return legal(make(number))
+    return legal(make(builder.numbers[-1]))
 
 
 def choose_layout(
@@ -73,7 +84,7 @@ def choose_layout(
     except dnnl.RefusedError:
         found = []
     if all(item.primitive.generic for item in found):
-        layouts = distinct([*at_hand, *families(dims)])
+        layouts = distinct([*at_hand, *families(dims, builder.number(op.outputs[0]))])
         found = legal([partial(make, layout) for layout in layouts])
     return builder.choose(op, found, batch)
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from .. import dnnl
 from ..builder import Builder
-from ..choices import Candidate, legal
+from ..choices import Candidate
 from ..oplist import Op
 from ..steps import Array
-from .common import Dims, is_relu, window_of
+from .common import Dims, is_relu, legal_numbers, window_of
 
 Option = tuple[str, dnnl.Wanted, dnnl.Wanted]
 
@@ -21,16 +21,21 @@ def _weight_dims(shape: Dims, groups: int) -> Dims:
     return shape if groups == 1 else (groups, shape[0] // groups, *shape[1:])
 
 
-def _options(
-    builder: Builder, first: int | None, first_dims: Dims, second: int | None, second_dims: Dims
-) -> list[Option]:
-    """Return pairs of layouts to try; a value at hand (not None) may keep its layout."""
+def _options(builder: Builder, first: int, second: int, numbers: tuple[str, str]) -> list[Option]:
+    """Return pairs of layouts to try, of these types; a value at hand may keep its layout."""
+    first_dims, second_dims = builder.shape(first), builder.shape(second)
     free: tuple[dnnl.Wanted, dnnl.Wanted] = (
-        dnnl.whatever(first_dims),
-        dnnl.whatever(second_dims),
+        dnnl.whatever(first_dims, numbers[0]),
+        dnnl.whatever(second_dims, numbers[1]),
     )
-    last = dnnl.channels_last(first_dims), dnnl.channels_last(second_dims)
-    blocked = dnnl.tagged(first_dims, "blocked16"), dnnl.tagged(second_dims, "blocked16")
+    last = (
+        dnnl.channels_last(first_dims, numbers[0]),
+        dnnl.channels_last(second_dims, numbers[1]),
+    )
+    blocked = (
+        dnnl.tagged(first_dims, "blocked16", numbers[0]),
+        dnnl.tagged(second_dims, "blocked16", numbers[1]),
+    )
     options: list[Option] = [
         ("any", *free),
         ("nhwc", *last),
@@ -38,8 +43,10 @@ def _options(
         ("nhwc-any", last[0], free[1]),
         ("blocked", *blocked),
     ]
-    left = builder.layouts(first) if first is not None else []
-    right = builder.layouts(second) if second is not None else []
+    left, right = (
+        builder.layouts(value, number=number) if builder.tensors(value) else []
+        for value, number in zip((first, second), numbers, strict=True)
+    )
     for i, layout in enumerate(left):
         options.append((f"keep{i}-any", layout, free[1]))
         options.append((f"keep{i}-nhwc", layout, last[1]))
@@ -56,12 +63,13 @@ def conv2d(builder: Builder, op: Op) -> None:
     x, w, *bias = op.inputs
     y = op.outputs[0]
     window, relu = window_of(op.attrs), is_relu(op)
-    weights = dnnl.whatever(_weight_dims(builder.shape(w), op.attrs.get("groups", 1)))
+    dims = _weight_dims(builder.shape(w), op.attrs.get("groups", 1))
     offsets = dnnl.plain(builder.shape(bias[0])) if bias else None
     reads = {dnnl.SRC: x, dnnl.WEIGHTS: w} | ({dnnl.BIAS: bias[0]} if bias else {})
 
     def make(name: str, src: dnnl.Wanted, dst: dnnl.Wanted) -> Callable[[], Candidate]:
         def candidate() -> Candidate:
+            weights = dnnl.whatever(dims, src.dtype)
             primitive = dnnl.convolution(
                 src, weights, offsets, dst, window, training=builder.training, relu=relu
             )
@@ -69,11 +77,14 @@ def conv2d(builder: Builder, op: Op) -> None:
 
         return candidate
 
-    options = _options(builder, x, builder.shape(x), None, builder.shape(y))
-    if builder.shape(x)[1] < 16:  # untimed, few channels are best read as they lie
-        options.sort(key=lambda option: option[0] != "keep0-any")
+    def options(number: str) -> list[Callable[[], Candidate]]:
+        found = _options(builder, x, y, (number, builder.number_from(number, y)))
+        if builder.shape(x)[1] < 16:  # untimed, few channels are best read as they lie
+            found.sort(key=lambda option: option[0] != "keep0-any")
+        return [make(*option) for option in found]
+
     try:
-        candidates = legal([make(*option) for option in options])
+        candidates = legal_numbers(builder, options)
     except dnnl.RefusedError:
         _im2col_forward(builder, op)
         return
@@ -87,26 +98,35 @@ def conv2d_grad_input(builder: Builder, op: Op) -> None:
     dy, w = op.inputs
     dx = op.outputs[0]
     window = window_of(op.attrs)
-    weights = dnnl.whatever(_weight_dims(builder.shape(w), op.attrs.get("groups", 1)))
-    forward = builder.notes.get(("conv", w, builder.shape(dx)))
+    dims = _weight_dims(builder.shape(w), op.attrs.get("groups", 1))
+    forward: dnnl.Layout | None = builder.notes.get(("conv", w, builder.shape(dx)))
+    if forward is not None:
+        forward = dnnl.retyped(forward, builder.number(dx))
     wanted = builder.wanted(dnnl.DIFF_SRC, dx, forward)
 
     def make(name: str, src: dnnl.Wanted, dst: dnnl.Wanted) -> Callable[[], Candidate]:
         def candidate() -> Candidate:
+            weights = dnnl.whatever(dims, dst.dtype)
             primitive = dnnl.convolution_data(src, weights, dst, window)
             reads = {dnnl.DIFF_DST: dy, dnnl.WEIGHTS: w}
             return Candidate(name, primitive, reads, {dnnl.DIFF_SRC: dx}, wanted)
 
         return candidate
 
-    options = _options(builder, None, builder.shape(dx), dy, builder.shape(dy))
-    if forward is not None:
-        options.append(("forward-any", forward, dnnl.whatever(builder.shape(dy))))
-        options.extend(
-            (f"forward-keep{j}", forward, layout) for j, layout in enumerate(builder.layouts(dy))
-        )
+    def options(number: str) -> list[Callable[[], Candidate]]:
+        result = builder.number_from(number, dx)
+        found = _options(builder, dx, dy, (result, number))
+        if forward is not None:
+            src = dnnl.retyped(forward, result)
+            found.append(("forward-any", src, dnnl.whatever(builder.shape(dy), number)))
+            found.extend(
+                (f"forward-keep{j}", src, layout)
+                for j, layout in enumerate(builder.layouts(dy, number=number))
+            )
+        return [make(*option) for option in found]
+
     try:
-        candidates = legal([make(*option) for option in options])
+        candidates = legal_numbers(builder, options)
     except dnnl.RefusedError:
         _im2col_grad_input(builder, op)
         return
@@ -131,12 +151,15 @@ def conv2d_grad_weight(builder: Builder, op: Op) -> None:
 
         return candidate
 
-    options = _options(builder, x, builder.shape(x), dy, builder.shape(dy))
-    channels = builder.shape(x)[1], builder.shape(dy)[1]
-    if channels[0] > 3 and any(count % 16 for count in channels):
-        options[:2] = options[1::-1]  # untimed, channels last is the better guess here
+    def options(number: str) -> list[Callable[[], Candidate]]:
+        found = _options(builder, x, dy, (number, number))
+        channels = builder.shape(x)[1], builder.shape(dy)[1]
+        if channels[0] > 3 and any(count % 16 for count in channels):
+            found[:2] = found[1::-1]  # untimed, channels last is the better guess here
+        return [make(*option) for option in found]
+
     try:
-        candidates = legal([make(*option) for option in options])
+        candidates = legal_numbers(builder, options)
     except dnnl.RefusedError:
         _im2col_grad_weight(builder, op)
         return

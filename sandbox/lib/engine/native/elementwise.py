@@ -162,7 +162,10 @@ def _in_place(
     """Choose among the layouts at hand and write over the source if nothing reads it later."""
     if any(builder.spec(value).dtype != "float32" for value in values):
         raise dnnl.RefusedError(f"{op.name}: must be of float32 values.")
-    layouts = distinct(layout for value in values for layout in builder.layouts(value))
+    number = builder.number(op.outputs[0])
+    layouts = distinct(
+        layout for value in values for layout in builder.layouts(value, number=number)
+    )
     candidates = legal([partial(make, layout) for layout in layouts])
     shape = builder.shape(op.outputs[0])
     choice = builder.choose(op, candidates, shape[0] if shape else 1)

@@ -119,7 +119,7 @@ def max_over(builder: Builder, op: Op) -> None:
 def _pooled_as(builder: Builder, x: int, dims: Dims) -> Tensor | None:
     """Return a map as a tensor whose features lie close together, if it is at hand as one."""
     last = dnnl.channels_last(dims)
-    for layout in builder.layouts(x):
+    for layout in builder.layouts(x, number="float32"):
         as_map = renamed(layout, dims)
         if as_map is None or as_map.plain or (as_map != last and dims[1] % 16):
             continue

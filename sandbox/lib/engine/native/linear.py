@@ -12,19 +12,38 @@ from typing import Any
 
 from .. import dnnl, mkl
 from ..builder import Builder
-from ..choices import Candidate, legal
+from ..choices import Candidate
 from ..oplist import Op
 from ..steps import Array
-from .common import is_relu
+from .common import Dims, is_relu, legal_numbers
 
 
-def _folds(builder: Builder, value: int) -> list[dnnl.Layout]:
+def _folds(builder: Builder, value: int, number: str) -> list[dnnl.Layout]:
     """Return the layouts of four axes a flattened value is at hand in."""
     found = []
     for dims in builder.layout_dims(value):
         if len(dims) > 2 and dims[0] == builder.shape(value)[0]:
-            found += [item for item in builder.layouts(value, dims) if not item.plain]
+            found += [item for item in builder.layouts(value, dims, number) if not item.plain]
     return list(dict.fromkeys(found))
+
+
+def _options(
+    builder: Builder,
+    x: int,
+    dims: Dims,
+    make: Callable[[str, dnnl.Layout, dnnl.Wanted], Candidate],
+    number: str,
+) -> list[Callable[[], Candidate]]:
+    """Return what to try where `x` is multiplied by weights of these sizes or gives them."""
+    flat = dnnl.plain(builder.shape(x), number)
+    options: list[Callable[[], Candidate]] = [
+        partial(make, "plain", flat, dnnl.plain(dims, number)),
+        partial(make, "flat", flat, dnnl.whatever(dims, number)),
+    ]
+    return options + [
+        partial(make, f"fold{i}", layout, dnnl.whatever((dims[0], *layout.dims[1:]), number))
+        for i, layout in enumerate(_folds(builder, x, number))
+    ]
 
 
 def linear(builder: Builder, op: Op) -> None:
@@ -32,27 +51,18 @@ def linear(builder: Builder, op: Op) -> None:
     x, w, *bias = op.inputs
     y = op.outputs[0]
     relu = is_relu(op)
-    outputs = builder.shape(w)[0]
     offsets = dnnl.plain(builder.shape(bias[0])) if bias else None
     reads = {dnnl.SRC: x, dnnl.WEIGHTS: w} | ({dnnl.BIAS: bias[0]} if bias else {})
-    dst = dnnl.plain(builder.shape(y))
 
     def candidate(name: str, src: dnnl.Layout, weights: dnnl.Wanted) -> Candidate:
+        dst = dnnl.plain(builder.shape(y), builder.number_from(src.dtype, y))
         primitive = dnnl.inner_product(
             src, weights, offsets, dst, training=builder.training, relu=relu
         )
         return Candidate(name, primitive, reads, {dnnl.DST: y})
 
-    flat = dnnl.plain(builder.shape(x))
-    options: list[Callable[[], Candidate]] = [
-        partial(candidate, "plain", flat, dnnl.plain(builder.shape(w))),
-        partial(candidate, "flat", flat, dnnl.whatever(builder.shape(w))),
-    ]
-    options += [
-        partial(candidate, f"fold{i}", layout, dnnl.whatever((outputs, *layout.dims[1:])))
-        for i, layout in enumerate(_folds(builder, x))
-    ]
-    choice = builder.choose(op, legal(options), builder.shape(x)[0])
+    options = partial(_options, builder, x, builder.shape(w), candidate)
+    choice = builder.choose(op, legal_numbers(builder, options), builder.shape(x)[0])
     src = choice.primitive.needs(dnnl.SRC)
     if len(src.dims) > 2:
         builder.notes["fold", w] = src
@@ -63,53 +73,51 @@ def linear_grad_input(builder: Builder, op: Op) -> None:
     """Lower `linear_grad_input`."""
     dy, w = op.inputs
     dx = op.outputs[0]
-    outputs = builder.shape(w)[0]
-    dst = dnnl.plain(builder.shape(dy))
     fold: dnnl.Layout | None = builder.notes.get(("fold", w))
     if fold is not None and fold.dims[0] != builder.shape(dx)[0]:
         fold = None
+    if fold is not None:
+        fold = dnnl.retyped(fold, builder.number(dx))
     wanted = builder.wanted(dnnl.DIFF_SRC, dx, fold)  # the layout that map has in the forward pass
 
     def candidate(name: str, src: dnnl.Wanted, weights: dnnl.Wanted) -> Candidate:
+        dst = dnnl.plain(builder.shape(dy), weights.dtype)
         primitive = dnnl.inner_product_data(src, weights, dst)
         reads = {dnnl.DIFF_DST: dy, dnnl.WEIGHTS: w}
         return Candidate(name, primitive, reads, {dnnl.DIFF_SRC: dx}, wanted)
 
-    flat = dnnl.plain(builder.shape(dx))
-    options: list[Callable[[], Candidate]] = [
-        partial(candidate, "plain", flat, dnnl.plain(builder.shape(w))),
-        partial(candidate, "flat", flat, dnnl.whatever(builder.shape(w))),
-    ]
-    if fold is not None:
-        folded = dnnl.whatever((outputs, *fold.dims[1:]))
-        options.append(partial(candidate, "fold", fold, folded))
-    builder.emit(op, builder.choose(op, legal(options), builder.shape(dy)[0]))
+    def options(number: str) -> list[Callable[[], Candidate]]:
+        result = builder.number_from(number, dx)
+        flat, dims = dnnl.plain(builder.shape(dx), result), builder.shape(w)
+        found: list[Callable[[], Candidate]] = [
+            partial(candidate, "plain", flat, dnnl.plain(dims, number)),
+            partial(candidate, "flat", flat, dnnl.whatever(dims, number)),
+        ]
+        if fold is not None:
+            folded = dnnl.whatever((dims[0], *fold.dims[1:]), number)
+            found.append(partial(candidate, "fold", dnnl.retyped(fold, result), folded))
+        return found
+
+    builder.emit(op, builder.choose(op, legal_numbers(builder, options), builder.shape(dy)[0]))
 
 
 def linear_grad_weight(builder: Builder, op: Op) -> None:
     """Lower `linear_grad_weight`."""
     x, dy = op.inputs
     dw, *db = op.outputs
-    outputs = builder.shape(dw)[0]
-    dst = dnnl.plain(builder.shape(dy))
     offsets = dnnl.plain(builder.shape(db[0])) if db else None
     writes = {dnnl.DIFF_WEIGHTS: dw} | ({dnnl.DIFF_BIAS: db[0]} if db else {})
 
     def candidate(name: str, src: dnnl.Layout, weights: dnnl.Wanted) -> Candidate:
+        # the sums over the batch are float32, whatever is multiplied
+        weights = dnnl.plain(weights.dims) if name == "plain" else dnnl.whatever(weights.dims)
+        dst = dnnl.plain(builder.shape(dy), src.dtype)
         primitive = dnnl.inner_product_weights(src, weights, offsets, dst)
         wanted: dict[int, dnnl.Layout] = {dnnl.DIFF_WEIGHTS: dnnl.plain(weights.dims)}
         return Candidate(name, primitive, {dnnl.SRC: x, dnnl.DIFF_DST: dy}, writes, wanted)
 
-    flat = dnnl.plain(builder.shape(x))
-    options: list[Callable[[], Candidate]] = [
-        partial(candidate, "plain", flat, dnnl.plain(builder.shape(dw))),
-        partial(candidate, "flat", flat, dnnl.whatever(builder.shape(dw))),
-    ]
-    options += [
-        partial(candidate, f"fold{i}", layout, dnnl.whatever((outputs, *layout.dims[1:])))
-        for i, layout in enumerate(_folds(builder, x))
-    ]
-    builder.emit(op, builder.choose(op, legal(options), builder.shape(x)[0]))
+    options = partial(_options, builder, x, builder.shape(dw), candidate)
+    builder.emit(op, builder.choose(op, legal_numbers(builder, options), builder.shape(x)[0]))
 
 
 def matmul(builder: Builder, op: Op) -> None:
@@ -119,16 +127,23 @@ def matmul(builder: Builder, op: Op) -> None:
     left, right = builder.shape(a), builder.shape(b)
     if len(left) != len(right) or len(left) < 2 or left[:-2] != right[:-2] or len(left) > 6:
         raise dnnl.RefusedError("matmul: must be of matrices or equal stacks of them.")
-    if len(left) == 2 and mkl.preferred_gemm() == "mkl":
+    if len(left) == 2 and builder.precision == "f32" and mkl.preferred_gemm() == "mkl":
 
         def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
             mkl.sgemm(reads[0], reads[1], writes[0])
 
         builder.python(op, run, [builder.plain(a), builder.plain(b)], [builder.define(y)], "mkl")
         return
-    layouts = (dnnl.plain(left), dnnl.plain(right), dnnl.plain(builder.shape(y)))
-    primitive = dnnl.matmul(layouts[0], layouts[1], None, layouts[2])
-    builder.emit(op, Candidate("plain", primitive, {dnnl.SRC: a, dnnl.WEIGHTS: b}, {dnnl.DST: y}))
+
+    def options(number: str) -> list[Callable[[], Candidate]]:
+        def candidate() -> Candidate:
+            dst = dnnl.plain(builder.shape(y), builder.number_from(number, y))
+            primitive = dnnl.matmul(dnnl.plain(left, number), dnnl.plain(right, number), None, dst)
+            return Candidate("plain", primitive, {dnnl.SRC: a, dnnl.WEIGHTS: b}, {dnnl.DST: y})
+
+        return [candidate]
+
+    builder.emit(op, legal_numbers(builder, options)[0])
 
 
 LOWERINGS = {

@@ -39,7 +39,9 @@ def _forward(builder: Builder, op: Op, algorithm: str, keep: bool) -> None:
         return Candidate(src.name, primitive, {dnnl.SRC: x}, writes, wanted)
 
     shape_in = builder.shape(x)
-    choice = choose_layout(builder, op, candidate, builder.layouts(x), shape_in, shape_in[0])
+    choice = choose_layout(
+        builder, op, candidate, builder.layouts(x, number=builder.number(y)), shape_in, shape_in[0]
+    )
     if keep:
         builder.notes["pool", op.outputs[1]] = choice.primitive
     builder.emit(op, choice)
@@ -92,10 +94,11 @@ def avg_pool2d_grad(builder: Builder, op: Op) -> None:
         wanted = builder.wanted(dnnl.DIFF_SRC, dx)
         return Candidate(dst.name, primitive, {dnnl.DIFF_DST: dy}, {dnnl.DIFF_SRC: dx}, wanted)
 
-    at_hand, dims = builder.layouts(dy), builder.shape(dy)
+    at_hand, dims = builder.layouts(dy, number=builder.number(dx)), builder.shape(dy)
     for layout in builder.wanted(dnnl.DIFF_SRC, dx).values():  # a map of one pixel fits any layout
         if layout.dims == shape:
-            at_hand = distinct([*at_hand, like(layout, dims)])
+            other = dnnl.retyped(like(layout, dims), builder.number(dx))
+            at_hand = distinct([*at_hand, other])
     builder.emit(op, choose_layout(builder, op, candidate, at_hand, dims, dims[0]))
 
 

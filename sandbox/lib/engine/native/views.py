@@ -30,9 +30,9 @@ def transpose(builder: Builder, op: Op) -> None:
             continue
         strides = _strides(tensor.layout) or ()
         layout = dnnl.strided(
-            tuple(shape[k] for k in axes), tuple(strides[k] for k in axes), "float32"
+            tuple(shape[k] for k in axes), tuple(strides[k] for k in axes), tensor.dtype
         )
-        made.append(Tensor(tensor.buffer, layout.dims, "float32", layout))
+        made.append(Tensor(tensor.buffer, layout.dims, tensor.dtype, layout))
     if not made:
         plain = builder.plain(x)
         strides = dnnl.row_major(shape)
@@ -54,11 +54,11 @@ def reshape(builder: Builder, op: Op) -> None:
     group = builder.tensors(y)
     for tensor in list(group):
         layout = tensor.layout
-        if layout is None or layout.plain or tensor.dtype != "float32":
+        if layout is None or layout.plain or tensor.dtype not in ("float32", "bfloat16"):
             continue
         other = renamed(layout, wanted)
         if other is not None and other != layout:
-            group.append(Tensor(tensor.buffer, wanted, "float32", other))
+            group.append(Tensor(tensor.buffer, wanted, tensor.dtype, other))
 
 
 def renamed(layout: dnnl.Layout, wanted: Dims) -> dnnl.Layout | None:
@@ -68,12 +68,12 @@ def renamed(layout: dnnl.Layout, wanted: Dims) -> dnnl.Layout | None:
     strides = _strides(layout)
     if strides is not None:
         moved = _insert_ones(layout.dims, strides, wanted)
-        return None if moved is None else dnnl.strided(wanted, moved)
+        return None if moved is None else dnnl.strided(wanted, moved, layout.dtype)
     dims = layout.dims
     if {len(dims), len(wanted)} <= {3, 4} and _without_height(dims) == _without_height(wanted):
         for tag in ("blocked16", "blocked8"):
-            if layout == dnnl.tagged(dims, tag):
-                return dnnl.tagged(wanted, tag)
+            if layout == dnnl.tagged(dims, tag, layout.dtype):
+                return dnnl.tagged(wanted, tag, layout.dtype)
     return None
 
 

@@ -1,0 +1,129 @@
+"""bf16: which values of a program are kept in 16 bits, and what rounding to them does.
+
+bfloat16 is the upper half of a float32: its range, with 8 significant bits. Products of matrices
+and convolutions take it and add up in float32. Weights, statistics, losses, sums and the gradients
+of weights stay float32.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from .errors import EngineError
+from .infer import SMOOTH
+from .oplist import Op, OpList
+from .steps import Array
+
+PRECISIONS = ("f32", "bf16")
+
+# Operations that round what they multiply: how many of their first inputs.
+PRODUCTS = {
+    **dict.fromkeys(("conv2d", "conv2d_grad_input", "conv2d_grad_weight"), 2),
+    **dict.fromkeys(
+        ("conv_transpose2d", "conv_transpose2d_grad_input", "conv_transpose2d_grad_weight"), 2
+    ),
+    **dict.fromkeys(("linear", "linear_grad_input", "linear_grad_weight", "matmul"), 2),
+}
+_UNARY = ("relu", "tanh", "sigmoid", *SMOOTH)
+# Operations that go on in bf16: the inputs that decide whether they do.
+_FOLLOWERS: dict[str, tuple[int, ...]] = {
+    "batch_norm": (0,),
+    "batch_norm_inference": (0,),
+    "batch_norm_grad": (1,),
+    **dict.fromkeys(_UNARY, (0,)),
+    **{f"{name}_grad": (1,) for name in _UNARY},
+    **dict.fromkeys(("add", "subtract", "multiply", "maximum", "minimum"), (0, 1)),
+    "max_pool2d": (0,),
+    "max_pool2d_grad": (1,),  # the workspace
+    "avg_pool2d": (0,),
+    "avg_pool2d_grad": (0,),
+    "reshape": (0,),
+}
+
+
+def check_precision(precision: str, *, native: bool) -> None:
+    """Refuse a precision there is none of, or that this processor has no instructions for.
+
+    The reference kernels (not native) round by themselves, on any processor.
+    """
+    if precision not in PRECISIONS:
+        raise EngineError(f"precision must be one of {list(PRECISIONS)}; got {precision!r}.")
+    if precision == "f32" or not native:
+        return
+    from . import dnnl
+    from .plan import processor
+
+    if not dnnl.has_bf16():
+        limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
+        causes = ["the processor is older than Cooper Lake, Sapphire Rapids or Zen 4"]
+        if limit:
+            causes.insert(0, f"ONEDNN_MAX_CPU_ISA={limit} forbids them: unset it")
+        raise EngineError(
+            "precision 'bf16' must have AVX512-BF16 or AMX instructions; "
+            f"found {dnnl.isa()} on {processor()}. Cure: precision='f32'.",
+            causes,
+        )
+
+
+def to_bf16(x: Array) -> Array:
+    """Return float32 numbers rounded to the nearest bfloat16, ties to even.
+
+    Examples
+    --------
+    >>> to_bf16(np.array([1.0, 1.004, 3.14159], np.float32)).tolist()
+    [1.0, 1.0, 3.140625]
+    """
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)
+    result = rounded.view(np.float32)
+    return np.where(np.isnan(x), x, result)
+
+
+def narrow_values(oplist: OpList) -> set[int]:
+    """Return the values kept in bf16: made by a product and read by others in bf16, and onwards.
+
+    A product whose result only goes into float32 operations (the scores in front of the loss)
+    writes it in float32.
+    """
+    uses: dict[int, list[Op]] = {}
+    for op in oplist.ops:
+        for value in op.inputs:
+            uses.setdefault(value, []).append(op)
+    made = {
+        op.outputs[0]
+        for op in oplist.ops
+        if op.name in PRODUCTS and not op.name.endswith("grad_weight")
+    }
+    while True:
+        found = _spread(oplist, made)
+
+        def is_read(value: int, found: set[int] = found) -> bool:
+            return any(
+                value in op.inputs[: PRODUCTS.get(op.name, 0)]
+                or (op.name == "reshape" and is_read(op.outputs[0]))
+                or (op.name != "reshape" and op.outputs[0] in found and op.name in _FOLLOWERS)
+                for op in uses.get(value, ())
+            )
+
+        kept = {value for value in made if is_read(value)}
+        if kept == made:
+            return found
+        made = kept
+
+
+def _spread(oplist: OpList, made: set[int]) -> set[int]:
+    """Return these values and what follows from them."""
+    found = set(made)
+    for op in oplist.ops:
+        keys = _FOLLOWERS.get(op.name)
+        if keys is None or not all(op.inputs[key] in found for key in keys):
+            continue
+        shapes = {oplist.values[op.inputs[key]].shape for key in keys}
+        if len(keys) > 1 and shapes != {oplist.values[op.outputs[0]].shape}:
+            continue  # repeated along axes: float32
+        found.add(op.outputs[0])
+        if op.name == "max_pool2d":
+            found.add(op.outputs[1])
+    return found
