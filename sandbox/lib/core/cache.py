@@ -18,7 +18,7 @@ from .trace import CriterionLike, ModuleLike
 
 
 class ProgramCache:
-    """Programs by (kind, model, shapes, threads); the one not used for longest is dropped first.
+    """Programs by kind, model, shapes, threads, precision; the one not used longest is dropped.
 
     Parameters
     ----------
@@ -52,16 +52,25 @@ class ProgramCache:
         *,
         threads: int = 1,
         plan: Any = None,
+        precision: str = "f32",
     ) -> TrainProgram | EagerTrainProgram:
         """Return the training program for these arrays' (or specs') shapes."""
         specs, target_spec = _specs(inputs), _spec(target)
         trained = tuple(flat.trainable())
-        key = ("train", id(module), id(criterion), id(flat), specs, target_spec, threads, trained)
+        parts = (id(module), id(criterion), id(flat))
+        key = ("train", *parts, specs, target_spec, threads, precision, trained)
         program: TrainProgram | EagerTrainProgram = self._get(
             key,
             (module, criterion, flat),
             lambda: train_program(
-                module, criterion, flat, specs, target_spec, threads=threads, plan=plan
+                module,
+                criterion,
+                flat,
+                specs,
+                target_spec,
+                threads=threads,
+                plan=plan,
+                precision=precision,
             ),
         )
         return program
@@ -74,6 +83,7 @@ class ProgramCache:
         flat: FlatParameters | None = None,
         threads: int = 1,
         plan: Any = None,
+        precision: str = "f32",
     ) -> PredictProgram | EagerPredictProgram:
         """Return the inference program for these arrays' (or specs') shapes.
 
@@ -82,9 +92,11 @@ class ProgramCache:
         specs = _specs(inputs)
         parts = _parts(module)
         program: PredictProgram | EagerPredictProgram = self._get(
-            ("predict", id(module), id(flat), specs, threads, tuple(map(id, parts))),
+            ("predict", id(module), id(flat), specs, threads, precision, tuple(map(id, parts))),
             (module, flat, parts),
-            lambda: predict_program(module, flat, specs, threads=threads, plan=plan),
+            lambda: predict_program(
+                module, flat, specs, threads=threads, plan=plan, precision=precision
+            ),
         )
         return program
 

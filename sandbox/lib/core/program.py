@@ -135,6 +135,7 @@ class PredictProgram:
         input_specs: tuple[Spec, ...],
         threads: int,
         plan: Any,
+        precision: str,
     ) -> None:
         self.oplist = oplist
         names = [f"input {name!r}" for name, _ in oplist.inputs]
@@ -143,6 +144,7 @@ class PredictProgram:
         self._flat = flat
         self._threads = threads
         self._plan = plan
+        self._precision = precision
         self._many = len(oplist.outputs) > 1
         self._lock = threading.Lock()
         self._local = threading.local()
@@ -157,7 +159,13 @@ class PredictProgram:
         storage, versions = _storage(self._module, self._flat)
         self._versions = versions
         self._count = sum(version.count for version in versions)
-        self._first = engine.compile(self.oplist, storage, threads=self._threads, plan=self._plan)
+        self._first = engine.compile(
+            self.oplist,
+            storage,
+            threads=self._threads,
+            plan=self._plan,
+            precision=self._precision,
+        )
         self._local = threading.local()
         self._local.own = self._first
         self._local.count = self._count
@@ -201,6 +209,7 @@ def train_program(
     *,
     threads: int = 1,
     plan: Any = None,
+    precision: str = "f32",
 ) -> TrainProgram | EagerTrainProgram:
     """Trace and compile one training step for fixed shapes.
 
@@ -217,6 +226,14 @@ def train_program(
         Of the engine; baked into the program.
     plan : KernelPlan, optional
         The engine's choices; by default those of this machine.
+    precision : "f32" or "bf16"
+        bf16: products of matrices and convolutions take bfloat16, which has 8 significant bits, and
+        add up in float32; parameters, gradients, statistics and losses stay float32.
+
+    Raises
+    ------
+    ArgumentError : bf16 is asked for a model that runs eagerly.
+    EngineError : the processor has no instructions for bf16.
     """
     inputs = _tuple(input_specs)
     if target_spec.dtype[:3] in ("int", "uin"):
@@ -227,8 +244,10 @@ def train_program(
         _not_forced()
         oplist = trace_training(module, criterion, inputs, target_spec)
     except Exception as error:
-        return EagerTrainProgram(module, criterion, flat, _reason(error))
-    executable = engine.compile(oplist, flat.storage(), threads=threads, plan=plan)
+        return EagerTrainProgram(module, criterion, flat, _reason(error, precision))
+    executable = engine.compile(
+        oplist, flat.storage(), threads=threads, plan=plan, precision=precision
+    )
     return TrainProgram(oplist, executable, criterion, flat, inputs, target_spec)
 
 
@@ -239,6 +258,7 @@ def predict_program(
     *,
     threads: int = 1,
     plan: Any = None,
+    precision: str = "f32",
 ) -> PredictProgram | EagerPredictProgram:
     """Trace and compile a module's inference for fixed shapes.
 
@@ -254,8 +274,8 @@ def predict_program(
         _not_forced()
         oplist = trace_inference(module, inputs)
     except Exception as error:
-        return EagerPredictProgram(module, _reason(error))
-    return PredictProgram(oplist, module, flat, inputs, threads, plan)
+        return EagerPredictProgram(module, _reason(error, precision))
+    return PredictProgram(oplist, module, flat, inputs, threads, plan, precision)
 
 
 def _tuple(specs: Specs) -> tuple[Spec, ...]:
@@ -273,7 +293,7 @@ def _not_forced() -> None:
         raise TraceError("SANDBOX_EAGER=1 asks for it")
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, precision: str) -> str:
     """Return why a module runs eagerly; errors the eager run would show as well are raised."""
     if isinstance(error, SandboxError) and not isinstance(error, TraceError):
         raise error
@@ -283,6 +303,11 @@ def _reason(error: Exception) -> str:
         reason = f"{type(error).__name__} while tracing: {error}"
         notes = getattr(error, "__notes__", [])
         reason += f" ({'; '.join(notes)})" if notes else ""
+    if precision != "f32":
+        raise ArgumentError(
+            f"`precision` must be 'f32' for a model that runs eagerly; got {precision!r}. "
+            f"It runs eagerly because: {reason}"
+        ) from None
     _log.info("runs eagerly: %s", reason)
     return reason
 

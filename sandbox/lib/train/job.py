@@ -65,6 +65,8 @@ class TrainJob:
         Threads of one rank's program.
     plan : str or None
         A kernel plan as JSON; None takes the machine's own.
+    precision : "f32" or "bf16"
+        Of what the programs multiply and of activations.
     start : bytes or None
         A packed checkpoint to go on from.
     watch : names of parameters
@@ -84,6 +86,7 @@ class TrainJob:
     clip: Any = None
     threads: int = 1
     plan: str | None = None
+    precision: str = "f32"
     checkpoint: CheckpointPolicy | None = None
     start: bytes | None = None
     early_stop: EarlyStopping | None = None

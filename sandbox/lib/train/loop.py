@@ -107,7 +107,7 @@ class _Loop:
         self.flat = FlatParameters(job.model, slices=group.size, allocate=group.allocate)
         self.slots = Slots(job.method, self.flat, group)
         self.programs = Programs(
-            job.model, job.criterion, self.flat, threads=job.threads, plan=None
+            job.model, job.criterion, self.flat, threads=job.threads, precision=job.precision
         )
         self.reports = Reports(group, emit, History())
         self.state = self._start()

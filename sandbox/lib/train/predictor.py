@@ -36,16 +36,24 @@ class Predictor:
         Rows that are run at once, at least 256 in `evaluate`.
     threads : int > 0
         Cores.
+    precision : "f32" or "bf16"
+        Of what is multiplied and of activations.
     """
 
     def __init__(
-        self, model: nn.Module, criterion: Criterion, *, batch_size: int, threads: int
+        self,
+        model: nn.Module,
+        criterion: Criterion,
+        *,
+        batch_size: int,
+        threads: int,
+        precision: str = "f32",
     ) -> None:
         self.model = model
         self.criterion = criterion
         self.batch_size = batch_size
         self.threads = threads
-        self._programs = Programs(model, criterion, None, threads=threads, plan=None)
+        self._programs = Programs(model, criterion, None, threads=threads, precision=precision)
 
     def evaluate(self, data: Dataset, metrics: Sequence[Metric]) -> dict[str, Any]:
         """Return the metrics over a data set by name."""

@@ -25,8 +25,10 @@ class Programs:
         Where gradients go; None for prediction only.
     threads : int > 0
         Of each program.
-    plan : KernelPlan or None
+    plan : KernelPlan, optional
         A plan that is not frozen takes up the choices that are timed when programs are made.
+    precision : "f32" or "bf16", default="f32"
+        Of what the programs multiply and of activations.
     """
 
     def __init__(
@@ -36,13 +38,15 @@ class Programs:
         flat: FlatParameters | None,
         *,
         threads: int,
-        plan: engine.KernelPlan | None,
+        plan: engine.KernelPlan | None = None,
+        precision: str = "f32",
     ) -> None:
         self.model = model
         self.criterion = criterion
         self.flat = flat
         self.threads = threads
         self.plan = plan
+        self.precision = precision
         self.eager: str | None = None
         """Why the model runs eagerly, None where it does not."""
         self._cache = ProgramCache(16)
@@ -75,13 +79,19 @@ class Programs:
             target,
             threads=self.threads,
             plan=self.plan,
+            precision=self.precision,
         )
         self.eager = getattr(program, "reason", None)
         return program
 
     def _predicting(self, inputs: Any) -> Any:
         program = self._cache.predict(
-            self.model, inputs, flat=self.flat, threads=self.threads, plan=self.plan
+            self.model,
+            inputs,
+            flat=self.flat,
+            threads=self.threads,
+            plan=self.plan,
+            precision=self.precision,
         )
         self.eager = getattr(program, "reason", None)
         return program

@@ -128,6 +128,7 @@ def fingerprint(job: TrainJob) -> dict[str, Any]:
         "model": spec,
         "seed": int(job.seed),
         "batch_size": int(job.batch_size),
+        "precision": job.precision,
         "data": {
             "partition_sizes": [int(n) for n in job.data.partition_sizes],
             "content": _content(job.data),
@@ -164,11 +165,11 @@ def check_fits(checkpoint: Checkpoint, job: TrainJob) -> None:
     # Through JSON, so that tuples and lists compare alike.
     ours = json.loads(json.dumps(fingerprint(job)))
     theirs = checkpoint.meta["fingerprint"]
-    for key, wanted in (("seed", "seed"), ("batch_size", "batch size"), ("method", "method")):
+    for key in ("seed", "batch_size", "precision", "method"):
         if ours[key] != theirs[key]:
             raise CheckpointError(
-                f"checkpoint of step {checkpoint.step}: its {wanted} must be this run's"
-                f" {ours[key]!r}; got {theirs[key]!r}. {_NO_CURE}"
+                f"checkpoint of step {checkpoint.step}: its {key.replace('_', ' ')} must be"
+                f" this run's {ours[key]!r}; got {theirs[key]!r}. {_NO_CURE}"
             )
     for mine, its in zip(ours["shapes"], theirs["shapes"], strict=False):
         if mine != its:

@@ -72,6 +72,8 @@ class Trainer:
         Copied out every `watch_every` iterations for whoever subscribes (the filter viewer).
     plan : KernelPlan or str, optional
         Choices of kernels to go by; the machine's own by default.
+    precision : "f32" or "bf16", default="f32"
+        bf16: faster where the processor has AVX512-BF16 or AMX; weights stay float32.
 
     Raises
     ------
@@ -109,6 +111,7 @@ class Trainer:
         watch: Iterable[str] = (),
         watch_every: int = 20,
         plan: Any = None,
+        precision: str = "f32",
     ) -> None:
         arguments.check_parts(model, criterion, method)
         self.model = model
@@ -121,12 +124,12 @@ class Trainer:
         self.threads = arguments.choose_threads(threads, self.backend)
         self.clip = arguments.check_clip(clip)
         self.plan = arguments.check_plan(plan)
+        self.precision = check.one_of("precision", precision, engine.PRECISIONS)
         if checkpoint is not None and not isinstance(checkpoint, Checkpoints):
             checkpoint = Checkpoints(checkpoint)
         self.checkpoint: Checkpoints | None = checkpoint
         self.watch = arguments.check_watch(watch, model)
         self.watch_every = check.positive_int("watch_every", watch_every)
-
         self.callbacks, self._early_stop = arguments.sort_callbacks(callbacks, summary, progress)
 
         self.result: Result | None = None
@@ -218,7 +221,6 @@ class Trainer:
         when: Trigger | str,
         early_stop: EarlyStopping | None,
     ) -> TrainJob:
-        end = end_trigger(epochs, steps, end)
         if when != "epoch" and not callable(when):
             raise ArgumentError(f"fit: `validate` must be 'epoch' or a Trigger; got {when!r}.")
         rule = early_stop or self._early_stop
@@ -229,7 +231,7 @@ class Trainer:
             criterion=self.criterion,
             method=self.method,
             data=self._dataset(data),
-            end=end,
+            end=end_trigger(epochs, steps, end),
             batch_size=self.batch_size,
             seed=self.seed,
             validation=None if validation is None else self._dataset(validation),
@@ -238,6 +240,7 @@ class Trainer:
             clip=self.clip,
             threads=self.threads,
             plan=self.plan,
+            precision=self.precision,
             checkpoint=None if self.checkpoint is None else self.checkpoint.policy(),
             early_stop=rule,
             watch=self.watch,
@@ -246,8 +249,7 @@ class Trainer:
 
     def _dataset(self, data: Any) -> Dataset:
         if not isinstance(data, Dataset):
-            adapt = getattr(self.backend, "adapt", None)
-            data = as_dataset(data) if adapt is None else adapt(data)
+            data = getattr(self.backend, "adapt", as_dataset)(data)
         if not sum(data.partition_sizes):
             raise DataError(f"{data!r}: must have at least one row; got 0.")
         dataset: Dataset = data
@@ -386,6 +388,7 @@ class Trainer:
                 self.criterion,
                 batch_size=self.batch_size,
                 threads=self.threads if local else engine.threads.cpu_count(),
+                precision=self.precision,
             )
         return self._predictor
 
