@@ -55,7 +55,7 @@ assert int(np.__version__.split(".")[0]) >= 2, "NumPy 2 is needed"
 # ## 1. The data
 # MNIST holds 70,000 digits written by clerks and pupils, scanned to 28 × 28 grey pixels: 60,000 to learn from and 10,000 to be tested on.
 # The next cell also says **where the data came from**.
-# Without the files and without a network a stand-in takes their place: 1,797 digits that come with scikit-learn, enlarged.
+# Without the files and without a network a stand-in takes their place: 1,797 handwritten digits that come with scikit-learn (Alpaydin and Kaynak 1998), enlarged.
 # On those everything below works, but the accuracies say nothing about MNIST.
 
 # %%

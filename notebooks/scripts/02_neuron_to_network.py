@@ -217,7 +217,7 @@ for pair, offset in zip(layer.weight.data, layer.bias.data, strict=True):
 # ## 5. Pictures, the obvious way
 # A picture is a list of pixels, so let every neuron see all of them: a **fully connected** layer.
 # With the digits of MNIST (28 × 28 pixels) this works.
-# The next cell also says **where the data came from**; without the files a small stand-in takes their place, on which the accuracies say nothing about MNIST.
+# The next cell also says **where the data came from**; without the files and without a network a stand-in takes their place (1,797 digits of scikit-learn, enlarged), on which the accuracies say nothing about MNIST.
 
 # %%
 images, labels, source = data.mnist.load("train")
