@@ -14,7 +14,7 @@ from pathlib import Path
 from . import harness
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
-# Notebook -> key figures as they are printed, each with what it must be at least (None: shown only).
+# Notebook -> key figures as printed, each with what it must be at least (None: shown only).
 BARS: dict[str, dict[str, float | None]] = {
     "01_lenet_mnist": {"test accuracy": 99.0, "training": None},
     "02_neuron_to_network": {"LeNet": 98.0, "fully connected": None},
