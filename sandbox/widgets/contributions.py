@@ -9,8 +9,8 @@ import numpy as np
 import traitlets
 from numpy.typing import NDArray
 
-from ..lib.data import TextEncoder
-from ..lib.data.text import UNKNOWN, pad
+from ..lib.data import TextEncoder, pad
+from ..lib.data.vocabulary import UNKNOWN
 from ..lib.train import Pipeline
 from .assets import bundle, read
 from .figures import BLUE, ORANGE, Picture, _figure, _tidy

@@ -18,7 +18,9 @@ from .tabular import (
     labels_of,
     time_split,
 )
-from .text import TextEncoder, Tokenizer, Vocabulary, pad
+from .text import TextEncoder, pad
+from .tokens import Tokenizer
+from .vocabulary import Vocabulary
 
 __all__ = [
     "ArrayDataset",

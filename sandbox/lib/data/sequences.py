@@ -15,7 +15,7 @@ from .arrays import numbers
 from .buckets import BucketOrder, bucket_lengths
 from .dataset import Array, Dataset, DataSpec, Pair
 from .order import Share
-from .text import TextEncoder, check_ids
+from .text import TextEncoder
 
 
 class SequenceDataset(Dataset):
@@ -239,4 +239,4 @@ def sequence_lengths(x: ArrayLike, *, padding: int = 0) -> NDArray[np.int64]:
     return np.where(real.any(1), ids.shape[1] - real[:, ::-1].argmax(1), 0).astype(np.int64)
 
 
-__all__ = ["SequenceDataset", "check_ids", "sequence_lengths"]
+__all__ = ["SequenceDataset", "sequence_lengths"]

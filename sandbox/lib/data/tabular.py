@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import validate
 from ..core.errors import ArgumentError, DataError
-from .text import read_json, write_text
+from .files import read_json, write_text
 from .transforms import Array, Transform
 
 Matrix = NDArray[np.float32]

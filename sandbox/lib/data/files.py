@@ -1,0 +1,33 @@
+"""Small files of settings: written in one go, read with an error that names the file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import DataError
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a file in one go: temporary file, fsync, rename."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    return path
+
+
+def read_json(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
+    """Read a JSON object, or raise `DataError`."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: must be {what}; got {error}.") from None
+    if not isinstance(found, Mapping):
+        raise DataError(f"{path}: must be {what}; got a {type(found).__name__}.")
+    return dict(found)
