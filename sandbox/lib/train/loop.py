@@ -30,7 +30,7 @@ from .history import History
 from .job import Command, Result, TrainJob
 from .plan import settle_plan
 from .programs import Programs
-from .reports import Reports
+from .reports import Reports, laps
 from .running import RunningMetrics
 from .state import RunState, Slots, check_fits, pack_state, restore_state
 from .updates import Updates, check_method, check_parameters
@@ -207,8 +207,7 @@ class _Loop:
     def _iterate(self) -> None:
         """One step of the optimiser on one global batch."""
         state, group, small = self.state, self.group, self.small
-        progress = state.progress
-        clock = time.perf_counter
+        progress, lap = state.progress, laps()
         if state.batch == 0:
             state.sums = self.running.zeros()
         small.fill(0.0)
@@ -218,24 +217,24 @@ class _Loop:
         if self.buffers.size:
             np.multiply(self.buffers, batch.rows, out=small[self.buffers_at], dtype=np.float64)
 
-        before = clock()
+        compute = lap()
         total = group.all_reduce(small)
-        inside = clock() - before
+        verbs = lap()
         self.reports.take(total[self.times_at])
         if self.hearing.failed(total):
             self._raise_together(batch)
-        before = clock()
+        compute += lap()
         group.reduce_scatter(self.flat.gradients, self.flat.buckets)
-        inside += clock() - before
+        verbs += lap()
 
         self.hearing.obey(total)
         loss_sum, weight, rows = (float(total[i]) for i in (_LOSS, _WEIGHT, _ROWS))
         rate = self._update(1.0 / weight if weight > 0 else 0.0)
         if self.buffers.size:
             np.divide(total[self.buffers_at], rows, out=self.buffers, casting="same_kind")
-        before = clock()
+        compute += lap() - self.updates.exchanging
         group.all_gather(self.flat.values, self.flat.buckets)
-        inside += clock() - before + self.updates.exchanging
+        verbs += lap() + self.updates.exchanging
         self.flat.touch()
         loss = loss_sum / weight if weight > 0 else 0.0
         self.running.add(state.sums, total)
@@ -243,14 +242,15 @@ class _Loop:
         if progress.step % _CHECK_PARAMETERS == 0:
             check_parameters(self.flat, progress.step)
 
-        now, timings = clock(), group.timings
-        seconds = now - self.mark
-        compute, exchange = seconds, timings.exchange
-        if group.size > 1:  # what a verb does besides waiting is exchange, its own overhead too
-            compute, exchange = seconds - inside, max(inside - timings.wait, 0.0)
+        compute, timings = compute + lap(), group.timings
+        if group.size == 1:
+            compute, verbs = compute + verbs, 0.0
+        # What a verb does besides waiting is exchange, its own overhead too.
+        exchange = max(verbs - timings.wait, 0.0)
         times = (compute, timings.wait, exchange, timings.bytes, batch.rows)
         timings.reset()
-        self.mark = now
+        now = time.perf_counter()
+        seconds, self.mark = now - self.mark, now
         self.reports.iteration(self._event(loss, rate, int(rows), seconds), times)
         if self.job.watch and progress.step % self.job.watch_every == 0:
             self.reports.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,21 @@ from .history import History
 if TYPE_CHECKING:
     from ..core import FlatParameters
 
-__all__ = ["TIMES", "Reports"]
+__all__ = ["TIMES", "Reports", "laps"]
 
 TIMES = 5  # compute, wait, exchange, bytes, rows: what a rank tells of its last iteration
+
+
+def laps() -> Callable[[], float]:
+    """Return a function that gives the seconds since its last call, at first since this one."""
+    mark = time.perf_counter()
+
+    def lap() -> float:
+        nonlocal mark
+        before, mark = mark, time.perf_counter()
+        return mark - before
+
+    return lap
 
 
 class Reports:
