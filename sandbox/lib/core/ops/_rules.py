@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from ...engine.oplist import Spec
 from ..errors import ShapeError
+from ..primitive import Node, Primitive
 from ..value import Operand, Value
 
 
@@ -54,6 +58,24 @@ def promoted(*specs: Spec) -> str:
     if all(spec.dtype == first for spec in specs):
         return first
     return np.result_type(*[spec.dtype for spec in specs]).name
+
+
+def affine_gradients(
+    node: Node,
+    dy: Value,
+    grad_input: Primitive,
+    input_attrs: dict[str, Any],
+    grad_weight: Primitive,
+    weight_attrs: dict[str, Any],
+) -> Sequence[Value | None]:
+    """Write down the wanted gradients of y = w · x (+ b); those of w and b are one operation."""
+    x, w, *bias = node.inputs
+    dx = grad_input.apply((dy, w), input_attrs)[0] if node.needs[0] else None
+    if not any(node.needs[1:]):
+        return (dx, None, *[None] * len(bias))
+    with_bias = bool(bias) and node.needs[2]
+    dw, *db = grad_weight.apply((x, dy), {**weight_attrs, "with_bias": with_bias})
+    return (dx, dw, *db) if with_bias else (dx, dw, *[None] * len(bias))
 
 
 def unbroadcast(dy: Value, x: Operand) -> Value:

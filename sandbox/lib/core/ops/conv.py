@@ -12,7 +12,7 @@ from .. import validate
 from ..errors import ShapeError
 from ..primitive import Node, Primitive, as_operand
 from ..value import Input, Operand, Value
-from ._rules import axis_is, floating, ndim, promoted
+from ._rules import affine_gradients, axis_is, floating, ndim, promoted
 
 Gradients = Sequence[Input | None]
 Pair = tuple[int, int]
@@ -130,23 +130,10 @@ def conv2d(
 
 @_conv2d.gradient
 def _conv2d_gradient(node: Node, dy: Value) -> Gradients:
-    attrs = {"input_shape": node.inputs[0].shape, **node.attrs}
-    return _backward(node, dy, _conv2d_grad_input, attrs, _conv2d_grad_weight)
-
-
-def _backward(
-    node: Node, dy: Value, grad_input: Primitive, attrs: dict[str, Any], grad_weight: Primitive
-) -> Gradients:
-    """Write down the gradients that are wanted: of the input, of weight and bias together."""
-    x, w, *bias = node.inputs
-    dx = grad_input.apply((dy, w), attrs)[0] if node.needs[0] else None
-    if not any(node.needs[1:]):
-        return (dx, None, *[None] * len(bias))
-    bias_too = bool(bias) and node.needs[2]
-    dw, *db = grad_weight.apply(
-        (x, dy), {"weight_shape": w.shape, **node.attrs, "with_bias": bias_too}
-    )
-    return (dx, dw, *db) if bias_too else (dx, dw, *[None] * len(bias))
+    x, w = node.inputs[:2]
+    of_input = {"input_shape": x.shape, **node.attrs}
+    of_weight = {"weight_shape": w.shape, **node.attrs}
+    return affine_gradients(node, dy, _conv2d_grad_input, of_input, _conv2d_grad_weight, of_weight)
 
 
 def _transpose_infer(
@@ -263,6 +250,12 @@ def conv_transpose2d(
 
 @_conv_transpose2d.gradient
 def _conv_transpose2d_gradient(node: Node, dy: Value) -> Gradients:
-    return _backward(
-        node, dy, _conv_transpose2d_grad_input, node.attrs, _conv_transpose2d_grad_weight
+    of_weight = {"weight_shape": node.inputs[1].shape, **node.attrs}
+    return affine_gradients(
+        node,
+        dy,
+        _conv_transpose2d_grad_input,
+        node.attrs,
+        _conv_transpose2d_grad_weight,
+        of_weight,
     )

@@ -10,7 +10,7 @@ from ..errors import ShapeError
 from ..primitive import Node, Primitive, as_operand
 from ..value import Input, Value
 from . import math, shape
-from ._rules import axis_is, floating, ndim, promoted, unbroadcast
+from ._rules import affine_gradients, axis_is, floating, ndim, promoted, unbroadcast
 
 Gradients = Sequence[Input | None]
 
@@ -63,16 +63,7 @@ def linear(x: Input, weight: Input, bias: Input | None = None) -> Value:
 
 @_linear.gradient
 def _linear_gradient(node: Node, dy: Value) -> Gradients:
-    x, w = node.inputs[:2]
-    with_bias = len(node.inputs) == 3
-    dx = _linear_grad_input.apply((dy, w), {})[0] if node.needs[0] else None
-    if not any(node.needs[1:]):
-        return (dx, None, None) if with_bias else (dx, None)
-    with_bias_gradient = with_bias and node.needs[2]
-    parts = _linear_grad_weight.apply((x, dy), {"with_bias": with_bias_gradient})
-    if not with_bias:
-        return dx, parts[0]
-    return dx, parts[0], parts[1] if with_bias_gradient else None
+    return affine_gradients(node, dy, _linear_grad_input, {}, _linear_grad_weight, {})
 
 
 def _matmul_infer(a: Spec, b: Spec) -> tuple[Spec, ...]:
