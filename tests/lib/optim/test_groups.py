@@ -217,6 +217,14 @@ def test_arguments_out_of_range_are_named(make, message):
         make()
 
 
+def test_a_method_around_a_method_shows_the_numbers_of_the_inner_one():
+    inner = SGD(0.1, weight_decay=0.5, schedule=optim.Step(2, gamma=0.5))
+    outer = Averaged(Groups(inner, [Group("*.bias", weight_decay=0)]))
+    assert (outer.learning_rate, outer.weight_decay) == (0.1, 0.5)
+    assert outer.schedule is inner.schedule
+    assert outer.learning_rate_at(2, 4) == pytest.approx(0.05)
+
+
 def test_a_pattern_that_holds_nothing_is_named():
     method = Averaged(Groups(SGD(0.1), [Group(["*.bias", "*.wieght"])]))
     with pytest.raises(ArgumentError, match=r"'\*.wieght', which holds none of fc1.weight, fc1.b"):
