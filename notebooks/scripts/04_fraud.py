@@ -112,7 +112,7 @@ print(f"by hand  {np.mean([1 / 1, 2 / 3, 3 / 4]):.4f}")
 print(f"PRAUC    {metrics.PRAUC()(scores, truth):.4f}")
 
 # %% [markdown]
-# Who guesses gets the share of frauds: about 0.002.
+# Scores drawn at random get the share of frauds: about 0.002.
 #
 # ## 3. Split by time
 # The model will be used on tomorrow's payments, so it is tested on the later ones: the first 70 % in time to learn from, the last 30 % for the test.
@@ -332,8 +332,9 @@ folder = tempfile.mkdtemp(prefix="fraud-")
 scaler.save(folder)
 save_model(trainer.model, f"{folder}/model.safetensors")
 again = load_model(f"{folder}/model.safetensors")
-rows = data.Scaler.load(folder).table({k: columns[k][:1000] for k in inputs})
-same = np.allclose(again(rows), trainer.predict(scaler.table({k: columns[k][:1000] for k in inputs})), atol=1e-4)  # fmt: skip
+some = {k: columns[k][:1000] for k in inputs}
+outputs = again(data.Scaler.load(folder).table(some))
+same = np.allclose(outputs, trainer.predict(scaler.table(some)), atol=1e-4)
 print(sorted(os.listdir(folder)), "same scores:", same)
 
 # %% [markdown]
@@ -361,7 +362,7 @@ scored.orderBy("score", ascending=False).show(8)
 try:
     scaler.table({"V1": [1.0], "Amount": [9.5]})
 except ValueError as error:
-    print(str(error)[:200])
+    print(str(error)[:80], "...")
 
 # %% [markdown]
 # ## Summary
