@@ -103,13 +103,15 @@ class ThresholdExplorer(LiveWidget):
         flagged = self._table[:, 1] + self._table[:, 2]
         figure = _figure(8.6, 2.9)
         left, right = figure.subplots(1, 2)
-        for axes, title in ((left, "Cost"), (right, "Precision and recall")):
+        for axes, title in ((left, "Cost (lower is better)"), (right, "Precision and recall")):
             _tidy(axes, title)
             axes.set_xscale("log")
             axes.set_xlabel("rows flagged", fontsize=8, color="#57606a")
             axes.axvline(max(flagged[self.place], 1), color="#57606a", linewidth=1, linestyle=":")
         seen = flagged > 0
         left.plot(flagged[seen], self.costs()[seen], color=BLUE, linewidth=1.8)
+        if (self.costs()[seen] > 0).all():  # costs of few and of all flagged differ a hundredfold
+            left.set_yscale("log")
         found = self._table[seen, 1]
         right.plot(flagged[seen], found / flagged[seen], color=BLUE, label="precision")
         right.plot(
