@@ -1,0 +1,351 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,scripts//py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Sentiment of film reviews
+#
+# Did they like the film?
+# Networks on Spark read 10,662 sentences and 50,000 whole reviews, beside a simple model that is hard to beat.
+# In the end you type a review of your own and see which words decided.
+#
+# **You will learn**
+# - how texts become numbers: tokens, a vocabulary, batches of about the same length,
+# - what a convolution over words sees, and how a recurrent network reads,
+# - why a simple model belongs beside every network, and how to compare them honestly,
+# - how to save tokenizer, vocabulary and network together,
+# - how to ask a network which words decided.
+#
+# **It takes** about eight minutes and 4 GB of memory on two cores.
+# No network is needed.
+
+# %% [markdown]
+# ## Setup
+# Run the cells from top to bottom with **Shift + Enter**.
+# `FAST=1` in the environment makes everything short (that is how this notebook is tested).
+
+# %%
+import os
+import tempfile
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from sandbox.lib import criterion, data, nn, optim
+from sandbox.lib.spark import SparkBackend, spark_session
+from sandbox.lib.train import Pipeline, Trainer
+from sandbox.widgets import TrainingCurves
+from sandbox.widgets.contributions import WordContributions, word_contributions
+
+# %% [markdown]
+# What counts is done three times, with three seeds: other first weights, another order of the rows.
+
+# %%
+FAST = os.environ.get("FAST") == "1"
+SEEDS = (0,) if FAST else (0, 1, 2)
+assert int(np.__version__.split(".")[0]) >= 2, "NumPy 2 is needed"
+spark = spark_session("local[2]")
+
+# %% [markdown]
+# ## 1. Sentences
+# **rt-polarity** (Pang and Lee 2005) holds 5,331 bad and 5,331 good sentences out of film reviews.
+# The split is fixed: of every ten lines seven are for training, one for choices (validation), two for the test.
+#
+# The next cell says **where the data came from**.
+# Without the files a generator takes their place.
+# On its sentences everything below works, but the figures say nothing about real reviews.
+
+# %%
+train, choose, test = (data.reviews.rt_polarity(part) for part in ("train", "validation", "test"))
+print(train.provenance.describe())
+if train.provenance.kind != "real":
+    print("\n*** NOT REAL REVIEWS: made-up sentences (after Lin and He 2009) are used. ***")
+    print("*** Set SANDBOX_DATA to the real files. ***")
+for text, label in zip(train.texts[:4], train.labels, strict=False):
+    print(("bad ", "good")[label], text[:90])
+
+# %% [markdown]
+# ## 2. Tokens
+# A network reads numbers.
+# First a text is cut into **tokens**, by rules: lower case, words with their apostrophes, numbers, and of the signs only `!` and `?`.
+
+# %% tags=["keep_output", "nbval-check-output"]
+tokenizer = data.Tokenizer()
+print(tokenizer("It isn't <br />a 2.5-hour film ... it's LONGER!"))
+
+# %% [markdown]
+# ## 3. A vocabulary
+# Every word gets a number, the frequent ones first.
+# Two numbers are taken: 0 fills up short texts, 1 stands for any word that is not in the vocabulary.
+# It is made from training texts only: at work, too, words will come that were never seen.
+
+# %% tags=["keep_output", "nbval-check-output"]
+small = data.TextEncoder.build(["A good film.", "A bad film!"])
+print(small.vocabulary.words)
+print(small.encode(["A good, daft film"])[0])
+
+# %% [markdown]
+# Now the real one.
+# A tenth of the words of the validation part is unknown or rare; what the network makes of them is a matter of luck.
+
+# %%
+encoder = data.TextEncoder.build(train.texts, min_count=2)
+ids = np.concatenate(encoder.encode(choose.texts))
+print(encoder.vocabulary)
+print(f"unknown in the validation part: {100 * np.mean(ids == 1):.1f} % of the words")
+
+# %% [markdown]
+# ## 4. Batches of about the same length
+# A batch is a table, and short rows are filled up with 0.
+# Mixed at random, a batch is as long as its longest text, and much of the work is for nothing.
+# `SequenceDataset` puts texts of about the same length together (which ones is drawn anew in each epoch).
+
+# %%
+rows = data.SequenceDataset.of_texts(train.texts, train.labels, encoder)
+order = rows.order(64, seed=0)
+shapes = [rows.batch(order.batch(1, k))[0].shape for k in range(order.steps_per_epoch)]
+print("the first batches:", *shapes[:6])
+used = rows.lengths.sum()
+print(f"padding: {100 * (1 - used / sum(n * t for n, t in shapes)):.0f} % of the places,",
+      f"{100 * (1 - used / (len(rows.y) * rows.lengths.max())):.0f} % in one table")  # fmt: skip
+
+# %% [markdown]
+# ## 5. A simple model first
+# **TF-IDF** counts how often each word comes in a text, and weighs rare words more.
+# **Logistic regression** is one weighted sum of these counts.
+# No order of words, no network, a second of work: what a network must be compared with.
+
+
+# %%
+def baseline(known, asked):
+    """Return the test accuracy of TF-IDF and logistic regression, in per cent."""
+    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
+    model = LogisticRegression(C=4, max_iter=300).fit(words.fit_transform(known.texts), known.labels)  # fmt: skip
+    return 100 * model.score(words.transform(asked.texts), asked.labels)
+
+
+both = data.reviews.rt_polarity("train+validation")
+simple = {"rt-polarity": baseline(both, test)}
+print(f"TF-IDF and logistic regression, rt-polarity: {simple['rt-polarity']:.1f}")
+
+# %% [markdown]
+# ## 6. A convolution over words
+# An **embedding** gives each word a vector; words that do the same get similar ones by training.
+# A **filter** looks at three words that follow each other and answers loudly where it finds what it looks for ("not very funny").
+# **Max over time** keeps its loudest answer, wherever in the text it was: that is a text CNN (Kim 2014).
+# Beside it stands the plain mean of all words: single words count, too.
+# **Dropout** hides some of it in each step, so that nothing rests on a single word.
+
+
+# %%
+def build(size, seed, features=128, filters=128):
+    """Return a text CNN beside a mean of the words."""
+    rng = np.random.default_rng(seed)
+    words = {"padding_index": 0, "with_lengths": True, "rng": rng}
+    cnn = nn.Sequential(words=nn.Embedding(size, features, padding_index=0, rng=rng), hide=nn.Dropout(0.3),
+                        turn=nn.Transpose((0, 2, 1)), conv=nn.Conv1d(features, filters, 3, rng=rng),
+                        relu=nn.ReLU(), loudest=nn.GlobalMaxOverTime(axis=2))  # fmt: skip
+    bag = nn.Sequential(words=nn.Embedding(size, features, **words), mean=nn.GlobalMeanOverTime())
+    ids = nn.Input("ids")
+    both = nn.Dropout(0.5)(nn.Concat()(cnn(ids), bag(ids)))
+    return nn.Graph(ids, nn.Linear(filters + features, 2, rng=rng)(both))
+
+
+# %% [markdown]
+# A trainer puts it together, as in the first lesson: Spark starts two ranks, each computes half of every batch.
+# **Label smoothing** asks for 95 % instead of certainty, for some sentences are hard to tell for people, too.
+
+
+# %%
+def trainer_of(model, seed, rate=2e-3):
+    """Return a trainer on Spark."""
+    method = optim.AdamW(rate, weight_decay=0.01, schedule=optim.OneCycle())
+    return Trainer(model, criterion.CrossEntropy(label_smoothing=0.1), method, batch_size=64,
+                   seed=seed, backend=SparkBackend(spark), progress=None)  # fmt: skip
+
+
+# %% [markdown]
+# ## 7. Training on Spark
+# First on the training part, with curves; the dots are measured on the validation part.
+# Watch them part: the sentences learned from are known by heart soon, the others are not.
+
+# %%
+epochs = 2 if FAST else 4
+size = len(encoder.vocabulary)
+trial = trainer_of(build(size, SEEDS[0]), SEEDS[0])
+curves = TrainingCurves(trial)
+asked = data.SequenceDataset.of_texts(choose.texts, choose.labels, encoder)
+trial.fit(rows, epochs=epochs, validation=asked, background=True)
+curves
+
+# %% [markdown]
+# This cell waits for the end.
+
+# %%
+history = trial.wait()
+print(curves.summary)
+print(f"training: {history['seconds'].sum():.1f} s for {epochs} epochs")
+
+# %% [markdown]
+# All choices (dropout, epochs, rate, the mean beside the convolution) were made on validation parts, cut from the training part.
+# Now they are fixed: three networks learn from training and validation part together, and **the test part is looked at here**.
+
+
+# %%
+def accuracy(trainer, rows):
+    """Return the accuracy in per cent."""
+    return 100 * trainer.evaluate(rows)["top1"]
+
+
+learned = data.SequenceDataset.of_texts(both.texts, both.labels, encoder)
+exam = data.SequenceDataset.of_texts(test.texts, test.labels, encoder)
+trainers = [trainer_of(build(size, seed), seed) for seed in SEEDS]
+for one in trainers:
+    one.fit(learned, epochs=epochs)
+found = [accuracy(one, exam) for one in trainers]
+print("each seed:", ", ".join(f"{value:.1f}" for value in found))
+
+# %% [markdown]
+# Who wins?
+# With 2,132 test sentences one point is chance: differences below that say nothing.
+
+# %%
+network = {"rt-polarity": float(np.mean(found))}
+print(f"rt-polarity, network: {network['rt-polarity']:.2f}")
+print(f"rt-polarity, TF-IDF: {simple['rt-polarity']:.2f}")
+print(f"rt-polarity, network minus TF-IDF: {network['rt-polarity'] - simple['rt-polarity']:.2f}")
+
+# %% [markdown]
+# ## 8. Whole reviews
+# **IMDB** (Maas et al. 2011): 25,000 reviews to learn from, 25,000 for the test, 230 words each on average, the longest 2,500.
+# Only the last 400 words are kept: people sum up at the end.
+
+
+# %%
+def some(reviews, count):
+    """Return a few of the reviews if this run is to be short."""
+    chosen = np.random.default_rng(0).permutation(len(reviews.texts))[:count]
+    return reviews._replace(texts=[reviews.texts[k] for k in chosen], labels=reviews.labels[chosen])
+
+
+reviews, later = (some(data.reviews.imdb(part), 1500 if FAST else None) for part in ("train", "test"))  # fmt: skip
+print(reviews.provenance.describe())
+imdb = data.TextEncoder.build(reviews.texts, max_size=30_000, max_length=400, long="cut_start")
+simple["IMDB"] = baseline(reviews, later)
+print(f"TF-IDF and logistic regression, IMDB: {simple['IMDB']:.1f}")
+
+# %% [markdown]
+# The same network, with a larger vocabulary; the last tenth of the training part is kept for the dots.
+
+# %%
+codes, cut = imdb.encode(reviews.texts), len(reviews.texts) * 9 // 10
+words = len(imdb.vocabulary)
+part = data.SequenceDataset(codes[:cut], reviews.labels[:cut], ids=words)
+kept = data.SequenceDataset(codes[cut:], reviews.labels[cut:], ids=words)
+reader = trainer_of(build(words, 0), 0)
+watch = TrainingCurves(reader)
+reader.fit(part, epochs=1 if FAST else 3, validation=kept, background=True)
+watch
+
+# %% [markdown]
+# Meanwhile: in one process this would be the same run, with the same weights at the end.
+# Spark's ranks add up their gradients in each step.
+
+# %%
+reader.wait()
+last = data.SequenceDataset(imdb.encode(later.texts), later.labels, ids=words)
+network["IMDB"] = accuracy(reader, last)
+print(f"IMDB, network: {network['IMDB']:.2f}")
+print(f"IMDB, TF-IDF: {simple['IMDB']:.2f}")
+
+# %% [markdown]
+# ## 9. Reading word by word
+# A **recurrent network** reads as we do: word after word, with a state that remembers.
+# A **GRU** has gates that decide what to keep and what to forget.
+# It must go one step after the other, so it takes longer for each text; it gets the last 200 words only.
+
+# %%
+gru = trainer_of(nn.zoo.gru_sentiment(words, 2, 0), 0)
+short = [row[-200:] for row in codes]
+gru.fit(data.SequenceDataset(short, reviews.labels, ids=words), epochs=1 if FAST else 2)
+ends = data.SequenceDataset([row[-200:] for row in imdb.encode(later.texts)], later.labels, ids=words)  # fmt: skip
+network["IMDB, GRU"] = accuracy(gru, ends)
+print(f"IMDB, GRU on 200 words: {network['IMDB, GRU']:.2f}")
+print(f"seconds for an epoch: CNN {reader.history['seconds'].sum() / max(1, 1 if FAST else 3):.0f}, "
+      f"GRU {gru.history['seconds'].sum() / max(1, 1 if FAST else 2):.0f}")  # fmt: skip
+
+# %% [markdown]
+# ## 10. Save what belongs together
+# A network without its vocabulary is worth nothing: word 17 would be another word.
+# A **pipeline** keeps tokenizer, vocabulary, network and the names of the classes in one folder, as plain files.
+
+# %%
+pipeline = Pipeline(imdb, reader.model, labels=["bad", "good"])
+folder = pipeline.save(tempfile.mkdtemp(prefix="reviews-"))
+print(sorted(os.listdir(folder)))
+again = Pipeline.load(folder)
+same = np.allclose(again.probabilities(later.texts[:100]), pipeline.probabilities(later.texts[:100]), atol=1e-5)  # fmt: skip
+print("same probabilities:", same)
+
+# %% [markdown]
+# Read back it takes plain texts.
+
+# %%
+for text in ("I loved every minute of it!", "What a waste of time.", "Not bad at all."):
+    print(f"{again.predict([text])[0]:5} {100 * again.probabilities([text])[0, 1]:5.1f} % good  {text}")  # fmt: skip
+
+# %% [markdown]
+# ## 11. Which words decided?
+# **Try it:** type a review of your own, as long as you like.
+# The colours say what each word adds: it is left out, the network reads the rest, and the difference is its share (*leave-one-out*).
+# Orange speaks for *good*, blue for *bad*; the arrow keys go from word to word.
+# Try `not`: "not a good film" and "a good film".
+
+# %%
+WordContributions(again, "The story is slow and the ending is a mess, but the actors are wonderful and I enjoyed it.")  # fmt: skip
+
+# %% [markdown]
+# The same as figures.
+# Such figures describe what *this network* does, no more: a name may count as good because a good film had it.
+
+# %%
+told = word_contributions(again, "A boring film with a great cast.")
+for word, value in zip(told.words, told.values, strict=True):
+    print(f"{word:8} {value:+.2f}")
+
+# %% [markdown]
+# ## 12. What if there is nothing to read?
+# An empty text is refused, with its row, instead of being judged.
+
+# %%
+try:
+    again.predict(["fine", " -- <br />"])
+except ValueError as error:
+    print(str(error)[:200])
+
+# %% [markdown]
+# ## Summary
+# - Tokens, a vocabulary from the training part, batches of about the same length: so texts become tables of numbers.
+# - A text CNN listens for a few words in a row, a recurrent network reads them one by one.
+# - Compare with a simple model, choose on a validation part, look at the test part once.
+# - Tokenizer, vocabulary and network are saved together.
+# - Leaving words out tells which ones decided.
+#
+# ## Exercises
+# 1. Take the mean away and keep the convolution; then the other way round. What is each of them worth on the validation part of rt-polarity?
+# 2. Keep the first words of a review instead of the last. Do people sum up at the end?
+# 3. Train on IMDB and ask about rt-polarity. What happens, and why?
+# 4. Replace the GRU by an LSTM, or let it read in both directions.
+# 5. Find a review that fools the network. Which words fooled it?
+#
+# Solutions: [solutions/03_sentiment.ipynb](solutions/03_sentiment.ipynb)
