@@ -121,7 +121,7 @@ def curves_picture(state: CurveState) -> Picture:
         loss.set_yscale("log")
 
     label = score_label(state)
-    _tidy(score, label.capitalize())
+    _tidy(score, label[:1].upper() + label[1:])
     score.plot(step, column["score"], color=BLUE, linewidth=1.8, label="training")
     if np.isfinite(checks[:, 2]).any():
         score.plot(

@@ -296,9 +296,18 @@ def validation_table(state: CurveState) -> NDArray[np.float32]:
 
 
 def score_label(state: CurveState) -> str:
-    """Return the word for the score in sentences and on axes."""
+    """Return the word for the score in sentences and on axes.
+
+    Examples
+    --------
+    >>> score_label(CurveState(score_name="pr_auc")), score_label(CurveState(score_name="top1"))
+    ('PR-AUC', 'accuracy')
+    """
     name = state.score_name
-    return "accuracy" if not name or _is_share(name) else name
+    return "accuracy" if not name or _is_share(name) else _WORDS.get(name, name)
+
+
+_WORDS = {"auc": "AUC", "pr_auc": "PR-AUC", "f1": "F1", "r2": "R2"}
 
 
 def _is_share(name: str) -> bool:
