@@ -52,9 +52,9 @@ class Embedding(Module):
     Notes
     -----
     Same as BigDL `LookupTable` (0.13, where ids count from 1) and ONNX `Gather`-13 on axis 0.
-    The gradient is the dense sum per id, in the order of the positions whatever the number of
-    threads: a radix sort of the ids, then MKL's sparse product; reference:
-    `engine.reference.sequence`.
+    The gradient is the dense sum per id, the same bits whatever the number of threads: a radix sort
+    of the ids, then MKL's sparse product, which adds up in an order of its own on each make of
+    processor; reference: `engine.reference.sequence`.
 
     Examples
     --------
