@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..engine.oplist import OpList, Spec
-from ..engine.random import RandomKey
 from .errors import DataError, SandboxError, ShapeError, TrainingError
 from .flat import FlatParameters
 from .ops.sequence import check_ids, check_lengths
@@ -106,27 +105,25 @@ def bad_loss(
     inputs: Sequence[Array],
     target: Array,
     flat: FlatParameters,
-    random: RandomKey | None,
 ) -> SandboxError:
     """Find out why a loss is not finite."""
-    step = f" at step {random.step}" if random is not None else ""
     for name, array in (*((f"input {k}", x) for k, x in enumerate(inputs)), ("target", target)):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             rows = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
             row = int(np.flatnonzero(rows)[0])
             return DataError(
                 f"{name} must hold finite numbers; got {_first_bad(array[row])} in row {row} "
-                f"({int(rows.sum())} of {len(rows)} rows){step}. Clean the data."
+                f"({int(rows.sum())} of {len(rows)} rows). Clean the data."
             )
     for name in flat.views:
         values = flat.value(name)
         if not np.isfinite(values).all():
             return TrainingError(
-                f"the loss must be a finite number; got {loss}{step}: parameter {name!r} holds "
+                f"the loss must be a finite number; got {loss}: parameter {name!r} holds "
                 f"{_first_bad(values)}. Lower the learning rate or clip the gradients."
             )
     return TrainingError(
-        f"the loss must be a finite number; got {loss}{step}, while inputs and parameters are "
+        f"the loss must be a finite number; got {loss}, while inputs and parameters are "
         "finite. Lower the learning rate, or look for log(0) and division by 0 in the model."
     )
 

@@ -49,7 +49,7 @@ class EagerTrainProgram:
             loss_value = self._criterion.call(output, wrap(labels))
         loss = float(loss_value)
         if not math.isfinite(loss):
-            raise bad_loss(loss, arrays, labels, flat, random)
+            raise bad_loss(loss, arrays, labels, flat)
         found = tape.gradients(loss_value, list(trained.values()))
         flat.gradients.fill(0)
         for name, gradient in zip(trained, found, strict=True):

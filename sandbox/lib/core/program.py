@@ -89,7 +89,7 @@ class TrainProgram:
         results = self.executable.run(arrays, random=random)
         loss = float(results[0])
         if not math.isfinite(loss):
-            raise bad_loss(loss, arrays[:-1], labels, self.flat, random)
+            raise bad_loss(loss, arrays[:-1], labels, self.flat)
         return (
             loss,
             self._criterion.weight(labels),

@@ -213,7 +213,7 @@ def test_nan_in_the_data_names_input_and_row(eager, monkeypatch):
     _, program = make(module, SumOfSquares(), x, target)
     x[2, 1] = np.nan
 
-    message = r"input 0 must hold finite numbers; got nan in row 2 \(1 of 4 rows\) at step 9"
+    message = r"input 0 must hold finite numbers; got nan in row 2 \(1 of 4 rows\)\. Clean"
     with pytest.raises(DataError, match=message):
         program.run(x, target, RandomKey(0, 9))
 

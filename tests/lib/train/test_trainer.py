@@ -379,7 +379,8 @@ def test_a_bad_label_in_the_validation_data_is_named_with_its_row() -> None:
 
 def test_a_diverging_run_names_the_step() -> None:
     trainer = make_trainer(method=SGD(1e38))
-    with pytest.raises(TrainingError, match=r"step \d+.*ower the learning rate"):
+    message = r"^step 2 \(epoch 1, batch 2\): .*got nan, while.*ower the learning rate"
+    with pytest.raises(TrainingError, match=message):
         trainer.fit(make_data(), epochs=40)
     assert trainer.state == "failed"
 
