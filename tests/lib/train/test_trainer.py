@@ -11,7 +11,6 @@ from train_kit import assert_same, make_data, make_model, make_trainer, weights
 
 from sandbox.lib import nn
 from sandbox.lib.core import ops
-from sandbox.lib.core.errors import ArgumentError, DataError, ShapeError, TrainingError
 from sandbox.lib.criterion import MSE, CrossEntropy
 from sandbox.lib.data import ArrayDataset, transforms
 from sandbox.lib.metrics import ConfusionMatrix, Loss, Top1
@@ -277,123 +276,6 @@ def test_a_trainer_tells_what_it_is() -> None:
 
 
 # Bad input ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"batch_size": 0}, "`batch_size` must be an int > 0; got 0"),
-        ({"threads": 0}, "`threads` must be an int > 0; got 0"),
-        ({"seed": -1}, "`seed` must be an int >= 0; got -1"),
-        ({"watch": ["conv9.weight"]}, "`watch` must be one of 'fc1.weight'"),
-        ({"watch_every": 0}, "`watch_every`"),
-        ({"metrics": [Top1]}, "`metrics` must be Metric objects"),
-        ({"metrics": [Top1(), Top1()]}, "got 'top1' twice"),
-        ({"clip": 1.0}, "`clip` must be a Clip; got 1.0"),
-        ({"backend": "local[2]"}, r"`backend` must be a Backend; got 'local\[2\]'.*SparkBackend"),
-        ({"plan": 3}, "`plan` must be a KernelPlan or its JSON; got 3"),
-        ({"watch": "fc1.weight"}, r"`watch` must be several names; got one.*\('fc1.weight',\)"),
-        ({"watch": ("fc9.weight",)}, "`watch` must be one of 'fc1.weight'.*got 'fc9.weight'"),
-        ({"callbacks": [print]}, "Wrap a function: LambdaCallback"),
-        ({"method": CrossEntropy()}, "`method` must be a Method"),
-    ],
-)
-def test_bad_arguments_are_named(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ArgumentError, match=message):
-        make_trainer(**changes)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({}, "exactly one of `epochs`, `steps` and `end`"),
-        ({"epochs": 1, "steps": 1}, "exactly one of"),
-        ({"epochs": 0}, "`epochs` must be an integer of at least 1; got 0"),
-        ({"end": 3}, "`end` must be a Trigger; got 3"),
-        ({"epochs": 1, "validate": "sometimes"}, "`validate` must be 'epoch' or a Trigger"),
-        ({"epochs": 1, "early_stop": EarlyStopping()}, "`validation` must be given"),
-        (
-            {"epochs": 1, "early_stop": EarlyStopping("top9"), "validation": make_data()},
-            "must be one of 'top1', 'loss'; got 'top9'",
-        ),
-    ],
-)
-def test_bad_arguments_of_fit_are_named(changes: dict[str, Any], message: str) -> None:
-    trainer = make_trainer()
-    with pytest.raises(ArgumentError, match=message):
-        trainer.fit(make_data(), **changes)
-    assert not trainer.running
-
-
-def test_an_empty_data_set_is_refused() -> None:
-    with pytest.raises(DataError, match="at least one row"):
-        make_trainer().fit((np.zeros((0, 4), "f4"), np.zeros(0, "i8")), epochs=1)
-
-
-def test_a_wrong_shape_is_named_with_the_module() -> None:
-    x, y = make_data()
-    with pytest.raises(ShapeError, match=r"Sequential/fc1 \(Linear\).*4.*got 3"):
-        make_trainer().fit((x[:, :3], y), epochs=1)
-
-
-def test_targets_of_a_wrong_shape_are_named() -> None:
-    x, y = make_data()
-    with pytest.raises(ShapeError, match=r"labels must be integers in shape \(32,\).*got int64 in"):
-        make_trainer().fit((x, np.eye(2, dtype="i8")[y]), epochs=1)
-
-
-@pytest.mark.parametrize("value", [2, -1])
-def test_a_label_out_of_range_is_named_with_its_row(value: int) -> None:
-    x, y = make_data()
-    y[123] = value
-    with pytest.raises(DataError, match=rf"step \d+ .*got {value} in row .*is row 123 of the data"):
-        make_trainer().fit((x, y), epochs=1)
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_nan_in_the_data_is_named_with_its_row(value: float) -> None:
-    x, y = make_data()
-    x[45, 1] = value
-    with pytest.raises(DataError, match=rf"got {value} in row .*is row 45 of the data"):
-        make_trainer().fit((x, y), epochs=1)
-
-
-def test_nan_in_the_validation_data_is_named_with_its_row() -> None:
-    x, y = make_data()
-    bad = x.copy()
-    bad[9, 1] = np.nan
-    message = r"validation batch 1: .*got nan.*row 9 of the data set"
-    with pytest.raises(DataError, match=message):
-        make_trainer().fit((x, y), epochs=1, validation=(bad, y))
-    with pytest.raises(DataError, match=message):
-        make_trainer().evaluate((bad, y))
-
-
-def test_a_bad_label_in_the_validation_data_is_named_with_its_row() -> None:
-    x, y = make_data()
-    bad = y.copy()
-    bad[7] = 5
-    with pytest.raises(DataError, match=r"validation batch 1.*got 5.*row 7 of the data set"):
-        make_trainer().fit((x, y), epochs=1, validation=(x, bad))
-
-
-def test_a_diverging_run_names_the_step() -> None:
-    trainer = make_trainer(method=SGD(1e38))
-    message = r"^step 2 \(epoch 1, batch 2\): .*got nan, while.*ower the learning rate"
-    with pytest.raises(TrainingError, match=message):
-        trainer.fit(make_data(), epochs=40)
-    assert trainer.state == "failed"
-
-
-def test_a_second_run_at_once_is_refused() -> None:
-    trainer = make_trainer()
-    trainer.fit(make_data(), epochs=10_000, background=True)
-    try:
-        with pytest.raises(TrainingError, match="only one run"):
-            trainer.fit(make_data(), epochs=1)
-    finally:
-        trainer.stop()
-        trainer.wait(10)
 
 
 def test_the_loss_metric_does_not_slow_training() -> None:
