@@ -124,11 +124,10 @@ class ProgramCache:
 
 def _parts(module: ModuleLike) -> list[Any]:
     """Return all modules, parameters and buffers inside."""
-    named = [*module.named_parameters(), *module.named_buffers()]
-    inside = getattr(module, "named_modules", None)
-    if inside is not None:
-        named += inside()
-    return [part for _, part in named]
+    walk = getattr(module, "parts", None)
+    if walk is not None:
+        return list(walk())
+    return [part for _, part in (*module.named_parameters(), *module.named_buffers())]
 
 
 def _spec(item: Any) -> Spec:

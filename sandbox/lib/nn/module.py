@@ -208,6 +208,22 @@ class Module:
             inside = [(_join(path, name), child) for name, child in module.named_children()]
             pending.extend(reversed(inside))
 
+    def parts(self) -> list[Module | Parameter | Buffer]:
+        """List this module and all modules, parameters and buffers inside, each once, by one walk.
+
+        What a compiled program belongs to: it fits as long as these are the same objects.
+        """
+        found: dict[int, Module | Parameter | Buffer] = {id(self): self}
+        pending: list[Module] = [self]
+        while pending:
+            for held in pending.pop().__dict__.values():
+                for item in held if isinstance(held, (list, tuple)) else (held,):
+                    if isinstance(item, (Module, Parameter, Buffer)) and id(item) not in found:
+                        found[id(item)] = item
+                        if isinstance(item, Module):
+                            pending.append(item)
+        return list(found.values())
+
     def _named(self, kind: type[Any]) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
         for path, module in self.named_modules():

@@ -225,6 +225,20 @@ def test_a_part_keeps_its_eval_inside_a_model_in_train_mode():
     assert not np.array_equal(ones(2, 50), seen["dropped"])
 
 
+def twice():
+    shared = nn.Linear(2, 2)
+    return nn.Sequential(a=shared, b=nn.Sequential(shared, nn.BatchNorm(2)))
+
+
+@pytest.mark.parametrize("make", [nn.zoo.resnet20, lambda: nn.LSTM(2, 3, num_layers=2), twice])
+def test_parts_are_all_modules_parameters_and_buffers_each_once(make):
+    model = make()
+    named = [*model.named_modules(), *model.named_parameters(), *model.named_buffers()]
+    found = model.parts()
+    assert len(found) == len(named)
+    assert {id(part) for part in found} == {id(part) for _, part in named}
+
+
 def test_freeze_and_unfreeze():
     model = nn.Sequential(a=nn.Linear(2, 2), b=nn.Linear(2, 2))
     model.a.freeze()
