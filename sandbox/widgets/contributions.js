@@ -1,4 +1,4 @@
-import { bound, make, ownKeys, percent, show, weightColor } from "./common.js";
+import { bound, make, ownKeys, percent, weightColor } from "./common.js";
 
 /** Probability of the second class when a word is left out, from the log-odds it adds. */
 export function without(probability, value) {
@@ -6,15 +6,19 @@ export function without(probability, value) {
   return 1 / (1 + Math.exp(-(Math.log(p / (1 - p)) - value)));
 }
 
-/** A contribution with its sign; nothing where it is small beside the largest. */
-export function sign(value, top) {
-  if (Math.abs(value) < 0.05 * top) return "";
-  return `${value > 0 ? "+" : "−"}${Math.abs(value).toFixed(Math.abs(value) < 10 ? 1 : 0)}`;
+/** A contribution with its sign. */
+export function signed(value, digits = 2) {
+  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
 }
 
-/** Places of the words that add most to one side, the strongest first. */
+/** A short contribution for the foot of a word; nothing where it is small beside the largest. */
+export function foot(value, top) {
+  return Math.abs(value) < 0.05 * top ? "" : signed(value, Math.abs(value) < 10 ? 1 : 0);
+}
+
+/** Places of the words that add most to one side, the strongest first; 0.00 is nothing. */
 export function strongest(values, side, count = 8) {
-  return values.map((value, i) => [side * value, i]).filter(([value]) => value > 0)
+  return values.map((value, i) => [side * value, i]).filter(([value]) => value >= 0.005)
     .sort((a, b) => b[0] - a[0]).slice(0, count).map(([, i]) => i);
 }
 
@@ -80,13 +84,13 @@ function render({ model, el }) {
       const item = make("span", { class: "sbx-word", "data-known": String(model.get("known")[i]),
         "data-dark": String(Math.abs(values[i] / top) > 0.7), "aria-current": String(i === chosen),
         style: `background: rgb(${color})`, onclick: () => choose(i), onpointerenter: () => choose(i) },
-      make("span", {}, word), make("small", {}, sign(values[i], top)));
+      make("span", {}, word), make("small", {}, foot(values[i], top)));
       return item;
     }));
     tables.replaceChildren(...[0, 1].map((side) => make("table", {},
       make("caption", {}, `for ${names[side]}`), make("tbody", {},
         ...strongest(values, side ? 1 : -1).map((i) => make("tr", {}, make("th", { scope: "row" }, model.get("words")[i]),
-          make("td", {}, show(values[i]))))))));
+          make("td", {}, signed(values[i]))))))));
     summary.textContent = "Each word is left out once; its figure is how far the log-odds for "
       + `“${names[1]}” fall without it. Dotted: not in the vocabulary.`;
     tell();
@@ -104,9 +108,9 @@ function render({ model, el }) {
     if (value === undefined) return;
     const p = model.get("probability");
     const name = model.get("labels")[1];
-    line.textContent = `“${model.get("words")[chosen]}”${model.get("known")[chosen] ? "" : " (unknown)"}: `
-      + `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(2)};  ${name} ${percent(p, 1)} with it, `
-      + `${percent(without(p, value), 1)} without it`;
+    const known = model.get("known")[chosen] ? "" : " (unknown)";
+    line.textContent = `“${model.get("words")[chosen]}”${known}: ${signed(value)};  `
+      + `${name} ${percent(p, 1)} with it, ${percent(without(p, value), 1)} without it`;
   }
 
   words.addEventListener("keydown", (event) => {

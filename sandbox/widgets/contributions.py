@@ -162,7 +162,9 @@ class WordContributions(LiveWidget):
         axes.set_yticks(range(len(places)), [self.words[k] for k in places])
         axes.invert_yaxis()
         axes.axvline(0, color="#24292f", lw=0.8)
-        axes.set_xlabel(f"log-odds: left for {self.labels[0]}, right for {self.labels[1]}")
+        axes.set_xlabel(
+            f"log-odds: left for {self.labels[0]}, right for {self.labels[1]}", fontsize=8.5
+        )
         return Picture(figure, self.summary)
 
     def _tell(self) -> str:
@@ -171,7 +173,7 @@ class WordContributions(LiveWidget):
         parts = [f"{self.labels[verdict]} ({sure:.1f} %)"]
         for side, sign in ((1, 1), (0, -1)):
             order = np.argsort(-sign * np.array(self.values), kind="stable")[:4]
-            found = [k for k in order if sign * self.values[k] > 0]
+            found = [k for k in order if sign * self.values[k] >= 0.005]
             told = [f"{self.words[k]} {self.values[k]:+.2f}" for k in found]
             parts.append(f"for {self.labels[side]}: {', '.join(told) or 'nothing'}")
         return "; ".join(parts) + " (log-odds, each word left out once)."
