@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import dnnl
+from .subnormal import FlushToZero
 
 ROUNDS = 4  # timing runs of a candidate; the best one counts
 HOPELESS = 3.0  # times slower than the best so far: not run again
@@ -76,15 +77,16 @@ def time_primitives(primitives: Sequence[dnnl.Primitive]) -> list[float]:
         keep.append(pairs)
         calls.append((primitive.handle, stream, len(pairs), dnnl.new_arguments(pairs)))
     best = [float("inf")] * len(calls)
-    for turn in range(1 + ROUNDS):
-        limit = min(best, default=0.0) * HOPELESS
-        for position, arguments in enumerate(calls):
-            if turn > 1 and best[position] > limit and len(calls) > 1:
-                continue
-            start = time.perf_counter()
-            status = execute(*arguments)
-            seconds = time.perf_counter() - start
-            dnnl.check(status, primitives[position].kind, "a timing run")
-            if turn:
-                best[position] = min(best[position], seconds)
+    with FlushToZero():
+        for turn in range(1 + ROUNDS):
+            limit = min(best, default=0.0) * HOPELESS
+            for position, arguments in enumerate(calls):
+                if turn > 1 and best[position] > limit and len(calls) > 1:
+                    continue
+                start = time.perf_counter()
+                status = execute(*arguments)
+                seconds = time.perf_counter() - start
+                dnnl.check(status, primitives[position].kind, "a timing run")
+                if turn:
+                    best[position] = min(best[position], seconds)
     return best

@@ -15,6 +15,7 @@ from .errors import EngineError
 from .memory import aligned
 from .random import RandomKey
 from .steps import Array, StepInfo, Storage, bind, check_inputs, stored
+from .subnormal import FlushToZero
 
 _streams: list[Any] = []
 _streams_lock = threading.Lock()
@@ -150,9 +151,7 @@ class NativeExecutable:
         for slot, array in zip(self._inputs, inputs, strict=True):
             slot.point(array)
         self.random = random
-        for call, arguments in self._calls:
-            if call(*arguments):
-                self._fail(call, arguments)
+        self._run()
         return list(self._results)
 
     def run_into(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
@@ -163,9 +162,13 @@ class NativeExecutable:
             slot.point(array)
         for slot, array in zip(self._outputs, outputs, strict=True):
             slot.point(array)
-        for call, arguments in self._calls:
-            if call(*arguments):
-                self._fail(call, arguments)
+        self._run()
+
+    def _run(self) -> None:
+        with FlushToZero():
+            for call, arguments in self._calls:
+                if call(*arguments):
+                    self._fail(call, arguments)
 
     def _fail(self, call: Any, arguments: Any) -> None:
         position = next(i for i, item in enumerate(self._calls) if item[1] is arguments)
@@ -184,10 +187,11 @@ class NativeExecutable:
         if threads.is_orphaned():
             return threads.elsewhere(self.refresh_parameters)
         threads.apply(self._blueprint.threads)
-        for position, (call, arguments) in enumerate(self._prologue):
-            if call(*arguments):
-                step = self._blueprint.prologue[position]
-                dnnl.check(5, step.name, f"{step.primitive}")
+        with FlushToZero():
+            for position, (call, arguments) in enumerate(self._prologue):
+                if call(*arguments):
+                    step = self._blueprint.prologue[position]
+                    dnnl.check(5, step.name, f"{step.primitive}")
         return None
 
     def profile(self, inputs: Sequence[Array], repeats: int = 5) -> list[StepInfo]:
@@ -197,8 +201,8 @@ class NativeExecutable:
         self.run(inputs, random=RandomKey(0))
         self.random = RandomKey(0)
         best = [float("inf")] * len(self._calls)
-        for _ in range(repeats):
-            for position, (call, arguments) in enumerate(self._calls):
+        with FlushToZero():
+            for position, (call, arguments) in repeats * list(enumerate(self._calls)):
                 start = time.perf_counter()
                 call(*arguments)
                 best[position] = min(best[position], time.perf_counter() - start)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import ArgumentError
+from ..engine.subnormal import FlushToZero
 from .config import Configured, number
 from .layers import Layers
 from .schedules import Schedule
@@ -184,7 +185,8 @@ class Method(Configured, ABC):
         """
         self._check_slice(parameters, gradients, state, decay_mask)
         now = Now(step, float(learning_rate), decay_mask, layers, norms)
-        self._apply(parameters, gradients, state, now)
+        with FlushToZero():  # momentum that decayed for long would slow the step down for ever
+            self._apply(parameters, gradients, state, now)
 
     def _measure(
         self, p: Vector, g: Vector, state: Mapping[str, Vector], now: Now
