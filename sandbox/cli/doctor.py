@@ -53,11 +53,11 @@ def check_machine() -> Check:
     """Look at cores and memory."""
     import psutil
 
+    from ..lib.engine import threads
+
     memory = psutil.virtual_memory()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    found = (
-        f"{cores} cores, {memory.available / GIGABYTE:.1f} of {memory.total / GIGABYTE:.1f} GB free"
-    )
+    free, total = memory.available / GIGABYTE, memory.total / GIGABYTE
+    found = f"{threads.cpu_count()} cores, {free:.1f} of {total:.1f} GB free"
     if memory.available < 2 * GIGABYTE:
         return Check("machine", "warn", found, "Spark and a notebook want 2 GB; close something.")
     return Check("machine", "ok", found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Sequence
 from typing import Self
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import ArgumentError
+from ..engine.threads import cpu_count
 from ..train.group import Timings
 from . import shm, tcp
 from .errors import ExchangeError, ExchangeTimeout
@@ -76,8 +76,8 @@ class Membership:
             finally:
                 own.close()
             self._share_host()
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-        self._spin_s = SPIN_S if (1 + len(self._local)) * threads <= cores else 0.0
+        all_run = (1 + len(self._local)) * threads <= cpu_count()
+        self._spin_s = SPIN_S if all_run else 0.0
 
     # -- set-up -------------------------------------------------------------------------------
 
