@@ -63,7 +63,7 @@ for hidden in (2, 3, 4, 8):
 # %% [markdown]
 # ## 2. Without the bend
 # Two layers without ReLU are one weighted sum again: a straight line, whatever the weights.
-# It cannot do much better than chance.
+# It gets about two thirds of the points (half would be chance).
 
 # %%
 straight = nn.Sequential(fc1=nn.Linear(2, 8, rng=0), fc2=nn.Linear(8, 2, rng=1))
