@@ -7,6 +7,7 @@ const WIDTH = 440;
 const HEIGHT = 210;
 const MOST_MARKS = 25; // epochs and validations marked one by one
 const MARGIN = { left: 52, right: 14, top: 10, bottom: 26 };
+const ENDED = ["done", "stopped", "failed"];
 const RUN_WORDS = {
   idle: ["○", "Not started"],
   running: ["●", "Training"],
@@ -64,16 +65,26 @@ export function describeCharts(run, scoreName, logLoss) {
   ].map((chart) => ({ ...chart, lines: chart.lines.map((line) => ({ xs: step, ...line })) }));
 }
 
-/** Rows of the data table: one an epoch, its last point and validation. */
+/** Images/s over several points of the same number of images: not the mean of their rates. */
+export function meanRate(rates) {
+  const known = finite(rates).filter((rate) => rate > 0);
+  return known.length / known.reduce((sum, rate) => sum + 1 / rate, 0);
+}
+
+/** Rows of the data table, one an epoch: mean loss and rate, the score at its end, its validation. */
 export function epochRows(run) {
+  const { epoch, loss, score, rate } = run.points;
   const rows = [];
   run.step.forEach((step, i) => {
-    const row = { epoch: run.points.epoch[i], step, loss: run.points.loss[i],
-      score: run.points.score[i], rate: run.points.rate[i] };
-    if (rows.length && rows.at(-1).epoch === row.epoch) rows[rows.length - 1] = row;
-    else rows.push(row);
+    if (!rows.length || rows.at(-1).epoch !== epoch[i]) rows.push({ epoch: epoch[i], from: i });
+    Object.assign(rows.at(-1), { step, score: score[i], to: i + 1 });
   });
-  for (const row of rows) Object.assign(row, { checkScore: NaN, checkLoss: NaN });
+  for (const row of rows) {
+    const losses = finite(loss.slice(row.from, row.to));
+    row.loss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
+    row.rate = meanRate(rate.slice(row.from, row.to));
+    Object.assign(row, { checkScore: NaN, checkLoss: NaN });
+  }
   run.checks.step.forEach((step, i) => {
     // A point may stand for several iterations, so a validation belongs to the nearest row.
     const row = rows[nearest(rows.map((r) => r.step), step)];
@@ -274,7 +285,9 @@ function render({ model, el }) {
       tile("loss", show(described[0].lines[1].values[last]), "loss"),
       tile(scoreName, format(run.points.score[last]), "score"),
       tile("validation", format(run.checks.score.at(-1) ?? NaN), "validation"),
-      tile("images/s", show(Math.round(smooth(run.points.rate)[last])), "rate"),
+      // As in the sentence below: the present speed, at the end that of the whole run.
+      tile("images/s", show(Math.round(
+        ENDED.includes(kind) ? meanRate(run.points.rate) : smooth(run.points.rate)[last])), "rate"),
     ]));
     const going = model.get("live") && ["running", "paused", "retrying"].includes(kind);
     controls.hidden = !going;
@@ -312,10 +325,10 @@ function render({ model, el }) {
 
   function drawTables(run, scoreName, format) {
     const epochs = epochRows(run).map((row) => [row.epoch, show(row.step), show(row.loss),
-      format(row.score), show(row.checkLoss), format(row.checkScore), show(row.rate)].map(String));
+      format(row.score), show(row.checkLoss), format(row.checkScore), show(Math.round(row.rate))].map(String));
     const shares = rankShares(run).map((row) => [`rank ${row.rank}`, ...row.shares.map((s) => percent(s, 1))]);
     tables.replaceChildren(
-      table(["epoch", "step", "loss", scoreName, "validation loss", `validation ${scoreName}`, "images/s"],
+      table(["epoch", "step", "mean loss", scoreName, "validation loss", `validation ${scoreName}`, "images/s"],
         epochs),
       ...(shares.length ? [table(["rank", "compute", "wait", "exchange"], shares)] : []));
   }

@@ -88,8 +88,8 @@ test("numbers are short", () => {
 test("a run is read into charts and tables", () => {
   const points = floats(
     1, 1, 2.3, 0.1, 100, 0.1, 100, 0.8, 0.1, 0.1,
-    2, 1, 2.0, 0.1, 100, 0.2, 100, 0.8, 0.1, 0.1,
-    3, 2, 1.5, 0.1, 100, 0.3, 100, 0.8, 0.1, 0.1,
+    2, 1, 2.0, 0.1, 300, 0.2, 100, 0.8, 0.1, 0.1,
+    3, 2, 1.5, 0.1, 50, 0.3, 100, 0.8, 0.1, 0.1,
   );
   const run = curves.readRun(model({ points, columns: COLUMNS, validations: floats(2, 1, 0.5, 1.2) }));
   assert.equal(run.ranks, 1);
@@ -98,6 +98,8 @@ test("a run is read into charts and tables", () => {
   assert.deepEqual(charts[3].lines.map((l) => l.label), ["rank 0"]);
   const rows = curves.epochRows(run);
   assert.deepEqual(rows.map((r) => [r.epoch, r.step]), [[1, 2], [2, 3]]);
+  assert.ok(Math.abs(rows[0].loss - 2.15) < 1e-6);
+  assert.deepEqual(rows.map((r) => Math.round(r.rate)), [150, 50]); // 2 images in 1/100 + 1/300 s
   assert.equal(rows[0].checkScore, 0.5);
   assert.ok(Number.isNaN(rows[1].checkScore));
   const [share] = curves.rankShares(run);
