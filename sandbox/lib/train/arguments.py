@@ -15,6 +15,7 @@ from ..optim import Method
 from ..optim.clipping import Clip
 from .backend import Backend, LocalBackend
 from .callbacks import Callback, Summary
+from .checkpoint import Checkpoints
 from .progress import choose
 from .triggers import EarlyStopping
 
@@ -25,6 +26,7 @@ __all__ = [
     "check_plan",
     "check_watch",
     "choose_backend",
+    "choose_checkpoints",
     "choose_metrics",
     "choose_threads",
     "sort_callbacks",
@@ -72,6 +74,21 @@ def check_plan(plan: Any) -> str | None:
     if not isinstance(plan, engine.KernelPlan):
         raise ArgumentError(f"Trainer: `plan` must be a KernelPlan or its JSON; got {plan!r}.")
     return plan.to_json()
+
+
+def choose_checkpoints(
+    checkpoint: str | os.PathLike[str] | Checkpoints | None,
+) -> Checkpoints | None:
+    """Return where checkpoints go; a folder alone means one after each epoch."""
+    if checkpoint is None or isinstance(checkpoint, Checkpoints):
+        return checkpoint
+    return Checkpoints(_path("checkpoint", checkpoint, "Checkpoints"))
+
+
+def _path(name: str, value: Any, other: str) -> str | os.PathLike[str]:
+    if not isinstance(value, str | os.PathLike):
+        raise ArgumentError(f"Trainer: `{name}` must be a folder's path or {other}; got {value!r}.")
+    return value
 
 
 def check_watch(watch: Iterable[str], model: nn.Module) -> tuple[str, ...]:
@@ -122,8 +139,10 @@ def sort_callbacks(
                 f"Trainer: `callbacks` must be Callback objects; got {item!r}."
                 " Wrap a function: LambdaCallback(iteration=function)."
             )
-    if summary is not None:
-        callbacks.append(summary if isinstance(summary, Summary) else Summary(summary))
+    if isinstance(summary, Summary):
+        callbacks.append(summary)
+    elif summary is not None:
+        callbacks.append(Summary(_path("summary", summary, "a Summary")))
     shown = choose(progress)
     if shown is not None:
         callbacks.append(shown)

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ..core.errors import ArgumentError
 from .callbacks import Callback
 from .events import Event
 
@@ -27,7 +28,11 @@ def choose(progress: Any) -> Callback | None:
         return None
     if isinstance(progress, Callback):
         return progress
-    return TextProgress()
+    if progress is True or progress == "auto":
+        return TextProgress()
+    raise ArgumentError(
+        f"Trainer: `progress` must be 'auto', None or a Callback; got {progress!r}."
+    )
 
 
 def _live(stream: TextIO) -> bool:

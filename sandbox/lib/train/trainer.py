@@ -125,9 +125,7 @@ class Trainer:
         self.clip = arguments.check_clip(clip)
         self.plan = arguments.check_plan(plan)
         self.precision = check.one_of("precision", precision, engine.PRECISIONS)
-        if checkpoint is not None and not isinstance(checkpoint, Checkpoints):
-            checkpoint = Checkpoints(checkpoint)
-        self.checkpoint: Checkpoints | None = checkpoint
+        self.checkpoint = arguments.choose_checkpoints(checkpoint)
         self.watch = arguments.check_watch(watch, model)
         self.watch_every = check.positive_int("watch_every", watch_every)
         self.callbacks, self._early_stop = arguments.sort_callbacks(callbacks, summary, progress)
