@@ -38,12 +38,13 @@ test_images, test_labels, _ = data.mnist.load("test")
 stand_in = source.kind != "real"
 print(source.describe())
 epochs = (1 if FAST else 3) * (40 if stand_in else 1)
+usual = 0.05 if stand_in else 0.1
 prepare = data.mnist.transform()
 train = data.ArrayDataset(train_images, train_labels, transform=prepare)
 
 
 # %%
-def fit(model, rate=0.1):
+def fit(model, rate=usual):
     """Train with the recipe of the notebook and return the trainer."""
     method = optim.SGD(rate, momentum=0.9, nesterov=True, schedule=optim.OneCycle())
     trainer = Trainer(model, CrossEntropy(), method, batch_size=128, threads=1, progress=None)

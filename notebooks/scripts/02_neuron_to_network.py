@@ -234,6 +234,7 @@ if stand_in:
 prepare = data.mnist.transform()
 train = data.ArrayDataset(images, labels, transform=prepare)
 epochs = (1 if FAST else 3) * (20 if stand_in else 1)
+rate = 0.05 if stand_in else 0.1
 
 
 def move(images, shift):
@@ -249,7 +250,7 @@ def move(images, shift):
 # %%
 def train_on_digits(model):
     """Train a network on the digits and return its trainer."""
-    method = optim.SGD(0.1, momentum=0.9, schedule=optim.OneCycle())
+    method = optim.SGD(rate, momentum=0.9, schedule=optim.OneCycle())
     trainer = Trainer(model, CrossEntropy(), method, batch_size=128, seed=SEED,
                       threads=1, progress=None)  # fmt: skip
     trainer.fit(train, epochs=epochs)

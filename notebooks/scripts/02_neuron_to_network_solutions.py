@@ -86,12 +86,13 @@ ConvolutionExplorer(test_images[0], [[-1, -1, -1], [2, 2, 2], [-1, -1, -1]])
 prepare = data.mnist.transform()
 train = data.ArrayDataset(images, labels, transform=prepare)
 epochs = (1 if FAST else 2) * (20 if source.kind != "real" else 1)
+rate = 0.1 if source.kind == "real" else 0.05
 wide = np.pad(test_images, ((0, 0), (0, 0), (6, 6)))  # what is shifted out is lost
 models = {"fully connected": nn.zoo.mlp([784, 100, 10], rng=0), "LeNet": nn.zoo.lenet5(0)}
 
 # %%
 for name, model in models.items():
-    method = optim.SGD(0.1, momentum=0.9, schedule=optim.OneCycle())
+    method = optim.SGD(rate, momentum=0.9, schedule=optim.OneCycle())
     trainer = Trainer(model, CrossEntropy(), method, batch_size=128, threads=1, progress=None)
     trainer.fit(train, epochs=epochs)
     moved = [prepare(wide[:, :, 6 - shift : 34 - shift]) for shift in range(7)]
