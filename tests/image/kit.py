@@ -1,7 +1,7 @@
 """What the carriers' tests share: a private Docker daemon, the image, containers that go away.
 
-Everything is made once per test run, on first use, and taken down at its end: what went wrong once
-is not tried again for the next test. As root on Debian the packages that are missing are installed
+Everything is made once per test run, on first use, and taken down at its end: what went wrong is
+not tried again for the next test. As root on Debian the packages that are missing are installed
 first.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.cli import debian
+from sandbox.cli.errors import CommandError
 from tests.image.daemon import ROOM, Borrowed, Daemon, which
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,10 +74,14 @@ class Kit:
         return Path(holder.name)
 
     def once(self, name, make):
-        """Make something the first time; the error of that time is the error of all later ones."""
+        """Make something the first time; its error in the end is the error of all later times."""
         if name not in self._made:
             try:
-                self._made[name] = (make(), None)
+                try:
+                    self._made[name] = (make(), None)
+                except CommandError as error:  # a mirror, most often
+                    print(f"{name}: {error}\nonce more ...")
+                    self._made[name] = (make(), None)
             except BaseException as error:
                 self._made[name] = (None, str(error) or repr(error))
                 raise
