@@ -147,14 +147,14 @@ side = np.linspace(-1, 1, 41)
 plane = np.stack(np.meshgrid(side, -side), axis=-1)  # every place: its two inputs
 
 
-def by_hand(bias):
+def two_neurons(bias):
     """Draw what the two neurons and their sum make of the plane."""
     hidden = np.maximum(0, plane @ first.T + bias)
     parts = [hidden[..., 0], hidden[..., 1], hidden.sum(axis=-1)]
     return digits(parts, ["neuron 1", "neuron 2", "sum"], columns=3, size=2)
 
 
-ValueExplorer(by_hand, [-1.75, -1.5, -1.25, -1.0, -0.75, -0.5, -0.25, 0.0], "bias", start=-1.0)
+ValueExplorer(two_neurons, [-1.75, -1.5, -1.25, -1.0, -0.75, -0.5, -0.25, 0.0], "bias", start=-1.0)
 
 # %% [markdown]
 # ## 4. Learning the weights
