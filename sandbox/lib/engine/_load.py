@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import site
 import struct
 import sys
@@ -28,7 +29,7 @@ _DAMAGE = (
 
 
 class LibraryMissingError(EngineError):
-    """No native library is installed; the NumPy reference kernels take over."""
+    """No native library is here, or none of what it needs; NumPy kernels take over."""
 
 
 def find_dnnl() -> Path:
@@ -99,26 +100,29 @@ def check_file(path: Path) -> None:
 def open_library(ffi: cffi.FFI, path: Path) -> Any:
     """Open a library by absolute path, for as long as the process lives."""
     check_file(path)
-    try:
-        return ffi.dlopen(str(path), FLAGS)
-    except OSError as error:
-        causes = list(_DAMAGE)
-        if "libgomp" in str(error):
-            causes.insert(0, "GNU OpenMP is missing: apt-get install libgomp1")
-        raise EngineError(
-            f"{path}: must be a library this process can load; got: {error}.", causes
-        ) from None
+    return _dlopen(ffi, str(path))
 
 
 def open_openmp() -> None:
     """Open the OpenMP runtime libdnnl uses and tell `threads` how to set its thread count."""
     ffi = cffi.FFI()
     ffi.cdef("void omp_set_num_threads(int);")
+    threads.install(_dlopen(ffi, "libgomp.so.1").omp_set_num_threads)
+
+
+def _dlopen(ffi: cffi.FFI, name: str) -> Any:
+    """Open a library; one that it needs and that is nowhere counts as a missing library."""
     try:
-        library = ffi.dlopen("libgomp.so.1", FLAGS)
+        return ffi.dlopen(name, FLAGS)
     except OSError as error:
-        raise EngineError(
-            f"libgomp.so.1: must be loadable; got: {error}.",
-            ["GNU OpenMP is missing: apt-get install libgomp1"],
+        absent = re.search(r"(\S+): cannot open shared object file", str(error))
+        if absent is None:
+            raise EngineError(
+                f"{name}: must be a library this process can load; got: {error}.", _DAMAGE
+            ) from None
+        library = absent.group(1)
+        package = "GNU OpenMP: apt-get install libgomp1" if "libgomp" in library else "it"
+        raise LibraryMissingError(
+            f"{library}: must be installed for {Path(name).name}; the system finds none. "
+            f"Cure: install {package}."
         ) from None
-    threads.install(library.omp_set_num_threads)

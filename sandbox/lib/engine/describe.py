@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _load, threads
+from . import threads
 from .errors import EngineError
 from .oplist import Op, OpList, Spec
 from .plan import KernelPlan, cache_file, processor
@@ -135,8 +135,10 @@ def _mkl() -> str:
 
 
 def _why_missing() -> str:
+    from . import dnnl
+
     try:
-        _load.find_dnnl()
+        dnnl.native()
     except EngineError as error:
         return str(error).splitlines()[0]
     return "use_reference() is on"

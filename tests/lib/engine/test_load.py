@@ -63,6 +63,21 @@ def test_a_missing_library_is_one_warning_and_numpy(monkeypatch):
         assert "pip install" in engine.describe().reason
 
 
+def test_a_missing_openmp_is_one_warning_and_numpy(tmp_path, native_path):
+    broken = tmp_path / "libdnnl.so.3"
+    broken.write_bytes(native_path.read_bytes().replace(b"libgomp.so.1", b"libgomp.so.9"))
+    code = (
+        "from sandbox.lib import engine\nfound = engine.describe()\n"
+        "print(found.native, found.reason)\nengine.is_native()"
+    )
+    found = python(code, SANDBOX_DNNL_PATH=str(broken))
+    cure = "libgomp.so.9: must be installed for libdnnl.so.3; the system finds none. "
+    cure += "Cure: install GNU OpenMP: apt-get install libgomp1."
+    assert found.stdout.strip() == f"False NumPy; {cure}", found.stderr
+    assert found.stderr.count("RuntimeWarning") == 1
+    assert cure in found.stderr
+
+
 @pytest.mark.usefixtures("_not_loaded")
 @pytest.mark.parametrize("kept", [0, 10, 100_000, -1])
 def test_a_truncated_library_is_a_clear_error(monkeypatch, tmp_path, native_path, kept):
