@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..core import validate
 from ..core.errors import ArgumentError
 from .events import Event
 
@@ -79,9 +80,10 @@ class LambdaCallback(Callback):
     """
 
     def __init__(self, **functions: Callable[[Event], object]) -> None:
-        for name in functions:
-            if name not in _KINDS:
-                raise ArgumentError(f"LambdaCallback: `{name}` must be one of {', '.join(_KINDS)}.")
+        for name, function in functions.items():
+            validate.one_of("LambdaCallback's event", name, _KINDS)
+            if not callable(function):
+                raise ArgumentError(f"LambdaCallback: `{name}` must be callable; got {function!r}.")
         self.functions = functions
 
     def on_event(self, trainer: Trainer, event: Event) -> None:
@@ -106,12 +108,8 @@ class Summary(Callback):
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, every: int = 1) -> None:
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-            raise ArgumentError(
-                f"Summary: `every` must be an integer of at least 1; got {every!r}."
-            )
         self.folder = os.fspath(folder)
-        self.every = every
+        self.every = validate.positive_int("every", every)
         self._writer: Any = None
 
     def on_start(self, trainer: Trainer) -> None:

@@ -187,7 +187,9 @@ class Checkpoints:
         self, folder: str | os.PathLike[str], *, every: Trigger | None = None, keep: int = 3
     ) -> None:
         self.folder = Path(folder)
-        self.every = every or EveryEpoch()
+        self.every = EveryEpoch() if every is None else every
+        if not isinstance(self.every, Trigger):
+            raise validate.refuse("every", "a Trigger", every, "For example: EverySteps(100).")
         self.keep = validate.positive_int("keep", keep)
 
     def policy(self) -> CheckpointPolicy:

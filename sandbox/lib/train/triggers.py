@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..core import validate
 from ..core.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -90,14 +91,6 @@ class Trigger:
         return f"{type(self).__name__}({inner})"
 
 
-def _count(owner: Trigger, name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ArgumentError(
-            f"{type(owner).__name__}: `{name}` must be an integer of at least 1; got {value!r}."
-        )
-    return value
-
-
 class Never(Trigger):
     """Does not fire."""
 
@@ -110,7 +103,7 @@ class EveryEpoch(Trigger):
     """Fires at the end of every `epochs`-th pass over the data."""
 
     def __init__(self, epochs: int = 1) -> None:
-        self.epochs = _count(self, "epochs", epochs)
+        self.epochs = validate.positive_int("epochs", epochs)
 
     def __call__(self, progress: Progress) -> bool:
         """Answer."""
@@ -121,7 +114,7 @@ class EverySteps(Trigger):
     """Fires after every `steps`-th iteration."""
 
     def __init__(self, steps: int) -> None:
-        self.steps = _count(self, "steps", steps)
+        self.steps = validate.positive_int("steps", steps)
 
     def __call__(self, progress: Progress) -> bool:
         """Answer."""
@@ -132,7 +125,7 @@ class MaxEpoch(Trigger):
     """Fires once `epochs` passes are done."""
 
     def __init__(self, epochs: int) -> None:
-        self.epochs = _count(self, "epochs", epochs)
+        self.epochs = validate.positive_int("epochs", epochs)
 
     def __call__(self, progress: Progress) -> bool:
         """Answer."""
@@ -147,7 +140,7 @@ class MaxSteps(Trigger):
     """Fires once `steps` iterations are done."""
 
     def __init__(self, steps: int) -> None:
-        self.steps = _count(self, "steps", steps)
+        self.steps = validate.positive_int("steps", steps)
 
     def __call__(self, progress: Progress) -> bool:
         """Answer."""
@@ -252,18 +245,10 @@ class EarlyStopping:
         min_delta: float = 0.0,
         mode: str | None = None,
     ) -> None:
-        if mode not in (None, "min", "max"):
-            raise ArgumentError(
-                f"EarlyStopping: `mode` must be 'min', 'max' or None; got {mode!r}."
-            )
-        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
-            raise ArgumentError(
-                f"EarlyStopping: `patience` must be an integer of at least 1; got {patience!r}."
-            )
         self.monitor = monitor
-        self.patience = patience
-        self.min_delta = abs(float(min_delta))
-        self.mode = mode
+        self.patience = validate.positive_int("patience", patience)
+        self.min_delta = validate.non_negative("min_delta", min_delta)
+        self.mode = validate.one_of("mode", mode, (None, "min", "max"))
         self.higher_is_better = mode == "max" if mode else None
         self.reset()
 

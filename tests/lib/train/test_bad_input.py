@@ -12,7 +12,7 @@ from sandbox.lib.core.errors import ArgumentError, DataError, ShapeError, Traini
 from sandbox.lib.criterion import CrossEntropy
 from sandbox.lib.metrics import Top1
 from sandbox.lib.optim import SGD
-from sandbox.lib.train import EarlyStopping
+from sandbox.lib.train import Checkpoints, EarlyStopping, LambdaCallback, Summary
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_bad_arguments_are_named(changes: dict[str, Any], message: str) -> None:
     [
         ({}, "exactly one of `epochs`, `steps` and `end`"),
         ({"epochs": 1, "steps": 1}, "exactly one of"),
-        ({"epochs": 0}, "`epochs` must be an integer of at least 1; got 0"),
+        ({"epochs": 0}, "`epochs` must be an int > 0; got 0"),
         ({"end": 3}, "`end` must be a Trigger; got 3"),
         ({"epochs": 1, "validate": "sometimes"}, "`validate` must be 'epoch' or a Trigger"),
         ({"epochs": 1, "early_stop": EarlyStopping()}, "`validation` must be given"),
@@ -133,3 +133,18 @@ def test_a_second_run_at_once_is_refused() -> None:
     finally:
         trainer.stop()
         trainer.wait(10)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Checkpoints("runs", every=3), "`every` must be a Trigger; got 3.*EverySteps"),
+        (lambda: Checkpoints("runs", keep=0), "`keep` must be an int > 0; got 0"),
+        (lambda: LambdaCallback(iteration=3), "`iteration` must be callable; got 3"),
+        (lambda: LambdaCallback(steps=print), "must be one of 'iteration', .*; got 'steps'"),
+        (lambda: Summary("runs", every=0), "`every` must be an int > 0; got 0"),
+    ],
+)
+def test_bad_arguments_of_what_a_trainer_takes_are_named(make: Any, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        make()

@@ -62,7 +62,7 @@ def test_a_trigger_tells_what_it_is() -> None:
 @pytest.mark.parametrize("make", [EveryEpoch, EverySteps, MaxEpoch, MaxSteps])
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "2"])
 def test_a_count_must_be_a_whole_number(make: type[Trigger], value: object) -> None:
-    with pytest.raises(ArgumentError, match=f"at least 1; got {value!r}"):
+    with pytest.raises(ArgumentError, match=f"must be an int > 0; got {value!r}"):
         make(value)
 
 
