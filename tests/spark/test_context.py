@@ -104,7 +104,16 @@ def test_a_master_that_nobody_listens_on_is_named_at_once(nowhere, master):
         context.spark_session(master)
 
 
-@pytest.mark.parametrize("master", ["local[2]", "local-cluster[2,1,1024]", "yarn", "spark://host"])
+@pytest.mark.parametrize("master", ["locl[2]", "local[", "", "10.0.0.1:7077"])
+def test_a_master_of_no_known_kind_is_named_with_examples(master):
+    with pytest.raises(SparkSetupError, match=r"spark\.master=.*For example: local\[2\]") as caught:
+        context.check_master(master)
+    assert repr(master) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "master", ["local", "local[*]", "local-cluster[2,1,1024]", "yarn", "spark://host", "k8s://h:1"]
+)
 def test_only_standalone_masters_are_called(nowhere, master):
     nowhere.setattr(socket, "create_connection", None)  # a call would be a TypeError
     context.check_master(master)

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import engine
 from ..core import validate
-from ..core.errors import ArgumentError, DataError
+from ..core.errors import DataError
 from ..data import Dataset, as_dataset
 from ..train.backend import calling_at_interrupt
 from ..train.events import Event
@@ -72,13 +72,11 @@ class SparkBackend:
         self.ranks = None if ranks is None else validate.positive_int("ranks", ranks)
         self.threads_per_rank = validate.positive_int("threads_per_rank", threads_per_rank)
         self.exchange = validate.one_of("exchange", exchange, MODES)
-        if not deadline_s > 0:
-            raise ArgumentError(f"SparkBackend: `deadline_s` must be positive; got {deadline_s!r}.")
-        self.deadline_s = float(deadline_s)
+        self.deadline_s = validate.positive("deadline_s", deadline_s)
         self.state_every = (
             None if state_every is None else validate.positive_int("state_every", state_every)
         )
-        self.start_timeout_s = float(start_timeout_s)
+        self.start_timeout_s = validate.non_negative("start_timeout_s", start_timeout_s)
 
     def threads(self) -> int:
         """Return the threads of one rank where the user named none."""

@@ -27,6 +27,7 @@ __all__ = ["is_local", "java_home", "spark_session"]
 logger = logging.getLogger("sandbox.spark")
 
 _LOOPBACK = re.compile(r"local(\[|$|-cluster\[)|spark://(127\.|localhost[:/]|\[::1\])")
+_MASTER = re.compile(r"local(\[.+\]|-cluster\[.+\])?$|yarn$|spark://.|k8s://.")
 _LOG4J = """# Only what a person must know.
 rootLogger.level = error
 rootLogger.appenderRef.stderr.ref = stderr
@@ -174,14 +175,19 @@ def check_spark_home() -> None:
 
 
 def check_master(master: str, patience_s: float = 5.0) -> None:
-    """Refuse a standalone master that nobody listens on.
+    """Refuse a master of no known kind, and a standalone one that nobody listens on.
 
     Spark itself would try for a minute and then speak of a stopped context.
 
     Raises
     ------
-    SparkSetupError : names the addresses and why each could not be reached.
+    SparkSetupError : names the master, or the addresses and why each could not be reached.
     """
+    if not _MASTER.match(master):
+        raise SparkSetupError(
+            f"spark.master={master!r} is none that Spark knows. For example: local[2],"
+            " local-cluster[2,1,1024], spark://host:7077, yarn, k8s://https://host:443."
+        )
     addresses = re.findall(r"([^,/]+):(\d+)(?:,|$)", master.partition("spark://")[2])
     reasons = []
     for host, port in addresses:
