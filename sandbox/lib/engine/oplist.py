@@ -1,6 +1,6 @@
 """The one list of operations: plain data that every way to run a model starts from.
 
-A traced model, a functional graph, a model file and a compiled program are all an `OpList`: a list
+A traced model, a functional graph and a compiled program are all an `OpList`: a list
 of values (`Spec`) and a list of operations on them (`Op`), in an order in which they may run.
 """
 
@@ -123,42 +123,6 @@ class OpList:
             "updates": [list(pair) for pair in self.updates],
         }
 
-    @classmethod
-    def from_dict(cls, data: dict[str, Any], constants: list[Array] | None = None) -> OpList:
-        """Rebuild a list from `to_dict`'s data; `constants` holds the arrays in the same order."""
-        arrays = constants or []
-        if len(arrays) != len(data["constants"]):
-            raise ValueError(
-                f"constants must hold {len(data['constants'])} arrays; got {len(arrays)}. "
-                "Store every constant beside the list."
-            )
-
-        def pairs(key: str) -> list[tuple[str, int]]:
-            return [(str(name), int(value)) for name, value in data[key]]
-
-        return cls(
-            values=[
-                Spec(tuple(int(n) for n in shape), str(dtype)) for shape, dtype in data["values"]
-            ],
-            ops=[
-                Op(
-                    name=str(op["name"]),
-                    inputs=tuple(int(value) for value in op["inputs"]),
-                    outputs=tuple(int(value) for value in op["outputs"]),
-                    attrs={str(key): freeze(value) for key, value in op["attrs"].items()},
-                    path=str(op["path"]),
-                )
-                for op in data["ops"]
-            ],
-            inputs=pairs("inputs"),
-            parameters=pairs("parameters"),
-            buffers=pairs("buffers"),
-            constants=list(zip(arrays, (int(value) for value in data["constants"]), strict=True)),
-            outputs=pairs("outputs"),
-            gradients=pairs("gradients"),
-            updates=pairs("updates"),
-        )
-
     def __str__(self) -> str:
         """Return a readable listing, one operation a line."""
         lines = []
@@ -169,11 +133,6 @@ class OpList:
             where = f"  # {op.path}" if op.path else ""
             lines.append(f"{left} = {op.name}({right}){attrs}{where}")
         return "\n".join(lines)
-
-
-def freeze(value: Any) -> Any:
-    """Turn lists (as JSON gives them back) into tuples, all the way down."""
-    return tuple(freeze(item) for item in value) if isinstance(value, list | tuple) else value
 
 
 def _plain(value: Any) -> Any:

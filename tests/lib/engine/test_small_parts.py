@@ -84,16 +84,13 @@ def test_buffers_whose_lives_overlap_never_share_memory():
                 assert apart or a.last < b.first or b.last < a.first
 
 
-def test_a_list_survives_its_json_form():
+def test_a_list_is_told_as_json_and_as_text():
     oplist, _ = lenet(2)
-    data = json.loads(json.dumps(oplist.to_dict()))
-    again = OpList.from_dict(data, [array for array, _ in oplist.constants])
-    assert oplist.values == again.values
-    assert oplist.ops == again.ops
-    assert oplist.gradients == again.gradients
-    assert "conv2d" in str(again)
-    with pytest.raises(ValueError, match="constants must hold 1 arrays; got 0"):
-        OpList.from_dict(data)
+    data = oplist.to_dict()
+    assert json.loads(json.dumps(data)) == data
+    assert [op["name"] for op in data["ops"]] == [op.name for op in oplist.ops]
+    assert len(str(oplist).splitlines()) == len(oplist.ops)
+    assert "conv2d" in str(oplist)
 
 
 def test_passes_leave_the_callers_list_alone():
