@@ -27,6 +27,8 @@ class Training:
         One per batch.
     threads : int
         Of each program.
+    precision : "f32" or "bf16"
+        Of each program.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Training:
         inputs: Sequence[tuple[Any, ...]],
         labels: Sequence[Any],
         threads: int = 1,
+        precision: str = "f32",
     ) -> None:
         self.inputs, self.labels, self.rate = inputs, labels, rate
         self.flat = core.FlatParameters(model)
@@ -43,7 +46,7 @@ class Training:
         self.state = self.method.init_slice(self.flat.values.size)
         cache, loss = core.ProgramCache(), criterion.CrossEntropy()
         self.programs = [
-            cache.train(model, loss, self.flat, rows, target, threads=threads)
+            cache.train(model, loss, self.flat, rows, target, threads=threads, precision=precision)
             for rows, target in zip(inputs, labels, strict=True)
         ]
         self.number = 0
