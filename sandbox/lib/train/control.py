@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from ..core.errors import ArgumentError
+from ..core import validate
 from .job import Command
 
 __all__ = ["Control"]
@@ -62,12 +62,5 @@ class Control:
         if value is None:
             self.send(Command("learning_rate", math.nan))
             return
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not 0 <= value < math.inf
-        ):
-            raise ArgumentError(
-                f"set_learning_rate: the rate must be a finite number >= 0 or None; got {value!r}."
-            )
-        self.send(Command("learning_rate", float(value)))
+        rate = validate.non_negative("learning_rate", value, "None gives it back to the schedule.")
+        self.send(Command("learning_rate", rate))
