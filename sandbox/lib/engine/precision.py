@@ -3,6 +3,9 @@
 bfloat16 is the upper half of a float32: its range, with 8 significant bits. Products of matrices
 and convolutions take it and add up in float32. Weights, statistics, losses, sums and the gradients
 of weights stay float32.
+
+Recurrent layers stay float32 too: with AMX, oneDNN 3.2's kernels for them end the process with a
+division by zero (GRU always, LSTM and RNN at some sizes), and their gradients are no faster.
 """
 
 from __future__ import annotations
