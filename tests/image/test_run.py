@@ -167,7 +167,8 @@ def test_lenet_trains_on_a_cluster_of_containers_and_survives_a_killed_worker(ki
     prefix = "t-cluster"
     cluster.up(image=kit.image, prefix=prefix, workers=3, memory="1g", cores=1)
     try:
-        command = ["python", cluster.LESSON, "--ranks", "2", "--epochs", "3", "--rows", "12000"]
+        # Long enough that a quick machine is not done before the worker is killed.
+        command = ["python", cluster.LESSON, "--ranks", "2", "--epochs", "20", "--rows", "12000"]
         data = os.environ.get("SANDBOX_DATA")
         driver = cluster.drive(
             image=kit.image, prefix=prefix, command=command, data=Path(data) if data else None
@@ -182,17 +183,21 @@ def test_lenet_trains_on_a_cluster_of_containers_and_survives_a_killed_worker(ki
             return "step: 20 " in said()
 
         wait_until(has_trained, "the twentieth step", patience_s=400)
-        victim = next(
+        ranks = [
             box
             for name in cluster.names(prefix, 3)[1:]
-            if (box := kit.client.containers.get(name))
-            .exec_run(["pgrep", "-f", "daemon.py|worker.py"])
-            .exit_code
-            == 0
-        )
-        victim.kill()
+            if int(
+                (box := kit.client.containers.get(name))
+                .exec_run(["pgrep", "-c", "-f", "pyspark.daemon"])
+                .output
+            )
+            > 1  # the first one only waits for work
+        ]
+        assert len(ranks) == 2, said()[-3000:]
+        ranks[0].kill()
         status = driver.wait(timeout=600)["StatusCode"]
         assert status == 0, said()[-3000:]
+        assert "a worker was lost" in said()
         accuracy = re.search(r"^accuracy: ([\d.]+)$", said(), re.MULTILINE)
         assert accuracy is not None, said()[-3000:]
         assert float(accuracy[1]) > 0.85
