@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from toys import CrossEntropy, SumOfSquares, Toy, convolutional, perceptron
@@ -70,17 +72,16 @@ def test_what_serves_no_result_is_left_out():
     assert len(oplist.values) == 2
 
 
-def test_list_survives_json():
-    import json
+def test_a_list_as_data_survives_json_and_tells_models_apart():
+    def data(weights, rows=3):
+        specs = [Spec((rows, 2, 6, 6))], Spec((rows,), "int64")
+        return trace_training(convolutional(), CrossEntropy(weights), *specs).to_dict()
 
-    oplist = trace_training(
-        convolutional(), CrossEntropy([1, 2, 1, 1, 1]), [Spec((3, 2, 6, 6))], Spec((3,), "int64")
-    )
-    text = json.dumps(oplist.to_dict())
-    back = core.OpList.from_dict(json.loads(text), [array for array, _ in oplist.constants])
-
-    assert str(oplist) == str(back)
-    assert oplist.to_dict() == back.to_dict()
+    weighted = data([1, 2, 1, 1, 1])
+    assert json.loads(json.dumps(weighted)) == weighted
+    assert data([1, 2, 1, 1, 1]) == weighted
+    assert data(None) != weighted
+    assert data([1, 2, 1, 1, 1], rows=4) != weighted
 
 
 def test_a_buffer_read_after_its_update_is_the_new_one():
