@@ -1,4 +1,4 @@
-"""oneDNN through cffi: every C function the engine calls. No C type leaves this package."""
+"""oneDNN through cffi: the C functions the engine calls. Elsewhere C objects are mere handles."""
 
 from __future__ import annotations
 
