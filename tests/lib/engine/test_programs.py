@@ -104,6 +104,28 @@ def test_three_threads_of_clones_give_the_same_bits_as_one():
     assert different == []
 
 
+def test_programs_of_the_same_gradients_share_memory_and_disturb_no_results():
+    small, storage = lenet(4)
+    programs, alone = [], []
+    for size in (4, 16, 8):
+        oplist = lenet(size)[0]
+        programs.append(engine.compile(oplist, storage, plan=engine.KernelPlan(frozen=True)))
+        own = {key: array.copy() for key, array in storage.items()}
+        program = engine.compile(oplist, own, plan=engine.KernelPlan(frozen=True))
+        outputs = [array.copy() for array in program.run(batch(size))]
+        alone.append((outputs, gradients(own)))
+    found = []
+    for size, program, (_, wanted) in zip((4, 16, 8), programs, alone, strict=True):
+        found.append(program.run(batch(size)))
+        assert all(np.array_equal(wanted[key], storage[key]) for key in wanted)
+    for outputs, (wanted, _) in zip(found, alone, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(outputs, wanted, strict=True))
+    assert programs[1]._arena is programs[2]._arena
+    assert programs[1].clone()._arena is not programs[1]._arena
+    other = engine.compile(small, lenet(4)[1], plan=engine.KernelPlan(frozen=True))
+    assert other._arena is not programs[2]._arena
+
+
 def test_eager_operations_in_three_threads_give_the_same_bits():
     x, w = batch(8)[0], np.ones((6, 1, 5, 5), np.float32)
     (expected,) = engine.execute("conv2d", [x, w], CONV)
