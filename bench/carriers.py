@@ -1,7 +1,7 @@
-"""Carriers in full: image, OVA, EFI and BIOS boots, Packer's qemu build; sizes and seconds.
+"""Carriers in full: image, OVA, BIOS, EFI and cloud boots, Packer's qemu build; sizes, seconds.
 
-Needs root on Debian, KVM or patience (emulation), and about 30 GB. The tests do the same with a
-smaller machine; this is the real one. Takes half an hour on 2 cores.
+Needs root on Debian, a Docker daemon (DOCKER_HOST) and about 30 GB. The tests do the same with a
+smaller machine; this is the real one. Takes long: processors are emulated.
 """
 
 from __future__ import annotations
