@@ -54,12 +54,19 @@ def main(arguments: list[str]) -> int:
         print(f"bench: no measurement is called {name}.\n\n{usage()}", file=sys.stderr)
         return 2
     # Read, not imported: such a measurement imports PyTorch at its top.
-    needs_torch = "\nNEEDS_TORCH = True\n" in (FOLDER / f"{name}.py").read_text()
-    if needs_torch and not opponent.is_here():
+    text = (FOLDER / f"{name}.py").read_text()
+    wants_help = not {"-h", "--help"}.isdisjoint(rest)
+    if "\nNEEDS_TORCH = True\n" in text and not opponent.is_here():
+        if wants_help and not opponent.is_set_up():
+            print(ast.get_docstring(ast.parse(text)))
+            print("\nIts options are told once PyTorch is set up, at the first run.")
+            return 0
         command = [opponent.python(), "-m", "bench", *arguments]
         environment = {**os.environ, "PYTHONPATH": str(FOLDER.parent)}
         return subprocess.run(command, env=environment, check=False).returncode
     module = importlib.import_module(f"bench.{name}")
+    if wants_help:
+        module.main(["--help"], None)  # the parser ends the process
     save = "--save" in rest
     rest = [word for word in rest if word != "--save"]
     report = Report(name, rest)

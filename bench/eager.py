@@ -52,8 +52,7 @@ class Eager:
 
 def main(arguments, report):
     """Run the comparison."""
-    parser = harness.options("eager", __doc__)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser = harness.options("eager", __doc__, rounds=15)
     chosen = parser.parse_args(arguments)
     images, labels, source = harness.mnist_batches(20, BATCH)
     report(f"data: {source}")

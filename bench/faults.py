@@ -131,9 +131,9 @@ def writers(report: harness.Report, count: int, seed: int) -> None:
 def main(arguments: list[str], report: harness.Report) -> int:
     """Run the campaign."""
     parser = harness.options("faults", __doc__)
-    parser.add_argument("--runs", type=int, default=20)
-    parser.add_argument("--writers", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--runs", type=int, default=20, help="of the campaign")
+    parser.add_argument("--writers", type=int, default=50, help="processes killed")
+    parser.add_argument("--seed", type=int, help="of all chances; drawn by default")
     asked = parser.parse_args(arguments)
     seed = secrets.randbits(32) if asked.seed is None else asked.seed
     report(f"seed {seed}")

@@ -198,10 +198,16 @@ class Report:
         return path
 
 
-def options(name: str, text: str | None) -> argparse.ArgumentParser:
-    """Make the parser of a measurement's own options."""
-    shape = argparse.RawDescriptionHelpFormatter
-    return argparse.ArgumentParser(prog=f"bench {name}", description=text, formatter_class=shape)
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """The docstring as it stands, and the defaults."""
+
+
+def options(name: str, text: str | None, *, rounds: int | None = None) -> argparse.ArgumentParser:
+    """Make the parser of a measurement's own options, `--rounds` among them if it has rounds."""
+    parser = argparse.ArgumentParser(prog=f"bench {name}", description=text, formatter_class=_Help)
+    if rounds is not None:
+        parser.add_argument("--rounds", type=int, default=rounds, help="turns of each side")
+    return parser
 
 
 def _time(seconds: float) -> str:

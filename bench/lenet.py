@@ -50,8 +50,7 @@ def infer(report, images, batch, rounds, bar):
 
 def main(arguments, report):
     """Run the comparison."""
-    parser = harness.options("lenet", __doc__)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser = harness.options("lenet", __doc__, rounds=15)
     chosen = parser.parse_args(arguments)
     images, labels, source = harness.mnist_batches(BATCHES, BATCH)
     report(f"data: {source}")

@@ -131,7 +131,7 @@ def main(arguments, report):
     from sandbox.lib.data import sources
 
     parser = harness.options("mnist99", __doc__)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5, help="how many")
     chosen = parser.parse_args(arguments)
     folder = sources.find("mnist", list(sources.SOURCES["mnist"].files))
     if folder is None:

@@ -107,9 +107,8 @@ def infer(report, name, batch, rounds, bar):
 
 def main(arguments, report):
     """Run the comparisons."""
-    parser = harness.options("networks", __doc__)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--only", choices=[*NETWORKS, "all"], default="all")
+    parser = harness.options("networks", __doc__, rounds=15)
+    parser.add_argument("--only", choices=[*NETWORKS, "all"], default="all", help="one network")
     chosen = parser.parse_args(arguments)
     rounds = chosen.rounds
     plan = [

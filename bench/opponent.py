@@ -15,6 +15,7 @@ import sysconfig
 from pathlib import Path
 
 VERSION = "2.13.0"
+STAMP = "sandbox-stamp"
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -29,13 +30,22 @@ def folder() -> Path:
     return Path(os.environ.get("SANDBOX_VENV_BENCH", beside / ".venv-bench"))
 
 
+def stamp() -> str:
+    """Tell what a finished environment was made of; it says the same in a file."""
+    return f"torch {VERSION} over {sys.prefix}"
+
+
+def is_set_up() -> bool:
+    """Tell whether the environment is there and finished."""
+    mark = folder() / STAMP
+    return mark.is_file() and mark.read_text() == stamp()
+
+
 def python() -> str:
     """Give the Python of the environment; make the environment where there is none yet."""
     place = folder()
     program = place / "bin" / "python"
-    mark = place / "sandbox-stamp"
-    wanted = f"torch {VERSION} over {sys.prefix}"
-    if not (mark.is_file() and mark.read_text() == wanted):
+    if not is_set_up():
         print(f"Setting up {place} with PyTorch {VERSION}, CPU (once) ...", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -50,5 +60,5 @@ def python() -> str:
                 "  It needs a network, or a wheel that pip is told of (PIP_FIND_LINKS=FOLDER)."
             )
             raise SystemExit(message)
-        mark.write_text(wanted)
+        (place / STAMP).write_text(stamp())
     return str(program)

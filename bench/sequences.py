@@ -188,10 +188,9 @@ def varying(report, name, rounds, bar):
 
 def main(arguments, report):
     """Run the comparisons."""
-    parser = harness.options("sequences", __doc__)
+    parser = harness.options("sequences", __doc__, rounds=9)
     names = [*NETWORKS, "embedding", "varying"]
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--only", choices=[*names, "all"], default="all")
+    parser.add_argument("--only", choices=[*names, "all"], default="all", help="one part")
     chosen = parser.parse_args(arguments)
     rounds = chosen.rounds
 

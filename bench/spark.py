@@ -127,10 +127,11 @@ def main(arguments, report):
     from sandbox.lib.data import mnist
     from sandbox.lib.spark import spark_session
 
-    parser = harness.options("spark", __doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=120)
-    parser.add_argument("--batches", type=int, nargs="+", default=[128, 512])
+    parser = harness.options("spark", __doc__, rounds=3)
+    parser.add_argument("--steps", type=int, default=120, help="of a run")
+    parser.add_argument(
+        "--batches", type=int, nargs="+", default=[128, 512], help="rows of all ranks together"
+    )
     chosen = parser.parse_args(arguments)
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     os.environ["OMP_NUM_THREADS"] = "1"

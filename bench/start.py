@@ -60,8 +60,8 @@ def answer(address: str, until: float) -> None:
 def main(arguments, report):
     """Measure."""
     parser = harness.options("start", __doc__)
-    parser.add_argument("--starts", type=int, default=5)
-    parser.add_argument("--port", type=int, default=18888)
+    parser.add_argument("--starts", type=int, default=5, help="how many")
+    parser.add_argument("--port", type=int, default=18888, help="a free one")
     chosen = parser.parse_args(arguments)
     once(chosen.port)  # the first start after an installation compiles the packages
     seconds = [once(chosen.port) for _ in range(chosen.starts)]

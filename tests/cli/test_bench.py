@@ -90,4 +90,14 @@ def test_help_needs_no_opponent():
         timeout=60,
     )
     assert answer.returncode == 0
-    assert "--starts" in answer.stdout
+    assert "--starts STARTS  how many (default: 5)" in answer.stdout
+    assert answer.stdout.startswith("usage:")
+
+
+def test_help_of_a_comparison_does_not_set_the_opponent_up(tmp_path, monkeypatch, capsys):
+    place = tmp_path / "venv"
+    monkeypatch.setenv("SANDBOX_VENV_BENCH", str(place))
+    monkeypatch.setattr(command.opponent, "is_here", lambda: False)
+    assert command.main(["networks", "--help"]) == 0
+    assert capsys.readouterr().out.startswith("ResNet-20, VGG")
+    assert not place.exists()
