@@ -1,8 +1,9 @@
 """bf16 against our own f32: ResNet-20 and LeNet-5, training and inference; MNIST accuracy.
 
 "ours" is bf16, "theirs" is f32, on one thread. A training step is forward, loss, backward and
-momentum SGD. Both sides start from the same weights and see the same batches. `--accuracy` trains
-LeNet-5 on MNIST in both precisions with several seeds instead of timing anything.
+momentum SGD. Both sides start from the same weights, see the same batches and choose their kernels
+here and now: choices kept from a busier hour might favour one of them. `--accuracy` trains LeNet-5
+on MNIST in both precisions with several seeds instead of timing anything.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def train(report, what, make, rate, inputs, labels, rounds, bar=None):
     """Compare training steps, once the losses after 20 of them are near each other."""
     with engine.threads.limit(1):
         ours, theirs = (
-            our_side.Training(make(), rate, inputs, labels, 1, precision)
+            our_side.Training(make(), rate, inputs, labels, 1, precision, engine.KernelPlan())
             for precision in ("bf16", "f32")
         )
         for _ in range(20):
@@ -45,7 +46,9 @@ def infer(report, what, model, rows, rounds):
     """Compare inference."""
     with engine.threads.limit(1):
         ours, theirs = (
-            core.predict_program(model, model, Spec.of(rows), precision=precision)
+            core.predict_program(
+                model, model, Spec.of(rows), plan=engine.KernelPlan(), precision=precision
+            )
             for precision in ("bf16", "f32")
         )
         mine, exact = np.array(ours.run(rows)), np.array(theirs.run(rows))

@@ -29,6 +29,8 @@ class Training:
         Of each program.
     precision : "f32" or "bf16"
         Of each program.
+    plan : KernelPlan, optional
+        Of the programs; the machine's own by default.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Training:
         labels: Sequence[Any],
         threads: int = 1,
         precision: str = "f32",
+        plan: engine.KernelPlan | None = None,
     ) -> None:
         self.inputs, self.labels, self.rate = inputs, labels, rate
         self.flat = core.FlatParameters(model)
@@ -46,7 +49,12 @@ class Training:
         self.state = self.method.init_slice(self.flat.values.size)
         cache, loss = core.ProgramCache(), criterion.CrossEntropy()
         self.programs = [
-            cache.train(model, loss, self.flat, rows, target, threads=threads, precision=precision)
+            cache.train(
+                *(model, loss, self.flat, rows, target),
+                threads=threads,
+                plan=plan,
+                precision=precision,
+            )
             for rows, target in zip(inputs, labels, strict=True)
         ]
         self.number = 0
