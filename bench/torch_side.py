@@ -24,6 +24,16 @@ def threads(count: int) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def flushing() -> Iterator[None]:
+    """Let PyTorch, too, take subnormal numbers for zero within the block; it does not by itself."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
 def take_weights(theirs: nn.Module, ours: Any) -> nn.Module:
     """Copy the weights of one of our models, parameter by parameter in order.
 
