@@ -36,6 +36,7 @@
 # %%
 import os
 import tempfile
+from itertools import pairwise
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -48,7 +49,7 @@ from sandbox.widgets import TrainingCurves
 from sandbox.widgets.contributions import WordContributions, word_contributions
 
 # %% [markdown]
-# What counts is done three times, with three seeds: other first weights, another order of the rows.
+# Sentences are few, so what is said about them is done three times, with three seeds: other first weights, another order.
 
 # %%
 FAST = os.environ.get("FAST") == "1"
@@ -67,8 +68,9 @@ spark = spark_session("local[2]")
 
 # %%
 train, choose, test = (data.reviews.rt_polarity(part) for part in ("train", "validation", "test"))
+stand_in = train.provenance.kind != "real"
 print(train.provenance.describe())
-if train.provenance.kind != "real":
+if stand_in:
     print("\n*** NOT REAL REVIEWS: made-up sentences (after Lin and He 2009) are used. ***")
     print("*** Set SANDBOX_DATA to the real files. ***")
 for text, label in zip(train.texts[:4], train.labels, strict=False):
@@ -197,36 +199,67 @@ print(curves.summary)
 print(f"training: {history['seconds'].sum():.1f} s for {epochs} epochs")
 
 # %% [markdown]
-# All choices (dropout, epochs, rate, the mean beside the convolution) were made on validation parts, cut from the training part.
-# Now they are fixed: three networks learn from training and validation part together, and **the test part is looked at here**.
+# On the real sentences it stays three points behind TF-IDF here (76.6 % on this validation part): 7,464 sentences are few to learn a language from.
+# What has TF-IDF that our network has not?
+# It counts **pairs** of words ("too long", "not funny"), and a word that comes seldom does no harm there: it starts with weight 0.
+#
+# ## 8. Words and pairs
+# So here is a second network: each word and each pair gets a vector, all of them 0 in the beginning, and a text is their mean (after Joulin et al. 2016).
+# That is a small step from logistic regression, and no filter is left.
 
 
 # %%
-def accuracy(trainer, rows):
-    """Return the accuracy in per cent."""
-    return 100 * trainer.evaluate(rows)["top1"]
+def with_pairs(text):
+    """Return the words of a text and the pairs that follow each other."""
+    words = data.Tokenizer(punctuation="!?.,")(text)
+    return words + [f"{a}_{b}" for a, b in pairwise(words)]
 
 
-learned = data.SequenceDataset.of_texts(both.texts, both.labels, encoder)
-exam = data.SequenceDataset.of_texts(test.texts, test.labels, encoder)
-trainers = [trainer_of(build(size, seed), seed) for seed in SEEDS]
-for one in trainers:
-    one.fit(learned, epochs=epochs)
-found = [accuracy(one, exam) for one in trainers]
-print("each seed:", ", ".join(f"{value:.1f}" for value in found))
+def mean_of_words(size, seed):
+    """Return a network that judges by the mean of all vectors."""
+    rng = np.random.default_rng(seed)
+    words = nn.Embedding(size, 64, padding_index=0, with_lengths=True, weight_init="zeros")
+    return nn.Sequential(words=words, mean=nn.GlobalMeanOverTime(), dropout=nn.Dropout(0.5),
+                         out=nn.Linear(64, 2, rng=rng))  # fmt: skip
+
+
+# %% [markdown]
+# All choices (dropout, epochs, rates, what stands beside what) were made on validation parts, cut from the training parts.
+# Now they are fixed: three networks of each kind learn from training and validation part together, and **the test part is looked at here**.
+
+# %%
+pairs = data.Vocabulary.build(map(with_pairs, both.texts), min_count=2)
+kinds = {
+    "text CNN": (encoder.encode, size, build, 2e-3, 4),
+    "words and pairs": (lambda texts: [pairs.ids(with_pairs(t)) for t in texts], len(pairs), mean_of_words, 4e-3, 5),
+}  # fmt: skip
+found = {name: [] for name in kinds}
+for name, (encode, ids, make, rate, passes) in kinds.items():
+    learned, exam = (data.SequenceDataset(encode(r.texts), r.labels, ids=ids) for r in (both, test))
+    for seed in SEEDS:
+        one = trainer_of(make(ids, seed), seed, rate)
+        one.fit(learned, epochs=2 if FAST else passes)
+        found[name].append(100 * one.evaluate(exam)["top1"])
 
 # %% [markdown]
 # Who wins?
 # With 2,132 test sentences one point is chance: differences below that say nothing.
 
 # %%
-network = {"rt-polarity": float(np.mean(found))}
-print(f"rt-polarity, network: {network['rt-polarity']:.2f}")
 print(f"rt-polarity, TF-IDF: {simple['rt-polarity']:.2f}")
-print(f"rt-polarity, network minus TF-IDF: {network['rt-polarity'] - simple['rt-polarity']:.2f}")
+for name, values in found.items():
+    print(f"rt-polarity, {name}: {np.mean(values):.2f}")
+    print(f"  each seed: {', '.join(f'{value:.1f}' for value in values)}")
+for name, values in found.items():
+    print(f"rt-polarity, {name} minus TF-IDF: {np.mean(values) - simple['rt-polarity']:.2f}")
 
 # %% [markdown]
-# ## 8. Whole reviews
+# On the real sentences nobody wins: the text CNN comes out half a point above TF-IDF, words and pairs half a point below.
+# On the validation part it was the other way round: there the CNN was three points below, and words and pairs a little above.
+# So much is chance with a thousand sentences, whatever the seeds; who chose by this test would fool himself.
+# For few short texts take the simple model, which needs a second.
+#
+# ## 9. Whole reviews
 # **IMDB** (Maas et al. 2011): 25,000 reviews to learn from, 25,000 for the test, 230 words each on average, the longest 2,500.
 # Only the last 400 words are kept: people sum up at the end.
 
@@ -245,47 +278,52 @@ simple["IMDB"] = baseline(reviews, later)
 print(f"TF-IDF and logistic regression, IMDB: {simple['IMDB']:.1f}")
 
 # %% [markdown]
-# The same network, with a larger vocabulary; the last tenth of the training part is kept for the dots.
+# The text CNN of section 6, with a larger vocabulary; the last twentieth of the training part is kept for the dots.
 
 # %%
-codes, cut = imdb.encode(reviews.texts), len(reviews.texts) * 9 // 10
+codes, cut = imdb.encode(reviews.texts), len(reviews.texts) * 19 // 20
 words = len(imdb.vocabulary)
 part = data.SequenceDataset(codes[:cut], reviews.labels[:cut], ids=words)
 kept = data.SequenceDataset(codes[cut:], reviews.labels[cut:], ids=words)
 reader = trainer_of(build(words, 0), 0)
 watch = TrainingCurves(reader)
-reader.fit(part, epochs=1 if FAST else 3, validation=kept, background=True)
+rounds = 1 if FAST else 12 if stand_in else 3
+reader.fit(part, epochs=rounds, validation=kept, background=True)
 watch
 
 # %% [markdown]
-# Meanwhile: in one process this would be the same run, with the same weights at the end.
-# Spark's ranks add up their gradients in each step.
+# Meanwhile: each rank reads half of every batch, and in each step the ranks add up their gradients.
+# The network is the same on all of them at any time.
+
 
 # %%
+def accuracy(trainer, rows):
+    """Return the accuracy in per cent."""
+    return 100 * trainer.evaluate(rows)["top1"]
+
+
 reader.wait()
 last = data.SequenceDataset(imdb.encode(later.texts), later.labels, ids=words)
-network["IMDB"] = accuracy(reader, last)
-print(f"IMDB, network: {network['IMDB']:.2f}")
+print(f"IMDB, network: {accuracy(reader, last):.2f}")
 print(f"IMDB, TF-IDF: {simple['IMDB']:.2f}")
 
 # %% [markdown]
-# ## 9. Reading word by word
+# ## 10. Reading word by word
 # A **recurrent network** reads as we do: word after word, with a state that remembers.
 # A **GRU** has gates that decide what to keep and what to forget.
 # It must go one step after the other, so it takes longer for each text; it gets the last 200 words only.
 
 # %%
 gru = trainer_of(nn.zoo.gru_sentiment(words, 2, 0), 0)
-short = [row[-200:] for row in codes]
-gru.fit(data.SequenceDataset(short, reviews.labels, ids=words), epochs=1 if FAST else 2)
-ends = data.SequenceDataset([row[-200:] for row in imdb.encode(later.texts)], later.labels, ids=words)  # fmt: skip
-network["IMDB, GRU"] = accuracy(gru, ends)
-print(f"IMDB, GRU on 200 words: {network['IMDB, GRU']:.2f}")
-print(f"seconds for an epoch: CNN {reader.history['seconds'].sum() / max(1, 1 if FAST else 3):.0f}, "
-      f"GRU {gru.history['seconds'].sum() / max(1, 1 if FAST else 2):.0f}")  # fmt: skip
+short = [[row[-200:] for row in rows] for rows in (codes, imdb.encode(later.texts))]
+gru.fit(data.SequenceDataset(short[0], reviews.labels, ids=words), epochs=rounds)
+ends = data.SequenceDataset(short[1], later.labels, ids=words)
+print(f"IMDB, GRU on 200 words: {accuracy(gru, ends):.2f}")
+for name, one in (("CNN", reader), ("GRU", gru)):
+    print(f"{name}, seconds for an epoch: {one.history['seconds'].sum() / rounds:.0f}")
 
 # %% [markdown]
-# ## 10. Save what belongs together
+# ## 11. Save what belongs together
 # A network without its vocabulary is worth nothing: word 17 would be another word.
 # A **pipeline** keeps tokenizer, vocabulary, network and the names of the classes in one folder, as plain files.
 
@@ -305,7 +343,7 @@ for text in ("I loved every minute of it!", "What a waste of time.", "Not bad at
     print(f"{again.predict([text])[0]:5} {100 * again.probabilities([text])[0, 1]:5.1f} % good  {text}")  # fmt: skip
 
 # %% [markdown]
-# ## 11. Which words decided?
+# ## 12. Which words decided?
 # **Try it:** type a review of your own, as long as you like.
 # The colours say what each word adds: it is left out, the network reads the rest, and the difference is its share (*leave-one-out*).
 # Orange speaks for *good*, blue for *bad*; the arrow keys go from word to word.
@@ -324,7 +362,7 @@ for word, value in zip(told.words, told.values, strict=True):
     print(f"{word:8} {value:+.2f}")
 
 # %% [markdown]
-# ## 12. What if there is nothing to read?
+# ## 13. What if there is nothing to read?
 # An empty text is refused, with its row, instead of being judged.
 
 # %%
@@ -344,7 +382,7 @@ except ValueError as error:
 # ## Exercises
 # 1. Take the mean away and keep the convolution; then the other way round. What is each of them worth on the validation part of rt-polarity?
 # 2. Keep the first words of a review instead of the last. Do people sum up at the end?
-# 3. Train on IMDB and ask about rt-polarity. What happens, and why?
+# 3. Ask the network of IMDB about rt-polarity. And does TF-IDF read sentences better if it learned from some reviews, too?
 # 4. Replace the GRU by an LSTM, or let it read in both directions.
 # 5. Find a review that fools the network. Which words fooled it?
 #
