@@ -36,7 +36,6 @@
 # %%
 import os
 import tempfile
-from itertools import pairwise
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -212,7 +211,7 @@ print(f"training: {history['seconds'].sum():.1f} s for {epochs} epochs")
 def with_pairs(text):
     """Return the words of a text and the pairs that follow each other."""
     words = data.Tokenizer(punctuation="!?.,")(text)
-    return words + [f"{a}_{b}" for a, b in pairwise(words)]
+    return words + [f"{words[k]}_{words[k + 1]}" for k in range(len(words) - 1)]
 
 
 def mean_of_words(size, seed):
