@@ -75,7 +75,7 @@ def to_bf16(x: Array) -> Array:
 
     Examples
     --------
-    >>> to_bf16(np.array([1.0, 1.004, 3.14159], np.float32)).tolist()
+    >>> to_bf16(np.array([1.0, 1.003, 3.14159], np.float32)).tolist()
     [1.0, 1.0, 3.140625]
     """
     bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
