@@ -182,11 +182,13 @@ def test_times_of_a_rank_add_up_to_the_wall_time(run_ranks: Callable[..., Any]) 
         model=model, data=ArrayDataset(x, make_data(512)[1]), batch_size=512, end=MaxSteps(20)
     )
     events = run_ranks(job, 1).of("iteration")
-    parts = [
-        event["ranks"][0][name] for event in events for name in ("compute", "wait", "exchange")
-    ]
-    wall = sum(event["seconds"] for event in events)
-    assert 0.98 * wall <= sum(parts) <= 1.02 * wall
+    gaps = []
+    for event in events:
+        own = event["ranks"][0]
+        parts = own["compute"] + own["wait"] + own["exchange"]
+        gaps.append(abs(parts - event["seconds"]) / event["seconds"])
+    # The median: another process may take the core between any two iterations.
+    assert np.median(gaps) <= 0.02
 
 
 @pytest.mark.parametrize("size", [1, 3])
