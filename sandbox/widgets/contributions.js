@@ -77,7 +77,7 @@ function render({ model, el }) {
     mark.style.left = `${100 * p}%`;
     names.forEach((name, i) => { ends[i].textContent = name; });
     chosen = Math.min(chosen, values.length - 1);
-    const top = bound(values);
+    const top = Math.max(0.5, bound(values)); // small differences stay pale
     words.setAttribute("aria-label", `${values.length} words, coloured by what they add. Arrow keys go from word to word.`);
     words.replaceChildren(...model.get("words").map((word, i) => {
       const color = weightColor(values[i] / top);
