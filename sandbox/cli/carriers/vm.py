@@ -36,6 +36,7 @@ KERNEL = "linux-image-amd64"
 CLOUD = """datasource_list: [Ec2, NoCloud, None]
 network: {config: disabled}
 ssh_deletekeys: false
+locale: false
 system_info:
   distro: debian
   default_user:
