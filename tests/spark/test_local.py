@@ -91,16 +91,30 @@ def test_two_runs_are_equal_bit_for_bit_by_shared_memory_and_by_tcp(local):
 
 
 def test_times_of_each_rank_add_up_to_the_wall_time(local):
+    # A net whose iteration takes milliseconds, as LeNet's does: sending an event takes 0.1 ms,
+    # which belongs to no iteration.
+    x = np.random.default_rng(0).standard_normal((1024, 400)).astype(np.float32)
+    trainer = Trainer(
+        nn.zoo.mlp([400, 600, 400, 2], rng=0),
+        criterion.CrossEntropy(),
+        optim.SGD(0.01),
+        batch_size=512,
+        threads=1,
+        progress=None,
+        backend=SparkBackend(local, ranks=2),
+    )
     events = []
-    fit(ArrayDataset(*rows()), SparkBackend(local, ranks=2), steps=100, watch=events.append)
-    iterations = [event for event in events if event["type"] == "iteration"]
+    trainer.subscribe(events.append)
+    trainer.fit(ArrayDataset(x, (x[:, 0] > 0).astype(np.int64)), steps=60)
     gaps = []
-    for event in iterations:
-        assert len(event["ranks"]) == 2
-        own = event["ranks"][0]
-        total = own["compute"] + own["wait"] + own["exchange"]
-        gaps.append(abs(total - event["seconds"]) / event["seconds"])
+    for event in events:
+        if event["type"] == "iteration":
+            assert len(event["ranks"]) == 2
+            own = event["ranks"][0]
+            parts = own["compute"] + own["wait"] + own["exchange"]
+            gaps.append(abs(parts - event["seconds"]) / event["seconds"])
 
+    # The median: another process may take the core between any two iterations.
     assert np.median(gaps) <= 0.02
 
 
