@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.notebook, pytest.mark.spark]
 
@@ -54,6 +55,14 @@ def state(page: Any, run: str) -> None:
     page.wait_for_selector(f".sbx-curves .sbx-state[data-run='{run}']")
 
 
+def drawn(page: Any, canvas: Any, before: str, *, same: bool) -> None:
+    """Wait until the canvas shows what it showed before, or something else: frames take time."""
+    page.wait_for_function(
+        "([canvas, before, same]) => (canvas.toDataURL() === before) === same",
+        arg=[canvas.element_handle(), before, same],
+    )
+
+
 def points(page: Any) -> int:
     return int(page.locator('.sbx-curves [data-chart="loss"]').get_attribute("data-points"))
 
@@ -94,6 +103,10 @@ def test_curves_and_filters_live_while_spark_trains(
     live = sorted({entry["points"] for entry in seen if entry["run"] == "running"} - {0})
     assert len(live) >= 5, f"points arrived in {len(live)} steps only: {seen}"
 
+    # The rest runs by itself; until it has, outputs that appear move what is to be clicked.
+    page.wait_for_function(f"""() => ({CELLS})().every((cell) => cell.count !== null)""")
+    page.wait_for_function(IDLE)
+
     # The filters followed.
     page.evaluate(SCROLL, "FilterViewer(trainer")
     viewer = page.locator(".sbx-filterview")
@@ -107,11 +120,11 @@ def test_curves_and_filters_live_while_spark_trains(
     slider = viewer.get_by_role("slider")
     slider.focus()
     page.keyboard.press("Home")
-    assert now.evaluate("(canvas) => canvas.toDataURL()") != latest
+    drawn(page, now, latest, same=False)
     page.keyboard.press("End")
-    assert now.evaluate("(canvas) => canvas.toDataURL()") == latest
+    drawn(page, now, latest, same=True)
     now.click(position={"x": 30, "y": 30})
-    assert viewer.locator(".sbx-kernel td").count() == 50
+    expect(viewer.locator(".sbx-kernel td")).to_have_count(50)
     page.screenshot(path=screenshots / "4-filters.png")
 
     # A convolution by hand.
@@ -121,14 +134,12 @@ def test_curves_and_filters_live_while_spark_trains(
     result = explorer.locator("canvas").nth(1)
     before = result.evaluate("(canvas) => canvas.toDataURL()")
     explorer.get_by_role("button", name="horizontal edges").click()
-    assert result.evaluate("(canvas) => canvas.toDataURL()") != before
+    drawn(page, result, before, same=False)
     result.hover(position={"x": 120, "y": 90})
-    assert "=" in explorer.locator(".sbx-equation").inner_text()
+    expect(explorer.locator(".sbx-equation")).to_contain_text("=")
     page.screenshot(path=screenshots / "5-convolution.png")
 
     # All cells ran, the key figure is there, and the saved notebook keeps pictures.
-    page.wait_for_function(f"""() => ({CELLS})().every((cell) => cell.count !== null)""")
-    page.wait_for_function(IDLE)
     cells = page.evaluate(CELLS)
     errors = [o for c in cells for o in c["outputs"] if o["output_type"] == "error"]
     assert errors == []
