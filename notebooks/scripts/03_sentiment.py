@@ -184,7 +184,7 @@ def trainer_of(model, seed, rate=2e-3):
 epochs = 2 if FAST else 4
 size = len(encoder.vocabulary)
 trial = trainer_of(build(size, SEEDS[0]), SEEDS[0])
-curves = TrainingCurves(trial)
+curves = TrainingCurves(trial, unit="texts")
 asked = data.SequenceDataset.of_texts(choose.texts, choose.labels, encoder)
 trial.fit(rows, epochs=epochs, validation=asked, background=True)
 curves
@@ -285,7 +285,7 @@ words = len(imdb.vocabulary)
 part = data.SequenceDataset(codes[:cut], reviews.labels[:cut], ids=words)
 kept = data.SequenceDataset(codes[cut:], reviews.labels[cut:], ids=words)
 reader = trainer_of(build(words, 0), 0)
-watch = TrainingCurves(reader)
+watch = TrainingCurves(reader, unit="texts")
 rounds = 1 if FAST else 12 if stand_in else 3
 reader.fit(part, epochs=rounds, validation=kept, background=True)
 watch

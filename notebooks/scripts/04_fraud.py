@@ -216,7 +216,7 @@ def trainer_of(model, seed):
 
 # %%
 trial = trainer_of(build(SEEDS[0]), SEEDS[0])
-curves = TrainingCurves(trial)
+curves = TrainingCurves(trial, unit="payments")
 trial.fit(early, epochs=epochs, validation=choose, background=True)
 curves
 

@@ -27,7 +27,7 @@ export function readRun(model) {
 }
 
 /** The four charts as plain data: title, lines, axes. */
-export function describeCharts(run, scoreName, logLoss) {
+export function describeCharts(run, scoreName, logLoss, unit = "images") {
   const { points, checks, ranks, step } = run;
   const share = scoreName === "accuracy";
   const title = scoreName.charAt(0).toUpperCase() + scoreName.slice(1);
@@ -59,13 +59,13 @@ export function describeCharts(run, scoreName, logLoss) {
       lines: [{ label: "learning rate", color: "rate", values: points.learning_rate ?? [] }],
     },
     {
-      key: "speed", title: "Images per second", zero: true, format: show,
+      key: "speed", title: `${unit[0].toUpperCase()}${unit.slice(1)} per second`, zero: true, format: show,
       lines: ranks > 1 ? [...each, all] : each.length ? each : [all],
     },
   ].map((chart) => ({ ...chart, lines: chart.lines.map((line) => ({ xs: step, ...line })) }));
 }
 
-/** Images/s over several points of the same number of images: not the mean of their rates. */
+/** Rows/s over several points of the same number of rows: not the mean of their rates. */
 export function meanRate(rates) {
   const known = finite(rates).filter((rate) => rate > 0);
   return known.length / known.reduce((sum, rate) => sum + 1 / rate, 0);
@@ -273,11 +273,12 @@ function render({ model, el }) {
     const run = readRun(model);
     const scoreName = model.get("score_name");
     const kind = model.get("run");
+    const unit = model.get("unit") ?? "images";
     const [sign, word] = RUN_WORDS[kind] ?? ["○", kind];
     const last = run.step.length - 1;
     state.dataset.run = kind;
     state.textContent = `${sign} ${word}`;
-    const described = describeCharts(run, scoreName, view.logLoss);
+    const described = describeCharts(run, scoreName, view.logLoss, unit);
     const format = described[1].format;
     tiles.replaceChildren(...(last < 0 ? [] : [
       tile("epoch", String(run.points.epoch[last]), "epoch"),
@@ -286,7 +287,7 @@ function render({ model, el }) {
       tile(scoreName, format(run.points.score[last]), "score"),
       tile("validation", format(run.checks.score.at(-1) ?? NaN), "validation"),
       // As in the sentence below: the present speed, at the end that of the whole run.
-      tile("images/s", show(Math.round(
+      tile(`${unit}/s`, show(Math.round(
         ENDED.includes(kind) ? meanRate(run.points.rate) : smooth(run.points.rate)[last])), "rate"),
     ]));
     const going = model.get("live") && ["running", "paused", "retrying"].includes(kind);
@@ -328,7 +329,7 @@ function render({ model, el }) {
       format(row.score), show(row.checkLoss), format(row.checkScore), show(Math.round(row.rate))].map(String));
     const shares = rankShares(run).map((row) => [`rank ${row.rank}`, ...row.shares.map((s) => percent(s, 1))]);
     tables.replaceChildren(
-      table(["epoch", "step", "mean loss", scoreName, "validation loss", `validation ${scoreName}`, "images/s"],
+      table(["epoch", "step", "mean loss", scoreName, "validation loss", `validation ${scoreName}`, `${model.get("unit") ?? "images"}/s`],
         epochs),
       ...(shares.length ? [table(["rank", "compute", "wait", "exchange"], shares)] : []));
   }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import traitlets
@@ -36,6 +37,8 @@ class TrainingCurves(LiveWidget):
     ----------
     trainer : Trainer
         Anything with `subscribe`, `history` and the four commands; or None for `show` by hand.
+    unit : str, default="images"
+        What the rows are called, in the plural: texts, payments.
 
     Notes
     -----
@@ -59,17 +62,21 @@ class TrainingCurves(LiveWidget):
     total = traitlets.Int(0, help="iterations planned, 0 if unknown").tag(sync=True)
     note = traitlets.Unicode("").tag(sync=True)
     score_name = traitlets.Unicode("accuracy").tag(sync=True)
+    unit = traitlets.Unicode("images").tag(sync=True)
 
-    def __init__(self, trainer: Any = None, *, interval: float = 0.1) -> None:
+    def __init__(
+        self, trainer: Any = None, *, unit: str = "images", interval: float = 0.1
+    ) -> None:
         super().__init__(interval=interval)
-        self._trainer = trainer
-        self.curve_state = CurveState()
+        self._trainer, self.unit = trainer, unit
+        self.curve_state = CurveState(unit=unit)
         if trainer is not None:
             self.follow(trainer, lambda e: e if e.get("type") in _WANTED else None)
             known = from_history(trainer.history) if trainer.history is not None else CurveState()
             if known.points:
                 with self._state_lock:
                     run = str(getattr(trainer, "state", "idle"))
+                    known = replace(known, unit=unit)
                     self.curve_state = advance(known, [{"type": "state", "state": run}])
         with self._state_lock:
             self.publish()

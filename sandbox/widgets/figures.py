@@ -141,7 +141,7 @@ def curves_picture(state: CurveState) -> Picture:
     rate.set_ylim(bottom=0)
     rate.set_xlabel("step", fontsize=8, color="#57606a")
 
-    _tidy(speed, "Images per second")
+    _tidy(speed, f"{state.unit.capitalize()} per second")
     for rank in range(state.ranks):
         speed.plot(
             step, smooth(column[f"rate:{rank}"]), color=RANKS[rank % len(RANKS)], linewidth=1.5,

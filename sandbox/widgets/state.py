@@ -87,6 +87,8 @@ class CurveState:
         Sum of the iterations' wall times.
     total : int
         Iterations planned, 0 where nobody knows.
+    unit : str
+        What the rows are called, in the plural: images, texts, payments.
     """
 
     points: tuple[Point, ...] = ()
@@ -97,6 +99,7 @@ class CurveState:
     images: int = 0
     seconds: float = 0.0
     total: int = 0
+    unit: str = "images"
     stride: int = 1
     limit: int = MAX_POINTS
 
@@ -343,7 +346,7 @@ def summary(state: CurveState) -> str:
     ranks = max(state.ranks, 1)
     # While it runs the present speed matters, at the end that of the whole run.
     rate = state.images / state.seconds if state.run in ENDED and state.seconds else point.rate
-    parts.append(f"{rate:,.0f} images/s on {ranks} rank{'s' if ranks > 1 else ''}")
+    parts.append(f"{rate:,.0f} {state.unit}/s on {ranks} rank{'s' if ranks > 1 else ''}")
     word = head.get(state.run, state.run.capitalize())
     of = f" of {state.total}" if state.total else ""
     where = f"epoch {point.epoch}, step {point.step}{of}"

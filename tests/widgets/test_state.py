@@ -118,6 +118,8 @@ def test_the_summary_tells_the_run_in_words(make_iteration: Make) -> None:
         "Running at epoch 1, step 2 of 20: loss 0.5000, training accuracy 50.00 %,"
         " validation accuracy 99.10 %, 12,800 images/s on 2 ranks."
     )
+    texts = advance(CurveState(unit="texts"), [make_iteration(1)])
+    assert summary(texts).endswith("12,800 texts/s on 2 ranks.")
     failed = advance(
         CurveState(), [{"type": "log", "text": "no Java"}, {"type": "state", "state": "failed"}]
     )

@@ -96,6 +96,8 @@ test("a run is read into charts and tables", () => {
   const charts = curves.describeCharts(run, "accuracy", true);
   assert.deepEqual(charts.map((c) => c.key), ["loss", "score", "learning-rate", "speed"]);
   assert.deepEqual(charts[3].lines.map((l) => l.label), ["rank 0"]);
+  assert.equal(charts[3].title, "Images per second");
+  assert.equal(curves.describeCharts(run, "accuracy", true, "texts")[3].title, "Texts per second");
   const rows = curves.epochRows(run);
   assert.deepEqual(rows.map((r) => [r.epoch, r.step]), [[1, 2], [2, 3]]);
   assert.ok(Math.abs(rows[0].loss - 2.15) < 1e-6);
