@@ -64,9 +64,7 @@ class TrainingCurves(LiveWidget):
     score_name = traitlets.Unicode("accuracy").tag(sync=True)
     unit = traitlets.Unicode("images").tag(sync=True)
 
-    def __init__(
-        self, trainer: Any = None, *, unit: str = "images", interval: float = 0.1
-    ) -> None:
+    def __init__(self, trainer: Any = None, *, unit: str = "images", interval: float = 0.1) -> None:
         super().__init__(interval=interval)
         self._trainer, self.unit = trainer, unit
         self.curve_state = CurveState(unit=unit)
