@@ -122,7 +122,7 @@ class Embedding(Module):
         if str(ids.dtype)[:3] not in ("int", "uin"):
             raise ShapeError(
                 f"input must be integer ids; got {ids.dtype} in shape {ids.shape}. "
-                "Turn it with x.astype('int64'); a data set hands ids on as they are with dtype=None."
+                "Turn it with x.astype('int64'); a data set keeps ids with dtype=None."
             )
         y = ops.embedding(ids, self.weight, padding_index=self.padding_index)
         if not self.with_lengths or self.padding_index is None:
