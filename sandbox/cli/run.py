@@ -13,9 +13,11 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from traitlets.config.loader import JSONFileConfigLoader
 
 from . import java
 from .errors import CommandError
+from .lab import CONFIG
 from .places import find_notebook
 
 # `test accuracy: 99.12 %`: a short name, a colon, a value that begins with a number.
@@ -116,6 +118,8 @@ def execute(
         content,
         timeout=timeout,
         kernel_name="python3",
+        # Encrypted as in JupyterLab: a loopback port is open to every user of a machine.
+        config=JSONFileConfigLoader("jupyter_server_config.json", str(CONFIG)).load_config(),
         resources={"metadata": {"path": str(path.parent)}},
     )
     client.write, client.figures = write, figures

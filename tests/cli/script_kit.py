@@ -54,7 +54,7 @@ def make_environment(script: Path, venv: Path) -> None:
 
 @contextmanager
 def lab(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Iterator[dict]:
-    """Run a command that starts JupyterLab; give its port, its log and the server's status."""
+    """Run a command that starts JupyterLab; give its port, token, log and status."""
     with log.open("w") as out:
         process = subprocess.Popen(
             command, stdout=out, stderr=subprocess.STDOUT, env=environment, start_new_session=True
@@ -66,7 +66,8 @@ def lab(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> It
                 raise AssertionError(f"no JupyterLab: {log.read_text()}")
             time.sleep(0.1)
         port, token = int(found[1]), found[2]
-        yield {"port": port, "log": log.read_text(), "status": _ask(port, token, until)}
+        status = _ask(port, token, until)
+        yield {"port": port, "token": token, "log": log.read_text(), "status": status}
     finally:
         with suppress(ProcessLookupError):  # it ended by itself
             os.killpg(process.pid, signal.SIGTERM)

@@ -54,6 +54,15 @@ class TestExecution:
         assert run.execute(path, write=said.append, timeout=2) == 1
         assert "--timeout" in "".join(said)
 
+    def test_what_passes_to_and_from_the_kernel_is_encrypted(self, tmp_path):
+        code = (
+            "import json\nfrom ipykernel.connect import get_connection_file\n"
+            "print('curve_secretkey' in json.load(open(get_connection_file())))"
+        )
+        said: list[str] = []
+        assert run.execute(notebook(tmp_path / "n.ipynb", code), write=said.append) == 0
+        assert "True\n" in said
+
     def test_the_executed_notebook_can_be_kept(self, tmp_path):
         path = notebook(tmp_path / "n.ipynb", "print(6 * 7)")
         assert run.execute(path, write=lambda text: None, output=tmp_path / "out.ipynb") == 0

@@ -18,6 +18,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from script_kit import lab, make_checkout, make_environment
 
+from tests.image.kit import compute
+
 KIT = Path(__file__).with_name("script_kit.py")
 STRANGER = 54321  # a user that owns nothing
 IS_ROOT = os.geteuid() == 0
@@ -114,6 +116,18 @@ def test_a_port_that_is_taken_gives_way_to_the_next_free_one(folder, script):
         with lab(command, folder / "lab.log", at_home(folder)) as told:
             assert told["port"] > port
             assert f"Port {port} is taken; using {told['port']}." in told["log"]
+
+
+def test_what_passes_between_server_and_kernel_is_encrypted(folder, script):
+    """A loopback port is open to every user of a machine."""
+    code = (
+        "import json\nfrom ipykernel.connect import get_connection_file\n"
+        "print('curve_secretkey' in json.load(open(get_connection_file())))"
+    )
+    command = [str(script), "lab", "--no-browser", "--port", str(free_port())]
+    with lab(command, folder / "lab.log", at_home(folder)) as told:
+        assert compute(told["port"], told["token"], code) == "True\n"
+        assert "without encryption" not in (folder / "lab.log").read_text()
 
 
 def alone(verb: str, script: Path, folder: Path, *, timeout: int) -> str:
