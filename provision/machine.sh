@@ -19,3 +19,4 @@ fi
 "$here/project.sh"
 "$here/service.sh" "$kind"
 /opt/sandbox/venv/bin/python -B "$here/manifest.py" /opt/sandbox
+"$here/sbom.sh"

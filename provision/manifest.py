@@ -1,8 +1,9 @@
-"""Write what an installation holds: `manifest.json` and, for scanners, `sbom.spdx.json`.
+"""Write what an installation holds into `manifest.json`, which release notes compare.
 
     manifest.py FOLDER
 
-Both come from dpkg's and Python's own records, made inside the image or machine they describe.
+It comes from dpkg's and Python's own records, made inside the image or machine it describes.
+sbom.sh writes what scanners read.
 """
 
 from __future__ import annotations
@@ -82,57 +83,11 @@ def manifest(root: Path) -> dict[str, Any]:
     }
 
 
-def spdx(described: dict[str, Any]) -> dict[str, Any]:
-    """Turn a manifest into an SPDX 2.3 document."""
-    packages = [
-        {
-            "SPDXID": f"SPDXRef-{kind}-{index}",
-            "name": package["name"],
-            "versionInfo": package["version"],
-            "downloadLocation": "NOASSERTION",
-            "filesAnalyzed": False,
-            "licenseConcluded": "NOASSERTION",
-            "licenseDeclared": "NOASSERTION",
-            "copyrightText": "NOASSERTION",
-            "externalRefs": [
-                {
-                    "referenceCategory": "PACKAGE-MANAGER",
-                    "referenceType": "purl",
-                    "referenceLocator": (
-                        f"pkg:{purl}/{package['name'].lower()}@{package['version']}"
-                    ),
-                }
-            ],
-        }
-        for kind, purl in (("debian", "deb/debian"), ("packages", "pypi"))
-        for index, package in enumerate(described[kind])
-    ]
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
-    return {
-        "spdxVersion": "SPDX-2.3",
-        "dataLicense": "CC0-1.0",
-        "SPDXID": "SPDXRef-DOCUMENT",
-        "name": "bigdl-sandbox",
-        "documentNamespace": f"https://spdx.org/spdxdocs/bigdl-sandbox-{digest[:32]}",
-        "creationInfo": {"created": described["created"], "creators": ["Tool: bigdl-sandbox"]},
-        "packages": packages,
-        "relationships": [
-            {
-                "spdxElementId": "SPDXRef-DOCUMENT",
-                "relationshipType": "DESCRIBES",
-                "relatedSpdxElement": package["SPDXID"],
-            }
-            for package in packages
-        ],
-    }
-
-
 def main() -> None:
-    """Write both files into the folder given."""
+    """Write the file into the folder given."""
     root = Path(sys.argv[1])
-    described = manifest(root)
-    for name, content in (("manifest.json", described), ("sbom.spdx.json", spdx(described))):
-        (root / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    content = json.dumps(manifest(root), indent=1) + "\n"
+    (root / "manifest.json").write_text(content, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import time
+from urllib.parse import unquote
 
 import pytest
 
@@ -60,9 +61,19 @@ class TestWhatIsInside:
         assert {entry["name"] for entry in manifest["packages"]} == set(names)
         assert {"tini", "python3"} <= {entry["name"] for entry in manifest["debian"]}
         assert sbom["spdxVersion"] == "SPDX-2.3"
-        assert set(names) <= {entry["name"] for entry in sbom["packages"]}
-        described = {r["relatedSpdxElement"] for r in sbom["relationships"]}
-        assert described == {entry["SPDXID"] for entry in sbom["packages"]}
+        purls = {
+            reference["referenceLocator"].split("?")[0]
+            for package in sbom["packages"]
+            for reference in package.get("externalRefs", [])
+            if reference["referenceType"] == "purl"
+        }
+        ours = {f"pkg:pypi/{e['name'].lower()}@{e['version']}" for e in manifest["packages"]}
+        assert {purl.lower().replace("_", "-") for purl in ours} <= {
+            purl.lower().replace("_", "-") for purl in purls
+        }
+        debian = {unquote(p.split("/")[2].split("@")[0]) for p in purls if "pkg:deb/debian/" in p}
+        assert debian == {entry["name"] for entry in manifest["debian"]}
+        assert any("spark-core_" in purl for purl in purls)  # what lies within the jars too
         notes = release.notes(manifest, None, title="t", reference="r", size_bytes=1_900_000_000)
         assert "- numpy " in notes
 
