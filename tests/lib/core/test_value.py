@@ -44,6 +44,15 @@ def test_numbers_take_the_dtype_of_the_value():
     assert np.int64 == (Value(np.arange(2)) + 1).dtype
 
 
+@pytest.mark.parametrize("kind", ["int64", "int32", "uint8", "bool"])
+@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide", "maximum", "greater"])
+def test_whole_numbers_beside_floats_take_their_dtype(name, kind):
+    whole, parts = Value(np.array([0, 1], kind)), np.float32([0.5, 0.25])
+    for a, b in ((whole, parts), (parts, whole)):
+        assert np.float32 == getattr(ops, name)(a, b).dtype
+    assert np.float64 == getattr(ops, name)(whole, parts.astype("f8")).dtype
+
+
 def test_text_is_refused():
     with pytest.raises(ArgumentError, match="array of numbers; got ndarray of dtype <U1"):
         ops.relu(np.array(["a"]))

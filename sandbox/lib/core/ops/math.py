@@ -7,17 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...engine.oplist import Spec
+from ...engine.reference.math import common
 from ..errors import ShapeError
 from ..primitive import Node, Primitive, as_operand
 from ..value import Input, Operand, Value, wrap
-from ._rules import promoted, same, same_float, unbroadcast
+from ._rules import same, same_float, unbroadcast
 
 Gradients = Sequence[Input | None]
 
 
 def _broadcast(a: Spec, b: Spec) -> tuple[Spec, ...]:
+    dtype = a.dtype if a.dtype == b.dtype else common(np.dtype(a.dtype), np.dtype(b.dtype)).name
     if a.shape == b.shape:
-        return (Spec(a.shape, promoted(a, b)),)
+        return (Spec(a.shape, dtype),)
     try:
         shape = np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
@@ -25,7 +27,7 @@ def _broadcast(a: Spec, b: Spec) -> tuple[Spec, ...]:
             f"shapes must broadcast (equal or 1, from the last axis on); got {a.shape} and "
             f"{b.shape}."
         ) from None
-    return (Spec(shape, promoted(a, b)),)
+    return (Spec(shape, dtype),)
 
 
 def _pair(a: Input, b: Input) -> tuple[Operand, Operand]:

@@ -110,6 +110,8 @@ def arithmetic(builder: Builder, op: Op) -> None:
     """Lower `add` and its like; broadcasting and small arrays go to NumPy."""
     a, b = op.inputs
     y = op.outputs[0]
+    if any(builder.spec(value).dtype != "float32" for value in (a, b, y)):
+        raise dnnl.RefusedError(f"{op.name}: must be of float32 values.")
     relu = is_relu(op)
     shape = builder.shape(y)
     plain_only = all(layout.plain for value in (a, b) for layout in builder.layouts(value))

@@ -10,46 +10,63 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
+def common(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype of arithmetic with both.
+
+    NumPy's, but for integers and booleans beside floats: they take the dtype of the floats. In
+    NumPy float32 and int64 make float64, and labels would turn a whole float32 gradient into it.
+    """
+    if a == b:
+        return a
+    if (a.kind == "f") != (b.kind == "f"):
+        return a if a.kind == "f" else b
+    return np.result_type(a, b)
+
+
 def add(a: Array, b: Array, *, activation: str | None = None) -> Array:
     """Return a + b."""
-    y = np.add(a, b)
+    y: Array = np.add(a, b, dtype=common(a.dtype, b.dtype))
     return np.maximum(y, 0) if activation == "relu" else y
 
 
 def subtract(a: Array, b: Array) -> Array:
     """Return a - b."""
-    return np.subtract(a, b)
+    y: Array = np.subtract(a, b, dtype=common(a.dtype, b.dtype))
+    return y
 
 
 def multiply(a: Array, b: Array) -> Array:
     """Return a · b."""
-    return np.multiply(a, b)
+    y: Array = np.multiply(a, b, dtype=common(a.dtype, b.dtype))
+    return y
 
 
 def divide(a: Array, b: Array) -> Array:
     """Return a / b; division by zero gives inf or nan."""
-    y: Array = np.divide(a, b, dtype=np.result_type(a, b))
+    y: Array = np.divide(a, b, dtype=common(a.dtype, b.dtype))
     return y
 
 
 def maximum(a: Array, b: Array) -> Array:
     """Return the larger one."""
-    return np.maximum(a, b)
+    y: Array = np.maximum(a, b, dtype=common(a.dtype, b.dtype))
+    return y
 
 
 def minimum(a: Array, b: Array) -> Array:
     """Return the smaller one."""
-    return np.minimum(a, b)
+    y: Array = np.minimum(a, b, dtype=common(a.dtype, b.dtype))
+    return y
 
 
 def greater(a: Array, b: Array) -> Array:
     """Return 1 where a > b, else 0, in the dtype of a and b."""
-    return np.greater(a, b).astype(np.result_type(a, b))
+    return np.greater(a, b).astype(common(a.dtype, b.dtype))
 
 
 def scale_add(a: Array, b: Array, *, alpha: float, beta: float) -> Array:
     """Return alpha · a + beta · b."""
-    dtype = np.result_type(a, b)
+    dtype = common(a.dtype, b.dtype)
     y: Array = np.asarray(alpha, dtype) * a + np.asarray(beta, dtype) * b
     return y
 
