@@ -105,8 +105,9 @@ def bad_loss(
     inputs: Sequence[Array],
     target: Array,
     flat: FlatParameters,
+    look: Callable[[], None],
 ) -> SandboxError:
-    """Find out why a loss is not finite."""
+    """Find out why a loss is not finite; `look` raises if the criterion cannot take the output."""
     for name, array in (*((f"input {k}", x) for k, x in enumerate(inputs)), ("target", target)):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             rows = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
@@ -122,6 +123,10 @@ def bad_loss(
                 f"the loss must be a finite number; got {loss}: parameter {name!r} holds "
                 f"{_first_bad(values)}. Lower the learning rate or clip the gradients."
             )
+    try:
+        look()
+    except SandboxError as error:
+        return error
     return TrainingError(
         f"the loss must be a finite number; got {loss}, while inputs and parameters are "
         "finite. Lower the learning rate, or look for log(0) and division by 0 in the model."

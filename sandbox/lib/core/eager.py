@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,8 @@ class EagerTrainProgram:
             loss_value = self._criterion.call(output, wrap(labels))
         loss = float(loss_value)
         if not math.isfinite(loss):
-            raise bad_loss(loss, arrays, labels, flat)
+            look = partial(self._criterion.check_output, _arrays(output))
+            raise bad_loss(loss, arrays, labels, flat, look)
         found = tape.gradients(loss_value, list(trained.values()))
         flat.gradients.fill(0)
         for name, gradient in zip(trained, found, strict=True):

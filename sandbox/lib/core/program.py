@@ -11,6 +11,7 @@ import math
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from .. import engine
@@ -88,13 +89,11 @@ class TrainProgram:
             gradient.fill(0)
         results = self.executable.run(arrays, random=random)
         loss = float(results[0])
+        output = tuple(results[1:]) if self._many else results[1]
         if not math.isfinite(loss):
-            raise bad_loss(loss, arrays[:-1], labels, self.flat)
-        return (
-            loss,
-            self._criterion.weight(labels),
-            (tuple(results[1:]) if self._many else results[1]),
-        )
+            look = partial(self._criterion.check_output, output)
+            raise bad_loss(loss, arrays[:-1], labels, self.flat, look)
+        return loss, self._criterion.weight(labels), output
 
     def check(self, inputs: Any, target: Any) -> list[Array]:
         """Return inputs and target as the executable takes them, or raise as `run` does."""

@@ -47,6 +47,9 @@ class CriterionLike(Protocol):
     def weight(self, target: Any) -> float:
         """Return what the sum is to be divided by for the mean."""
 
+    def check_output(self, output: Any) -> None:
+        """Raise if this output cannot be, such as a probability of 2."""
+
 
 class Symbol(Value):
     """A value of a trace: shape and dtype, no numbers."""

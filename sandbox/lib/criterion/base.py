@@ -106,6 +106,9 @@ class Criterion(ABC):
     def check(self, output_shape: tuple[int, ...], target: Array) -> None:  # noqa: B027 - optional
         """Refuse a target that cannot be, before it goes into a program. Nothing by default."""
 
+    def check_output(self, output: Array) -> None:  # noqa: B027 - optional
+        """Refuse an output that cannot be, such as a probability of 2. Nothing by default."""
+
     def config(self) -> dict[str, Any]:
         """Give the arguments that make an equal criterion."""
         return dict(self.__dict__["_arguments"])
@@ -125,6 +128,8 @@ class Criterion(ABC):
                 raise DataError("output and target must have at least one row; got none.")
             if isinstance(goal, np.ndarray):
                 self.check(value.shape, goal)
+            if STATE.trace is None:
+                self.check_output(value.data)
             total = self.call(value, goal)
             weight = self.weight(goal.data if isinstance(goal, Value) else goal)
         except Exception as error:
@@ -156,7 +161,7 @@ def weights(name: str, value: Any, wanted: str, axes: tuple[int, ...]) -> Array 
     return numbers
 
 
-def check_numbers(output_shape: tuple[int, ...], target: Array) -> None:
+def check_numbers(output_shape: tuple[int, ...], target: Array | Value) -> None:
     """Refuse a target that is no array of numbers of the output's shape.
 
     Raises
@@ -201,10 +206,7 @@ class Elementwise(Criterion):
             numbers = np.asarray(target)
             self.check(output.shape, numbers)
             return Value(numbers.astype(output.dtype, copy=False))
-        if target.shape != output.shape:
-            raise ShapeError(
-                f"target must have the output's shape {output.shape}; got {target.shape}."
-            )
+        check_numbers(output.shape, target)
         if str(target.dtype) in ("float32", "float64"):
             return target
         # A product with a number of the output's type makes numbers of integers and booleans.

@@ -149,7 +149,7 @@ class BCE(Shares):
     Raises
     ------
     ShapeError : the target has not the output's shape.
-    DataError : a target is outside of 0..1.
+    DataError : a target or an output is outside of 0..1.
 
     Notes
     -----
@@ -172,6 +172,17 @@ class BCE(Shares):
             probabilities=True,
         ),
     )
+
+    def check_output(self, output: Array) -> None:
+        """Refuse numbers that are no probabilities."""
+        outside = (output < -1e-7) | (output > 1 + 1e-7)
+        if outside.any():
+            place = tuple(int(k) for k in np.argwhere(outside)[0])
+            raise DataError(
+                f"output must be probabilities, in 0..1; got {output[place]:.6g} in row {place[0]} "
+                f"({int(outside.sum())} of {output.size} are outside). Put nn.Sigmoid behind the "
+                "model, or use BCEWithLogits without it."
+            )
 
     def total(self, output: Any, goal: Any) -> Any:
         """Compute the sum over all elements."""

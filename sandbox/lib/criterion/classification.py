@@ -37,12 +37,32 @@ def check_labels(output_shape: tuple[int, ...], target: Array) -> None:
     sandbox.lib.core.errors.DataError: target must be in 0..9 (10 classes); got 10 in row 1 \
 (1 of 3 rows are outside). Do the labels count from 1? use labels - 1.
     """
+    _check_form(output_shape, target)
+    classes = output_shape[1]
+    if target.size == 0 or (target.min() >= 0 and target.max() < classes):
+        return
+    outside = (target < 0) | (target >= classes)
+    row = int(outside.argmax())
+    value = int(target[row])
+    if target.min() >= 1 and target.max() == classes:
+        cure = "Do the labels count from 1? use labels - 1."
+    elif value < 0:
+        cure = "Are these marks for missing labels? leave such rows out."
+    else:
+        cure = f"Does the model need {int(target.max()) + 1} outputs?"
+    raise DataError(
+        f"target must be in 0..{classes - 1} ({classes} classes); got {value} in row {row} "
+        f"({int(outside.sum())} of {target.size} rows are outside). {cure}"
+    )
+
+
+def _check_form(output_shape: tuple[int, ...], target: Array | Value) -> None:
+    """Refuse what is not one whole number per row; a trace knows that much, too."""
     if len(output_shape) != 2:
         raise ShapeError(
             f"output must have 2 axes (batch, classes); got {len(output_shape)} in shape "
             f"{output_shape}."
         )
-    classes = output_shape[1]
     if target.dtype.kind not in "iu":
         cure = "Turn it with labels.astype('int64')."
         if target.shape == output_shape:
@@ -59,21 +79,38 @@ def check_labels(output_shape: tuple[int, ...], target: Array) -> None:
             f"target must have shape {output_shape[:1]}, one label per row; got {target.shape}. "
             f"{cure}".rstrip()
         )
-    if target.size == 0 or (target.min() >= 0 and target.max() < classes):
-        return
-    outside = (target < 0) | (target >= classes)
-    row = int(outside.argmax())
-    value = int(target[row])
-    if target.min() >= 1 and target.max() == classes:
-        cure = "Do the labels count from 1? use labels - 1."
-    elif value < 0:
-        cure = "Are these marks for missing labels? leave such rows out."
-    else:
-        cure = f"Does the model need {int(target.max()) + 1} outputs?"
-    raise DataError(
-        f"target must be in 0..{classes - 1} ({classes} classes); got {value} in row {row} "
-        f"({int(outside.sum())} of {target.size} rows are outside). {cure}"
-    )
+
+
+def check_logs(output: Array, cure: str) -> None:
+    """Refuse outputs whose rows are no logarithms of probabilities.
+
+    Parameters
+    ----------
+    output : array of shape (batch, ...)
+        What a model gave.
+    cure : str
+        What the message ends with.
+
+    Raises
+    ------
+    DataError : the exponentials of a row do not add up to 1 (to 5 %: bf16 rounds).
+
+    Examples
+    --------
+    >>> check_logs(np.float32([[2.0, 0.0]]), "Use CrossEntropy.")
+    Traceback (most recent call last):
+    sandbox.lib.core.errors.DataError: output must be logarithms of probabilities, whose \
+exponentials add up to 1; got 8.38906 in row 0. Use CrossEntropy.
+    """
+    with np.errstate(over="ignore"):
+        sums = np.exp(output).sum(axis=tuple(range(1, output.ndim)))
+    wrong = np.abs(sums - 1) > 0.05
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise DataError(
+            "output must be logarithms of probabilities, whose exponentials add up to 1; got "
+            f"{sums[row]:.6g} in row {row}. {cure}"
+        )
 
 
 class Labelled(Criterion):
@@ -118,6 +155,8 @@ class Labelled(Criterion):
         if isinstance(target, Value):
             if STATE.trace is None:
                 self.check(output.shape, target.data)
+            else:
+                _check_form(output.shape, target)
             return target
         labels = np.asarray(target)
         self.check(output.shape, labels)
@@ -227,7 +266,8 @@ class NLL(Labelled):
     ------
     ArgumentError : a weight is negative.
     ShapeError : the target is not one whole number per row.
-    DataError : a label is out of range; the message names row, value and the likely cure.
+    DataError : a label is out of range, or the output holds no logarithms of probabilities; the
+        message names row, value and the likely cure.
 
     Notes
     -----
@@ -253,6 +293,10 @@ class NLL(Labelled):
 
     def __init__(self, class_weights: Sequence[float] | None = None) -> None:
         super().__init__(class_weights=class_weights)
+
+    def check_output(self, output: Array) -> None:
+        """Refuse what are no logarithms of probabilities."""
+        check_logs(output, "Put nn.LogSoftmax behind the model, or use CrossEntropy without it.")
 
     def call(self, output: Any, target: Any) -> Any:
         """Compute the sum over the rows."""

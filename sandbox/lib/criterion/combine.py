@@ -92,6 +92,11 @@ class WeightedSum(Criterion):
         for part in self.criterions:
             part.check(output_shape, target)
 
+    def check_output(self, output: Array) -> None:
+        """Refuse what one of them refuses."""
+        for part in self.criterions:
+            part.check_output(output)
+
     def call(self, output: Any, target: Any) -> Any:
         """Compute the sum over the rows."""
         total = None

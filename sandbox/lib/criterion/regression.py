@@ -12,6 +12,7 @@ from ..core.errors import DataError, ShapeError
 from ..core.validate import positive
 from ..nn.registry import register
 from .base import Array, CriterionCase, Elementwise
+from .classification import check_logs
 
 
 class Regression(Elementwise):
@@ -69,6 +70,11 @@ Use target.reshape(2, 1).
             lambda: MSE(),
             output=(3, 2, 2, 2),
             target=lambda rows, rng: rng.normal(size=(rows, 2, 2, 2)).astype(np.float32),
+        ),
+        CriterionCase(
+            lambda: MSE(),
+            output=(4, 1),
+            target=lambda rows, rng: rng.integers(-3, 9, (rows, 1)),
         ),
     )
 
@@ -243,7 +249,8 @@ class KLDivergence(Elementwise):
     Raises
     ------
     ShapeError : the target has not the output's shape.
-    DataError : a target is negative, or a row does not add up to 1.
+    DataError : a target is negative, a row does not add up to 1, or the output holds no logarithms
+        of probabilities.
 
     Notes
     -----
@@ -282,6 +289,10 @@ class KLDivergence(Elementwise):
         if target.size and wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             raise DataError(f"target rows must add up to 1; got {sums[row]:.6g} in row {row}.")
+
+    def check_output(self, output: Array) -> None:
+        """Refuse what are no logarithms of probabilities."""
+        check_logs(output, "Put nn.LogSoftmax behind the model.")
 
     def call(self, output: Any, target: Any) -> Any:
         """Compute the sum over the rows: of a row the sum, not the mean."""

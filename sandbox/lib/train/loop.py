@@ -265,11 +265,12 @@ class _Loop:
             if not batch.rows:
                 self.flat.gradients.fill(0.0)
                 return batch
-            if self.unchecked:  # every row once: NaN may well not reach the loss (a ReLU drops it)
+            look = self.unchecked > 0  # every row once: NaN may not reach the loss (behind a ReLU)
+            if look:
                 batch.check()
                 self.unchecked -= 1
             key = RandomKey(self.job.seed, state.progress.step, batch.sample_index)
-            loss, weight, output = self.programs.train(batch.inputs, batch.target, key)
+            loss, weight, output = self.programs.train(batch.inputs, batch.target, key, look=look)
             small[_LOSS] = loss
             small[_WEIGHT] = weight
             small[_ROWS] = batch.rows

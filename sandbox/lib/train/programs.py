@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .. import engine, nn
 from ..core import FlatParameters, ProgramCache
 from ..criterion import Criterion
@@ -59,9 +61,17 @@ class Programs:
         else:
             self._predicting(x)
 
-    def train(self, inputs: Any, target: Any, key: RandomKey) -> tuple[float, float, Any]:
-        """Return loss sum, weight sum and output, and fill the gradients of the loss sum."""
+    def train(
+        self, inputs: Any, target: Any, key: RandomKey, *, look: bool = False
+    ) -> tuple[float, float, Any]:
+        """Return loss sum, weight sum and output, and fill the gradients of the loss sum.
+
+        With `look` the criterion looks at the numbers of target and output, and may raise.
+        """
         found: tuple[float, float, Any] = self._training(inputs, target).run(inputs, target, key)
+        if look and isinstance(found[2], np.ndarray):
+            self.criterion.check(found[2].shape, target)
+            self.criterion.check_output(found[2])
         return found
 
     def predict(self, inputs: Any) -> Any:

@@ -82,6 +82,29 @@ def test_targets_of_a_wrong_form_get_the_cure(target, text):
     assert text in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("loss", "output", "target", "text"),
+    [
+        (criterion.BCE(), [[0.5], [1.7]], [[0], [1]], "in 0..1; got 1.7 in row 1 (1 of 2 are"),
+        (criterion.BCE(), [[-0.5], [0.2]], [[0], [1]], "got -0.5 in row 0 (1 of 2 are"),
+        (NLL(), np.zeros((2, 2)), [0, 1], "add up to 1; got 2 in row 0. Put nn.LogSoftmax"),
+        (NLL(), np.log([[0.5, 0.5], [0.2, 0.2]]), [0, 1], "got 0.4 in row 1. Put nn.LogSoftmax"),
+        (criterion.KLDivergence(), [[0.5, 0.5]], [[1.0, 0.0]], "got 3.29744 in row 0. Put nn."),
+        (criterion.WeightedSum([NLL()]), np.zeros((2, 2)), [0, 1], "got 2 in row 0. Put nn.Log"),
+    ],
+)
+def test_outputs_that_are_no_probabilities_get_the_cure(loss, output, target, text):
+    with pytest.raises(DataError) as caught:
+        loss(np.float32(output), np.array(target))
+    assert text in str(caught.value)
+
+
+def test_logarithms_may_be_rounded():
+    # 1 %: bf16 keeps 8 bits.
+    logs = np.log(np.float32([[0.7, 0.2, 0.1]])) * 1.01
+    assert np.isclose(NLL()(logs, np.array([0])), -logs[0, 0])
+
+
 def test_class_weights_must_fit_the_output():
     with pytest.raises(ShapeError, match="`class_weights` must hold 4 numbers"):
         CrossEntropy(class_weights=[1, 2])(draw(3, 4), np.zeros(3, int))

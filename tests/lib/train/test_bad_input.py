@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from train_kit import make_data, make_trainer
 
+from sandbox.lib import criterion, nn
+from sandbox.lib.core import ops
 from sandbox.lib.core.errors import ArgumentError, DataError, ShapeError, TrainingError
 from sandbox.lib.criterion import CrossEntropy
 from sandbox.lib.metrics import Top1
@@ -77,8 +79,58 @@ def test_a_wrong_shape_is_named_with_the_module() -> None:
 
 def test_targets_of_a_wrong_shape_are_named() -> None:
     x, y = make_data()
-    with pytest.raises(ShapeError, match=r"labels must be integers in shape \(32,\).*got int64 in"):
+    with pytest.raises(ShapeError, match=r"one label per row; got \(32, 2\). One-hot rows\? use"):
         make_trainer().fit((x, np.eye(2, dtype="i8")[y]), epochs=1)
+    with pytest.raises(ShapeError, match=r"got float32 in shape \(32,\). Turn it with"):
+        make_trainer().fit((x, y.astype("f4")), epochs=1)
+    with pytest.raises(ShapeError, match=r"got \(32,\). Use target.reshape\(32, 1\)"):
+        fit_one_output(criterion.MSE(), (x, y.astype("f4")))
+
+
+def fit_one_output(loss: Any, data: Any, *more: nn.Module) -> Any:
+    model = nn.Sequential(nn.Linear(4, 1, rng=0), *more)
+    return make_trainer(model, criterion=loss).fit(data, epochs=1)
+
+
+@pytest.mark.parametrize("value", [2, -1])
+@pytest.mark.parametrize("loss", [criterion.BCEWithLogits(), criterion.BCE()])
+def test_a_yes_or_no_out_of_range_is_named_with_its_row(loss: Any, value: int) -> None:
+    x, y = make_data()
+    target = y.reshape(-1, 1).astype("f4")
+    target[123] = value
+    more = (nn.Sigmoid(),) if isinstance(loss, criterion.BCE) else ()
+    with pytest.raises(DataError, match=rf"in 0..1; got {value}.0 in row .*is row 123 of the data"):
+        fit_one_output(loss, (x, target), *more)
+
+
+def test_a_model_without_the_layer_its_loss_needs_is_told_which_one() -> None:
+    x, y = make_data()
+    with pytest.raises(DataError, match=r"step 1 .*output must be probabilities.* nn\.Sigmoid"):
+        fit_one_output(criterion.BCE(), (x, y.reshape(-1, 1)))
+    with pytest.raises(DataError, match=r"step 1 .*output must be logarithms.* nn\.LogSoftmax"):
+        make_trainer(criterion=criterion.NLL()).fit((x, y), epochs=1)
+
+
+@pytest.mark.parametrize("rows", [32, 9000])  # oneDNN would take the arithmetic from 8192 on
+@pytest.mark.parametrize("kind", ["i8", "i4", "u1", "?"])
+def test_whole_numbers_are_targets_of_a_regression(kind: str, rows: int) -> None:
+    x = np.random.default_rng(0).normal(size=(rows, 4)).astype("f4")
+    y = (x[:, :1] > 0).astype(kind)
+    for loss in (criterion.MSE(), Absolute()):
+        losses = [
+            make_trainer(
+                nn.Sequential(nn.Linear(4, 1, rng=0)), criterion=loss, batch_size=rows
+            ).fit((x, target), epochs=2)["loss"]
+            for target in (y, y.astype("f4"))
+        ]
+        assert np.allclose(losses[0], losses[1], rtol=1e-6)
+
+
+class Absolute(criterion.Criterion):
+    """Written as a learner writes it: without a thought about the target's type."""
+
+    def call(self, output: Any, target: Any) -> Any:
+        return ops.sum(ops.abs(ops.subtract(output, target)))
 
 
 @pytest.mark.parametrize("value", [2, -1])
