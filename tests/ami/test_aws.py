@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import base64
+import gzip
+from unittest import mock
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+    UnauthorizedSSOTokenError,
+    WaiterError,
+)
+from botocore.parsers import ResponseParserError
 from moto import mock_aws
 
 from sandbox.cli.carriers import ami, upload
@@ -54,6 +63,12 @@ def groups(aws):
     return [group for group in found if group["GroupName"].startswith("bigdl-sandbox")]
 
 
+def own_snapshots(aws):
+    """List the snapshots that bear our tag; moto has many of its own."""
+    own = [{"Name": "tag:Project", "Values": ["bigdl-sandbox"]}]
+    return [one["SnapshotId"] for one in aws.describe_snapshots(Filters=own)["Snapshots"]]
+
+
 def test_instance_is_reached_from_one_network_through_ssh_only(aws, image, capsys):
     name = launch()
     said = capsys.readouterr().out
@@ -95,7 +110,7 @@ def test_user_data_goes_to_the_instance(aws, image, tmp_path):
     stored = aws.describe_instance_attribute(InstanceId=name, Attribute="userData")
     assert stored["UserData"]["Value"]
     script.write_text("#" * 20000)
-    with pytest.raises(CommandError, match="16384 bytes"):
+    with pytest.raises(CommandError, match=r"16384 bytes; .* has 20000"):
         launch(user_data=script)
 
 
@@ -115,6 +130,48 @@ def test_a_wrong_argument_is_told_and_leaves_nothing(aws, image, changes, words)
         launch(**changes)
     assert groups(aws) == []
     assert ami.ours(aws) == []
+
+
+def test_user_data_may_be_packed_but_not_empty(aws, image, tmp_path):
+    """cloud-init unpacks it; what is no text must not end in a decoding error."""
+    script = tmp_path / "start.gz"
+    script.write_bytes(gzip.compress(b"#!/bin/sh\necho hello\n"))
+    name = launch(user_data=script)
+    stored = aws.describe_instance_attribute(InstanceId=name, Attribute="userData")
+    assert base64.b64decode(stored["UserData"]["Value"]) == script.read_bytes()
+    script.write_bytes(b"")
+    with pytest.raises(CommandError, match="must have 1 to 16384 bytes"):
+        launch(user_data=script)
+    with pytest.raises(CommandError, match="cannot be read"):
+        launch(user_data=tmp_path)
+
+
+def test_an_image_that_is_not_ready_is_not_started(aws, image, monkeypatch):
+    found = [{**one, "State": "pending"} for one in ami.own_images(aws)]
+    monkeypatch.setattr(ami, "own_images", lambda client: found)
+    with pytest.raises(CommandError, match="no sandbox image in this region"):
+        launch()
+
+
+def test_an_interrupted_start_leaves_neither_instance_nor_group(aws, image, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ami, "_describe", interrupt)  # the instance runs already
+    with pytest.raises(KeyboardInterrupt):
+        launch()
+    assert groups(aws) == []
+    assert ami.ours(aws) == []
+
+
+def test_terminating_again_removes_the_group_that_an_interruption_has_left(aws, image):
+    name = launch()
+    aws.terminate_instances(InstanceIds=[name])
+    assert len(groups(aws)) == 1
+    assert ami.ours(aws) == []
+    assert ami.terminate([name], region=REGION) == 0
+    assert groups(aws) == []
+    assert ami.terminate([name], region=REGION) == 0
 
 
 def test_no_image_yet_is_told(aws):
@@ -151,6 +208,13 @@ class TestWrongSettings:
         with pytest.raises(CommandError, match="no AWS region is set"):
             ami.show(region=None)
 
+    def test_region_may_come_from_the_variable_that_the_help_names(self, aws, monkeypatch, capsys):
+        monkeypatch.setenv("AWS_REGION", "eu-west-3")
+        assert ami.show(region=None) == 0
+        assert "region eu-west-3:" in capsys.readouterr().out
+        assert ami.show(region=REGION) == 0
+        assert f"region {REGION}:" in capsys.readouterr().out
+
     def test_no_such_profile(self, monkeypatch):
         monkeypatch.setenv("AWS_PROFILE", "nobody")
         with pytest.raises(CommandError, match="nobody"):
@@ -163,8 +227,27 @@ class TestWrongSettings:
                 raise ClientError(answer, "DescribeImages")
 
     def test_a_region_that_does_not_answer(self):
-        with pytest.raises(CommandError, match="does not answer"), ami.aws_errors():
-            raise EndpointConnectionError(endpoint_url="https://ec2.mars-1.amazonaws.com")
+        for error in (
+            EndpointConnectionError(endpoint_url="https://ec2.mars-1.amazonaws.com"),
+            ReadTimeoutError(endpoint_url="https://ec2.mars-1.amazonaws.com"),
+            ResponseParserError("a proxy's page"),
+        ):
+            with pytest.raises(CommandError, match="does not answer"), ami.aws_errors():
+                raise error
+
+    def test_an_address_that_is_none(self, monkeypatch):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
+        with pytest.raises(CommandError, match="Invalid endpoint: nonsense"):
+            ami.show(region=REGION)
+
+    def test_a_machine_that_ends_at_once_is_told_with_the_reason(self):
+        answer = {"Reservations": [{"Instances": [{"StateReason": {"Message": "no such key"}}]}]}
+        with pytest.raises(CommandError, match="did not finish: no such key"), ami.aws_errors():
+            raise WaiterError("InstanceRunning", "terminal failure", answer)
+
+    def test_an_old_login_is_told_with_its_cure(self):
+        with pytest.raises(CommandError, match="aws sso login"), ami.aws_errors():
+            raise UnauthorizedSSOTokenError
 
 
 class TestUpload:
@@ -213,12 +296,50 @@ class TestUpload:
                 {"Error": {"Code": "OptInRequired", "Message": "no"}}, "RegisterImage"
             )
 
-        before = json.dumps(aws.describe_snapshots(OwnerIds=["self"])["Snapshots"], default=str)
         monkeypatch.setattr(upload, "register", refuse)
         with pytest.raises(CommandError, match="OptInRequired"):
-            upload.upload(disk, region=REGION, name="x", version="0")
-        after = json.dumps(aws.describe_snapshots(OwnerIds=["self"])["Snapshots"], default=str)
-        assert before == after
+            upload.upload(disk, region=REGION, name="box", version="0")
+        assert own_snapshots(aws) == []
+
+    def test_an_interrupted_upload_deletes_its_snapshot(self, aws, disk, monkeypatch):
+        def interrupt(*_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(upload, "checksum", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            upload.upload(disk, region=REGION, name="box", version="0")
+        assert own_snapshots(aws) == []
+
+    def test_an_image_that_cannot_be_named_is_taken_away_again(self, aws, disk, monkeypatch):
+        refusal = ClientError(
+            {"Error": {"Code": "UnauthorizedOperation", "Message": "no"}}, "CreateTags"
+        )
+
+        def without_tags(name, region):
+            client = service(name, region)
+            if name == "ec2":
+                client.create_tags = mock.Mock(side_effect=refusal)
+            return client
+
+        service = upload.service
+        monkeypatch.setattr(upload, "service", without_tags)
+        with pytest.raises(CommandError, match="ask for"):
+            upload.upload(disk, region=REGION, name="box", version="0")
+        assert aws.describe_images(Owners=["self"])["Images"] == []
+        assert own_snapshots(aws) == []
+
+    @pytest.mark.parametrize("name", ["ab", "a" * 129, "caf\xe9 au lait", "a:b", "", "box\n"])
+    def test_a_name_that_aws_refuses_is_told_before_the_upload(self, aws, disk, name):
+        with pytest.raises(CommandError, match="must have 3 to 128 letters"):
+            upload.upload(disk, region=REGION, name=name, version="0")
+        assert own_snapshots(aws) == []
+
+    def test_a_name_that_is_taken_is_told_before_the_upload(self, aws, disk):
+        upload.upload(disk, region=REGION, name="box (1)", version="0")
+        before = own_snapshots(aws)
+        with pytest.raises(CommandError, match=r"is an image box \(1\) already"):
+            upload.upload(disk, region=REGION, name="box (1)", version="0")
+        assert own_snapshots(aws) == before
 
     @pytest.mark.parametrize(
         ("head", "words"),

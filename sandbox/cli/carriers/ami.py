@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,9 @@ NAME = "bigdl-sandbox"
 TAG = {"Key": "Project", "Value": NAME}
 ROOT_DEVICE = "/dev/xvda"
 MAX_USER_DATA = 16384
+# On an instance: the group made for it, which AWS itself forgets when the instance ends.
+GROUP = "SecurityGroup"
+ENDED = ("shutting-down", "terminated")
 
 
 @contextmanager
@@ -22,6 +27,7 @@ def aws_errors() -> Iterator[None]:
     """Turn what AWS refuses into errors with a cure."""
     try:
         from botocore import exceptions as wrong
+        from botocore.parsers import ResponseParserError
     except ImportError:
         raise CommandError("boto3 is not installed.", "pip install 'boto3>=1.35'") from None
     try:
@@ -37,16 +43,26 @@ def aws_errors() -> Iterator[None]:
         ) from None
     except wrong.NoRegionError:
         raise CommandError("no AWS region is set.", "Give --region, or set AWS_REGION.") from None
-    except (wrong.EndpointConnectionError, wrong.InvalidRegionError) as error:
-        raise CommandError(
-            f"AWS does not answer: {error}", "Is the region written rightly (us-east-1)? A network?"
-        ) from None
+    except (wrong.SSOError, wrong.TokenRetrievalError) as error:
+        raise CommandError(f"{error}", "Log in again: aws sso login.") from None
     except wrong.WaiterError as error:
         raise CommandError(
-            f"AWS took too long: {error}", "sandbox ami list   shows the state."
+            f"AWS did not finish: {_reason(error)}", "sandbox ami list   shows the state."
         ) from None
     except wrong.ClientError as error:
         raise CommandError(*explain(error)) from None
+    except (wrong.BotoCoreError, ResponseParserError) as error:
+        raise CommandError(
+            f"AWS does not answer: {str(error)[:300]}",
+            "Is the region written rightly (us-east-1)? A network? A proxy?",
+        ) from None
+
+
+def _reason(error: Any) -> str:
+    """Give what AWS says of a machine that did not start, else the waiter's own words."""
+    groups = (error.last_response or {}).get("Reservations", [])
+    said = [one.get("StateReason", {}).get("Message") for g in groups for one in g["Instances"]]
+    return next(filter(None, said), str(error))
 
 
 def explain(error: Any) -> tuple[str, str]:
@@ -61,8 +77,14 @@ def explain(error: Any) -> tuple[str, str]:
         "RequestExpired": "Is this machine's clock right?",
         "UnauthorizedOperation": "These credentials may not do that: ask for the EC2 permissions.",
         "OptInRequired": "This account has not enabled that region.",
-        "InvalidKeyPair.NotFound": "aws ec2 describe-key-pairs   lists those there are.",
+        "InvalidKeyPair.NotFound": "aws ec2 describe-key-pairs   lists those of this region.",
         "InvalidAMIID.NotFound": "sandbox ami list   lists those there are (in this region).",
+        "InvalidAMIID.Malformed": "sandbox ami list   lists those there are (in this region).",
+        "InvalidSubnetID.NotFound": "aws ec2 describe-subnets   lists those of this region.",
+        "VPCIdNotSpecified": "This account has no default network here: give --subnet.",
+        "InvalidBlockDeviceMapping": "The image needs a larger disk: give a larger --disk.",
+        "Unsupported": "Try another --type or region.",
+        "RequestLimitExceeded": "AWS is being asked too often: try again in a minute.",
         "InstanceLimitExceeded": "Ask AWS for a higher limit, or terminate something.",
         "VcpuLimitExceeded": "Ask AWS for a higher limit, or terminate something.",
         "InsufficientInstanceCapacity": "Try another --type or region.",
@@ -70,11 +92,16 @@ def explain(error: Any) -> tuple[str, str]:
     return f"AWS refused ({code}): {message}", cures.get(code, "")
 
 
-def ec2(region: str | None) -> Any:
-    """Give a client for EC2."""
+def service(name: str, region: str | None) -> Any:
+    """Give a client of a service of AWS."""
     import boto3
 
-    return boto3.session.Session(region_name=region).client("ec2")
+    # boto3 itself knows AWS_DEFAULT_REGION only.
+    region = region or os.environ.get("AWS_REGION") or None
+    try:
+        return boto3.session.Session(region_name=region).client(name)
+    except ValueError as error:  # AWS_ENDPOINT_URL is none
+        raise CommandError(f"{error}.", "Unset AWS_ENDPOINT_URL, or correct it.") from None
 
 
 def check_cidr(text: str, *, anyone: bool) -> str:
@@ -87,13 +114,20 @@ def check_cidr(text: str, *, anyone: bool) -> str:
             "Your own address, such as 203.0.113.7/32.",
         ) from None
     if network.version != 4:
-        raise CommandError(f"--cidr must be IPv4; got {text}.")
+        raise CommandError(
+            f"--cidr must be IPv4; got {text}.", "Your own IPv4 address, such as 203.0.113.7/32."
+        )
     if network.prefixlen < 8 and not anyone:
         raise CommandError(
             f"--cidr {text} lets nearly everybody knock at SSH.",
             "Give your own address (203.0.113.7/32), or add --anyone.",
         )
     return str(network)
+
+
+def named(**more: str) -> list[dict[str, str]]:
+    """Give the tags of what is made here."""
+    return [TAG, *({"Key": key, "Value": value} for key, value in {"Name": NAME, **more}.items())]
 
 
 def own_images(client: Any) -> list[dict[str, Any]]:
@@ -124,18 +158,12 @@ def launch(
         nor group is left behind.
     """
     cidr = check_cidr(cidr, anyone=anyone)
-    script = ""
-    if user_data is not None:
-        if not user_data.is_file():
-            raise CommandError(f"--user-data {user_data} is no file.")
-        script = user_data.read_text()
-        if len(script.encode()) > MAX_USER_DATA:
-            raise CommandError(f"--user-data may have {MAX_USER_DATA} bytes at most.")
+    script = read_user_data(user_data) if user_data else b""
     with aws_errors():
-        client = ec2(region)
+        client = service("ec2", region)
         client.describe_key_pairs(KeyNames=[key_name])
         if image is None:
-            images = own_images(client)
+            images = [found for found in own_images(client) if found["State"] == "available"]
             if not images:
                 raise CommandError(
                     "this account has no sandbox image in this region.",
@@ -154,6 +182,7 @@ def launch(
             client.get_waiter("instance_running").wait(InstanceIds=[instance])
             facts = _describe(client, instance)
         except BaseException:
+            print("Taking away again what was made ...", file=sys.stderr, flush=True)
             if instance:
                 client.terminate_instances(InstanceIds=[instance])
                 client.get_waiter("instance_terminated").wait(InstanceIds=[instance])
@@ -167,6 +196,20 @@ def launch(
         f"Stop paying: sandbox ami terminate {instance}"
     )
     return instance
+
+
+def read_user_data(file: Path) -> bytes:
+    """Give the script for the first start; it may be packed, which cloud-init knows."""
+    try:
+        script = file.read_bytes()
+    except OSError as error:
+        raise CommandError(f"--user-data {file} cannot be read: {error.strerror}.") from None
+    if not 0 < len(script) <= MAX_USER_DATA:
+        raise CommandError(
+            f"--user-data must have 1 to {MAX_USER_DATA} bytes; {file} has {len(script)}.",
+            "Let a short script fetch the rest, or pack it: gzip -k FILE." if script else "",
+        )
+    return script
 
 
 def _security_group(client: Any, cidr: str, subnet: str | None) -> str:
@@ -208,7 +251,7 @@ def _run_instance(
     instance_type: str,
     disk_gb: int,
     subnet: str | None,
-    script: str,
+    script: bytes,
 ) -> str:
     arguments: dict[str, Any] = {}
     if subnet is not None:
@@ -235,7 +278,7 @@ def _run_instance(
             }
         ],
         TagSpecifications=[
-            {"ResourceType": kind, "Tags": [TAG, {"Key": "Name", "Value": NAME}]}
+            {"ResourceType": kind, "Tags": named(**{GROUP: group})}
             for kind in ("instance", "volume")
         ],
         **arguments,
@@ -248,20 +291,18 @@ def _describe(client: Any, instance: str) -> dict[str, Any]:
     return dict(found["Reservations"][0]["Instances"][0])
 
 
-def ours(client: Any) -> list[dict[str, Any]]:
-    """Give the instances that were started here and are not gone."""
-    wanted = [
-        {"Name": f"tag:{TAG['Key']}", "Values": [TAG["Value"]]},
-        {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
-    ]
+def ours(client: Any, *, gone: bool = False) -> list[dict[str, Any]]:
+    """Give the instances that were started here; those that are `gone` as well, if asked for."""
+    wanted = [{"Name": f"tag:{TAG['Key']}", "Values": [TAG["Value"]]}]
     pages = client.get_paginator("describe_instances").paginate(Filters=wanted)
-    return [one for page in pages for group in page["Reservations"] for one in group["Instances"]]
+    found = [one for page in pages for group in page["Reservations"] for one in group["Instances"]]
+    return [one for one in found if gone or one["State"]["Name"] not in ENDED]
 
 
 def show(*, region: str | None) -> int:
     """List images and instances."""
     with aws_errors():
-        client = ec2(region)
+        client = service("ec2", region)
         images, instances = own_images(client), ours(client)
         where = client.meta.region_name
     print(f"region {where}: {len(images)} images, {len(instances)} instances")
@@ -275,22 +316,28 @@ def show(*, region: str | None) -> int:
 
 
 def terminate(names: list[str], *, region: str | None) -> int:
-    """End instances that were started here, and remove their security groups."""
+    """End instances that were started here, and remove their security groups.
+
+    Once more for the same instances does what an interrupted first time has left.
+    """
     with aws_errors():
-        client = ec2(region)
-        there = {one["InstanceId"]: one for one in ours(client)}
+        client = service("ec2", region)
+        there = {one["InstanceId"]: one for one in ours(client, gone=True)}
         for name in names:
             if name not in there:
+                known = [key for key, one in there.items() if one["State"]["Name"] not in ENDED]
                 raise CommandError(
                     f"{name} is no instance of the sandbox in {client.meta.region_name}.",
-                    f"There is: {', '.join(there) or 'none'}.",
+                    f"There is: {', '.join(known) or 'none'}.",
                 )
-        groups = {g["GroupId"] for name in names for g in there[name]["SecurityGroups"]}
+        tags = [tag for name in names for tag in there[name]["Tags"]]
+        groups = [tag["Value"] for tag in tags if tag["Key"] == GROUP]
         client.terminate_instances(InstanceIds=names)
+        print("Waiting until AWS has ended them ...", flush=True)
         client.get_waiter("instance_terminated").wait(InstanceIds=names)
-        found = client.describe_security_groups(GroupIds=sorted(groups))["SecurityGroups"]
-        for group in found:
-            if TAG in group.get("Tags", []):
+        own = [{"Name": f"tag:{TAG['Key']}", "Values": [TAG["Value"]]}]
+        for group in client.describe_security_groups(Filters=own)["SecurityGroups"]:
+            if group["GroupId"] in groups:
                 client.delete_security_group(GroupId=group["GroupId"])
     print(f"terminated {', '.join(names)}")
     return 0
@@ -299,7 +346,7 @@ def terminate(names: list[str], *, region: str | None) -> int:
 def require_imdsv2(image: str, *, region: str | None) -> int:
     """Make every later instance of an image use version 2 of the metadata service."""
     with aws_errors():
-        ec2(region).modify_image_attribute(
+        service("ec2", region).modify_image_attribute(
             ImageId=image, Attribute="imdsSupport", ImdsSupport={"Value": "v2.0"}
         )
     print(f"{image}: metadata service version 2 only")

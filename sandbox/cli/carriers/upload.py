@@ -5,16 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from ..errors import CommandError
-from .ami import NAME, ROOT_DEVICE, TAG, aws_errors
+from .ami import ROOT_DEVICE, aws_errors, named, service
 
 BLOCK = 512 * 1024
 WORKERS = 8
+SHOWN = 256  # blocks from one line of progress to the next
 
 
 def blocks(disk: Path) -> Iterator[tuple[int, bytes]]:
@@ -42,17 +44,18 @@ def upload(disk: Path, *, region: str | None, name: str, version: str) -> str:
     CommandError : the disk is none, or AWS refused; the snapshot is deleted again.
     """
     check(disk)
-    import boto3
-
+    check_name(name)
     with aws_errors():
-        session = boto3.session.Session(region_name=region)
-        ec2, ebs = session.client("ec2"), session.client("ebs")
+        ec2, ebs = service("ec2", region), service("ebs", region)
+        same = [{"Name": "name", "Values": [name]}]
+        if ec2.describe_images(Owners=["self"], Filters=same)["Images"]:
+            raise CommandError(f"there is an image {name} already.", "Give another --name.")
         size_gb = math.ceil(disk.stat().st_size / 2**30)
         snapshot = ebs.start_snapshot(
             VolumeSize=size_gb,
             Description=name,
             Encrypted=True,
-            Tags=[TAG, {"Key": "Name", "Value": NAME}],
+            Tags=named(),
         )["SnapshotId"]
         try:
             count, total = _put_blocks(ebs, snapshot, disk)
@@ -71,6 +74,14 @@ def upload(disk: Path, *, region: str | None, name: str, version: str) -> str:
             raise
     print(f"{image}: {name}, {count} blocks of 512 KiB, snapshot {snapshot}")
     return image
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that AWS would refuse after the whole upload."""
+    if not re.fullmatch(r"[\w()\[\] ./'@-]{3,128}", name, re.ASCII):
+        raise CommandError(
+            f"--name must have 3 to 128 letters, digits or ()[] ./-'@_; got {name!r}."
+        )
 
 
 def check(disk: Path) -> None:
@@ -102,6 +113,7 @@ def _put_blocks(ebs: Any, snapshot: str, disk: Path) -> tuple[int, str]:
         return hashlib.sha256(content).digest()
 
     count, total = 0, hashlib.sha256()
+    whole = math.ceil(disk.stat().st_size / BLOCK)
     with ThreadPoolExecutor(WORKERS) as pool:
         waiting = []
         for number, content in blocks(disk):
@@ -109,6 +121,8 @@ def _put_blocks(ebs: Any, snapshot: str, disk: Path) -> tuple[int, str]:
             if len(waiting) >= 4 * WORKERS:  # no more than this is held in memory
                 total.update(waiting.pop(0).result())
             count += 1
+            if count % SHOWN == 0:
+                print(f"{count * BLOCK >> 20} MB, {number / whole:.0%} of the disk", flush=True)
         for answer in waiting:
             total.update(answer.result())
     return count, base64.b64encode(total.digest()).decode()
@@ -137,6 +151,10 @@ def register(ec2: Any, snapshot: str, name: str, version: str) -> str:
             }
         ],
     )
-    tags = [TAG, {"Key": "Name", "Value": NAME}, {"Key": "Release", "Value": version}]
-    ec2.create_tags(Resources=[answer["ImageId"]], Tags=tags)
-    return str(answer["ImageId"])
+    image = str(answer["ImageId"])
+    try:
+        ec2.create_tags(Resources=[image], Tags=named(Release=version))
+    except BaseException:  # without its name it would not be found again
+        ec2.deregister_image(ImageId=image)
+        raise
+    return image
