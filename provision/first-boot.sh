@@ -8,8 +8,8 @@ root="${1:-}"
 etc="$root/etc/bigdl-sandbox"
 umask 077
 
-random() { # number of characters that are not mistaken for one another
-  LC_ALL=C tr -dc 'abcdefghijkmnpqrstuvwxyz23456789' </dev/urandom | head -c "$1"
+random() { # how many characters, of which
+  LC_ALL=C tr -dc "$2" </dev/urandom | head -c "$1"
 }
 
 setting() { sed -n "s/^$1=//p" "$etc/machine"; }
@@ -20,9 +20,13 @@ for kind in ed25519 rsa; do
   [ -s "$key" ] || ssh-keygen -q -t "$kind" -N '' -C "$kind" -f "$key"
 done
 
-# Jupyter's secret.
+# Jupyter's secret: no characters that are mistaken for one another, since it is copied by hand from
+# a machine's screen (99 bits; 158 where it is not).
 if [ ! -s "$etc/jupyter.env" ]; then
-  printf 'SANDBOX_ADDRESS=%s\nSANDBOX_TOKEN=%s\n' "$(setting address)" "$(random 32)" >"$etc/jupyter.env.new"
+  length=32
+  if [ "$(setting kind)" = vm ]; then length=20; fi
+  token="$(random "$length" abcdefghijkmnpqrstuvwxyz23456789)"
+  printf 'SANDBOX_ADDRESS=%s\nSANDBOX_TOKEN=%s\n' "$(setting address)" "$token" >"$etc/jupyter.env.new"
   mv "$etc/jupyter.env.new" "$etc/jupyter.env"
 fi
 chmod 0600 "$etc/jupyter.env"
@@ -32,18 +36,19 @@ if [ -n "$root" ]; then exit 0; fi
 # A larger disk than the image's: the last partition and its file system grow.
 device="$(findmnt -no SOURCE /)"
 disk="/dev/$(lsblk -no PKNAME "$device" 2>/dev/null || true)"
-if [ -b "$disk" ] && command -v growpart >/dev/null; then
-  part="$(cat "/sys/class/block/$(basename "$device")/partition")"
-  if growpart "$disk" "$part" >/dev/null 2>&1; then resize2fs "$device" >/dev/null 2>&1 || true; fi
+part="/sys/class/block/$(basename "$device")/partition" # not there where / is on LVM
+if [ -b "$disk" ] && [ -r "$part" ] && command -v growpart >/dev/null; then
+  if growpart "$disk" "$(cat "$part")" >/dev/null 2>&1; then resize2fs "$device" >/dev/null 2>&1 || true; fi
 fi
 
 if [ "$(setting kind)" != vm ]; then exit 0; fi
 
 # Who brings a disk or stick with the label SANDBOX and a file authorized_keys owns the machine: the
 # keys open SSH, and sudo asks for no password.
+udevadm settle --timeout=10 2>/dev/null || true # a stick takes its time
 if stick="$(blkid -L SANDBOX)"; then
   place="$(mktemp -d)"
-  if mount -o ro "$stick" "$place"; then
+  if mount -o ro,nosuid,nodev,noexec "$stick" "$place"; then
     if [ -s "$place/authorized_keys" ]; then
       install -d -m 0700 -o jovyan -g users /home/jovyan/.ssh
       install -m 0600 -o jovyan -g users "$place/authorized_keys" /home/jovyan/.ssh/authorized_keys
@@ -63,10 +68,11 @@ changed="$(printf '%s\n' "$entry" | cut -d: -f3)" # 0: made here, not yet change
 case "$entry" in
   'jovyan:!'*)
     if [ -e /etc/sudoers.d/bigdl-sandbox ]; then exit 0; fi
-    word="$(random 10)"
+    # Letters that lie in the same place on QWERTY, QWERTZ and AZERTY: the screen knows the first only.
+    word="$(random 12 bcdefghjknprstuvx)"
     printf 'jovyan:%s\n' "$word" | chpasswd
     passwd --quiet --expire jovyan
-    printf 'First login here:  jovyan  /  %s   (asks for a password of your own)\n\n' "$word" >"$issue"
+    printf 'First login here:  jovyan  /  %s   (once; it asks for a password of your own)\n\n' "$word" >"$issue"
     ;;
   *) if [ "$changed" != 0 ]; then rm -f "$issue"; fi ;;
 esac

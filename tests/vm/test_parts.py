@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import subprocess
 import tarfile
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from typer.testing import CliRunner
 
-from sandbox.cli.carriers import disk, ova, vm
+from sandbox.cli.carriers import commands, disk, ova, vm
 from sandbox.cli.errors import CommandError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +54,17 @@ class TestOva:
         kinds = [item.findtext(f"{RASD}ResourceType") for item in tree.iter(f"{ENVELOPE}Item")]
         assert kinds == ["3", "4", "20", "17", "10"]  # CPU, memory, SATA, disk, network
         assert tree.find(f".//{VSSD}VirtualSystemType").text == "vmx-13"
+        # vSphere: "Parent element does not refer to a ref of type DiskControllerReference" on AHCI.
+        items = {
+            item.findtext(f"{RASD}ResourceType"): item for item in tree.iter(f"{ENVELOPE}Item")
+        }
+        assert items["20"].findtext(f"{RASD}ResourceSubType") == "vmware.sata.ahci"
+        parent = items["17"].findtext(f"{RASD}Parent")
+        assert parent == items["20"].findtext(f"{RASD}InstanceID")
+        assert items["17"].findtext(f"{RASD}HostResource") == "ovf:/disk/disk1"
+        networks = [n.attrib[f"{ENVELOPE}name"] for n in tree.iter(f"{ENVELOPE}Network")]
+        assert networks == [items["10"].findtext(f"{RASD}Connection")] == ["NAT"]
+        assert tree.find(f".//{ENVELOPE}OperatingSystemSection").attrib[f"{ENVELOPE}id"] == "96"
         file = tree.find(f".//{ENVELOPE}File").attrib
         shown = tree.find(f".//{ENVELOPE}Disk").attrib
         assert file[f"{ENVELOPE}href"] == "box-disk1.vmdk"
@@ -146,12 +160,63 @@ class TestFirstBoot:
                 assert secret.stat().st_mode & 0o777 == 0o600
             assert (root / "etc/ssh/ssh_host_ed25519_key").stat().st_mode & 0o777 == 0o600
         assert tokens[0] == tokens[1] != tokens[2] == tokens[3]
+        assert re.fullmatch(
+            r"SANDBOX_ADDRESS=0\.0\.0\.0\nSANDBOX_TOKEN=[a-km-np-z2-9]{20}\n", tokens[0]
+        )
 
 
 class TestErrors:
     def test_an_unknown_format_is_refused(self, tmp_path):
         with pytest.raises(CommandError, match="must be of raw, qcow2, ova; got vdi"):
             vm.build(tmp_path, formats=("vdi",))
+
+    def test_a_certificate_that_is_none_is_told_before_anything_is_made(self, tmp_path):
+        (tmp_path / "text.pem").write_text("no certificate")
+        for file in (tmp_path / "none.crt", tmp_path / "text.pem", tmp_path):
+            with pytest.raises(CommandError, match="is no PEM certificate"):
+                vm.build(tmp_path / "new", formats=("ova",), extra_ca=[file])
+        assert not (tmp_path / "new").exists()
+
+    def test_certificates_of_one_name_are_both_kept(self, tmp_path, monkeypatch):
+        said = []
+        monkeypatch.setattr(vm, "chroot", lambda system, *words: None)
+        monkeypatch.setattr(disk, "call", lambda *words: said.append(words))
+        system = tmp_path / "system"
+        for folder in ("etc", "usr/local/share/ca-certificates"):
+            (system / folder).mkdir(parents=True)
+        vm.provision(system, kind="vm", lean=True, authorities=[b"one", b"two"])
+        folder = system / "usr/local/share/ca-certificates"
+        assert sorted(file.read_bytes() for file in folder.iterdir()) == [b"one", b"two"]
+        assert all(file.suffix == ".crt" for file in folder.iterdir())
+        assert [str(words[1]) for words in said] == [str(SEAL)] * 2
+        assert "--check" in said[-1]
+        assert "LLMNR=no" in (system / "etc/systemd/resolved.conf.d/bigdl-sandbox.conf").read_text()
+
+    def test_a_disk_that_is_full_is_told_and_docker_speaks_for_itself(self, tmp_path):
+        with pytest.raises(CommandError, match="No space left"), vm.full_disk_told(tmp_path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        refusal = OSError("docker's words")
+        with pytest.raises(OSError, match="docker's words"), vm.full_disk_told(tmp_path):
+            raise refusal
+        with pytest.raises(CommandError) as caught:
+            disk.call("sh", "-c", "echo No space left on device >&2; exit 1")
+        assert "larger disk" in caught.value.cure
+
+    def test_the_size_that_is_named_as_the_cure_is_enough(self, tmp_path, monkeypatch):
+        used = 1780  # times 1.4 is 2.49 GB
+        monkeypatch.setattr(disk, "call", lambda *words: f"{used}\t/")
+        with pytest.raises(CommandError) as caught:
+            disk.make(tmp_path, tmp_path / "x.raw", size_gb=2)
+        named = int(caught.value.cure.split()[2])
+        assert used * 1.1 * (1 << 20) <= named * 1e9 - disk.ROOT_START * disk.SECTOR
+
+    @pytest.mark.parametrize(("words", "form"), [([], "qcow2,ova"), (["--cloud"], "raw")])
+    def test_what_is_built_by_default_fits_where_it_goes(self, monkeypatch, words, form):
+        asked = {}
+        monkeypatch.setattr(vm, "build", lambda target, **options: asked.update(options))
+        result = CliRunner().invoke(commands.vm_app, words)
+        assert result.exit_code == 0, result.output
+        assert ",".join(asked["formats"]) == form
 
     @pytest.mark.parametrize("size", [1.9, 2001, float("nan")])
     def test_a_size_that_holds_nothing_is_refused(self, tmp_path, size):

@@ -184,8 +184,11 @@ def cluster(
 def build_machine(
     target: Annotated[Path, typer.Argument(help="Folder to write into.")] = Path("vm-build"),
     formats: Annotated[
-        str, typer.Option("--format", help="Of raw, qcow2, ova; separated by commas.")
-    ] = "qcow2,ova",
+        str | None,
+        typer.Option(
+            "--format", help="Of raw, qcow2, ova; by commas. Default: qcow2,ova (--cloud: raw)."
+        ),
+    ] = None,
     size: Annotated[float, typer.Option(help="Size of the disk in GB; it can grow later.")] = 16,
     from_image: Annotated[
         str | None, typer.Option(help="Take the environment out of this Docker image: faster.")
@@ -203,6 +206,8 @@ def build_machine(
     """Build a bootable disk (BIOS and EFI) and an OVA from Debian packages (root)."""
     from . import vm as verb
 
+    if formats is None:
+        formats = "raw" if cloud else "qcow2,ova"
     verb.build(
         target,
         formats=tuple(part.strip() for part in formats.split(",") if part.strip()),
@@ -231,7 +236,7 @@ def launch_instance(
     ] = None,
     anyone: Annotated[bool, typer.Option("--anyone", help="Allow a very wide --cidr.")] = False,
 ) -> None:
-    """Start an instance that lets in SSH from one network; print the tunnel."""
+    """Start an instance that only SSH reaches; print the tunnel."""
     from . import ami as verb
 
     verb.launch(
@@ -267,7 +272,7 @@ def terminate(
 
 @ami_app.command()
 def upload(
-    disk: Annotated[Path, typer.Argument(help="A raw disk: sandbox vm build --cloud --format raw")],
+    disk: Annotated[Path, typer.Argument(help="A raw disk: sandbox vm build --cloud")],
     region: Region = None,
     name: Annotated[str | None, typer.Option(help="The image's name.")] = None,
 ) -> None:
@@ -286,7 +291,7 @@ def upload(
 def require_imdsv2(
     image: Annotated[str, typer.Argument(help="AMI.")], region: Region = None
 ) -> None:
-    """After a build by an old Packer: metadata service version 2 only."""
+    """Metadata service version 2 only: after Packer 1.6."""
     from . import ami as verb
 
     raise typer.Exit(verb.require_imdsv2(image, region=region))
@@ -294,7 +299,7 @@ def require_imdsv2(
 
 @ami_app.command()
 def template() -> None:
-    """Write the Packer templates of AMI and VM again from their sources."""
+    """Write the Packer templates from their sources."""
     from . import packer as verb
 
     for file in verb.write():

@@ -6,6 +6,7 @@ The disk has a DOS partition table, a small FAT partition with GRUB for EFI, and
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
@@ -69,10 +70,13 @@ def call(*command: str | Path, stdin: str | None = None, name: str = "") -> str:
     )
     if answer.returncode:
         said = (answer.stderr or answer.stdout).strip()[-1500:]
-        cure = "Behind a proxy that re-signs TLS? Add --extra-ca FILE."
+        cures = {
+            "CERTIFICATE_VERIFY_FAILED": "Behind a proxy that re-signs TLS? Add --extra-ca FILE.",
+            "No space left": "Name a folder on a larger disk.",
+        }
         raise CommandError(
             f"{name or command[0]} failed ({answer.returncode}): {said}",
-            cure if "CERTIFICATE_VERIFY_FAILED" in said else "",
+            next((cure for sign, cure in cures.items() if sign in said), ""),
         )
     return answer.stdout
 
@@ -84,7 +88,7 @@ def make(system: Path, target: Path, *, size_gb: float) -> Path:
     if used * 1.1 * (1 << 20) > size - ROOT_START * SECTOR:
         raise CommandError(
             f"--size {size_gb:g} is too small for a system of {used / 1000:.1f} GB.",
-            f"Give --size {used * 1.4 / 1000:.0f} or more.",
+            f"Give --size {math.ceil(used * 1.4 / 1000)} or more.",
         )
     boot = system / "boot" / "grub"
     boot.mkdir(parents=True, exist_ok=True)

@@ -88,7 +88,7 @@ def check(disk: Path) -> None:
     """Refuse what is no raw bootable disk."""
     if not disk.is_file():
         raise CommandError(
-            f"{disk} is no file.", "sandbox vm build --cloud --format raw   makes one."
+            f"{disk} is no file.", "sandbox vm build --cloud   makes one."
         )
     with disk.open("rb") as file:
         head = file.read(512)
@@ -96,7 +96,7 @@ def check(disk: Path) -> None:
         raise CommandError(f"{disk} is not raw.", f"qemu-img convert -O raw {disk} disk.raw")
     if head[510:512] != b"\x55\xaa":
         raise CommandError(
-            f"{disk} has no partition table.", "sandbox vm build --cloud --format raw"
+            f"{disk} has no partition table.", "sandbox vm build --cloud   makes one that has."
         )
 
 

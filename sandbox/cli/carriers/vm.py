@@ -25,10 +25,12 @@ from .daemon import connect, make_folder, need_disk, need_image
 from .image import OWN_MOUNTS, bootstrap, context_files, version
 
 FORMATS = ("raw", "qcow2", "ova")
+# No grub2-common: with a new kernel its hook would write another grub.cfg, for modules of GRUB that
+# this disk has not; Debian keeps the links /vmlinuz and /initrd.img right without it.
 PACKAGES = (
     "systemd-sysv udev dbus systemd-resolved systemd-timesyncd iproute2 openssh-server sudo "
     "ca-certificates python3 python3-venv libgomp1 libnss-wrapper procps tini util-linux kmod "
-    "grub-pc-bin grub-efi-amd64-bin grub2-common initramfs-tools cloud-guest-utils e2fsprogs fdisk"
+    "grub-pc-bin grub-efi-amd64-bin initramfs-tools cloud-guest-utils e2fsprogs fdisk"
 )
 # The cloud kernel knows no AHCI and no E1000, which VirtualBox and VMware offer.
 KERNEL = "linux-image-amd64"
@@ -46,8 +48,13 @@ system_info:
     sudo: ["ALL=(ALL) NOPASSWD:ALL"]
 """
 NETWORK = "[Match]\nName=en* eth*\n\n[Network]\nDHCP=yes\n"
+# Else port 5355 would be open to everybody on the same network.
+RESOLVED = "[Resolve]\nLLMNR=no\nMulticastDNS=no\n"
 NEEDED_BYTES = 14e9
-MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "fstrim.timer")
+MASKED = (
+    *("apt-daily.timer", "apt-daily-upgrade.timer", "fstrim.timer"),
+    *("e2scrub_all.timer", "e2scrub_reap.service"),  # for LVM; seconds of every boot
+)
 
 
 def build(
@@ -75,11 +82,15 @@ def build(
             f"--format must be of {', '.join(FORMATS)}; got {', '.join(sorted(unknown)) or 'none'}."
         )
     disk.check_size(size_gb)
+    authorities = check_authorities(extra_ca or [])
     disk.need_programs()
     source = need_image(connect(), image, pull=False) if image else None
-    make_folder(target)
     need_disk(target, NEEDED_BYTES / (3 if lean else 1), "building the machine")
-    with tempfile.TemporaryDirectory(prefix="sandbox-vm-", dir=target) as name:
+    make_folder(target)
+    with (
+        full_disk_told(target),
+        tempfile.TemporaryDirectory(prefix="sandbox-vm-", dir=target) as name,
+    ):
         folder = Path(name)
         folder.chmod(0o755)
         system = folder / "system"
@@ -92,11 +103,34 @@ def build(
             put_sandbox(system)
             if cloud:
                 (system / "etc/cloud/cloud.cfg.d/90-bigdl-sandbox.cfg").write_text(CLOUD)
-            provision(system, kind="ami" if cloud else "vm", lean=lean, extra_ca=extra_ca or [])
+            provision(system, kind="ami" if cloud else "vm", lean=lean, authorities=authorities)
         with step("disk"):
             raw = disk.make(system, folder / "sandbox.raw", size_gb=size_gb)
             shutil.rmtree(system)
         return write_formats(raw, target, formats)
+
+
+def check_authorities(files: list[Path]) -> list[bytes]:
+    """Give the certificates to trust while building."""
+    for file in files:
+        if not file.is_file() or b"BEGIN CERTIFICATE" not in file.read_bytes():
+            raise CommandError(
+                f"--extra-ca {file} is no PEM certificate.", "Give a .crt or .pem file."
+            )
+    return [file.read_bytes() for file in files]
+
+
+@contextmanager
+def full_disk_told(folder: Path) -> Iterator[None]:
+    """Turn what the disk refuses into an error; the half of it goes away first."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # Docker's own errors, which are told elsewhere
+            raise
+        raise CommandError(
+            f"building in {folder} stopped: {error}", "Is the disk full? Name another folder."
+        ) from None
 
 
 def write_formats(raw: Path, target: Path, formats: tuple[str, ...]) -> list[Path]:
@@ -168,16 +202,21 @@ def put_sandbox(system: Path) -> None:
         place.chmod(0o755 if os.access(file, os.X_OK) else 0o644)
 
 
-def provision(system: Path, *, kind: str, lean: bool, extra_ca: list[Path]) -> None:
+def provision(system: Path, *, kind: str, lean: bool, authorities: list[bytes]) -> None:
     """Run the provisioning scripts in a system, then seal it."""
     (system / "etc/hostname").write_text("sandbox\n")
     (system / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 sandbox\n")
-    network = system / "etc/systemd/network/20-dhcp.network"
-    network.parent.mkdir(parents=True, exist_ok=True)
-    network.write_text(NETWORK)
-    for file in extra_ca:
-        shutil.copy(file, system / "usr/local/share/ca-certificates" / f"{file.stem}.crt")
-    if extra_ca:
+    systemd = system / "etc/systemd"
+    for name, text in (
+        ("network/20-dhcp.network", NETWORK),
+        ("resolved.conf.d/bigdl-sandbox.conf", RESOLVED),
+    ):
+        (systemd / name).parent.mkdir(parents=True, exist_ok=True)
+        (systemd / name).write_text(text)
+    for number, certificate in enumerate(authorities):
+        place = system / "usr/local/share/ca-certificates" / f"extra-{number}.crt"
+        place.write_bytes(certificate)
+    if authorities:
         chroot(system, "update-ca-certificates")
     resolv = system / "etc/resolv.conf"
     resolv.unlink(missing_ok=True)
