@@ -23,6 +23,7 @@ install -m 0644 "$here/files/bigdl-sandbox.service" "$here/files/bigdl-sandbox-f
 for unit in bigdl-sandbox bigdl-sandbox-first-boot; do
   ln -sfn "../$unit.service" "$units/multi-user.target.wants/$unit.service"
 done
+chmod 0755 /home/jovyan # SSH takes no keys out of a home that others may write
 install -m 0644 "$here/files/sshd.conf" /etc/ssh/sshd_config.d/bigdl-sandbox.conf
 install -m 0755 "$here/files/sandbox-url" /usr/local/bin/sandbox-url
 install -m 0644 "$here/files/motd-$kind" /etc/motd

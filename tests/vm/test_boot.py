@@ -67,10 +67,20 @@ def test_machine_boots_from_the_ova_until_a_kernel_computes(product, tmp_path):
         assert len(facts[1]) == 32
         assert int(facts[2]) > 7000  # the disk was 5 GB
         assert facts[3:7] == ["2", "active", "2", "0"], facts
+        # Nothing but SSH and Jupyter can be reached; the notebook's processes are held in.
+        reached = "ss -Htln | awk '{ print $4 }' | grep -v '^127' | sed 's/.*://' | sort -u"
+        assert machine.ssh(reached).stdout.split() == ["22", "8888"]
+        exposure = machine.ssh("systemd-analyze security --no-pager bigdl-sandbox | tail -1").stdout
+        assert float(exposure.split(":")[1].split()[0]) < 4, exposure
+        # A new kernel's hooks leave the boot menu alone.
+        hooks = machine.ssh("ls /etc/kernel/postinst.d; ls -d /usr/sbin/update-grub").stdout
+        assert hooks.split() == ["initramfs-tools"]
         hidden = machine.ssh("cat /etc/bigdl-sandbox/jupyter.env")
         assert hidden.returncode != 0
         console = machine.console.read_text(errors="replace")
         assert "JupyterLab:  http://10.0.2.15:8888/lab" in console
+        assert "http://127.0.0.1:8888/lab" in console  # for those behind NAT, who are most
+        assert "http://127.0.0.1:8888/lab" in url.stderr
         assert "First login" not in console  # who brought a key needs no password
         password = machine.ssh(
             "true",
