@@ -2,7 +2,7 @@
 # First start of a fresh Ubuntu or Debian instance on any cloud: Docker, then the sandbox.
 # Give it as user data (sandbox ami launch --image AMI-OF-UBUNTU --user-data docker/user-data.sh).
 # Jupyter listens on the instance's loopback; the way in is ssh -L 8888:127.0.0.1:8888 USER@HOST,
-# then: sudo cat /root/sandbox-url
+# then: sudo sandbox-url
 #
 # Edit these two lines: where the image comes from (a registry, or a bundle's folder on the web).
 SANDBOX_IMAGE="${SANDBOX_IMAGE:-}"           # e.g. registry.example.org/team/bigdl-sandbox:0.1.0
@@ -11,6 +11,10 @@ set -euo pipefail
 
 work="${SANDBOX_WORK:-/srv/sandbox}"
 report="${SANDBOX_REPORT:-/root/sandbox-url}"
+# The same word as in the sandbox's own images; it tells a failure as well.
+tool="${SANDBOX_TOOL:-/usr/local/bin/sandbox-url}"
+printf '#!/bin/sh\nexec cat %q\n' "$report" >"$tool" && chmod 0755 "$tool"
+printf 'sandbox: not ready yet; see /var/log/cloud-init-output.log\n' >"$report"
 
 fail() {
   printf 'sandbox: %s\n' "$*" | tee "$report" >&2
@@ -48,4 +52,5 @@ SANDBOX_TOKEN="$token" docker run --detach --name bigdl-sandbox --restart unless
   -e SANDBOX_TOKEN -v "$work:/home/jovyan/work" -p 127.0.0.1:8888:8888 "$SANDBOX_IMAGE" >/dev/null ||
   fail "the container did not start: docker logs bigdl-sandbox"
 umask 077
+rm -f "$report"
 printf 'http://127.0.0.1:8888/lab?token=%s\n' "$token" >"$report"

@@ -223,10 +223,15 @@ def test_user_data_says_what_is_missing(tmp_path):
         ["bash", str(ROOT / "docker" / "user-data.sh")],
         capture_output=True,
         text=True,
-        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "SANDBOX_REPORT": str(tmp_path / "url")},
+        env={
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "SANDBOX_REPORT": str(tmp_path / "url"),
+            "SANDBOX_TOOL": str(tmp_path / "sandbox-url"),
+        },
     )
     assert answer.returncode == 2
-    assert "set SANDBOX_IMAGE or SANDBOX_BUNDLE_URL" in (tmp_path / "url").read_text()
+    said = subprocess.run([str(tmp_path / "sandbox-url")], capture_output=True, text=True).stdout
+    assert "set SANDBOX_IMAGE or SANDBOX_BUNDLE_URL" in said
 
 
 def test_user_data_starts_the_image_and_reports_its_address(tmp_path):
@@ -241,15 +246,16 @@ def test_user_data_starts_the_image_and_reports_its_address(tmp_path):
             "PATH": f"{tmp_path}:{os.environ['PATH']}",
             "LOG": str(tmp_path / "log"),
             "SANDBOX_REPORT": str(tmp_path / "url"),
+            "SANDBOX_TOOL": str(tmp_path / "sandbox-url"),
             "SANDBOX_WORK": str(tmp_path / "work"),
             "SANDBOX_IMAGE": "registry.example.org/team/box:1",
         },
     )
     if os.geteuid() == 0:
         assert answer.returncode == 0, answer.stderr
-        assert re.match(
-            r"http://127\.0\.0\.1:8888/lab\?token=\w{48}\n", (tmp_path / "url").read_text()
-        )
+        said = subprocess.run([str(tmp_path / "sandbox-url")], capture_output=True, text=True)
+        assert re.match(r"http://127\.0\.0\.1:8888/lab\?token=\w{48}\n", said.stdout)
+        assert (tmp_path / "url").stat().st_mode & 0o777 == 0o600
         log = (tmp_path / "log").read_text()
         assert "-p 127.0.0.1:8888:8888 registry.example.org/team/box:1" in log
         assert "-e SANDBOX_TOKEN " in log
