@@ -23,7 +23,10 @@ def main(arguments, report):
     parser = harness.options("carriers", __doc__)
     parser.add_argument("--image", default="bigdl-sandbox:latest", help="built if it is not there")
     parser.add_argument("--own-base", action="store_true", help="see: sandbox docker build --help")
-    parser.add_argument("--extra-ca", type=Path, action="append", default=[])
+    parser.add_argument(
+        "--extra-ca", type=Path, action="append", default=[],
+        help="certificate authority to trust while building",
+    )  # fmt: skip
     parser.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="where there is room")
     parser.add_argument("--skip", default="", help="of efi, cloud, packer; separated by commas")
     asked = parser.parse_args(arguments)
