@@ -87,9 +87,7 @@ def check_name(name: str) -> None:
 def check(disk: Path) -> None:
     """Refuse what is no raw bootable disk."""
     if not disk.is_file():
-        raise CommandError(
-            f"{disk} is no file.", "sandbox vm build --cloud   makes one."
-        )
+        raise CommandError(f"{disk} is no file.", "sandbox vm build --cloud   makes one.")
     with disk.open("rb") as file:
         head = file.read(512)
     if head[:4] == b"QFI\xfb" or head[:4] == b"KDMV":
