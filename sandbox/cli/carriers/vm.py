@@ -185,6 +185,8 @@ def take_environment(image: Any, system: Path) -> None:
                 pipe.close()
         if unpack.returncode:
             raise CommandError("the environment could not be copied out of the image.")
+        # It does not name the kernel and whatever else a machine has more than an image.
+        (system / "opt/sandbox/sbom.spdx.json").unlink(missing_ok=True)
     finally:
         container.remove(force=True)
 
