@@ -75,6 +75,8 @@ def test_machine_boots_from_the_ova_until_a_kernel_computes(product, tmp_path):
         # A new kernel's hooks leave the boot menu alone.
         hooks = machine.ssh("ls /etc/kernel/postinst.d; ls -d /usr/sbin/update-grub").stdout
         assert hooks.split() == ["initramfs-tools"]
+        sbom = machine.ssh("grep -o pkg:deb/debian/linux-image-amd64 /opt/sandbox/sbom.spdx.json")
+        assert sbom.returncode == 0  # what the machine has more than the Docker image
         hidden = machine.ssh("cat /etc/bigdl-sandbox/jupyter.env")
         assert hidden.returncode != 0
         console = machine.console.read_text(errors="replace")
