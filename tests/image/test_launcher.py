@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import os
+import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,14 +21,16 @@ SCRIPT = ROOT / "run-bigdl-docker.sh"
 PAYLOAD = """#!/bin/bash
 echo "$@" >>"$FAKE_LOG"
 case "$1 $2" in
-  "info --format")
+  info*)
     if [[ -n "$FAKE_DOWN" ]]; then echo "$FAKE_DOWN" >&2; exit 1; fi
-    echo 8000000000 ;;
+    echo "WARNING: a plug-in is broken" >&2
+    echo 8000000000 2 ;;
   "image inspect") exit "${FAKE_NO_IMAGE:-0}" ;;
   "inspect --type") echo "$FAKE_THERE" ;;
   pull*) exit 1 ;;
+  ps*) echo made-here ;;
   run*) if [[ -n "$FAKE_RUN" ]]; then echo "$FAKE_RUN" >&2; exit 125; fi; echo 0123abcd ;;
-  "inspect --format") echo false ;;
+  "inspect --format") echo "${FAKE_RUNNING:-false}" ;;
 esac
 """
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs bash")
@@ -41,7 +48,7 @@ def launcher(tmp_path):
     fake.write_text(PAYLOAD)
     fake.chmod(0o755)
 
-    def run(*words, tool=True, **environment):
+    def run(*words, tool=True, kill=None, **environment):
         path = f"{tools}:{os.environ['PATH']}" if tool else str(tmp_path / "bin")
         if not tool:  # everything but Docker
             (tmp_path / "bin").mkdir(exist_ok=True)
@@ -56,14 +63,24 @@ def launcher(tmp_path):
         for name in ("SANDBOX_TOKEN", "SANDBOX_DATA", "SANDBOX_IMAGE"):
             settings.pop(name, None)
         settings.update(environment)
-        return subprocess.run(
+        process = subprocess.Popen(
             [str(SCRIPT), *words],
             cwd=folder,
             env=settings,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
+            start_new_session=True,
         )
+        if kill is not None:
+            until = time.monotonic() + 30
+            while "inspect --format" not in (run.log.read_text() if run.log.exists() else ""):
+                assert time.monotonic() < until
+                time.sleep(0.05)
+            for _ in range(2):  # the impatient press Ctrl-C twice
+                os.killpg(process.pid, kill)
+        said, complained = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(words, process.returncode, said, complained)
 
     run.folder = folder
     run.log = tmp_path / "log"
@@ -87,7 +104,8 @@ def test_default_is_one_port_on_the_loopback_as_the_owner_of_the_folder(launcher
     assert port.endswith(":8888")
     owner = launcher.folder.stat()
     assert after(words, "--user") == [f"{owner.st_uid}:{owner.st_gid}"]
-    assert after(words, "-v") == [f"{launcher.folder}:/home/jovyan/work"]
+    assert after(words, "--mount") == [f'type=bind,"src={launcher.folder}",dst=/home/jovyan/work']
+    assert after(words, "--name") == ["bigdl-sandbox"]
     assert after(words, "--cap-drop") == ["ALL"]
     assert after(words, "-e") == ["SANDBOX_TOKEN"]  # its value is not in the list of processes
 
@@ -97,6 +115,7 @@ def test_all_arguments_of_a_command_are_kept(launcher):
     assert words[-5:] == ["bigdl-sandbox:latest", "run", "my notebook", "--output", "a b"]
     words = planned(launcher("--dry-run", "team/image:2", "bash", "-c", "echo $HOME"))
     assert words[-4:] == ["team/image:2", "bash", "-c", "echo $HOME"]
+    assert "--name" not in words  # it may run beside a JupyterLab
 
 
 def test_options_reach_docker(launcher, tmp_path):
@@ -109,9 +128,25 @@ def test_options_reach_docker(launcher, tmp_path):
     assert after(words, "--memory") == after(words, "--memory-swap") == ["3g"]
     assert after(words, "--cpus") == ["1.5"]
     assert after(words, "--name") == ["one"]
-    assert f"{tmp_path}:/data:ro" in after(words, "-v")
+    assert f'type=bind,"src={tmp_path}",dst=/data,readonly' in after(words, "--mount")
     assert "SANDBOX_OFFLINE=1" in after(words, "-e")
     assert "SANDBOX_DATA=/data" in after(words, "-e")
+
+
+def test_a_folder_may_have_any_name(launcher):
+    odd = launcher.folder / 'a:b,c "d" ü'
+    odd.mkdir()
+    os.chown(odd, *(1000, 100) if os.geteuid() == 0 else (-1, -1))
+    (mount,) = after(planned(launcher("--dry-run", "--mount", odd.name)), "--mount")
+    (row,) = csv.reader([mount])  # as Docker reads it
+    assert row == ["type=bind", f"src={odd}", "dst=/home/jovyan/work"]
+
+
+def test_a_folder_that_its_owner_cannot_write_is_refused(launcher):
+    launcher.folder.chmod(0o555)
+    answer = launcher()
+    assert answer.returncode == 2
+    assert f"{launcher.folder} cannot be written by its owner" in answer.stderr
 
 
 def test_lan_opens_and_insists_on_a_token(launcher):
@@ -131,17 +166,32 @@ def test_a_port_in_use_is_passed_over(launcher):
     assert after(planned(answer), "-p") != [f"127.0.0.1:{port}:8888"]
 
 
+def test_ports_end_at_65535(launcher):
+    with contextlib.ExitStack() as held:
+        for port in range(65530, 65536):
+            holder = held.enter_context(socket.socket())
+            with contextlib.suppress(OSError):  # somebody else's: taken as well
+                holder.bind(("127.0.0.1", port))
+                holder.listen()
+        answer = launcher("--dry-run", "--port", "65530")
+    assert answer.returncode == 2
+    assert "no port from 65530 to 65535 is free" in answer.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--port", "x"], "--port must be"),
         (["--port", "70000"], "--port must be"),
-        (["--mem", "lots"], "--mem must be"),
+        (["--port", "099999"], "--port must be"),
+        (["--mem", "lots"], "--memory must be"),
+        (["--memory", ""], "--memory needs a value"),
         (["--cpus", "two"], "--cpus must be"),
         (["--name", "a b"], "--name must be"),
         (["--mount", "/no/such"], "/no/such, which is no folder"),
         (["--data", "/no/such"], "/no/such is no folder"),
         (["--token", "short"], "--token must be"),
+        ([""], "the image's name is empty"),
         (["--wrong"], "no such option: --wrong"),
         (["--port"], "--port needs a value"),
     ],
@@ -159,8 +209,9 @@ def test_a_wrong_option_ends_with_two(launcher, words, said):
         ({"FAKE_DOWN": "Cannot connect to the Docker daemon"}, "no Docker daemon answers"),
         ({"FAKE_DOWN": "permission denied while trying"}, "may not speak to Docker"),
         ({"FAKE_NO_IMAGE": "1"}, "there is no image bigdl-sandbox:latest"),
-        ({"FAKE_THERE": "running lab"}, "is there already (running)"),
-        ({"FAKE_THERE": "exited "}, "is there already (exited)"),
+        ({"FAKE_DOWN": "x", "DOCKER_HOST": "tcp://box:1"}, "at DOCKER_HOST=tcp://box:1"),
+        ({"FAKE_THERE": "running lab"}, "docker stop bigdl-sandbox   ends it"),
+        ({"FAKE_THERE": "exited "}, "is there already, and no sandbox"),
         ({"FAKE_RUN": "docker: Error: no space left on device"}, "no space left on device"),
         ({}, "the sandbox did not start"),
     ],
@@ -170,12 +221,27 @@ def test_what_docker_cannot_do_is_told_with_a_cure(launcher, fake, said):
     assert answer.returncode == 2
     assert said in answer.stderr
     if "run" in [line.split()[0] for line in launcher.log.read_text().splitlines()]:
-        assert "rm -f bigdl-sandbox" in launcher.log.read_text()  # nothing is left behind
+        made, asked = launcher.log.read_text(), "ps --all --quiet --filter label="
+        label = re.search(f"{asked}(\\S+)", made)[1]
+        assert f"--label {label} " in made[: made.index(asked)]  # ours by its label, not by name:
+        assert "rm --force made-here" in made  # nothing is left behind
+        assert "rm --force bigdl-sandbox" not in made  # nobody else's is touched
 
 
-def test_more_memory_than_there_is_and_too_little_are_refused(launcher):
-    assert "more than the 7629 MB" in launcher("--mem", "9g").stderr
+@pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGHUP])
+def test_a_launch_that_is_broken_off_leaves_nothing(launcher, kill):
+    answer = launcher(kill=kill, FAKE_RUNNING="true")
+    assert answer.returncode == 130
+    assert launcher.log.read_text().rstrip().endswith("rm --force made-here")
+
+
+def test_more_than_there_is_and_too_little_are_refused(launcher):
+    for size in ("9g", "99999999999999g"):
+        assert "more than the 7629 MB" in launcher("--memory", size).stderr
     assert "too little" in launcher("--mem", "100m").stderr
+    for processors in ("0", "2.5"):
+        assert "above 0 and at most 2" in launcher("--cpus", processors).stderr
+    assert "run " not in launcher.log.read_text()
 
 
 def test_an_ended_container_of_ours_is_replaced(launcher):
