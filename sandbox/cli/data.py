@@ -46,6 +46,22 @@ def in_one_line() -> str:
     return "; ".join([head, *found, *([f"also here: {', '.join(others)}"] if others else [])])
 
 
+def cure() -> str:
+    """Tell how to get each set of the lessons that is not here, a line each; empty if all are."""
+    lines = []
+    for name in STAND_INS:
+        source = sources.SOURCES[name]
+        if place(name) is not None:
+            continue
+        own = f"SANDBOX_DATA=FOLDER with {name}/ in it"
+        if source.mirrors:
+            network = "without SANDBOX_OFFLINE" if sources.offline() else "with a network"
+            lines.append(f"{name}: `sandbox data --fetch {name}` {network}, or {own}")
+        else:
+            lines.append(f"{name}: {own} ({', '.join(source.files)})")
+    return "\n".join(lines)
+
+
 def show(fetch: list[str]) -> int:
     """Print the table of data sets; load the wanted ones into the cache first."""
     folder = os.environ.get("SANDBOX_DATA")

@@ -153,15 +153,10 @@ def check_widgets() -> Check:
 
 def check_data() -> Check:
     """Look at the data sets."""
-    from .data import in_one_line
+    from .data import cure, in_one_line
 
-    found = in_one_line()
-    if "STAND-IN" in found:
-        cure = (
-            "SANDBOX_DATA=FOLDER with mnist/ in it, or `sandbox data --fetch mnist` with a network."
-        )
-        return Check("data", "warn", found, cure)
-    return Check("data", "ok", found)
+    way = cure()
+    return Check("data", "warn" if way else "ok", in_one_line(), way)
 
 
 def check_port() -> Check:
@@ -214,7 +209,8 @@ def examine(*, as_json: bool = False, try_spark: bool = True) -> int:
             found = textwrap.indent(finding.found, " " * 21).strip()
             print(f"{finding.state:<5} {finding.name:<14} {found}", flush=True)
             if finding.cure:
-                print(f"{'':<20} -> {finding.cure}", flush=True)
+                cure = textwrap.indent(finding.cure, " " * 24).strip()
+                print(f"{'':<20} -> {cure}", flush=True)
     failed = [finding.name for finding in findings if finding.state == "fail"]
     if as_json:
         rows = [asdict(finding) for finding in findings]

@@ -14,6 +14,7 @@ import pytest
 from sandbox.cli import bench, doctor, lab, places, reset
 from sandbox.cli import test as verb_test
 from sandbox.cli.errors import CommandError
+from sandbox.lib.data import sources
 
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = ("lab", "run", "test", "doctor", "data", "bench", "reset")
@@ -69,6 +70,28 @@ def test_data_tells_where_each_set_lies(tmp_path):
     shipped = Path("/opt/sandbox/data/mnist").is_dir()  # within the image
     place = "/opt/sandbox/data" if shipped else "STAND-IN, scikit-learn's digits enlarged"
     assert re.search(rf"^mnist +70,000 .*\n +.*{re.escape(place)}", answer.stdout, re.MULTILINE)
+
+
+def test_the_doctor_tells_how_each_missing_set_is_had(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "IMAGE_FOLDER", tmp_path / "none")
+    monkeypatch.setenv("SANDBOX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SANDBOX_DATA", str(tmp_path))
+    monkeypatch.delenv("SANDBOX_OFFLINE", raising=False)
+    for name in ("imdb", "mnist"):
+        (tmp_path / name).mkdir()
+    for part in ("train", "test"):
+        (tmp_path / "imdb" / f"imdb-{part}.parquet").touch()
+
+    lines = doctor.check_data().cure.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["mnist", "rt_polarity", "creditcard"]
+    assert "`sandbox data --fetch mnist` with a network, or SANDBOX_DATA=" in lines[0]
+    assert "rt_polarity/ in it (rt-polarity.neg, rt-polarity.pos)" in lines[1]
+
+    for name in ("mnist", "rt_polarity", "creditcard"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        for file in sources.SOURCES[name].files:
+            (tmp_path / name / file).touch()
+    assert (doctor.check_data().state, doctor.check_data().cure) == ("ok", "")
 
 
 def test_the_server_is_told_to_stay_on_this_machine():
