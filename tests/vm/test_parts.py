@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import struct
 import subprocess
 import tarfile
 from pathlib import Path
@@ -38,6 +39,8 @@ class TestOva:
             names = archive.getnames()
             assert archive.format == tarfile.DEFAULT_FORMAT or archive.format is not None
             sums = archive.extractfile(names[1]).read().decode()
+            owners = {(m.uid, m.gid, m.uname, m.mode) for m in archive.getmembers()}
+        assert owners == {(0, 0, "root", 0o644)}  # nothing of who built it
         assert names == ["box-disk1.ovf", "box-disk1.mf", "box-disk1.vmdk"]
         assert packed.read_bytes()[257:263] == b"ustar\0"
         assert [line.split("= ")[0] for line in sums.splitlines()] == [
@@ -62,6 +65,9 @@ class TestOva:
         parent = items["17"].findtext(f"{RASD}Parent")
         assert parent == items["20"].findtext(f"{RASD}InstanceID")
         assert items["17"].findtext(f"{RASD}HostResource") == "ovf:/disk/disk1"
+        units = {key: items[key].findtext(f"{RASD}AllocationUnits") for key in ("3", "4")}
+        assert units == {"3": "hertz * 10^6", "4": "byte * 2^20"}
+        assert items["10"].findtext(f"{RASD}ResourceSubType") == "E1000"
         networks = [n.attrib[f"{ENVELOPE}name"] for n in tree.iter(f"{ENVELOPE}Network")]
         assert networks == [items["10"].findtext(f"{RASD}Connection")] == ["NAT"]
         assert tree.find(f".//{ENVELOPE}OperatingSystemSection").attrib[f"{ENVELOPE}id"] == "96"
@@ -88,8 +94,72 @@ class TestOva:
                 for suffix in order.split():
                     archive.add(tmp_path / "x" / f"box-disk1.{suffix}", f"box-disk1.{suffix}")
             assert problem in ova.check(tmp_path / "bad.ova")[0]
+        with tarfile.open(tmp_path / "bare.ova", "w") as archive:
+            (tmp_path / "x" / "box-disk1.mf").write_text("")
+            for suffix in ("ovf", "mf", "vmdk"):
+                archive.add(tmp_path / "x" / f"box-disk1.{suffix}", f"box-disk1.{suffix}")
+        assert len(ova.check(tmp_path / "bare.ova")) == 2  # no sums for either
         with pytest.raises(CommandError, match="is no OVA"):
             ova.check(SEAL)
+
+
+class TestDisk:
+    @pytest.mark.vm
+    def test_vmdk_is_of_the_kind_that_importers_take(self, kit, tmp_path):
+        assert "qemu-img" in kit.programs
+        raw = tmp_path / "disk.raw"
+        raw.write_bytes(b"system".ljust(1 << 20, b"\0") * 2)
+        head = disk.convert(raw, tmp_path / "disk.vmdk").read_bytes()[:4096]
+        assert head.startswith(b"KDMV\3\0\0\0")  # version 3: with markers, compressed
+        assert b'createType="streamOptimized"' in head
+        assert disk.convert(raw, tmp_path / "disk.qcow2").read_bytes()[:4] == b"QFI\xfb"
+        with pytest.raises(CommandError, match="qemu-img failed"):
+            disk.convert(tmp_path / "none.raw", tmp_path / "other.vmdk")
+        names = sorted(file.name for file in tmp_path.iterdir())
+        assert names == ["disk.qcow2", "disk.raw", "disk.vmdk"]
+
+    @pytest.mark.vm
+    def test_table_has_an_efi_partition_and_a_bootable_root_that_can_grow(self, kit, tmp_path):
+        assert "sfdisk" in kit.programs
+        raw = tmp_path / "disk.raw"
+        with raw.open("wb") as file:
+            file.truncate(200 << 20)
+        disk._partitions(raw)
+        table = raw.read_bytes()[446:512]
+        rows = [struct.unpack("<B3xB3xII", table[16 * n : 16 * n + 16]) for n in range(4)]
+        rest = (200 << 20) // disk.SECTOR - disk.ROOT_START
+        assert rows[0] == (0, 0xEF, disk.ESP_START, disk.ESP_SECTORS)
+        assert rows[1] == (0x80, 0x83, disk.ROOT_START, rest)  # the last one, to the end
+        assert rows[2:] == [(0, 0, 0, 0)] * 2
+        assert table[-2:] == b"\x55\xaa"
+
+    def test_grub_for_bios_lies_right_behind_the_first_sector(self, tmp_path, monkeypatch):
+        modules = tmp_path / "usr/lib/grub/i386-pc"
+        modules.mkdir(parents=True)
+        (modules / "boot.img").write_bytes(b"B" * 512)
+
+        def mkimage(*words):
+            Path(words[words.index("-o") + 1]).write_bytes(b"C" * 700)
+
+        monkeypatch.setattr(disk, "call", mkimage)
+        raw = tmp_path / "disk.raw"
+        raw.write_bytes(bytes(4096))
+        disk._bios(tmp_path, raw)
+        # The partition table, at 446, is left alone; GRUB's first sector knows the second.
+        assert raw.read_bytes() == (b"B" * 440 + bytes(72) + b"C" * 700 + bytes(4096 - 512 - 700))
+
+    def test_a_disk_that_fails_half_way_leaves_nothing(self, tmp_path, monkeypatch):
+        def call(*words, **_):
+            if words[0] == "du":
+                return "100\t/"
+            raise CommandError("sfdisk failed")
+
+        monkeypatch.setattr(disk, "call", call)
+        system, target = tmp_path / "system", tmp_path / "disk.raw"
+        (system / "etc").mkdir(parents=True)
+        with pytest.raises(CommandError, match="sfdisk failed"):
+            disk.make(system, target, size_gb=2)
+        assert [file.name for file in tmp_path.iterdir()] == ["system"]
 
 
 class TestSeal:
