@@ -22,6 +22,7 @@ root/.ssh/id_* home/*/.ssh/id_* root/.ssh/known_hosts* home/*/.ssh/known_hosts*
 root/.*_history home/*/.*_history root/.python_history root/.lesshst home/*/.lesshst
 root/.viminfo home/*/.viminfo root/.wget-hsts home/*/.wget-hsts
 root/.aws home/*/.aws root/.docker home/*/.docker root/.netrc home/*/.netrc
+root/.git-credentials home/*/.git-credentials etc/shadow- etc/gshadow-
 root/.cache/* home/*/.cache/* home/*/.local/share/jupyter/runtime/* home/*/.ipython/profile_default/history*
 home/*/.jupyter/*secret* home/*/.local/share/jupyter/*secret*
 var/lib/dbus/machine-id var/lib/systemd/random-seed var/lib/systemd/credential.secret
@@ -56,7 +57,6 @@ if [ -f "$shadow" ]; then
   if [ "$mode" = clean ]; then
     # Fields: name, password, ...; `!` locks, `*` never had one.
     sed -i -E 's/^([^:]+):[^:!*][^:]*:/\1:!:/; s/^([^:]+)::/\1:!:/' "$shadow"
-    rm -f "$root/etc/shadow-" "$root/etc/gshadow-"
   elif grep -qE '^[^:]+:(:|[^:!*])' "$shadow"; then
     left "$shadow (a password)"
   fi

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 from unittest import mock
 
 import boto3
@@ -112,6 +113,64 @@ def test_user_data_goes_to_the_instance(aws, image, tmp_path):
     script.write_text("#" * 20000)
     with pytest.raises(CommandError, match=r"16384 bytes; .* has 20000"):
         launch(user_data=script)
+
+
+def test_root_disk_is_encrypted_and_ends_with_its_instance():
+    """Of these, moto tells only the half."""
+    client = mock.MagicMock()
+    ami._run_instance(client, "ami-1", "/dev/xvda", "key", "sg-1", "t3.large", 30, None, b"")
+    asked = client.run_instances.call_args.kwargs
+    (device,) = asked["BlockDeviceMappings"]
+    assert device["DeviceName"] == "/dev/xvda"
+    assert device["Ebs"] == {
+        "VolumeSize": 30,
+        "VolumeType": "gp3",
+        "Encrypted": True,
+        "DeleteOnTermination": True,
+    }
+    assert asked["MetadataOptions"] == {"HttpTokens": "required", "HttpEndpoint": "enabled"}
+    assert not {"SubnetId", "UserData"} & asked.keys()
+
+
+def test_newest_image_is_the_one_that_is_started(aws):
+    days = ("2026-03-02", "2026-11-21", "2025-12-31")
+    client = mock.MagicMock()
+    client.describe_images.return_value = {"Images": [{"CreationDate": day} for day in days]}
+    assert [one["CreationDate"] for one in ami.own_images(client)] == sorted(days, reverse=True)
+
+
+def test_group_is_made_in_the_network_of_the_subnet(aws, image):
+    network = aws.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet = aws.create_subnet(VpcId=network, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
+    name = launch(subnet=subnet)
+    (group,) = groups(aws)
+    assert group["VpcId"] == network
+    facts = aws.describe_instances(InstanceIds=[name])["Reservations"][0]["Instances"][0]
+    assert facts["SubnetId"] == subnet
+
+
+def test_a_group_without_its_rule_is_not_left(aws):
+    client = mock.MagicMock()
+    client.create_security_group.return_value = {"GroupId": "sg-1"}
+    client.authorize_security_group_ingress.side_effect = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        ami._security_group(client, "203.0.113.7/32", None)
+    client.delete_security_group.assert_called_once_with(GroupId="sg-1")
+
+
+@pytest.mark.parametrize(
+    ("cidr", "known"),
+    [
+        ("203.0.113.7", "203.0.113.7/32"),
+        ("203.0.113.7/24", "203.0.113.0/24"),
+        ("10.0.0.0/8", "10.0.0.0/8"),
+    ],
+)
+def test_a_network_is_one_address_if_nothing_else_is_said(cidr, known):
+    assert ami.check_cidr(cidr, anyone=False) == known
+    assert ami.check_cidr("0.0.0.0/0", anyone=True) == "0.0.0.0/0"
+    with pytest.raises(CommandError, match="--anyone"):
+        ami.check_cidr("10.0.0.0/7", anyone=False)
 
 
 @pytest.mark.parametrize(
@@ -273,6 +332,33 @@ class TestUpload:
         stored = ebs.list_snapshot_blocks(SnapshotId=snapshot)["Blocks"]
         assert sorted(block["BlockIndex"] for block in stored) == [0, 4]
 
+    def test_snapshot_is_encrypted_large_enough_and_proved_by_its_checksum(
+        self, tmp_path, monkeypatch
+    ):
+        file = tmp_path / "disk.raw"
+        with file.open("wb") as out:
+            out.write(bytes(510) + b"\x55\xaa")
+            out.seek(1 << 30)
+            out.write(b"x")  # one byte more than 1 GiB
+        ec2, ebs = mock.MagicMock(), mock.MagicMock()
+        ec2.describe_images.return_value = {"Images": []}
+        monkeypatch.setattr(upload, "service", lambda name, region: {"ec2": ec2, "ebs": ebs}[name])
+        upload.upload(file, region=REGION, name="box", version="0")
+        asked = ebs.start_snapshot.call_args.kwargs
+        assert (asked["VolumeSize"], asked["Encrypted"]) == (2, True)
+        parts = [
+            (bytes(510) + b"\x55\xaa").ljust(upload.BLOCK, b"\0"),
+            b"x".ljust(upload.BLOCK, b"\0"),
+        ]
+        sums = b"".join(hashlib.sha256(part).digest() for part in parts)
+        done = ebs.complete_snapshot.call_args.kwargs
+        assert done["ChangedBlocksCount"] == 2
+        assert done["Checksum"] == base64.b64encode(hashlib.sha256(sums).digest()).decode()
+        sent = {call.kwargs["BlockIndex"]: call.kwargs for call in
+                ebs.put_snapshot_block.call_args_list}  # fmt: skip
+        assert [sent[n]["BlockData"] for n in (0, 2048)] == parts
+        assert {call["DataLength"] for call in sent.values()} == {upload.BLOCK}
+
     def test_instances_of_the_image_get_imdsv2_ena_and_efi_or_bios(self):
         class Recorder:
             def register_image(self, **asked):
@@ -288,7 +374,8 @@ class TestUpload:
         assert wanted.items() <= client.asked.items()
         (device,) = client.asked["BlockDeviceMappings"]
         assert device["DeviceName"] == client.asked["RootDeviceName"] == "/dev/xvda"
-        assert device["Ebs"]["SnapshotId"] == "snap-1"
+        disk = {"SnapshotId": "snap-1", "VolumeType": "gp3", "DeleteOnTermination": True}
+        assert device["Ebs"] == disk
 
     def test_a_refused_upload_deletes_its_snapshot(self, aws, disk, monkeypatch):
         def refuse(*_):

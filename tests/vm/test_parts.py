@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from sandbox.cli.carriers import commands, disk, ova, vm
@@ -169,6 +170,21 @@ class TestSeal:
         "home/jovyan/.cache/thing", "var/lib/dbus/machine-id", "var/lib/systemd/random-seed",
         "var/lib/apt/lists/pages", "var/log/journal/abc/system.journal", "tmp/upload/x",
         "usr/local/share/ca-certificates/proxy.crt", "etc/sudoers.d/bigdl-sandbox",
+        "etc/issue.d/20-first-login.issue", "etc/sudoers.d/90-cloud-init-users", "etc/shadow-",
+        "etc/gshadow-", "root/.ssh/id_ed25519", "home/jovyan/.ssh/id_rsa", "root/.ssh/known_hosts",
+        "home/jovyan/.ssh/known_hosts.old", "root/.bash_history", "root/.python_history",
+        "root/.lesshst", "home/jovyan/.lesshst", "root/.viminfo", "home/jovyan/.viminfo",
+        "root/.wget-hsts", "home/jovyan/.wget-hsts", "home/jovyan/.aws/config",
+        "root/.docker/config.json", "home/jovyan/.docker/config.json", "root/.netrc",
+        "home/jovyan/.netrc", "root/.git-credentials", "home/jovyan/.git-credentials",
+        "root/.cache/pip/x", "home/jovyan/.jupyter/jupyter_cookie_secret",
+        "home/jovyan/.local/share/jupyter/notebook_secret", "var/crash/x",
+        "home/jovyan/.local/share/jupyter/runtime/kernel-1.json",
+        "home/jovyan/.ipython/profile_default/history.sqlite", "var/lib/dhcp/dhclient.eth0.leases",
+        "var/lib/systemd/credential.secret", "var/lib/NetworkManager/a-lease", "var/tmp/x",
+        "var/lib/cloud/instances/i-1/user-data.txt", "var/lib/cloud/data/result.json",
+        "var/cache/apt/pkgcache.bin", "var/cache/apt/archives/a.deb", "var/log/apt/history",
+        "var/log/syslog.1", "var/log/syslog.2.gz", "tmp/.hidden", "run/sshd.pid",
     )  # fmt: skip
     KEPT = ("etc/ssh/sshd_config", "home/jovyan/work/notebook.ipynb", "etc/bigdl-sandbox/machine")
 
@@ -209,6 +225,26 @@ class TestSeal:
 
 
 class TestFirstBoot:
+    def test_keys_and_secret_are_there_before_anybody_can_connect_or_log_in(self):
+        units = {}
+        for name in ("bigdl-sandbox-first-boot", "bigdl-sandbox"):
+            text = (ROOT / "provision" / "files" / f"{name}.service").read_text()
+            lines = [line.split("=", 1) for line in text.splitlines() if "=" in line]
+            units[name] = {key: value.split() for key, value in lines}
+        first, lab = units.values()
+        later = {"ssh.service", "bigdl-sandbox.service", "systemd-user-sessions.service"}
+        assert later <= set(first["Before"])
+        assert "bigdl-sandbox-first-boot.service" in lab["Requires"]
+        assert lab["User"] == ["jovyan"]
+        assert lab["NoNewPrivileges"] == ["yes"]
+        assert lab["CapabilityBoundingSet"] == []
+
+    def test_nobody_has_a_password_in_a_cloud(self):
+        settings = yaml.safe_load(vm.CLOUD)
+        assert settings["system_info"]["default_user"]["lock_passwd"] is True
+        sshd = (ROOT / "provision" / "files" / "sshd.conf").read_text().splitlines()
+        assert {"PasswordAuthentication no", "PermitRootLogin no"} <= set(sshd)
+
     @pytest.mark.vm
     def test_secrets_differ_from_machine_to_machine_and_stay(self, kit, tmp_path):
         assert "ssh" in kit.programs  # whose package has ssh-keygen
