@@ -9,7 +9,7 @@ import pytest
 from oplists import CONV, POOL, Writer, lenet, one_op, residual
 
 from sandbox.lib import engine
-from sandbox.lib.engine import Op, RandomKey, Spec
+from sandbox.lib.engine import Op, RandomKey, Spec, dnnl
 
 pytestmark = pytest.mark.usefixtures("native")
 
@@ -45,6 +45,22 @@ def test_lenet_training_equals_the_reference(n):
     oplist, storage = lenet(n)
     # sums over up to 73,728 products, in another order
     against_reference(oplist, storage, batch(n), 3e-5)
+
+
+def test_convolutions_that_the_library_refuses_are_columns_and_products(monkeypatch):
+    def refuse(*arguments, **options):
+        raise dnnl.RefusedError("not on this processor")
+
+    for name in ("convolution", "convolution_data", "convolution_weights"):
+        monkeypatch.setattr(dnnl, name, refuse)
+    oplist, storage = lenet(3)
+    program = against_reference(oplist, storage, batch(3), 3e-5)
+    ways = {step.name: step.implementation for step in program.steps if "conv2d" in step.name}
+    assert ways == {
+        "conv2d": "im2col+sgemm",
+        "conv2d_grad_input": "sgemm+col2im",
+        "conv2d_grad_weight": "im2col+sgemm",
+    }
 
 
 def test_residual_network_with_batch_norm_and_dropout_equals_the_reference():
