@@ -32,13 +32,42 @@ def test_dockerfile_is_clean_by_hadolint():
 
 
 def test_dockerfile_keeps_its_promises():
-    assert re.search(r"^ARG base_image=debian:bookworm-slim$", DOCKERFILE, re.MULTILINE)
+    assert re.search(r"^ARG BASE_IMAGE=debian:bookworm-slim$", DOCKERFILE, re.MULTILINE)
     assert "\nUSER 1000:100\n" in DOCKERFILE
     assert "\nEXPOSE 8888\n" in DOCKERFILE
     assert "\nHEALTHCHECK " in DOCKERFILE
     assert "--mount" not in DOCKERFILE  # the classic builder, which the SDK uses, refuses it
     final = DOCKERFILE[DOCKERFILE.index("# --- the image") :]
     assert "docker/certs" not in final
+
+
+def test_every_build_argument_is_one_of_the_dockerfile():
+    """A name it does not know is only warned of by Docker, and the default built on."""
+    known = set(re.findall(r"^ARG (\w+)", DOCKERFILE, re.MULTILINE))
+    given = image.build_arguments("registry.example.org/base:1")
+    assert given.keys() == known
+    assert given["BASE_IMAGE"] == "registry.example.org/base:1"
+    assert DOCKERFILE.count("FROM ${BASE_IMAGE}") == 2
+
+
+def test_the_time_of_a_repeatable_build_is_its_source_date(monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    assert image.build_arguments("x")["CREATED"] == "1970-01-02T00:00:00Z"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "banana")
+    with pytest.raises(CommandError, match="SOURCE_DATE_EPOCH must be seconds"):
+        image.build_arguments("x")
+
+
+@pytest.mark.parametrize("name", ["", "A b", "UPPER", "x:y:z ", "-x", "x@sha256:12"])
+def test_names_that_are_no_image_are_refused_before_anything_is_built(name):
+    for given in ({"tag": name}, {"tag": "fine:1", "base": name}):
+        with pytest.raises(CommandError, match="must be like bigdl-sandbox:latest"):
+            image.build(**given)
+
+
+def test_names_of_images_are_taken():
+    for name in (image.BASE, image.MADE_BASE, "localhost:5000/a/b:V1", f"a@sha256:{'0' * 64}"):
+        assert image.REFERENCE.fullmatch(name), name
 
 
 def test_scripts_are_clean_by_shellcheck():

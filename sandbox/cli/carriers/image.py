@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CommandError
 from ..places import ROOT
-from .daemon import connect, explain, need_disk
+from .daemon import IMAGE, connect, explain, need_disk
 from .disk import search_path
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 BASE = "debian:bookworm-slim"
 MADE_BASE = "bigdl-sandbox-base:bookworm"
+# [registry/]path[:tag][@digest], in small letters but for the tag
+REFERENCE = re.compile(r"[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_.-]+)?(@sha256:[0-9a-f]{64})?")
 BUDGET_BYTES = 2.0e9
 NEEDED_BYTES = 9e9
 PARTS = ("sandbox", "notebooks", "provision", "docker", "pyproject.toml", "LICENSE")
@@ -102,12 +105,14 @@ def build_arguments(base: str) -> dict[str, str]:
         [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False
     )
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if epoch and not epoch.isdecimal():
+        raise CommandError(f"SOURCE_DATE_EPOCH must be seconds since 1970; got {epoch!r}.")
     moment = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
     return {
-        "base_image": base,
-        "version": version(),
-        "revision": revision.stdout.strip() or "unknown",
-        "created": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "BASE_IMAGE": base,
+        "VERSION": version(),
+        "REVISION": revision.stdout.strip() or "unknown",
+        "CREATED": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
 
 
@@ -167,6 +172,10 @@ def build(
     """
     from docker.errors import APIError, BuildError, ImageNotFound
 
+    for option, name in (("--tag", tag), ("--base-image", base)):
+        if not REFERENCE.fullmatch(name):
+            raise CommandError(f"{option} must be like {IMAGE}; got {name!r}.")
+    arguments = build_arguments(base if not own_base else MADE_BASE)
     client = connect()
     folder = client.info()["DockerRootDir"]
     if os.path.isdir(folder):
@@ -179,7 +188,7 @@ def build(
             )
         extra.append((f"docker/certs/extra-{number}.crt", file))
     if own_base:
-        base = make_base(client)
+        make_base(client)
     else:
         try:
             client.images.get(base)
@@ -195,7 +204,7 @@ def build(
     with tempfile.TemporaryFile() as file:
         context(file, extra)
         try:
-            image = _run(client, file, tag, build_arguments(base), verbose=verbose)
+            image = _run(client, file, tag, arguments, verbose=verbose)
         except (APIError, BuildError) as error:
             raise CommandError(f"the build failed: {explain(error)}", "See above.") from None
     print(f"built {tag} in {time.perf_counter() - started:.0f} s")
