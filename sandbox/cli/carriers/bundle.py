@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import CommandError
 from ..places import ROOT
 from .daemon import connect, make_folder, need_disk, need_image
+from .image import data_files
 
 LAUNCHER = "run-bigdl-docker.sh"
 IMAGE_FILE = "bigdl-sandbox.tar.gz"
@@ -20,8 +21,8 @@ READ_ME = """The BigDL sandbox, complete: no network is needed after Docker itse
 
 1. Check:   sha256sum -c {sums}          (macOS: shasum -a 256 -c {sums})
 2. Load:    docker load -i {image_file}   (once; needs {size:.1f} GB)
-3. Start:   ./{launcher} --offline {name}
-            in the folder where your notebooks shall be kept.
+3. Start:   {folder}/{launcher} --offline {options}{name}
+            in the folder where your notebooks shall be kept ({folder}: where this file lies).
 
 In a classroom: put this folder on a file server or on sticks; everybody does 1 to 3.
 """
@@ -33,13 +34,19 @@ def bundle(target: Path, *, image: str, data: Path | None = None, level: int = 1
     Raises
     ------
     CommandError : Docker, the image or the room on the disk is missing; the folder is there.
+
+    Notes
+    -----
+    Whoever is given the bundle is given the data: the same sets as may go into an image.
     """
     client = connect()
     found = need_image(client, image, pull=False)
     if target.exists():
         raise CommandError(f"{target} is there already.", "Name a folder that is not there yet.")
+    sets = list(data_files(data)) if data else []
     make_folder(target.parent)
-    need_disk(target.parent, found.attrs["Size"] * 0.8, "the bundle")
+    room = found.attrs["Size"] * 0.8 + sum(file.stat().st_size for _, file in sets)
+    need_disk(target.parent, room, "the bundle")
     half = target.with_name(f".{target.name}.half")
     shutil.rmtree(half, ignore_errors=True)
     try:
@@ -48,12 +55,16 @@ def bundle(target: Path, *, image: str, data: Path | None = None, level: int = 1
             for chunk in found.save(named=image):
                 packed.write(chunk)
         shutil.copy(ROOT / LAUNCHER, half / LAUNCHER)
-        if data is not None:
-            shutil.copytree(data, half / "data")
+        for name, file in sets:
+            place = half / Path(name).relative_to("docker")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, place)
         text = READ_ME.format(
             sums=SUMS,
             image_file=IMAGE_FILE,
             launcher=LAUNCHER,
+            folder="FOLDER",
+            options="--data FOLDER/data " if sets else "",
             name=image,
             size=found.attrs["Size"] / 1e9,
         )

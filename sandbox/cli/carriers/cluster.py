@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CommandError
 from .daemon import LABEL, connect, explain, need_image
-from .launch import ours
+from .launch import check_name, ours, parse_size
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 MASTER = "spark-master"
 ADDRESS = f"spark://{MASTER}:7077"
+CLUSTER = "org.bigdl-sandbox.cluster"  # a label: of which cluster
+LEAST = 640 << 20  # what the lesson asks of an executor
+DAEMON = 512 << 20  # what a container needs besides what Spark gives out
 LESSON = "/opt/sandbox/bin/cluster_lenet.py"
 DEPLOY = "org.apache.spark.deploy"
 
@@ -30,6 +33,11 @@ def names(prefix: str, workers: int) -> list[str]:
     return [f"{prefix}-master", *(f"{prefix}-worker-{n + 1}" for n in range(workers))]
 
 
+def labels(prefix: str) -> dict[str, str]:
+    """Give what tells the parts of a cluster from everything else."""
+    return {LABEL: "cluster", CLUSTER: prefix}
+
+
 def up(*, image: str, prefix: str, workers: int, memory: str, cores: int) -> Any:
     """Start a network, a master and workers; wait until all workers have joined.
 
@@ -37,21 +45,27 @@ def up(*, image: str, prefix: str, workers: int, memory: str, cores: int) -> Any
     """
     from docker.errors import APIError, DockerException
 
+    check_name(prefix)
+    each = parse_size(memory)
+    if each < LEAST:
+        raise CommandError(f"--memory {memory} is too little for a Spark worker.", "Give 1g.")
+    wanted = workers * (each + DAEMON) + 2 * DAEMON
     client = connect()
     need_image(client, image, pull=False)
-    if client.networks.list(names=[f"^{prefix}$"]):
+    if prefix in [network.name for network in client.networks.list()]:
         raise CommandError(
-            f"a cluster {prefix} is there already.",
-            f"sandbox docker cluster --down --name {prefix}",
+            f"a network {prefix} is there already.",
+            f"sandbox docker cluster --down --name {prefix}   if it is a cluster; "
+            "or give another --name.",
         )
     total = client.info()["MemTotal"]
-    wanted = (workers + 1) * (1 << 30)
     if wanted > total:
         raise CommandError(
-            f"{workers} workers need {wanted / 2**30:.0f} GB; Docker has {total / 2**30:.1f}.",
-            "Ask for fewer --workers.",
+            f"{workers} workers of {memory} need {wanted / 2**30:.1f} GB in all; "
+            f"Docker has {total / 2**30:.1f}.",
+            "Ask for fewer --workers, or less --memory.",
         )
-    network = client.networks.create(prefix, labels={LABEL: "cluster"})
+    network = client.networks.create(prefix, labels=labels(prefix))
     try:
         master = _start(
             client,
@@ -61,9 +75,10 @@ def up(*, image: str, prefix: str, workers: int, memory: str, cores: int) -> Any
             ["spark-class", f"{DEPLOY}.master.Master", "--host", MASTER, "--port", "7077"],
             hostname=MASTER,
         )
+        worker = ["spark-class", f"{DEPLOY}.worker.Worker", "--work-dir", "/tmp/spark-work",
+                  "-c", str(cores), "-m", f"{each >> 20}m", ADDRESS]  # fmt: skip
         joining = [
-            start_worker(client, image, name, network.name, memory=memory, cores=cores)
-            for name in names(prefix, workers)[1:]
+            _start(client, image, name, network.name, worker) for name in names(prefix, workers)[1:]
         ]
         wait_for_workers(master, workers, joining)
     except (DockerException, APIError) as error:
@@ -75,15 +90,6 @@ def up(*, image: str, prefix: str, workers: int, memory: str, cores: int) -> Any
     return network
 
 
-def start_worker(
-    client: DockerClient, image: str, name: str, network: str, *, memory: str, cores: int
-) -> Any:
-    """Start one worker container of a cluster."""
-    command = ["spark-class", f"{DEPLOY}.worker.Worker", "--work-dir", "/tmp/spark-work",
-               "-c", str(cores), "-m", memory, ADDRESS]  # fmt: skip
-    return _start(client, image, name, network, command)
-
-
 def _start(
     client: DockerClient,
     image: str,
@@ -92,6 +98,8 @@ def _start(
     command: list[str],
     *,
     hostname: str | None = None,
+    environment: dict[str, str] | None = None,
+    mounts: list[Any] | None = None,
 ) -> Any:
     host = hostname or name
     container = client.containers.create(
@@ -102,8 +110,9 @@ def _start(
         # This network only: a host's name must lead to the same address from inside and outside.
         network=network,
         networking_config={network: client.api.create_endpoint_config(aliases=[host])},
-        labels={LABEL: "cluster"},
-        environment={"SPARK_LOCAL_HOSTNAME": host, "SPARK_DAEMON_MEMORY": "256m"},
+        labels=labels(network),
+        environment=environment or {"SPARK_LOCAL_HOSTNAME": host, "SPARK_DAEMON_MEMORY": "256m"},
+        mounts=mounts or [],
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         shm_size="512m",
@@ -137,38 +146,32 @@ def drive(
     *, image: str, prefix: str, command: list[str], data: Path | None = None, ranks: int = 2
 ) -> Any:
     """Start the driver container: the LeNet lesson, or a command of the user's."""
-    client = connect()
-    volumes = {str(data.resolve()): {"bind": "/data", "mode": "ro"}} if data else {}
-    container = client.containers.create(
+    from docker.types import Mount
+
+    mounts = [Mount("/data", str(data.resolve()), type="bind", read_only=True)] if data else []
+    return _start(
+        connect(),
         image,
+        f"{prefix}-driver",
+        prefix,
         command or ["python", LESSON, "--ranks", str(ranks)],
-        name=f"{prefix}-driver",
-        hostname=f"{prefix}-driver",
-        network=prefix,
-        labels={LABEL: "cluster"},
         environment={"SPARK_MASTER": ADDRESS, "SANDBOX_OFFLINE": "1"},
-        volumes=volumes,
-        cap_drop=["ALL"],
-        security_opt=["no-new-privileges"],
-        shm_size="512m",
+        mounts=mounts,
     )
-    container.start()
-    return container
 
 
 def down(prefix: str) -> int:
-    """Remove the containers and the network of a cluster."""
+    """Remove the containers and the network of a cluster; give how many things were there."""
     client = connect()
-    networks = client.networks.list(names=[f"^{prefix}$"])
-    gone = 0
-    for container in ours(client):
-        if container.labels.get(LABEL) == "cluster" and container.name.startswith(f"{prefix}-"):
-            container.remove(force=True)
-            gone += 1
+    gone = [box for box in ours(client) if box.labels.get(CLUSTER) == prefix]
+    networks = client.networks.list(filters={"label": f"{CLUSTER}={prefix}"})
+    for container in gone:
+        container.remove(force=True)
     for network in networks:
         network.remove()
-    print(f"removed {gone} containers of {prefix}")
-    return gone
+    if gone:
+        print(f"removed {len(gone)} containers of {prefix}")
+    return len(gone) + len(networks)
 
 
 def train(

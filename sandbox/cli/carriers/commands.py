@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,15 +18,24 @@ Image = Annotated[str, typer.Option(help="The image to use.")]
 
 
 class Verbs(typer.core.TyperGroup):
-    """A group of verbs; what Docker refuses becomes an error of the user's, in its own words."""
+    """A group of verbs; what Docker or the system refuses becomes an error of the user's."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb that was asked for."""
+        # Told to end, a verb takes away what it has made, as after Ctrl-C.
+        for name in ("SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), lambda *_: sys.exit(130))
         try:
             return super().invoke(ctx)
         except Exception as error:
             if type(error).__module__.startswith(("docker.errors", "requests.exceptions")):
                 raise CommandError(f"Docker refused: {explain(error)}") from None
+            if isinstance(error, OSError) and error.strerror:
+                where = f"{error.filename}: " if error.filename else ""
+                raise CommandError(
+                    f"{where}{error.strerror}.", "Is there room on the disk, and a right to write?"
+                ) from None
             raise
 
 
@@ -37,7 +48,6 @@ STYLE = {
 docker_app = typer.Typer(help="The Docker image: build, run, bundle, publish.", **STYLE)
 vm_app = typer.Typer(help="The virtual machine: disk, qcow2, OVA.", **STYLE)
 ami_app = typer.Typer(help="The machine image on AWS, and instances of it.", **STYLE)
-PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 @docker_app.command()
@@ -76,7 +86,9 @@ def run(
         Path | None, typer.Option(help="Folder for the notebooks (default: this one).")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with data sets.")] = None,
-    memory: Annotated[str | None, typer.Option(help="Limit, such as 2g.")] = None,
+    memory: Annotated[
+        str | None, typer.Option("--memory", "--mem", help="Limit, such as 2g.")
+    ] = None,
     cpus: Annotated[float | None, typer.Option(help="Limit, such as 2.")] = None,
     token: Annotated[str | None, typer.Option(help="Instead of a random one.")] = None,
     lan: Annotated[bool, typer.Option("--lan", help="Let other machines reach it.")] = False,
@@ -90,7 +102,7 @@ def run(
     verb.run(
         image=image,
         name=name,
-        folder=mount or verb.default_folder(),
+        folder=mount or Path.cwd(),
         port=port,
         lan=lan,
         token=token,
@@ -148,7 +160,7 @@ def publish(
     verb.publish(image=image, repository=repository, previous=previous, output=output, push=push)
 
 
-@docker_app.command(context_settings=PASS_ON)
+@docker_app.command(context_settings={"allow_extra_args": True})
 def cluster(
     context: typer.Context,
     image: Image = IMAGE,
@@ -165,7 +177,10 @@ def cluster(
     from . import cluster as verb
 
     if down:
-        verb.down(name)
+        if not verb.down(name):
+            raise CommandError(
+                f"no cluster is called {name}.", "sandbox docker status   lists all."
+            )
         return
     raise typer.Exit(
         verb.train(

@@ -35,11 +35,25 @@ def connect() -> DockerClient:
         cure = "pip install 'docker>=7.1'   (run-bigdl-docker.sh needs no Python at all)"
         raise CommandError("the Docker SDK for Python is not installed.", cure) from None
     try:
-        client = docker.from_env(timeout=120)
+        client = docker.DockerClient(timeout=120, **chosen())
         client.ping()
     except (docker.errors.DockerException, OSError) as error:
         raise CommandError(*diagnose(str(error))) from None
     return client
+
+
+def chosen() -> dict[str, Any]:
+    """Give the daemon that the `docker` command speaks to: DOCKER_HOST, else its context."""
+    from docker.context import ContextAPI
+    from docker.utils import kwargs_from_env
+
+    if os.environ.get("DOCKER_HOST"):
+        return dict(kwargs_from_env())
+    name = os.environ.get("DOCKER_CONTEXT")
+    context = ContextAPI.get_context(name)
+    if context is None:
+        raise CommandError(f"there is no Docker context {name}.", "docker context ls   lists them.")
+    return {"base_url": context.Host, "tls": context.TLSConfig or False}
 
 
 def diagnose(error: str) -> tuple[str, str]:
@@ -66,12 +80,16 @@ def need_image(client: DockerClient, name: str, *, pull: bool = True) -> Any:
     """Give an image by name; ask the registry for it where it is not here."""
     from docker.errors import APIError, ImageNotFound
 
+    if not name:
+        raise CommandError("the image's name is empty.", f"Leave it out for {IMAGE}.")
     try:
         return client.images.get(name)
     except ImageNotFound:
         pass
     except APIError as error:
-        raise CommandError(f"{name!r} names no image: {explain(error)}") from None
+        raise CommandError(
+            f"{name!r} names no image: {explain(error)}", f"Such as {IMAGE}, or team/image:tag."
+        ) from None
     cure = "sandbox docker build   makes it; docker load -i FILE   takes it from a bundle."
     if pull and "/" in name:
         print(f"{name} is not here; asking its registry for it ...", flush=True)
@@ -97,6 +115,8 @@ def is_free(port: int, address: str = LOOPBACK) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
+        except PermissionError:
+            return True  # below 1024: not for us, but for Docker
         except OSError:
             return False
     return True
@@ -104,12 +124,11 @@ def is_free(port: int, address: str = LOOPBACK) -> bool:
 
 def free_port(first: int, address: str = LOOPBACK, *, tries: int = 100) -> int:
     """Give the first free port from `first` on."""
-    for port in range(first, min(first + tries, 65536)):
+    last = min(first + tries - 1, 65535)
+    for port in range(first, last + 1):
         if is_free(port, address):
             return port
-    raise CommandError(
-        f"no port from {first} to {first + tries - 1} is free.", "Give another --port."
-    )
+    raise CommandError(f"no port from {first} to {last} is free.", "Give another --port.")
 
 
 def api(port: int, path: str = "api", *, token: str = "", timeout_s: float = 3) -> Any:

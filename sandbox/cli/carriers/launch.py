@@ -19,6 +19,7 @@ WORK = "/home/jovyan/work"
 DATA = "/data"
 TCP = "8888/tcp"
 LEAST_MEMORY = 512 << 20
+PORT_TAKEN = re.compile("port is already allocated|address already in use")
 SIZE = re.compile(r"(\d+(?:\.\d+)?)([bkmg]?)", re.IGNORECASE)
 
 
@@ -32,7 +33,7 @@ def parse_size(text: str) -> int:
     """
     match = SIZE.fullmatch(text)
     if not match:
-        raise CommandError(f"--memory must be a size such as 2g or 800m; got {text}.")
+        raise CommandError(f"--memory must be a size such as 2g or 800m; got {text!r}.")
     return int(float(match[1]) * 1024 ** " kmg".index(match[2].lower().replace("b", "") or " "))
 
 
@@ -47,9 +48,10 @@ def owner(folder: Path) -> tuple[int, int]:
             "Start it from a folder of yours, or make one:  install -d -o 1000 -g 100 ~/work; "
             "--mount ~/work",
         )
-    mode = facts.st_mode
-    if not mode & 0o200:
+    if not facts.st_mode & 0o200:
         raise CommandError(f"{folder} is not writable for its owner.", f"chmod u+w {folder}")
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        raise CommandError(f"{folder} lies on a read-only disk.", "Name another folder: --mount.")
     return facts.st_uid, facts.st_gid
 
 
@@ -81,6 +83,16 @@ def check_token(token: str | None, *, lan: bool) -> str:
     return secrets.token_hex(24) if token is None else token
 
 
+def check_name(name: str) -> str:
+    """Give a name that Docker takes."""
+    if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", name):
+        raise CommandError(
+            f"--name must be two or more letters, digits and _ . -; got {name!r}.",
+            "Leave it out for the usual one.",
+        )
+    return name
+
+
 def options(
     *,
     name: str,
@@ -94,17 +106,19 @@ def options(
     offline: bool,
 ) -> dict[str, Any]:
     """Give the SDK's arguments for one sandbox container."""
+    from docker.types import Mount  # whose folders may have any name
+
     uid, gid = owner(folder)
     environment = {"SANDBOX_TOKEN": token}
     if token == "":
         environment["SANDBOX_INSECURE"] = "1"  # published on the loopback only
-    volumes = {str(folder.resolve()): {"bind": WORK, "mode": "rw"}}
+    mounts = [Mount(WORK, str(folder.resolve()), type="bind")]
     if data is not None:
         if not data.is_dir():
             raise CommandError(
                 f"--data names {data}, which is no folder.", "Give a folder of sets."
             )
-        volumes[str(data.resolve())] = {"bind": DATA, "mode": "ro"}
+        mounts.append(Mount(DATA, str(data.resolve()), type="bind", read_only=True))
         environment["SANDBOX_DATA"] = DATA
     if offline:
         environment["SANDBOX_OFFLINE"] = "1"
@@ -118,7 +132,7 @@ def options(
         "user": f"{uid}:{gid}",
         "group_add": ["users"],
         "environment": environment,
-        "volumes": volumes,
+        "mounts": mounts,
         "ports": {TCP: (address, port)},
         "labels": {LABEL: "lab"},
         "cap_drop": ["ALL"],
@@ -146,43 +160,47 @@ def run(
     """Start a container, wait until Jupyter answers, print and give its address."""
     from docker.errors import APIError
 
-    client = connect()
+    check_name(name)
     token = check_token(token, lan=lan)
+    client = connect()
     check_limits(client, memory, cpus)
     need_image(client, image, pull=not offline)
     _refuse_taken(client, name)
     address = "0.0.0.0" if lan else LOOPBACK
-    wanted = port
-    while True:
-        port = free_port(port, address)
-        arguments = options(
-            name=name,
-            folder=folder,
-            address=address,
-            port=port,
-            token=token,
-            memory=memory,
-            cpus=cpus,
-            data=data,
-            offline=offline,
-        )
-        container = None
-        try:
-            container = client.containers.create(image, **arguments)
-            container.start()
-            break
-        except APIError as error:
-            if container is not None:
-                container.remove(force=True)
-            if "port is already allocated" not in explain(error):
-                raise CommandError(f"Docker could not start it: {explain(error)}") from None
-            port += 1
-    if port != wanted:
-        print(f"Port {wanted} is taken; using {port}.")
+    wanted, container = port, None
     try:
+        while True:
+            port = free_port(port, address)
+            container = client.containers.create(
+                image,
+                **options(
+                    name=name,
+                    folder=folder,
+                    address=address,
+                    port=port,
+                    token=token,
+                    memory=memory,
+                    cpus=cpus,
+                    data=data,
+                    offline=offline,
+                ),
+            )
+            try:
+                container.start()
+                break
+            except APIError as error:
+                if not PORT_TAKEN.search(explain(error)):
+                    raise
+                container.remove(force=True)
+                port += 1
+        if port != wanted:
+            print(f"Port {wanted} is taken; using {port}.")
         seconds = wait_healthy(container, port, patience_s=patience_s)
-    except BaseException:
-        container.remove(force=True)
+    except BaseException as error:
+        if container is not None:
+            container.remove(force=True)
+        if isinstance(error, APIError):
+            raise CommandError(f"Docker could not start it: {explain(error)}") from None
         raise
     url = f"http://{LOOPBACK}:{port}/lab" + (f"?token={token}" if token else "")
     print(f"\nJupyterLab:  {url}\nNotebooks:   {folder.resolve()}")
@@ -195,19 +213,20 @@ def run(
 def _refuse_taken(client: DockerClient, name: str) -> None:
     from docker.errors import NotFound
 
-    if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", name):
-        raise CommandError(f"--name must be letters, digits and _ . -; got {name!r}.")
     try:
         there = client.containers.get(name)
     except NotFound:
         return
-    if there.status != "running" and there.labels.get(LABEL):
-        there.remove()  # one of ours that has ended: its work is in the mounted folder
-        return
-    raise CommandError(
-        f"a container called {name} is there already ({there.status}).",
-        f"sandbox docker status   shows it; sandbox docker stop {name}   ends it; or give --name.",
-    )
+    if LABEL not in there.labels:
+        raise CommandError(
+            f"a container called {name} is there already, and no sandbox.", "Give another --name."
+        )
+    if there.status not in ("exited", "created", "dead"):
+        raise CommandError(
+            f"a sandbox called {name} is there already ({there.status}).",
+            f"sandbox docker stop {name}   ends it; or give another --name.",
+        )
+    there.remove()  # its work is in the mounted folder
 
 
 def ours(client: DockerClient) -> list[Any]:
@@ -267,8 +286,3 @@ def stop(names: list[str], *, everything: bool = False) -> int:
         there[name].remove()
         print(f"stopped {name}")
     return 0
-
-
-def default_folder() -> Path:
-    """Give the folder to mount: the current one, as the sandbox of 2019 did."""
-    return Path(os.environ.get("SANDBOX_MOUNT", Path.cwd()))

@@ -138,7 +138,7 @@ def publish(
     make_folder(output)
     (output / "release-notes.md").write_text(text)
     (output / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
-    print(f"{'published' if push else 'would publish (dry run; --push does it)'}: {found.id}")
+    print(f"{'publishes' if push else 'would publish (dry run; --push does it)'}: {found.id}")
     for label, value in sorted(found.labels.items()):
         print(f"  label {label}={value}")
     for name in names:
@@ -152,6 +152,7 @@ def publish(
 def _push(client: Any, image: Any, names: list[str]) -> None:
     from docker.errors import APIError
 
+    known = set(image.tags)
     for name in names:
         repository, tag = name.rsplit(":", 1)
         image.tag(repository, tag)
@@ -159,10 +160,14 @@ def _push(client: Any, image: Any, names: list[str]) -> None:
             for line in client.images.push(repository, tag=tag, stream=True, decode=True):
                 if "error" in line:
                     raise CommandError(
-                        f"{name} was not taken: {line['error']}", f"docker login {repository}"
+                        f"{name} was not taken: {line['error']}",
+                        f"docker login {repository.partition('/')[0]}   and the right to push?",
                     )
                 digest = (line.get("aux") or {}).get("Digest")
                 if digest:
                     print(f"  pushed {name} as {digest}: give this digest to those who pin")
         except APIError as error:
             raise CommandError(f"{name} was not pushed: {explain(error)}") from None
+        finally:
+            if name not in known:
+                client.images.remove(name)  # the tag only: it was for the registry
