@@ -1,7 +1,8 @@
 #!/bin/bash
 # First process of the container (under tini): settle who we are, run the hooks, hand over.
 #
-#   lab              JupyterLab (the default); further arguments go to it
+#   lab              JupyterLab (the default); further arguments go to it, and so do those which
+#                    begin with - and no verb
 #   run NOTEBOOK     execute a notebook; doctor, data, bench, reset: the other verbs of `sandbox`
 #   anything else    is executed as it stands
 #
@@ -121,20 +122,26 @@ unset SANDBOX_HOOKS_DONE
 if [[ "${GRANT_SUDO:-}" =~ ^(1|yes)$ ]]; then
   note "GRANT_SUDO is not supported: there is no sudo in here. For root: docker exec --user root ..."
 fi
-if [[ -n "${NB_UMASK:-}" ]]; then umask "$NB_UMASK"; fi
+if [[ -n "${NB_UID:-}${NB_GID:-}${CHOWN_HOME:-}${CHOWN_EXTRA:-}" ]]; then # root has unset them
+  note "NB_UID, NB_GID and CHOWN_... have no effect: this container was not started with --user root."
+fi
+if [[ -n "${NB_UMASK:-}" ]]; then
+  [[ "$NB_UMASK" =~ ^[0-7]{1,4}$ ]] || fail "NB_UMASK must be octal, such as 027; got '$NB_UMASK'."
+  umask "$NB_UMASK"
+fi
 complete_names
 settle_home
 # The tutorials come into the work folder once; nobody's own files are overwritten.
 places='from sandbox.cli.places import workplace; workplace()'
-if [[ ! -d "$SANDBOX_HOME/notebooks" && "${1:-lab}" == lab ]]; then
+if [[ ! -d "$SANDBOX_HOME/notebooks" && "${1:-lab}" =~ ^(lab$|-) ]]; then
   python -c "$places" || note "the tutorials could not be copied into $SANDBOX_HOME."
 fi
 cd "$SANDBOX_HOME"
 run_hooks "$root/before-notebook.d"
 
 case "${1:-lab}" in
-  lab)
-    shift || true
+  lab | -*)
+    if [[ "${1:-}" == lab ]]; then shift; fi
     exec jupyter-lab --no-browser --ServerApp.root_dir="$PWD" "$@"
     ;;
   run | doctor | bench | data | reset)

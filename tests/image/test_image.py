@@ -232,6 +232,19 @@ class TestWhoIAm:
         assert "cannot be written by uid 4242; it belongs to uid 1" in said
         assert "--user $(id -u)" in said
 
+    def test_settings_without_effect_or_sense_are_told(self, containers):
+        status, said = containers.run(["true"], environment={"NB_UID": "777"})
+        assert status == 0
+        assert "have no effect: this container was not started with --user root" in said
+        status, said = containers.run(["true"], environment={"NB_UMASK": "banana"})
+        assert status == 2
+        assert "NB_UMASK must be octal, such as 027; got 'banana'" in said
+
+    def test_options_alone_are_jupyterlab_s(self, containers):
+        status, said = containers.run(["--version"])
+        assert status == 0
+        assert re.fullmatch(r"[\d.]+\n", said)
+
     def test_a_read_only_container_without_tmp_says_what_it_needs(self, containers):
         status, said = containers.run(["true"], read_only=True)
         assert status == 2
