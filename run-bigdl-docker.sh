@@ -240,7 +240,7 @@ begin() ( # in a process group of its own: Ctrl-C must not part us from a contai
   set -m
   docker run --detach "${options[@]}" -p "$address:$port:8888" "$image" 2>&1 &
   wait $!
-)
+) 2>/dev/null # the shell's words on its job
 until next_port && said="$(begin)"; do
   stop
   said="${said#*daemon: }"

@@ -232,6 +232,7 @@ def test_what_docker_cannot_do_is_told_with_a_cure(launcher, fake, said):
 def test_a_launch_that_is_broken_off_leaves_nothing(launcher, kill):
     answer = launcher(kill=kill, FAKE_RUNNING="true")
     assert answer.returncode == 130
+    assert "docker run" not in answer.stderr  # no words of the shell's on its jobs
     assert launcher.log.read_text().rstrip().endswith("rm --force made-here")
 
 
