@@ -164,6 +164,7 @@ class PredictProgram:
             threads=self._threads,
             plan=self._plan,
             precision=self._precision,
+            owner=_this_thread(),
         )
         self._local = threading.local()
         self._local.own = self._first
@@ -184,7 +185,7 @@ class PredictProgram:
             local = self._local
             own = getattr(local, "own", None)
             if own is None:
-                own = self._first.clone()
+                own = self._first.clone(owner=_this_thread())
             own.refresh_parameters()
             local.own, local.count = own, count
         return own
@@ -197,6 +198,11 @@ class PredictProgram:
     def check(self, inputs: Any, target: None = None) -> list[Array]:
         """Return inputs as the executable takes them, or raise as `run` does."""
         return self._inputs.check(inputs)
+
+
+def _this_thread() -> tuple[str, int]:
+    """Return the owner of the memory in which all inference of this thread is done."""
+    return "inference", threading.get_ident()
 
 
 def train_program(

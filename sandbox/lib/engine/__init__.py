@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -202,6 +202,7 @@ def compile(
     threads: int = 1,
     plan: KernelPlan | None = None,
     precision: str = "f32",
+    owner: Hashable = None,
 ) -> Executable:
     """Turn a list of operations into something that runs.
 
@@ -219,6 +220,9 @@ def compile(
     precision : "f32" or "bf16"
         bf16: products multiply bfloat16 and add up in float32, activations between them are kept
         in bfloat16. The bound arrays, losses, statistics and gradients of weights stay float32.
+    owner : hashable, optional
+        Programs of one owner never run at the same time: they share the memory of what lives within
+        a run. Those that write the same gradients do so anyway.
 
     Raises
     ------
@@ -232,6 +236,6 @@ def compile(
     from .compiler import compile_native
 
     chosen = default_plan() if plan is None else plan
-    executable = compile_native(oplist, storage, threads, chosen, precision)
+    executable = compile_native(oplist, storage, threads, chosen, precision, owner)
     _save(chosen)
     return executable

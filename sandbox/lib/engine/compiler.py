@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,18 @@ ROUNDS = 6  # timing runs of a whole program
 
 
 def compile_native(
-    oplist: OpList, storage: Storage, count: int, plan: KernelPlan, precision: str = "f32"
+    oplist: OpList,
+    storage: Storage,
+    count: int,
+    plan: KernelPlan,
+    precision: str = "f32",
+    owner: Hashable = None,
 ) -> NativeExecutable:
     """Return the executable, timing what the plan does not tell (unless it is frozen)."""
     if threads.is_orphaned():
-        return threads.elsewhere(compile_native, oplist, storage, count, plan, precision)
-    return NativeExecutable(make_blueprint(oplist, storage, count, plan, precision), storage)
+        return threads.elsewhere(compile_native, oplist, storage, count, plan, precision, owner)
+    blueprint = make_blueprint(oplist, storage, count, plan, precision)
+    return NativeExecutable(blueprint, storage, owner=owner)
 
 
 def make_blueprint(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -20,7 +20,7 @@ from .subnormal import FlushToZero
 
 _streams: list[Any] = []
 _streams_lock = threading.Lock()
-_workspaces: WeakValueDictionary[int, Array] = WeakValueDictionary()
+_workspaces: WeakValueDictionary[Hashable, Array] = WeakValueDictionary()
 _workspaces_lock = threading.Lock()
 
 
@@ -29,21 +29,22 @@ def _take_stream() -> Any:
         return _streams.pop() if _streams else dnnl.new_stream()
 
 
-def _workspace(blueprint: Blueprint, storage: Storage, needed: int) -> Array:
-    """Return memory for what lives within a run; programs of the same gradients share it.
+def _workspace(blueprint: Blueprint, storage: Storage, needed: int, owner: Hashable) -> Array:
+    """Return memory for what lives within a run; programs of the same owner or gradients share it.
 
     They never run at the same time, and six programs for six lengths of texts, each with memory of
     its own, would drive one another out of the processor's caches: 1.2 times the time.
     """
-    if not blueprint.oplist.gradients:
+    if blueprint.oplist.gradients:
+        name, _ = blueprint.oplist.gradients[0]
+        owner = storage[f"gradient:{name}"].ctypes.data
+    if owner is None:
         return aligned(needed)
-    name, _ = blueprint.oplist.gradients[0]
-    key = storage[f"gradient:{name}"].ctypes.data
     with _workspaces_lock:
-        found = _workspaces.get(key)
+        found = _workspaces.get(owner)
         if found is None or found.nbytes < needed:
             # Twice: longer texts may follow. Pages that are never touched cost nothing.
-            found = _workspaces[key] = aligned(2 * needed)
+            found = _workspaces[owner] = aligned(2 * needed)
     return found
 
 
@@ -53,7 +54,13 @@ class NativeExecutable:
     One thread may run it at a time. Outputs are valid until the next run.
     """
 
-    def __init__(self, blueprint: Blueprint, storage: Storage, arena: Array | None = None) -> None:
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        storage: Storage,
+        arena: Array | None = None,
+        owner: Hashable = None,
+    ) -> None:
         self.random: RandomKey | None = None
         self.steps: list[StepInfo] = [step.info() for step in blueprint.steps]
         self._blueprint = blueprint
@@ -61,7 +68,7 @@ class NativeExecutable:
         self._stream = _take_stream()
         scratch_start = blueprint.arena_bytes
         needed = scratch_start + blueprint.scratch_bytes
-        self._arena = _workspace(blueprint, storage, needed) if arena is None else arena
+        self._arena = _workspace(blueprint, storage, needed, owner) if arena is None else arena
         self._scratch = self._arena.ctypes.data + scratch_start
         self._memories: dict[tuple[int, Any], Any] = {}
         self._arrays: dict[int, Array] = {}
@@ -199,12 +206,13 @@ class NativeExecutable:
         status = call(*arguments)
         dnnl.check(status or 5, where, f"{step.primitive} of {shapes}")
 
-    def clone(self, storage: Storage | None = None) -> NativeExecutable:
+    def clone(self, storage: Storage | None = None, owner: Hashable = None) -> NativeExecutable:
         """Return a copy with its own memory, for another thread; it may have its own storage."""
-        if storage is None:
+        if storage is None and owner is None:
             own = aligned(self._blueprint.arena_bytes + self._blueprint.scratch_bytes)
             return NativeExecutable(self._blueprint, self._storage, own)
-        return NativeExecutable(self._blueprint, storage)
+        found = self._storage if storage is None else storage
+        return NativeExecutable(self._blueprint, found, owner=owner)
 
     def refresh_parameters(self) -> None:
         """Reorder the weights again; needed after a change unless the program trains."""

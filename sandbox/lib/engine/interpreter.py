@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ class ReferenceExecutable:
         """Run once and return the outputs in the list's order."""
         return self._run(inputs, random, None)
 
-    def clone(self, storage: Storage | None = None) -> ReferenceExecutable:
+    def clone(self, storage: Storage | None = None, owner: Hashable = None) -> ReferenceExecutable:
         """Return a copy for another thread."""
         return ReferenceExecutable(
             self._oplist, self._storage if storage is None else storage, self._precision

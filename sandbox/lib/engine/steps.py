@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -50,8 +50,8 @@ class Executable(Protocol):
     def run(self, inputs: Sequence[Array], *, random: RandomKey | None = None) -> list[Array]:
         """Run once; the arrays handed back are valid until the next run."""
 
-    def clone(self, storage: Storage | None = None) -> Executable:
-        """Return a copy with its own activations, for another thread."""
+    def clone(self, storage: Storage | None = None, owner: Hashable = None) -> Executable:
+        """Return a copy with its own activations, for another thread; `owner` as in `compile`."""
 
     def refresh_parameters(self) -> None:
         """Take over changed weights."""

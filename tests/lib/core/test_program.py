@@ -292,6 +292,24 @@ def test_prediction_runs_in_many_threads():
         list(pool.map(work, range(6)))
 
 
+@pytest.mark.skipif(not engine.is_native(), reason="the reference has no memory of its own")
+def test_predictions_of_a_thread_share_memory_and_disturb_no_results():
+    """Sixteen lengths of texts would else keep sixteen times the memory of the longest."""
+    module = convolutional()
+    rows = (3, 9, 6)
+    programs = [core.predict_program(module, None, Spec((n, 2, 6, 6))) for n in rows]
+    xs = [batch(n)[0] for n in rows]
+    alone = [core.predict_program(module, None, Spec(x.shape)).run(x).copy() for x in xs]
+    found = [program.run(x) for program, x in zip(programs, xs, strict=True)]
+    for wanted, got in zip(alone, found, strict=True):
+        np.testing.assert_array_equal(wanted, got)  # none has overwritten another's output
+    assert programs[1].executable._arena is programs[2].executable._arena
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(programs[1].run, xs[1]).result()
+        other = pool.submit(programs[1]._mine).result()
+    assert other._arena is not programs[1].executable._arena
+
+
 @pytest.mark.parametrize("eager", [False, True])
 def test_replicas_in_threads_give_the_bits_of_serial_runs(eager):
     x, target = batch(12)
