@@ -69,11 +69,12 @@ export function ticks(low, high, count = 5) {
   return out;
 }
 
-/** Ticks of a logarithmic axis: powers of ten, and 2 and 5 times them where there is room. */
+/** Ticks of a logarithmic axis: powers of ten, and what lies between them where there is room. */
 export function logTicks(low, high) {
   const out = [];
   const decades = Math.log10(high / low);
-  const factors = decades > 3 ? [1] : decades > 1.2 ? [1, 3] : [1, 2, 5];
+  const factors = decades > 3 ? [1] : decades > 1.2 ? [1, 3]
+    : decades > 0.6 ? [1, 2, 5] : [1, 2, 3, 4, 5, 6, 8];
   for (let e = Math.floor(Math.log10(low)); e <= Math.ceil(Math.log10(high)); e++) {
     for (const f of factors) {
       const value = Number((f * 10 ** e).toPrecision(6));

@@ -11,9 +11,9 @@ export function signed(value, digits = 2) {
   return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
 }
 
-/** A short contribution for the foot of a word; nothing where it is small beside the largest. */
+/** A short contribution for the foot of a word; nothing where it is small beside the largest, or 0.0. */
 export function foot(value, top) {
-  return Math.abs(value) < 0.05 * top ? "" : signed(value, Math.abs(value) < 10 ? 1 : 0);
+  return Math.abs(value) < 0.05 * Math.max(1, top) ? "" : signed(value, Math.abs(value) < 10 ? 1 : 0);
 }
 
 /** Places of the words that add most to one side, the strongest first; 0.00 is nothing. */
@@ -41,7 +41,8 @@ function render({ model, el }) {
   const verdict = make("strong", { class: "sbx-name", "aria-live": "polite" });
   const mark = make("i");
   const ends = [make("span", { class: "sbx-label" }), make("span", { class: "sbx-label" })];
-  const words = make("p", { class: "sbx-words", tabindex: "0", role: "group" });
+  const words = make("p", { class: "sbx-words", tabindex: "0", role: "group",
+    "data-lm-suppress-shortcuts": "true" }); // the arrows are ours, not the notebook's
   const line = make("p", { class: "sbx-equation", "aria-live": "polite" });
   const tables = make("div", { class: "sbx-tables" });
   const summary = make("p", { class: "sbx-summary" });

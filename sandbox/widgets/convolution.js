@@ -40,6 +40,12 @@ export function equation(image, width, kernel, row, column) {
   return { sum, text: terms.length ? terms.join("  +  ") : "only zeros" };
 }
 
+/** The place whose sum is largest: where the image looks most like the filter. */
+export function peak({ values, columns }) {
+  const best = values.indexOf(Math.max(...values));
+  return { row: Math.floor(best / columns), column: best % columns };
+}
+
 const PIXEL = 9;
 
 function paint(canvas, values, rows, columns, color) {
@@ -61,7 +67,7 @@ function frame(context, row, column, size) {
 }
 
 function render({ model, el }) {
-  const view = { row: 9, column: 12 };
+  const view = {};
   const input = make("canvas", { class: "sbx-pixels", role: "img", "aria-label": "The digit" });
   const output = make("canvas", { class: "sbx-pixels", role: "img", tabindex: "0" });
   output.setAttribute("data-lm-suppress-shortcuts", "true");
@@ -100,6 +106,7 @@ function render({ model, el }) {
     const [height, width] = model.get("shape");
     const image = parseTable(model.get("image"), ["v"]).v;
     const result = convolve(image, height, width, kernel, relu.checked);
+    if (view.row === undefined) Object.assign(view, peak(result));
     view.row = Math.max(0, Math.min(result.rows - 1, view.row));
     view.column = Math.max(0, Math.min(result.columns - 1, view.column));
     const top = bound(result.values);

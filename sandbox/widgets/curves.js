@@ -7,7 +7,6 @@ const WIDTH = 440;
 const HEIGHT = 210;
 const MOST_MARKS = 25; // epochs and validations marked one by one
 const MARGIN = { left: 52, right: 14, top: 10, bottom: 26 };
-const ENDED = ["done", "stopped", "failed"];
 const RUN_WORDS = {
   idle: ["○", "Not started"],
   running: ["●", "Training"],
@@ -283,12 +282,10 @@ function render({ model, el }) {
     tiles.replaceChildren(...(last < 0 ? [] : [
       tile("epoch", String(run.points.epoch[last]), "epoch"),
       tile(model.get("total") ? `step of ${show(model.get("total"))}` : "step", show(run.step[last]), "step"),
-      tile("loss", show(described[0].lines[1].values[last]), "loss"),
+      tile("loss, smoothed", show(described[0].lines[1].values[last]), "loss"),
       tile(scoreName, format(run.points.score[last]), "score"),
       tile("validation", format(run.checks.score.at(-1) ?? NaN), "validation"),
-      // As in the sentence below: the present speed, at the end that of the whole run.
-      tile(`${unit}/s`, show(Math.round(
-        ENDED.includes(kind) ? meanRate(run.points.rate) : smooth(run.points.rate)[last])), "rate"),
+      tile(`${unit}/s`, show(Math.round(model.get("speed"))), "rate"),
     ]));
     const going = model.get("live") && ["running", "paused", "retrying"].includes(kind);
     controls.hidden = !going;

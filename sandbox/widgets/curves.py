@@ -17,6 +17,7 @@ from .state import (
     advance,
     from_history,
     score_label,
+    speed,
     summary,
     table,
     validation_table,
@@ -60,6 +61,7 @@ class TrainingCurves(LiveWidget):
     validations = traitlets.Bytes(b"", help="float32: step, epoch, score, loss").tag(sync=True)
     run = traitlets.Unicode("idle").tag(sync=True)
     total = traitlets.Int(0, help="iterations planned, 0 if unknown").tag(sync=True)
+    speed = traitlets.Float(0.0, help="rows a second").tag(sync=True)
     note = traitlets.Unicode("").tag(sync=True)
     score_name = traitlets.Unicode("accuracy").tag(sync=True)
     unit = traitlets.Unicode("images").tag(sync=True)
@@ -96,6 +98,7 @@ class TrainingCurves(LiveWidget):
         self.validations = validation_table(state).tobytes()
         self.run, self.note, self.summary = state.run, state.note, summary(state)
         self.score_name, self.total = score_label(state), state.total
+        self.speed = speed(state) if state.points else 0.0
 
     def command(self, message: dict[str, Any]) -> str:
         """Pause, resume, stop, or set the learning rate."""

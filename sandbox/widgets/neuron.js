@@ -29,13 +29,14 @@ function render({ model, el }) {
     } }));
   const relu = make("input", { type: "checkbox", checked: true, onchange: () => draw() });
   const controls = make("div", {}, ...names.map((name, i) =>
-    make("p", { class: "sbx-controls" }, name, sliders[i], values[i])),
+    make("p", { class: "sbx-controls" }, make("span", { class: "sbx-slider" }, name), sliders[i], values[i])),
   make("label", { class: "sbx-check" }, relu, " ReLU: below 0 becomes 0"));
   ownKeys(controls);
   const plane = make("canvas", { class: "sbx-pixels", width: SIDE, height: SIDE,
     style: `width: ${SIZE}px; height: ${SIZE}px` });
   const points = makeSvg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, role: "img", tabindex: "0",
     style: `position: absolute; inset: 0; width: ${SIZE}px; height: ${SIZE}px` });
+  points.setAttribute("data-lm-suppress-shortcuts", "true"); // the arrows are ours, not the notebook's
   const text = make("p", { class: "sbx-equation", "aria-live": "polite" });
   el.replaceChildren(make("section", { class: "sbx", "aria-label": "A neuron by hand" },
     make("div", { class: "sbx-panels" }, controls,

@@ -322,6 +322,19 @@ def format_score(state: CurveState, value: float) -> str:
     return f"{value:.2%}".replace("%", " %") if _is_share(state.score_name) else f"{value:.4g}"
 
 
+def speed(state: CurveState) -> float:
+    """Return rows a second: the present ones while it runs, at the end those of the whole run.
+
+    Examples
+    --------
+    >>> speed(CurveState())
+    nan
+    """
+    if state.run in ENDED and state.seconds:
+        return state.images / state.seconds
+    return state.last.rate if state.last else math.nan
+
+
 def summary(state: CurveState) -> str:
     """Return the run in one sentence: the text alternative of the curves.
 
@@ -344,9 +357,7 @@ def summary(state: CurveState) -> str:
         best = state.validations[-1]
         parts.append(f"validation {score_label(state)} {format_score(state, best.score)}")
     ranks = max(state.ranks, 1)
-    # While it runs the present speed matters, at the end that of the whole run.
-    rate = state.images / state.seconds if state.run in ENDED and state.seconds else point.rate
-    parts.append(f"{rate:,.0f} {state.unit}/s on {ranks} rank{'s' if ranks > 1 else ''}")
+    parts.append(f"{speed(state):,.0f} {state.unit}/s on {ranks} rank{'s' if ranks > 1 else ''}")
     word = head.get(state.run, state.run.capitalize())
     of = f" of {state.total}" if state.total else ""
     where = f"epoch {point.epoch}, step {point.step}{of}"

@@ -129,7 +129,8 @@ def test_the_view_counts_as_the_kernel_does(tmp_path: Path) -> None:
     code = """
 import { foot, signed, strongest, without } from "./contributions.mjs";
 console.log(without(0.5, 0), without(1 / (1 + Math.exp(-2)), 2).toFixed(6), without(1, 3) < 1);
-console.log(foot(1.25, 2), foot(-12.4, 20), `[${foot(0.01, 2)}]`, signed(-0.126));
+console.log(foot(1.25, 2), foot(-12.4, 20), signed(-0.126));
+console.log(`[${foot(0.01, 2)}] [${foot(-0.03, 0.5)}] [${foot(0.9, 20)}]`);
 console.log(strongest([1, -2, 3, 1e-7], 1).join(), strongest([1, -2, 3, 0], -1).join());
 """
     (tmp_path / "test.mjs").write_text(code, encoding="utf-8")
@@ -139,6 +140,7 @@ console.log(strongest([1, -2, 3, 1e-7], 1).join(), strongest([1, -2, 3, 0], -1).
 
     assert result.stdout.splitlines() == [
         "0.5 0.500000 true",
-        "+1.3 −12 [] −0.13",
+        "+1.3 −12 −0.13",
+        "[] [] []",
         "2,0 1",
     ]

@@ -35,6 +35,19 @@ def test_curves_follow_a_trainer(trainer: Any, make_iteration: Any) -> None:
     assert "step 30" in curves.summary
 
 
+def test_the_tile_and_the_sentence_tell_the_same_speed(trainer: Any, make_iteration: Any) -> None:
+    curves = TrainingCurves(trainer, interval=0.01)
+    # So many steps that the points are thinned out; a few of them were slow.
+    slow = {"seconds": 1.0, "rate": 128.0}
+    curves.show([make_iteration(k, **(slow if k % 997 == 0 else {})) for k in range(1, 3001)])
+    assert "128 images/s" not in curves.summary
+    assert curves.speed == 12800
+
+    curves.show([{"type": "state", "state": "done"}])
+    assert round(curves.speed) == round(3000 * 128 / (2997 * 0.01 + 3))
+    assert f"{curves.speed:,.0f} images/s" in curves.summary
+
+
 def test_curves_of_a_run_under_way_begin_with_its_history(
     trainer: Any, make_iteration: Any
 ) -> None:

@@ -32,6 +32,7 @@ test("ticks are round, inside, and few", () => {
   assert.deepEqual(curves.ticks(0, 1, 5), [0, 0.2, 0.4, 0.6, 0.8, 1]);
   assert.deepEqual(curves.ticks(0.1, 0.1), [0.1]);
   assert.deepEqual(curves.logTicks(0.05, 3), [0.1, 0.3, 1, 3]);
+  assert.deepEqual(curves.logTicks(0.31, 0.75), [0.4, 0.5, 0.6]);
   for (const [a, b] of [[0, 1407], [0.937, 1.003], [1e-5, 3e-5]]) {
     const found = curves.ticks(a, b);
     assert.ok(found.length >= 3 && found.length <= 8, `${found}`);
@@ -136,6 +137,7 @@ test("a convolution by hand", () => {
   const result = convolution.convolve(image, 3, 3, [1, 0, 0, -1]);
   assert.deepEqual([...result.values], [-4, -4, -4, -4]);
   assert.deepEqual([...convolution.convolve(image, 3, 3, [1, 0, 0, -1], true).values], [0, 0, 0, 0]);
+  assert.deepEqual(convolution.peak({ values: [0, -9, 2, 5, 1, 3], columns: 3 }), { row: 1, column: 0 });
   const made = convolution.equation(image, 3, [1, 0, 0, -1], 1, 1);
   assert.equal(made.sum, -4);
   assert.equal(made.text, "1 × 4.00  +  -1 × 8.00");
