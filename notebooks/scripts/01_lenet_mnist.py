@@ -216,13 +216,14 @@ FilterViewer(trainer, "conv1.weight")
 
 # %% [markdown]
 # The notebook is free while Spark works.
-# This cell prints a line now and then, waits for the end, and shows a table of the epochs: *top1* is the accuracy, *rate* the images per second.
+# This cell keeps one line up to date, waits for the end, and shows a table of the epochs: *top1* is the accuracy, *rate* the images per second.
 
 # %%
 while trainer.running:
-    print(curves.summary)
-    time.sleep(5)
+    print(f"{curves.summary:140}", end="\r")  # the next one takes its place
+    time.sleep(1)
 history = trainer.wait()
+print(f"{curves.summary:140}")
 print(f"training: {history['seconds'].sum():.1f} s for {epochs} epochs")
 history
 

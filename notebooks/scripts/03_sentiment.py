@@ -78,7 +78,7 @@ for text, label in zip(train.texts[:4], train.labels, strict=False):
 # %% [markdown]
 # ## 2. Tokens
 # A network reads numbers.
-# First a text is cut into **tokens**, by rules: lower case, words with their apostrophes, numbers, and of the signs only `!` and `?`.
+# First a text is cut into **tokens**, by rules: lower case, words with their apostrophes, numbers, and of the signs only `!`, `?` and `...`.
 
 # %% tags=["keep_output", "nbval-check-output"]
 tokenizer = data.Tokenizer()
@@ -307,13 +307,13 @@ print(f"IMDB, network: {accuracy(reader, last):.2f}")
 print(f"IMDB, TF-IDF: {simple['IMDB']:.2f}")
 
 # %% [markdown]
-# On the real reviews TF-IDF wins again: it reads pairs of words, and 25,000 texts are enough for it.
+# On the real reviews TF-IDF wins: it reads pairs of words, and 25,000 texts are enough for it.
 # Nobody is perfect: while this lesson was written its authors saw a test figure, too (88.97 % with the last 400 words only), and kept more words after that.
 #
 # ## 10. Reading word by word
 # A **recurrent network** reads as we do: word after word, with a state that remembers.
 # A **GRU** has gates that decide what to keep and what to forget.
-# It must go one step after the other, so it takes longer for each text; it gets the last 200 words only.
+# It must go one step after the other, so it takes longer for the same text; it gets the last 200 words only.
 
 # %%
 gru = trainer_of(nn.zoo.gru_sentiment(words, 2, 0), 0)
@@ -334,8 +334,8 @@ pipeline = Pipeline(imdb, reader.model, labels=["bad", "good"])
 folder = pipeline.save(tempfile.mkdtemp(prefix="reviews-"))
 print(sorted(os.listdir(folder)))
 again = Pipeline.load(folder)
-same = np.allclose(again.probabilities(later.texts[:100]), pipeline.probabilities(later.texts[:100]), atol=1e-5)  # fmt: skip
-print("same probabilities:", same)
+before, after = (one.probabilities(later.texts[:100]) for one in (pipeline, again))
+print("same probabilities:", np.allclose(before, after, atol=1e-5))
 
 # %% [markdown]
 # Read back it takes plain texts.
@@ -352,7 +352,8 @@ for text in ("I loved every minute of it!", "What a waste of time.", "Not bad at
 # Try `not`: "not a good film" and "a good film".
 
 # %%
-WordContributions(again, "The story is slow and the ending is a mess, but the actors are wonderful and I enjoyed it.")  # fmt: skip
+review = "The story is slow and the ending is a mess, but the actors are wonderful and I enjoyed it."
+WordContributions(again, review)
 
 # %% [markdown]
 # The same as figures.
