@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.notebook]
 
@@ -19,6 +20,7 @@ SCROLL = """(text) => {
         && cell.model.sharedModel.source.includes(text));
     return book.scrollToItem(at, "start");
 }"""
+ACTIVE = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
 LOADED = """(start) => {
     const images = [...document.querySelectorAll(".sbx img")];
     const image = images.find((one) => one.alt.startsWith(start));
@@ -50,5 +52,18 @@ def test_sliders_change_a_text_and_a_picture(jupyter: Any, page: Any, screenshot
     cell.get_by_role("slider").fill("6")
     page.wait_for_function(LOADED, arg="3 images: edge at 90°, weights, sum 0")
     cell.screenshot(path=screenshots / "cell-90.png")
+
+    # The arrow keys go from point to point, and the notebook keeps its place.
+    page.evaluate(SCROLL, "neuron = NeuronExplorer")
+    first = page.locator(".sbx", has=page.get_by_role("slider", name="weight 1")).first
+    plane, told = first.get_by_role("img", name="The plane with 40"), first.locator(".sbx-equation")
+    plane.focus()
+    place, seen = page.evaluate(ACTIVE), [told.text_content()]
+    for key in ("ArrowDown", "ArrowRight", "ArrowUp"):
+        page.keyboard.press(key)
+        expect(told).not_to_have_text(seen[-1])
+        seen.append(told.text_content())
+    assert seen[3] == seen[1] != seen[2]
+    assert page.evaluate(ACTIVE) == place
 
     assert page.watch.problems == []
