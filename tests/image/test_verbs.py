@@ -170,6 +170,8 @@ class TestRun:
         assert made["security_opt"] == ["no-new-privileges"]
         assert made["mem_limit"] == made["memswap_limit"] == "2g"
         assert made["nano_cpus"] == 1_500_000_000
+        assert made["pids_limit"] == 4096
+        assert "SANDBOX_INSECURE" not in made["environment"]
         assert made["environment"]["SANDBOX_OFFLINE"] == "1"
         assert len(made["environment"]["SANDBOX_TOKEN"]) == 48
 
@@ -209,6 +211,34 @@ class TestRun:
         with pytest.raises(CommandError, match=words):
             run(**{"folder": folder, **wrong})
         assert client.containers.things == []
+
+    def test_lan_opens_and_no_token_is_for_the_loopback(self, client, folder, monkeypatch):
+        monkeypatch.setattr(launch, "wait_healthy", lambda *a, **k: 1.0)
+        run(folder, lan=True)
+        assert client.containers.made[-1]["ports"][launch.TCP][0] == "0.0.0.0"
+        run(folder, name="two", token="")
+        assert client.containers.made[-1]["ports"][launch.TCP][0] == "127.0.0.1"
+        assert client.containers.made[-1]["environment"]["SANDBOX_INSECURE"] == "1"
+
+    def test_stop_refuses_what_is_no_sandbox(self, client):
+        client.containers.create(None, name="theirs")
+        with pytest.raises(CommandError, match="no container of the sandbox is called theirs"):
+            launch.stop(["theirs"])
+        assert len(client.containers.things) == 1
+
+    def test_status_is_1_when_one_does_not_answer(self, client, monkeypatch, capsys):
+        client.containers.create(None, name="lab", labels={launch.LABEL: "lab"}).status = "running"
+        monkeypatch.setattr(launch, "published", lambda container: 1)
+        monkeypatch.setattr(launch, "api", lambda port: None)
+        assert launch.status() == 1
+        assert "running, does not answer" in capsys.readouterr().out
+
+    def test_a_container_that_has_ended_is_told_at_once_with_its_last_lines(self, client):
+        client.containers.said = b"out of memory"
+        box = client.containers.create(None, name="lab")
+        box.status = "exited"
+        with pytest.raises(CommandError, match=r"ended with status 1.*\nout of memory"):
+            daemon.wait_healthy(box, 1, patience_s=5)
 
     def test_a_folder_that_its_owner_cannot_write_is_refused(self, client, folder):
         folder.chmod(0o555)
@@ -304,6 +334,13 @@ class TestCluster:
             cluster.up(**{**UP, **wrong})
         assert client.containers.made == []
 
+    def test_all_workers_are_waited_for_and_one_that_ended_is_quoted(self, client):
+        client.containers.said = b"Registering worker\n"
+        box = client.containers.create(None, name="lab-worker-2")
+        box.status = "exited"
+        with pytest.raises(CommandError, match=r"1 of 2 workers joined\. lab-worker-2 said last"):
+            cluster.wait_for_workers(box, 2, [], patience_s=5)
+
     def test_a_misspelt_option_is_no_command(self):
         answer = CliRunner().invoke(commands.docker_app, ["cluster", "--wrokers", "3"])
         assert answer.exit_code == 2
@@ -334,6 +371,12 @@ class TestBundle:
     def test_a_bundle_that_cannot_be_finished_is_taken_away(self, client, tmp_path, error):
         client.images.refusals = [error]
         with pytest.raises(type(error)):
+            bundle.bundle(tmp_path / "stick", image=daemon.IMAGE)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_room_is_asked_for_before_anything_is_written(self, client, tmp_path):
+        client.images.things[0].attrs["Size"] = 10**18
+        with pytest.raises(CommandError, match=r"the bundle needs 8.*GB are free"):
             bundle.bundle(tmp_path / "stick", image=daemon.IMAGE)
         assert list(tmp_path.iterdir()) == []
 
