@@ -352,9 +352,7 @@ for text in ("I loved every minute of it!", "What a waste of time.", "Not bad at
 # Try `not`: "not a good film" and "a good film".
 
 # %%
-review = (
-    "The story is slow and the ending is a mess, but the actors are wonderful and I enjoyed it."
-)
+review = "The story is slow and the ending is a mess, but the actors are wonderful and I liked it."
 WordContributions(again, review)
 
 # %% [markdown]
