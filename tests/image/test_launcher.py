@@ -71,15 +71,22 @@ def launcher(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # A shell cannot hear what was ignored before it began: tests may run under nohup.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
-        if kill is not None:
-            until = time.monotonic() + 30
-            while "inspect --format" not in (run.log.read_text() if run.log.exists() else ""):
-                assert time.monotonic() < until
-                time.sleep(0.05)
-            for _ in range(2):  # the impatient press Ctrl-C twice
-                os.killpg(process.pid, kill)
-        said, complained = process.communicate(timeout=60)
+        try:
+            if kill is not None:
+                until = time.monotonic() + 30
+                while "inspect --format" not in (run.log.read_text() if run.log.exists() else ""):
+                    assert time.monotonic() < until
+                    time.sleep(0.05)
+                for _ in range(2):  # the impatient press Ctrl-C twice
+                    os.killpg(process.pid, kill)
+            said, complained = process.communicate(timeout=60)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
         return subprocess.CompletedProcess(words, process.returncode, said, complained)
 
     run.folder = folder

@@ -187,8 +187,9 @@ def test_times_of_a_rank_add_up_to_the_wall_time(run_ranks: Callable[..., Any]) 
         own = event["ranks"][0]
         parts = own["compute"] + own["wait"] + own["exchange"]
         gaps.append(abs(parts - event["seconds"]) / event["seconds"])
-    # The median: another process may take the core between any two iterations.
-    assert np.median(gaps) <= 0.02
+    # The median, and 5 %: another process may take the core between any two calls of the clock.
+    # Undisturbed it is 0.2 to 0.5 %, on a starved machine it has been 2.3 %.
+    assert np.median(gaps) <= 0.05
 
 
 @pytest.mark.parametrize("size", [1, 3])
