@@ -295,7 +295,7 @@ UP = {"image": daemon.IMAGE, "prefix": "lab", "workers": 2, "memory": "1.5g", "c
 
 class TestCluster:
     def test_workers_are_told_whole_megabytes_and_belong_to_their_cluster(self, client):
-        client.containers.said = b"Registering worker\n" * 2
+        client.containers.said = b"Registering worker a:1 with\nRegistering worker b:1 with\n"
         cluster.up(**UP)
         made = client.containers.made
         assert [entry["name"] for entry in made] == ["lab-master", "lab-worker-1", "lab-worker-2"]
@@ -335,7 +335,7 @@ class TestCluster:
         assert client.containers.made == []
 
     def test_all_workers_are_waited_for_and_one_that_ended_is_quoted(self, client):
-        client.containers.said = b"Registering worker\n"
+        client.containers.said = b"Registering worker a:1 with\n" * 2  # it came back
         box = client.containers.create(None, name="lab-worker-2")
         box.status = "exited"
         with pytest.raises(CommandError, match=r"1 of 2 workers joined\. lab-worker-2 said last"):

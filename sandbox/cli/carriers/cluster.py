@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,14 +122,18 @@ def _start(
     return container
 
 
+def registered(master: Any) -> set[str]:
+    """Give the workers that the master knows; on a busy machine it may hear of one twice."""
+    return set(re.findall(r"Registering worker (\S+)", master.logs().decode(errors="replace")))
+
+
 def wait_for_workers(
     master: Any, wanted: int, joining: list[Any], *, patience_s: float = 120
 ) -> None:
     """Wait until the master has registered so many workers."""
     until = time.monotonic() + patience_s
     while True:
-        said = master.logs().decode(errors="replace")
-        there = said.count("Registering worker")
+        there = len(registered(master))
         if there >= wanted:
             return
         for container in (master, *joining):
