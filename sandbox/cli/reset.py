@@ -16,6 +16,8 @@ def pristine(name: str) -> bytes:
     folder = workplace()
     if folder != SHIPPED and (SHIPPED / name).is_file():
         return (SHIPPED / name).read_bytes()
+    if folder != SHIPPED:
+        raise _unknown(name)
     git = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "show", f"HEAD:notebooks/{name}"]
     try:
         answer = subprocess.run(git, capture_output=True, check=False)
@@ -24,11 +26,20 @@ def pristine(name: str) -> bytes:
             "git is not installed.", "Copy the notebook from a fresh clone."
         ) from None
     if answer.returncode:
-        raise CommandError(
-            f"no shipped notebook is called {name}.",
-            "Shipped: " + ", ".join(sorted(path.name for path in SHIPPED.glob("*.ipynb"))),
-        )
+        raise _unknown(name)
     return answer.stdout
+
+
+def _unknown(name: str) -> CommandError:
+    shipped = ", ".join(path.name for path in sorted(SHIPPED.glob("*.ipynb")))
+    return CommandError(f"no shipped notebook is called {name}.", f"Shipped: {shipped}.")
+
+
+def _full_name(notebook: Path) -> str:
+    """Give the name of a shipped notebook from its start, as `run` takes it."""
+    name = notebook.with_suffix(".ipynb").name
+    found = [path.name for path in SHIPPED.glob("*.ipynb") if path.name.startswith(notebook.name)]
+    return found[0] if len(found) == 1 else name
 
 
 def restore(notebook: Path | None, *, caches: bool = False) -> int:
@@ -43,7 +54,7 @@ def restore(notebook: Path | None, *, caches: bool = False) -> int:
 
 
 def _restore(notebook: Path) -> None:
-    name = notebook.with_suffix(".ipynb").name
+    name = _full_name(notebook)
     content = pristine(name)
     place = workplace() / name
     if place.exists():

@@ -175,9 +175,16 @@ class TestReset:
         reset.restore(Path("01_first.ipynb"))
         assert (shipped / "01_first.ipynb").read_text() == "as shipped"
 
-    def test_an_unknown_notebook_is_answered_with_the_shipped_ones(self, shipped):
-        with pytest.raises(CommandError, match=r"no shipped notebook is called 99\.ipynb"):
+    def test_the_start_of_a_name_will_do(self, shipped):
+        (shipped / "01_first.ipynb").write_text("edited")
+        reset.restore(Path("01"))
+        assert (shipped / "01_first.ipynb").read_text() == "as shipped"
+
+    def test_an_unknown_notebook_is_answered_with_the_shipped_ones(self, shipped, monkeypatch):
+        monkeypatch.setenv("PATH", "")  # where there is no git, as in the image
+        with pytest.raises(CommandError, match=r"no shipped notebook is called 99\.ipynb") as told:
             reset.restore(Path("99"))
+        assert "01_first.ipynb" in told.value.cure
 
 
 def test_notebooks_of_a_read_only_checkout_are_copied_home(tmp_path, monkeypatch):
