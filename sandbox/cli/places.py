@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 from .errors import CommandError
@@ -24,10 +25,25 @@ def workplace() -> Path:
     home = Path(os.environ.get("SANDBOX_HOME", Path.home() / "bigdl-sandbox"))
     copy = home / "notebooks"
     if not copy.is_dir():
-        shutil.copytree(SHIPPED, copy, copy_function=shutil.copyfile)
-        for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
-            folder.chmod(0o755)
+        try:
+            _copy_shipped(copy)
+        except OSError as error:
+            raise CommandError(
+                f"the notebooks cannot be copied to {copy}: {error.strerror or error}.",
+                "Name a folder of yours in SANDBOX_HOME.",
+            ) from None
     return copy
+
+
+def _copy_shipped(copy: Path) -> None:
+    """Copy the notebooks; broken off half way, the next start does it anew."""
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".notebooks-", dir=copy.parent) as folder:
+        half = Path(folder) / copy.name
+        shutil.copytree(SHIPPED, half, copy_function=shutil.copyfile)
+        for place in (half, *(path for path in half.rglob("*") if path.is_dir())):
+            place.chmod(0o755)
+        half.rename(copy)
 
 
 def find_notebook(name: Path) -> Path:

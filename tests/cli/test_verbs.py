@@ -198,6 +198,27 @@ def test_notebooks_of_a_read_only_checkout_are_copied_home(tmp_path, monkeypatch
     assert (folder / "01_first.ipynb").read_text() == "lesson"
     (folder / "01_first.ipynb").write_text("my answers")
     assert (places.workplace() / "01_first.ipynb").read_text() == "my answers"
+    assert [path.name for path in folder.parent.iterdir()] == ["notebooks"]
+
+
+def test_a_home_that_cannot_hold_the_notebooks_is_named_with_the_cure(tmp_path, monkeypatch):
+    monkeypatch.setattr(places.os, "access", lambda path, mode: False)
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("SANDBOX_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(CommandError, match=r"cannot be copied to .*Not a directory"):
+        places.workplace()
+    home = tmp_path / "home"
+    monkeypatch.setenv("SANDBOX_HOME", str(home))
+
+    def full(source, target, **options):
+        target.mkdir()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(places.shutil, "copytree", full)
+    with pytest.raises(CommandError, match="No space left") as told:
+        places.workplace()
+    assert "SANDBOX_HOME" in told.value.cure
+    assert list(home.iterdir()) == []
 
 
 def test_paths_given_to_test_replace_the_whole():
