@@ -10,23 +10,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.page import IDLE, RUN_ALL, SCROLL
+
 pytestmark = [pytest.mark.browser, pytest.mark.notebook, pytest.mark.spark]
 
 NOTEBOOK = "01_lenet_mnist.ipynb"
-IDLE = """() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status
-    === "idle" """
-RUN_ALL = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
 CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets
     .filter((cell) => cell.model.type === "code")
     .map((cell) => ({ count: cell.model.executionCount, source: cell.model.sharedModel.source,
         outputs: cell.model.outputs.toJSON() }))"""
-SCROLL = """(text) => {
-    const book = window.jupyterapp.shell.currentWidget.content;
-    const at = book.widgets.findIndex((cell) => cell.model.type === "code"
-        && cell.model.sharedModel.source.includes(text));
-    book.activeCellIndex = at;
-    return book.scrollToItem(at, "start");
-}"""
 # Note every change of the number of points, with the state it was seen in.
 RECORD = """() => {
     window.seen = [];

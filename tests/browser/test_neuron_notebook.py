@@ -8,18 +8,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.page import IDLE, RUN_ALL, SCROLL
+
 pytestmark = [pytest.mark.browser, pytest.mark.notebook]
 
 NOTEBOOK = "02_neuron_to_network.ipynb"
-IDLE = """() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status
-    === "idle" """
-RUN_ALL = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
-SCROLL = """(text) => {
-    const book = window.jupyterapp.shell.currentWidget.content;
-    const at = book.widgets.findIndex((cell) => cell.model.type === "code"
-        && cell.model.sharedModel.source.includes(text));
-    return book.scrollToItem(at, "start");
-}"""
 ACTIVE = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
 LOADED = """(start) => {
     const images = [...document.querySelectorAll(".sbx img")];

@@ -10,23 +10,15 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.page import IDLE, RUN_ALL, SCROLL
+
 pytestmark = [pytest.mark.browser, pytest.mark.notebook, pytest.mark.spark]
 
 NOTEBOOK = "03_sentiment.ipynb"
-IDLE = """() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status
-    === "idle" """
-RUN_ALL = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
 ERRORS = """() => window.jupyterapp.shell.currentWidget.content.widgets
     .filter((cell) => cell.model.type === "code")
     .flatMap((cell) => cell.model.executionCount === null ? ["not run"]
         : cell.model.outputs.toJSON().filter((output) => output.output_type === "error"))"""
-SCROLL = """(text) => {
-    const book = window.jupyterapp.shell.currentWidget.content;
-    const at = book.widgets.findIndex((cell) => cell.model.type === "code"
-        && cell.model.sharedModel.source.includes(text));
-    book.activeCellIndex = at;
-    return book.scrollToItem(at, "start");
-}"""
 # Not needed for the widget; tests of the notebooks run them.
 LEFT_OUT = ("trial.fit", "trial.wait", "found", "gru.fit")
 BUSY = 60_000  # ms; what the kernel may take on a busy machine
