@@ -154,6 +154,16 @@ def make_base(client: DockerClient) -> str:
     return MADE_BASE
 
 
+def check_authorities(files: list[Path] | None) -> list[Path]:
+    """Give the certificates to trust while building, after a look at them."""
+    for file in files or []:
+        if not file.is_file() or b"BEGIN CERTIFICATE" not in file.read_bytes():
+            raise CommandError(
+                f"--extra-ca {file} is no PEM certificate.", "Give a .crt or .pem file."
+            )
+    return files or []
+
+
 def build(
     *,
     tag: str,
@@ -176,16 +186,13 @@ def build(
         if not REFERENCE.fullmatch(name):
             raise CommandError(f"{option} must be like {IMAGE}; got {name!r}.")
     arguments = build_arguments(base if not own_base else MADE_BASE)
+    authorities = check_authorities(extra_ca)
     client = connect()
     folder = client.info()["DockerRootDir"]
     if os.path.isdir(folder):
         need_disk(folder, NEEDED_BYTES, "building the image")
     extra = list(data_files(data)) if data else []
-    for number, file in enumerate(extra_ca or []):
-        if not file.is_file() or b"BEGIN CERTIFICATE" not in file.read_bytes():
-            raise CommandError(
-                f"--extra-ca {file} is no PEM certificate.", "Give a .crt or .pem file."
-            )
+    for number, file in enumerate(authorities):
         extra.append((f"docker/certs/extra-{number}.crt", file))
     if own_base:
         make_base(client)

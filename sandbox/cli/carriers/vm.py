@@ -22,7 +22,7 @@ from ..errors import CommandError
 from ..places import ROOT
 from . import disk, ova
 from .daemon import connect, make_folder, need_disk, need_image
-from .image import OWN_MOUNTS, bootstrap, context_files, version
+from .image import OWN_MOUNTS, bootstrap, check_authorities, context_files, version
 
 FORMATS = ("raw", "qcow2", "ova")
 # No grub2-common: with a new kernel its hook would write another grub.cfg, for modules of GRUB that
@@ -82,15 +82,12 @@ def build(
             f"--format must be of {', '.join(FORMATS)}; got {', '.join(sorted(unknown)) or 'none'}."
         )
     disk.check_size(size_gb)
-    authorities = check_authorities(extra_ca or [])
+    authorities = check_authorities(extra_ca)
     disk.need_programs()
     source = need_image(connect(), image, pull=False) if image else None
     need_disk(target, NEEDED_BYTES / (3 if lean else 1), "building the machine")
     make_folder(target)
-    with (
-        full_disk_told(target),
-        tempfile.TemporaryDirectory(prefix="sandbox-vm-", dir=target) as name,
-    ):
+    with tempfile.TemporaryDirectory(prefix="sandbox-vm-", dir=target) as name:
         folder = Path(name)
         folder.chmod(0o755)
         system = folder / "system"
@@ -108,29 +105,6 @@ def build(
             raw = disk.make(system, folder / "sandbox.raw", size_gb=size_gb)
             shutil.rmtree(system)
         return write_formats(raw, target, formats)
-
-
-def check_authorities(files: list[Path]) -> list[bytes]:
-    """Give the certificates to trust while building."""
-    for file in files:
-        if not file.is_file() or b"BEGIN CERTIFICATE" not in file.read_bytes():
-            raise CommandError(
-                f"--extra-ca {file} is no PEM certificate.", "Give a .crt or .pem file."
-            )
-    return [file.read_bytes() for file in files]
-
-
-@contextmanager
-def full_disk_told(folder: Path) -> Iterator[None]:
-    """Turn what the disk refuses into an error; the half of it goes away first."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None:  # Docker's own errors, which are told elsewhere
-            raise
-        raise CommandError(
-            f"building in {folder} stopped: {error}", "Is the disk full? Name another folder."
-        ) from None
 
 
 def write_formats(raw: Path, target: Path, formats: tuple[str, ...]) -> list[Path]:
@@ -204,7 +178,7 @@ def put_sandbox(system: Path) -> None:
         place.chmod(0o755 if os.access(file, os.X_OK) else 0o644)
 
 
-def provision(system: Path, *, kind: str, lean: bool, authorities: list[bytes]) -> None:
+def provision(system: Path, *, kind: str, lean: bool, authorities: list[Path]) -> None:
     """Run the provisioning scripts in a system, then seal it."""
     (system / "etc/hostname").write_text("sandbox\n")
     (system / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 sandbox\n")
@@ -215,9 +189,8 @@ def provision(system: Path, *, kind: str, lean: bool, authorities: list[bytes]) 
     ):
         (systemd / name).parent.mkdir(parents=True, exist_ok=True)
         (systemd / name).write_text(text)
-    for number, certificate in enumerate(authorities):
-        place = system / "usr/local/share/ca-certificates" / f"extra-{number}.crt"
-        place.write_bytes(certificate)
+    for number, file in enumerate(authorities):
+        shutil.copyfile(file, system / f"usr/local/share/ca-certificates/extra-{number}.crt")
     if authorities:
         chroot(system, "update-ca-certificates")
     resolv = system / "etc/resolv.conf"
