@@ -51,9 +51,14 @@ def find_notebook(name: Path) -> Path:
     for candidate in (name, name.with_suffix(".ipynb"), workplace() / name):
         if candidate.is_file():
             return candidate.resolve()
-    known = sorted(workplace().glob("*.ipynb"))
-    matches = [path for path in known if path.name.startswith(name.name)]
-    if len(matches) == 1:
-        return matches[0]
-    there = ", ".join(path.name for path in known) or "none"
+    folder = workplace()
+    if found := by_start(folder, name.name):
+        return found
+    there = ", ".join(path.name for path in sorted(folder.glob("*.ipynb"))) or "none"
     raise CommandError(f"there is no notebook {name}.", f"Notebooks: {there}.")
+
+
+def by_start(folder: Path, start: str) -> Path | None:
+    """Give the one notebook of a folder whose name begins so; None if there are none or several."""
+    found = [path for path in folder.glob("*.ipynb") if path.name.startswith(start)]
+    return found[0] if len(found) == 1 else None

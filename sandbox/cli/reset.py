@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from .errors import CommandError
-from .places import ROOT, SHIPPED, workplace
+from .places import ROOT, SHIPPED, by_start, workplace
 
 
 def pristine(name: str) -> bytes:
@@ -35,13 +35,6 @@ def _unknown(name: str) -> CommandError:
     return CommandError(f"no shipped notebook is called {name}.", f"Shipped: {shipped}.")
 
 
-def _full_name(notebook: Path) -> str:
-    """Give the name of a shipped notebook from its start, as `run` takes it."""
-    name = notebook.with_suffix(".ipynb").name
-    found = [path.name for path in SHIPPED.glob("*.ipynb") if path.name.startswith(notebook.name)]
-    return found[0] if len(found) == 1 else name
-
-
 def restore(notebook: Path | None, *, caches: bool = False) -> int:
     """Restore a notebook, forget the cached kernel plans, or both."""
     if notebook is None and not caches:
@@ -54,7 +47,7 @@ def restore(notebook: Path | None, *, caches: bool = False) -> int:
 
 
 def _restore(notebook: Path) -> None:
-    name = _full_name(notebook)
+    name = (by_start(SHIPPED, notebook.name) or notebook.with_suffix(".ipynb")).name
     content = pristine(name)
     place = workplace() / name
     if place.exists():
