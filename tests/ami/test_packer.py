@@ -25,7 +25,7 @@ RUN apt-get update -q -o Acquire::Retries=5 && \\
     apt-get install -q -y -o Acquire::Retries=5 --no-install-recommends openssh-server sudo && \\
     mkdir -p /run/sshd && useradd --create-home --shell /bin/bash admin && \\
     echo 'admin ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/90-cloud-init-users && \\
-    echo 'secret of the build' >/root/.bash_history
+    echo 'secret of the build' >/home/admin/.bash_history
 ENTRYPOINT []
 CMD ["/usr/sbin/sshd", "-D", "-e"]
 """
@@ -175,7 +175,7 @@ def test_packer_makes_a_sealed_image_with_the_service_in_it(aws, instance, tmp_p
 
     assert inside("/opt/sandbox/provision/seal.sh --check") == (0, "")
     assert (
-        inside("ls /home/admin/.ssh/authorized_keys /root/.bash_history 2>&1 | grep -c No")[1]
+        inside("ls /home/admin/.ssh/authorized_keys /home/admin/.bash_history 2>&1 | grep -c No")[1]
         == "2\n"
     )
     wants = "/etc/systemd/system/multi-user.target.wants"

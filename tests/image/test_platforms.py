@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,8 @@ def test_every_package_has_a_wheel_for_debian(platform, tmp_path):
          "--require-hashes", "--target", str(tmp_path / "none"), "-r", str(LOCK)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    if answer.returncode and any(words in answer.stderr for words in NO_INDEX):
+    offline = any(words in answer.stderr for words in NO_INDEX)
+    if answer.returncode and offline and not os.environ.get("CI"):
         pytest.skip(f"no package index answers: {answer.stderr[-200:]}")
     assert answer.returncode == 0, answer.stderr[-2000:]
     names = {line.split("==")[0].strip(" +") for line in answer.stderr.splitlines() if "==" in line}
