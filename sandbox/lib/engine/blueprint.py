@@ -86,6 +86,11 @@ class Blueprint:
     arena_bytes: int
     scratch_bytes: int
 
+    @property
+    def run_bytes(self) -> int:
+        """Memory for what lives within a run: values between the steps, then the scratchpad."""
+        return self.arena_bytes + self.scratch_bytes
+
 
 def plan_memory(steps: Sequence[Step], outputs: Sequence[Tensor]) -> int:
     """Give every arena buffer an offset such that lives never overlap; return the bytes needed.

@@ -14,6 +14,7 @@ from . import passes, sparse, threads
 from .blueprint import Blueprint
 from .builder import Builder
 from .executable import NativeExecutable
+from .memory import Workspace
 from .native import LOWERINGS
 from .oplist import OpList
 from .plan import KernelPlan
@@ -72,7 +73,8 @@ def _fastest(made: dict[str, Blueprint], storage: Storage) -> str:
     if len(names) == 1:
         return names[0]
     copies = {key: array.copy() for key, array in storage.items()}
-    runs = {name: NativeExecutable(made[name], copies) for name in names}
+    shared = Workspace(max(made[name].run_bytes for name in names))  # they run in turns
+    runs = {name: NativeExecutable(made[name], copies, shared) for name in names}
     inputs = _made_up_inputs(made[names[0]].oplist)
     best = dict.fromkeys(names, float("inf"))
     with np.errstate(all="ignore"):

@@ -15,7 +15,7 @@ from .blueprint import Blueprint
 from .builder import Builder
 from .executable import NativeExecutable
 from .infer import infer
-from .memory import aligned, pool
+from .memory import Workspace, pool
 from .native import LOWERINGS
 from .oplist import Op, OpList, Spec
 from .plan import KernelPlan
@@ -35,7 +35,7 @@ class _Entry:
 class _Local(threading.local):
     def __init__(self) -> None:
         self.runs: OrderedDict[Key, NativeExecutable] = OrderedDict()
-        self.arena: Array = aligned(1 << 16)
+        self.workspace = Workspace(1 << 16)
 
 
 _local = _Local()
@@ -74,11 +74,8 @@ _missing: Any = object()
 
 
 def _instantiate(key: Key, entry: _Entry) -> NativeExecutable:
-    blueprint = entry.blueprint
-    needed = blueprint.arena_bytes + blueprint.scratch_bytes
-    if _local.arena.nbytes < needed:  # one arena serves all operations: they run one at a time
-        _local.arena = aligned(needed + needed // 4)
-    run = NativeExecutable(blueprint, {}, _local.arena)
+    # One workspace serves all operations: they run one at a time.
+    run = NativeExecutable(entry.blueprint, {}, _local.workspace)
     _local.runs[key] = run
     if len(_local.runs) > KEPT:
         _local.runs.popitem(last=False)

@@ -1,11 +1,12 @@
-"""Memory of the engine: aligned arrays, and a pool that gives blocks back when arrays die."""
+"""Memory of the engine: aligned arrays, workspaces, a pool that blocks return to."""
 
 from __future__ import annotations
 
 import ctypes
 import threading
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
+from weakref import WeakSet
 
 import numpy as np
 
@@ -21,6 +22,36 @@ def aligned(nbytes: int) -> Array:
     raw = np.zeros(nbytes + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + nbytes]
+
+
+class Tenant(Protocol):
+    """What uses a workspace and can move with it."""
+
+    def leave(self) -> None:
+        """Forget the present memory."""
+
+
+class Workspace:
+    """Memory of programs that never run at the same time: as much as the largest of them needs.
+
+    When it grows, all of them leave what they had: programs for 24 lengths of texts, met in any
+    order, would else keep up to three times the memory of the longest.
+    """
+
+    __slots__ = ("__weakref__", "_tenants", "memory")
+
+    def __init__(self, nbytes: int = 0) -> None:
+        self.memory = aligned(nbytes)
+        self._tenants: WeakSet[Tenant] = WeakSet()
+
+    def admit(self, tenant: Tenant, nbytes: int) -> None:
+        """Have room for one more program."""
+        if self.memory.nbytes < nbytes:
+            for other in list(self._tenants):
+                other.leave()
+            # Twice: longer texts may follow. Pages that are never touched cost nothing.
+            self.memory = aligned(2 * nbytes)
+        self._tenants.add(tenant)
 
 
 class _Lease:

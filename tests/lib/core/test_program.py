@@ -303,11 +303,11 @@ def test_predictions_of_a_thread_share_memory_and_disturb_no_results():
     found = [program.run(x) for program, x in zip(programs, xs, strict=True)]
     for wanted, got in zip(alone, found, strict=True):
         np.testing.assert_array_equal(wanted, got)  # none has overwritten another's output
-    assert programs[1].executable._arena is programs[2].executable._arena
+    assert programs[1].executable._workspace is programs[2].executable._workspace
     with ThreadPoolExecutor(1) as pool:
         pool.submit(programs[1].run, xs[1]).result()
         other = pool.submit(programs[1]._mine).result()
-    assert other._arena is not programs[1].executable._arena
+    assert other._workspace is not programs[1].executable._workspace
 
 
 @pytest.mark.parametrize("eager", [False, True])

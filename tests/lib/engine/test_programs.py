@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -136,10 +137,30 @@ def test_programs_of_the_same_gradients_share_memory_and_disturb_no_results():
         assert all(np.array_equal(wanted[key], storage[key]) for key in wanted)
     for outputs, (wanted, _) in zip(found, alone, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(outputs, wanted, strict=True))
-    assert programs[1]._arena is programs[2]._arena
-    assert programs[1].clone()._arena is not programs[1]._arena
+    assert programs[1]._workspace is programs[2]._workspace
+    assert programs[1].clone()._workspace is not programs[1]._workspace
     other = engine.compile(small, lenet(4)[1], plan=engine.KernelPlan(frozen=True))
-    assert other._arena is not programs[2]._arena
+    assert other._workspace is not programs[2]._workspace
+
+
+def test_a_larger_program_frees_the_memory_of_the_smaller_ones():
+    """Two dozen lengths of texts, met in any order, once kept three times the longest's memory."""
+    _, storage = lenet(4)
+    programs = [
+        engine.compile(lenet(size)[0], storage, plan=engine.KernelPlan(frozen=True))
+        for size in (4, 6)
+    ]
+    wanted = [[array.copy() for array in programs[0].run(batch(4))], gradients(storage)]
+    before = weakref.ref(programs[0]._workspace.memory.base)
+    assert before() is not None
+    large = engine.compile(lenet(64)[0], storage, plan=engine.KernelPlan(frozen=True))
+    large.run(batch(64))
+    assert before() is None
+    found = programs[0].run(batch(4))  # at its new place
+    for a, b in zip(wanted[0], found, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for key, array in wanted[1].items():
+        np.testing.assert_array_equal(array, storage[key])
 
 
 def test_eager_operations_in_three_threads_give_the_same_bits():
@@ -303,8 +324,9 @@ def test_a_failing_kernel_is_named_with_its_shapes():
 
     oplist = one_op("relu", [(2, 3)], [(2, 3)], {})
     program = engine.compile(oplist, {})
-    call, arguments = program._calls[0]
-    program._calls[0] = (call, (*arguments[:2], 0, arguments[3]))  # no arguments at all
+    calls = program._bound().calls
+    call, arguments = calls[0]
+    calls[0] = (call, (*arguments[:2], 0, arguments[3]))  # no arguments at all
     with pytest.raises(engine.EngineError, match=r"here \(relu\).*2x3:ab.*invalid arguments") as e:
         program.run([np.zeros((2, 3), np.float32)])
     assert "Likely causes:" in str(e.value)

@@ -1,0 +1,152 @@
+"""The calls of a compiled program, with the addresses of everything they read and write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import dnnl
+from .blueprint import Blueprint, Buffer, Step, Tensor
+from .errors import EngineError
+from .memory import aligned
+from .random import RandomKey
+from .steps import Array
+
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+class Context:
+    """What a step written in Python may ask of the run it is part of."""
+
+    __slots__ = ("random",)
+
+    def __init__(self) -> None:
+        self.random: RandomKey | None = None
+
+
+class Bindings:
+    """A program at one place of memory; made anew when the memory moves.
+
+    Parameters
+    ----------
+    blueprint : Blueprint
+        The program.
+    arena : array
+        What lives within a run: values between the steps, then the kernels' scratchpad.
+    own : dict
+        Blocks that stay where they are when the arena moves, by buffer; filled here.
+    fixed : dict
+        The caller's arrays, and constants.
+    stream, context : what every call is given.
+    """
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        arena: Array,
+        own: dict[int, Array],
+        fixed: dict[str, Array],
+        stream: Any,
+        context: Context,
+    ) -> None:
+        self._arena = arena
+        self._own = own
+        self._fixed = fixed
+        self._stream = stream
+        self._context = context
+        self._scratch = arena.ctypes.data + blueprint.arena_bytes
+        self._memories: dict[tuple[int, Any], Any] = {}
+        self._keep: list[Any] = []
+        self.inputs: list[Slot] = [Slot() for _ in blueprint.oplist.inputs]
+        self.outputs: list[Slot] = [Slot() for _ in blueprint.oplist.outputs]
+        self.prologue = [self._call(step) for step in blueprint.prologue]
+        self.calls = [self._call(step) for step in blueprint.steps]
+        self.results = [self._array(tensor) for tensor in blueprint.outputs]
+
+    def _block(self, buffer: Buffer) -> Array:
+        """Return the bytes of a buffer that has an address before the first run."""
+        if buffer.kind == "arena":
+            return self._arena[buffer.offset : buffer.offset + buffer.nbytes]
+        block = self._own.get(id(buffer))
+        if block is not None:
+            return block
+        if buffer.kind in ("bound", "constant"):
+            key = buffer.key if buffer.kind == "bound" else f"constant:{buffer.index}"
+            block = self._fixed[key].reshape(-1).view(np.uint8)
+        else:
+            block = aligned(buffer.nbytes)
+        self._own[id(buffer)] = block
+        return block
+
+    def _array(self, tensor: Tensor) -> Array:
+        block = self._block(tensor.buffer)
+        size = np.dtype(tensor.dtype).itemsize
+        for length in tensor.shape:
+            size *= length
+        return block[:size].view(tensor.dtype).reshape(tensor.shape)
+
+    def _memory(self, tensor: Tensor) -> Any:
+        layout = tensor.layout
+        if layout is None:
+            raise EngineError(f"engine: a kernel cannot read {tensor.dtype} {tensor.shape}.")
+        buffer = tensor.buffer
+        key = (id(buffer), layout.key)
+        memory = self._memories.get(key)
+        if memory is None:
+            is_input = buffer.kind == "input"
+            address = self._scratch if is_input else self._block(buffer).ctypes.data
+            memory = dnnl.new_memory(layout, address)
+            self._memories[key] = memory
+            if is_input:
+                self.inputs[buffer.index].memories.append(memory)
+            elif buffer.kind == "output":
+                self.outputs[buffer.index].memories.append(memory)
+        return memory
+
+    def _call(self, step: Step) -> Call:
+        if step.primitive is None:
+            if step.function is None:
+                raise EngineError(f"{step.path} ({step.name}): the step has no kernel.")
+            reads = self._python_arrays(step.reads)
+            writes = self._python_arrays(step.writes)
+            return step.function, (self._context, reads, writes)
+        pairs = [(argument, self._memory(tensor)) for argument, tensor in step.arguments]
+        if step.primitive.scratch:
+            scratchpad = dnnl.new_scratchpad(step.primitive, self._scratch)
+            self._keep.append(scratchpad)
+            pairs.append((dnnl.SCRATCHPAD, scratchpad))
+        arguments = dnnl.new_arguments(pairs)
+        self._keep.append(step.primitive)
+        execute = dnnl.native().lib.dnnl_primitive_execute
+        return execute, (step.primitive.handle, self._stream, len(pairs), arguments)
+
+    def _python_arrays(self, tensors: Sequence[Tensor]) -> list[Any]:
+        found: list[Any] = []
+        for position, tensor in enumerate(tensors):
+            kind, index = tensor.buffer.kind, tensor.buffer.index
+            slots = {"input": self.inputs, "output": self.outputs}.get(kind)
+            if slots is not None:
+                slots[index].places.append((found, position, tensor.shape))
+            found.append(None if kind == "input" else self._array(tensor))
+        return found
+
+
+class Slot:
+    """Everything that must be told when an input or output lies elsewhere."""
+
+    __slots__ = ("memories", "places")
+
+    def __init__(self) -> None:
+        self.memories: list[Any] = []
+        self.places: list[tuple[list[Any], int, tuple[int, ...]]] = []
+
+    def point(self, array: Array) -> None:
+        """Tell it."""
+        if self.memories:
+            address = dnnl.address_of(array)
+            for memory in self.memories:
+                dnnl.set_address(memory, address)
+        for arrays, position, shape in self.places:
+            arrays[position] = array if array.shape == shape else array.reshape(shape)
