@@ -16,11 +16,12 @@ from ..data.order import EpochOrder, Share, owners
 from ..engine.random import RandomKey
 from .group import Group
 
-__all__ = ["Batch", "Batches"]
+__all__ = ["Batch", "Batches", "rows_at_once"]
 
 _PROBES = 12  # batches that are timed before deciding about reading ahead
 _WORTH = 0.04  # share of an iteration that reading must take to be worth a thread,
 _LEAST = 4e-4  # and seconds of a batch: handing over between threads costs about 1e-4
+_MANY_ROWS, _MANY_NUMBERS = 256, 1 << 16  # of a batch of inference
 
 
 @dataclass
@@ -180,3 +181,12 @@ class Batches:
         if self.ahead is not None:
             self.ahead.shutdown(wait=True, cancel_futures=True)
             self.ahead = None
+
+
+def rows_at_once(numbers: int, *, least: int) -> int:
+    """Return how many rows inference takes at once, from how many numbers a row holds.
+
+    Many small rows at once are faster than few. Large ones gain nothing and take memory: 256 texts
+    of 1,000 words in 128 features are 130 MB for each layer.
+    """
+    return max(least, min(_MANY_ROWS, _MANY_NUMBERS // max(1, numbers)))

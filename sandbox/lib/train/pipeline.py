@@ -15,12 +15,14 @@ from .. import nn
 from ..core.errors import ArgumentError, CheckpointError, DataError
 from ..data import Scaler, TextEncoder
 from ..data.sequences import SequenceDataset
+from .batches import rows_at_once
 from .model_io import load_model, save_model
 
 __all__ = ["Pipeline"]
 
 _KINDS: dict[str, Any] = {"text": TextEncoder, "scaler": Scaler}
 _FILE = "pipeline.json"
+_LEAST_ROWS = 16  # at once, however long they are
 
 
 class Pipeline:
@@ -82,25 +84,28 @@ class Pipeline:
         self.labels = None if labels is None else tuple(map(str, labels))
         self.threshold = float(threshold)
 
-    def outputs(self, data: Any, *, batch_size: int = 256) -> NDArray[np.float32]:
+    def outputs(self, data: Any, *, batch_size: int | None = None) -> NDArray[np.float32]:
         """Return the model's outputs for texts, a table or an array, one row each.
 
         Texts are put into batches of about the same length, and come back in their own order.
+        Without `batch_size` 256 rows are run at once, fewer if they are long.
         """
         if isinstance(self.before, TextEncoder):
             return self._of_texts(self.before, data, batch_size)
         x = np.asarray(data, np.float32) if self.before is None else self.before.table(data)
         if not len(x):
             raise DataError("Pipeline: there must be at least one row; got 0.")
-        parts = [self.model(x[at : at + batch_size]) for at in range(0, len(x), batch_size)]
+        size = batch_size or rows_at_once(x[0].size, least=_LEAST_ROWS)
+        parts = [self.model(x[at : at + size]) for at in range(0, len(x), size)]
         return np.concatenate([np.asarray(part) for part in parts])
 
-    def _of_texts(self, encoder: TextEncoder, texts: Any, batch_size: int) -> NDArray[np.float32]:
+    def _of_texts(self, encoder: TextEncoder, texts: Any, size: int | None) -> NDArray[np.float32]:
         ids = encoder.encode(texts)
         if not ids:
             raise DataError("Pipeline: there must be at least one text; got 0.")
         rows = SequenceDataset(ids, np.zeros(len(ids), np.int64), ids=len(encoder.vocabulary))
-        order = rows.order(batch_size, seed=0, shuffle=False)
+        size = size or rows_at_once(rows.spec.x.size, least=_LEAST_ROWS)
+        order = rows.order(size, seed=0, shuffle=False)
         found: NDArray[np.float32] | None = None
         for k in range(order.steps_per_epoch):
             share = order.batch(0, k)
@@ -110,7 +115,7 @@ class Pipeline:
             found[share[0][1]] = made
         return np.asarray(found)
 
-    def probabilities(self, data: Any, *, batch_size: int = 256) -> NDArray[np.float64]:
+    def probabilities(self, data: Any, *, batch_size: int | None = None) -> NDArray[np.float64]:
         """Return the probability of each class, shape (rows, classes)."""
         logits = self.outputs(data, batch_size=batch_size).astype(np.float64)
         if logits.ndim == 1 or logits.shape[1] == 1:
@@ -119,7 +124,7 @@ class Pipeline:
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
-    def predict(self, data: Any, *, batch_size: int = 256) -> NDArray[Any]:
+    def predict(self, data: Any, *, batch_size: int | None = None) -> NDArray[Any]:
         """Return the class of each row: its label if there are any, else its number."""
         found = self.probabilities(data, batch_size=batch_size)
         if found.shape[1] == 2:

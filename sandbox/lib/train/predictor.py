@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..core.errors import DataError
 from ..criterion import Criterion
 from ..data import Dataset
 from ..metrics import Metric
+from .batches import rows_at_once
 from .group import SingleGroup
 from .job import TrainJob
 from .programs import Programs
@@ -33,7 +35,7 @@ class Predictor:
     criterion : Criterion
         For the metrics that need it.
     batch_size : int > 0
-        Rows that are run at once, at least 256 in `evaluate`.
+        Rows that are run at once, more if they are small.
     threads : int > 0
         Cores.
     precision : "f32" or "bf16"
@@ -78,7 +80,7 @@ class Predictor:
             raise DataError(f"predict: `x` must have a row axis; got the single number {x!r}.")
         if inputs.dtype.kind == "f":
             inputs = inputs.astype(np.float32, copy=False)
-        size = check.positive_int("batch_size", batch_size or max(self.batch_size, 256))
+        size = check.positive_int("batch_size", batch_size or self._rows(inputs))
         with engine.threads.limit(self.threads):
             if not len(inputs):
                 return np.asarray(self.model(inputs))
@@ -87,6 +89,9 @@ class Predictor:
                 for start in range(0, len(inputs), size)
             ]
         return np.concatenate(parts)
+
+    def _rows(self, inputs: NDArray[Any]) -> int:
+        return rows_at_once(math.prod(inputs.shape[1:]), least=self.batch_size)
 
 
 def _go_on(error: Exception | None) -> bool:

@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 
 from ..core.errors import SandboxError
 from ..metrics import Gathered
-from .batches import Batches
+from .batches import Batches, rows_at_once
 from .failures import describe
 from .group import Group
 from .job import TrainJob
 from .programs import Programs
 
 __all__ = ["plain", "validate", "validation_batches"]
-
-_SMALLEST_BATCH = 256  # rows; a smaller training batch would make validation slow for nothing
 
 
 def validate(
@@ -62,7 +60,7 @@ def validate(
 def validation_batches(job: TrainJob, group: Group) -> Batches:
     """Return this rank's batches of the validation data, in their own order."""
     data = job.validation
-    size = max(job.batch_size, _SMALLEST_BATCH)
+    size = rows_at_once(data.spec.x.size, least=job.batch_size)
     return Batches(data, data.order(size, seed=0, shuffle=False), group)
 
 

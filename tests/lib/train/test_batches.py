@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 from train_kit import assert_same, make_data, make_trainer, weights
 
+from sandbox.lib import nn
+from sandbox.lib.core import ops
 from sandbox.lib.core.errors import DataError
+from sandbox.lib.criterion import MSE
 from sandbox.lib.data import ArrayDataset, PartitionedDataset
 from sandbox.lib.data.order import EpochOrder
-from sandbox.lib.train import SingleGroup
+from sandbox.lib.optim import SGD
+from sandbox.lib.train import SingleGroup, Trainer
 from sandbox.lib.train.batches import Batches
 
 
@@ -72,3 +76,22 @@ def test_a_large_finite_input_is_no_nan() -> None:
     batch = Batches(ArrayDataset(x, y), EpochOrder([4], 4, seed=0), SingleGroup()).read(0, 0)
     with np.errstate(over="ignore"):  # as in the loop
         batch.check()
+
+
+@pytest.mark.parametrize(("numbers", "rows"), [(4, 256), (784, 83), (1000, 65), (150_528, 64)])
+def test_inference_takes_many_small_rows_at_once_and_few_large_ones(numbers: int, rows: int):
+    seen: list[int] = []
+
+    class Sum(nn.Module):
+        def call(self, x: Any) -> Any:
+            seen.append(x.shape[0])
+            return ops.sum(x, axes=(1,), keepdims=True)
+
+    trainer = Trainer(Sum(), MSE(), SGD(0.1), batch_size=64, progress=None)
+    x = np.ones((300, numbers), np.float32)
+    trainer.evaluate((x, np.ones((300, 1), np.float32)))
+    assert max(seen) == rows
+    seen.clear()
+    assert trainer.predict(x).shape == (300, 1)
+    assert trainer.predict(x, batch_size=300).shape == (300, 1)
+    assert max(seen) == 300  # what is asked for, counts
