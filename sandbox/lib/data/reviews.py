@@ -122,7 +122,10 @@ def _parquet(path: Path) -> tuple[list[str], NDArray[np.int64]]:
             f"{path}: column 'label' must hold 0 and 1; got {labels.dtype} "
             f"{np.unique(labels)[:5].tolist()}. Fetch the file again."
         )
-    return table["text"].to_pylist(), labels.astype(np.int64)
+    texts = table["text"].to_pylist()
+    del table
+    pa.default_memory_pool().release_unused()  # it would keep 90 MB for the next table
+    return texts, labels.astype(np.int64)
 
 
 def _record(name: str, split: str, place: str, folder: Path | None, rows: int) -> Provenance:
