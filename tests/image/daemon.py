@@ -77,6 +77,9 @@ class Daemon:
         until = time.monotonic() + 120
         while True:
             try:
+                # The SDK leaves its socket open when nobody listens yet.
+                with socket.socket(socket.AF_UNIX) as probe:
+                    probe.connect(self.host.removeprefix("unix://"))
                 client = docker.DockerClient(base_url=self.host, timeout=300)
                 client.ping()
                 return client
