@@ -53,6 +53,14 @@ def test_whole_numbers_beside_floats_take_their_dtype(name, kind):
     assert np.float64 == getattr(ops, name)(whole, parts.astype("f8")).dtype
 
 
+@pytest.mark.parametrize("kind", ["int64", "int32", "uint8", "bool"])
+def test_whole_numbers_joined_to_floats_take_their_dtype(kind):
+    whole, parts = Value(np.array([0, 1], kind)), np.float32([0.5, 0.25])
+    joined = ops.concat([whole, parts, whole], axis=0)
+    assert np.float32 == joined.dtype
+    np.testing.assert_array_equal(joined.data, np.float32([0, 1, 0.5, 0.25, 0, 1]))
+
+
 def test_text_is_refused():
     with pytest.raises(ArgumentError, match="array of numbers; got ndarray of dtype <U1"):
         ops.relu(np.array(["a"]))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from ...engine.oplist import Spec
+from ...engine.reference.math import common
 from ..errors import ShapeError
 from ..primitive import Node, Primitive
 from ..value import Operand, Value
@@ -53,11 +55,11 @@ def axis_is(
 
 
 def promoted(*specs: Spec) -> str:
-    """Return the dtype NumPy gives to a mix of dtypes."""
+    """Return the dtype of what is made of a mix of dtypes; see `common`."""
     first = specs[0].dtype
     if all(spec.dtype == first for spec in specs):
         return first
-    return np.result_type(*[spec.dtype for spec in specs]).name
+    return reduce(common, [np.dtype(spec.dtype) for spec in specs]).name
 
 
 def affine_gradients(

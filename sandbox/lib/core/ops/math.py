@@ -7,17 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...engine.oplist import Spec
-from ...engine.reference.math import common
 from ..errors import ShapeError
 from ..primitive import Node, Primitive, as_operand
 from ..value import Input, Operand, Value, wrap
-from ._rules import same, same_float, unbroadcast
+from ._rules import promoted, same, same_float, unbroadcast
 
 Gradients = Sequence[Input | None]
 
 
 def _broadcast(a: Spec, b: Spec) -> tuple[Spec, ...]:
-    dtype = a.dtype if a.dtype == b.dtype else common(np.dtype(a.dtype), np.dtype(b.dtype)).name
+    dtype = promoted(a, b)
     if a.shape == b.shape:
         return (Spec(a.shape, dtype),)
     try:

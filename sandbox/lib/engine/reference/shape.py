@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import builtins
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .math import common
 
 Array = NDArray[Any]
 
@@ -36,7 +39,7 @@ def sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
 
 def concat(*xs: Array, axis: int) -> Array:
     """Return the inputs joined along an axis."""
-    return np.concatenate(xs, axis=axis)
+    return np.concatenate(xs, axis=axis, dtype=reduce(common, [x.dtype for x in xs]))
 
 
 def _block(starts: tuple[int, ...], stops: tuple[int, ...]) -> tuple[builtins.slice, ...]:
