@@ -21,7 +21,7 @@ fail() {
   exit 2
 }
 
-if ! command -v docker >/dev/null; then
+if ! command -v docker >/dev/null || ! command -v curl >/dev/null; then
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -q
   apt-get install -q -y --no-install-recommends docker.io ca-certificates curl
@@ -33,10 +33,11 @@ if [[ -n "$SANDBOX_BUNDLE_URL" ]]; then
   for file in SHA256SUMS README.txt image.json run-bigdl-docker.sh bigdl-sandbox.tar.gz; do
     curl -fsSLO --retry 5 "$SANDBOX_BUNDLE_URL/$file" || fail "$SANDBOX_BUNDLE_URL/$file cannot be fetched"
   done
-  sha256sum --quiet -c SHA256SUMS || fail "the bundle is damaged"
-  docker load -q -i bigdl-sandbox.tar.gz
+  # A bundle's data sets are in the sums, too, and stay where they are.
+  sha256sum --quiet --ignore-missing -c SHA256SUMS || fail "the bundle is damaged"
+  loaded="$(docker load -q -i bigdl-sandbox.tar.gz)" || fail "the bundle's image cannot be loaded"
   rm bigdl-sandbox.tar.gz
-  SANDBOX_IMAGE="${SANDBOX_IMAGE:-bigdl-sandbox:latest}"
+  SANDBOX_IMAGE="${SANDBOX_IMAGE:-${loaded#*: }}" # it said "Loaded image: NAME:TAG"
 elif [[ -n "$SANDBOX_IMAGE" ]]; then
   docker pull -q "$SANDBOX_IMAGE" || fail "$SANDBOX_IMAGE cannot be pulled"
 else

@@ -288,3 +288,42 @@ def test_user_data_starts_the_image_and_reports_its_address(tmp_path):
         log = (tmp_path / "log").read_text()
         assert "-p 127.0.0.1:8888:8888 registry.example.org/team/box:1" in log
         assert "-e SANDBOX_TOKEN " in log
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_user_data_takes_the_image_of_a_bundle_by_its_own_name(tmp_path, damaged):
+    folder = tmp_path / "bundle"
+    (folder / "data").mkdir(parents=True)
+    for name in ("README.txt", "image.json", "run-bigdl-docker.sh", "bigdl-sandbox.tar.gz"):
+        (folder / name).write_text(name)
+    (folder / "data" / "digits").write_text("not fetched")
+    bundle.write_sums(folder)
+    if damaged:
+        (folder / "bigdl-sandbox.tar.gz").write_text("cut off")
+    fake = tmp_path / "docker"
+    fake.write_text(
+        '#!/bin/sh\necho "$@" >>"$LOG"\n[ $1 != load ] || echo "Loaded image: team/box:7"\n'
+    )
+    fake.chmod(0o755)
+    log = tmp_path / "log"
+    answer = subprocess.run(
+        ["bash", str(ROOT / "docker" / "user-data.sh")],
+        capture_output=True,
+        text=True,
+        env={
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "LOG": str(log),
+            "TMPDIR": str(tmp_path),
+            "SANDBOX_REPORT": str(tmp_path / "url"),
+            "SANDBOX_TOOL": str(tmp_path / "sandbox-url"),
+            "SANDBOX_WORK": str(tmp_path / "work"),
+            "SANDBOX_BUNDLE_URL": f"file://{folder}",
+        },
+    )
+    if damaged:
+        assert answer.returncode == 2
+        assert "the bundle is damaged" in (tmp_path / "url").read_text()
+        assert not log.exists()
+    elif os.geteuid() == 0:
+        assert answer.returncode == 0, answer.stderr
+        assert "-p 127.0.0.1:8888:8888 team/box:7" in log.read_text()
