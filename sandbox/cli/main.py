@@ -118,7 +118,7 @@ carriers.register(app)
 def main() -> None:
     """Run the command line; an error of the user's is told with its cure and ends with 2."""
     try:
-        app()
+        app(prog_name="sandbox")
     except CommandError as error:
         print(f"sandbox: {error}", file=sys.stderr)
         sys.exit(2)
