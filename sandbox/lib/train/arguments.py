@@ -8,8 +8,9 @@ from typing import Any
 
 from .. import engine, nn
 from ..core import validate as check
-from ..core.errors import ArgumentError
+from ..core.errors import ArgumentError, DataError
 from ..criterion import NLL, Criterion, CrossEntropy
+from ..data import Dataset, as_dataset
 from ..metrics import Loss, Metric, Top1
 from ..optim import Method
 from ..optim.clipping import Clip
@@ -17,7 +18,7 @@ from .backend import Backend, LocalBackend
 from .callbacks import Callback, Summary
 from .checkpoint import Checkpoints
 from .progress import choose
-from .triggers import EarlyStopping
+from .triggers import EarlyStopping, EveryEpoch, Trigger
 
 __all__ = [
     "check_clip",
@@ -27,8 +28,10 @@ __all__ = [
     "check_watch",
     "choose_backend",
     "choose_checkpoints",
+    "choose_data",
     "choose_metrics",
     "choose_threads",
+    "choose_validate",
     "sort_callbacks",
 ]
 
@@ -57,6 +60,25 @@ def choose_backend(backend: Any) -> Backend:
             " SparkBackend('local[2]')."
         )
     return backend
+
+
+def choose_data(data: Any, backend: Backend) -> Dataset:
+    """Return a data set of at least one row, made by the backend where it knows more kinds."""
+    if not isinstance(data, Dataset):
+        data = getattr(backend, "adapt", as_dataset)(data)
+    if not sum(data.partition_sizes):
+        raise DataError(f"{data!r}: must have at least one row; got 0.")
+    dataset: Dataset = data
+    return dataset
+
+
+def choose_validate(when: Trigger | str) -> Trigger:
+    """Return when to validate."""
+    if when == "epoch":
+        return EveryEpoch()
+    if isinstance(when, str) or not callable(when):
+        raise ArgumentError(f"fit: `validate` must be 'epoch' or a Trigger; got {when!r}.")
+    return when
 
 
 def choose_threads(threads: int | None, backend: Backend) -> int:

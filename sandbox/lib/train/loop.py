@@ -18,20 +18,18 @@ import numpy as np
 from .. import engine
 from ..core import FlatParameters
 from ..core.errors import DataError
-from ..data.order import Share
-from ..engine.random import RandomKey
-from .batches import Batch, Batches
+from .batches import Batches
 from .checkpoint import unpack
 from .events import Event
-from .failures import describe, raise_together
 from .group import Group
-from .hearing import WORDS, Hearing
+from .hearing import Hearing
 from .history import History
 from .job import Command, Result, TrainJob
 from .plan import settle_plan
 from .programs import Programs
 from .reports import Reports, laps
 from .running import RunningMetrics
+from .share import FIXED, LOSS, ROWS, WEIGHT, OwnShare
 from .state import RunState, Slots, check_fits, pack_state, restore_state
 from .updates import Updates, check_method, check_parameters
 from .validation import validate
@@ -39,11 +37,6 @@ from .validation import validate
 __all__ = ["run"]
 
 _CHECK_PARAMETERS = 64  # iterations between two looks for NaN in the parameters
-
-# Places in the small vector that all ranks sum in each iteration. The words of `Hearing` stand
-# before them; metrics, times and running statistics follow.
-_LOSS, _WEIGHT, _ROWS = range(WORDS, WORDS + 3)
-_FIXED = WORDS + 3
 
 
 def run(
@@ -115,10 +108,11 @@ class _Loop:
         self.updates = Updates(job, self.flat, self.slots, group)
         self.buffers = self.flat.buffers if group.size > 1 else self.flat.buffers[:0]
         self._lay_out()
-        self.unchecked = self.order.steps_per_epoch
+        self.share = OwnShare(
+            job, group, self.batches, self.programs, self.flat, self.running, self.hearing
+        )
         self.mark = 0.0
         self.plan = ""
-        self.failure: Exception | None = None
 
     # Start -----------------------------------------------------------------------------------
 
@@ -145,7 +139,7 @@ class _Loop:
 
     def _lay_out(self) -> None:
         """Give every number that all ranks sum in each iteration its place in one vector."""
-        self.running = RunningMetrics(self.job.metrics, _FIXED)
+        self.running = RunningMetrics(self.job.metrics, FIXED)
         self.times_at = slice(self.running.stop, self.running.stop + self.reports.length)
         self.buffers_at = slice(self.times_at.stop, self.times_at.stop + self.buffers.size)
         self.small = np.zeros(self.buffers_at.stop)
@@ -212,7 +206,7 @@ class _Loop:
             state.sums = self.running.zeros()
         small.fill(0.0)
         self.hearing.listen(small)
-        batch = self._compute()
+        batch = self.share.compute(state, small)
         self.reports.put(small[self.times_at])
         if self.buffers.size:
             np.multiply(self.buffers, batch.rows, out=small[self.buffers_at], dtype=np.float64)
@@ -222,13 +216,13 @@ class _Loop:
         verbs = lap()
         self.reports.take(total[self.times_at])
         if self.hearing.failed(total):
-            self._raise_together(batch)
+            self.share.raise_together(state, batch)
         compute += lap()
         group.reduce_scatter(self.flat.gradients, self.flat.buckets)
         verbs += lap()
 
         self.hearing.obey(total)
-        loss_sum, weight, rows = (float(total[i]) for i in (_LOSS, _WEIGHT, _ROWS))
+        loss_sum, weight, rows = (float(total[i]) for i in (LOSS, WEIGHT, ROWS))
         rate = self._update(1.0 / weight if weight > 0 else 0.0)
         if self.buffers.size:
             np.divide(total[self.buffers_at], rows, out=self.buffers, casting="same_kind")
@@ -255,30 +249,6 @@ class _Loop:
         if self.job.watch and progress.step % self.job.watch_every == 0:
             self.reports.flush()
             self.reports.snapshot(self.job.watch, self.flat, progress.step)
-
-    def _compute(self) -> Batch:
-        """Run the program on this rank's rows and put its numbers into the small vector."""
-        small, state = self.small, self.state
-        batch = Batch(None, None, 0, Share([]), 0)
-        try:
-            batch = self.batches.get(state.progress.epoch, state.batch)
-            if not batch.rows:
-                self.flat.gradients.fill(0.0)
-                return batch
-            look = self.unchecked > 0  # every row once: NaN may not reach the loss (behind a ReLU)
-            if look:
-                batch.check()
-                self.unchecked -= 1
-            key = RandomKey(self.job.seed, state.progress.step, batch.sample_index)
-            loss, weight, output = self.programs.train(batch.inputs, batch.target, key, look=look)
-            small[_LOSS] = loss
-            small[_WEIGHT] = weight
-            small[_ROWS] = batch.rows
-            self.running.put(small, output, batch.target)
-        except Exception as error:  # the other ranks wait for this one: tell them first
-            self.failure = error
-            self.hearing.report(small)
-        return batch
 
     def _update(self, scale: float) -> float:
         """Apply the method to this rank's slices; return the learning rate."""
@@ -390,12 +360,3 @@ class _Loop:
         self.reports.tell("checkpoint", step=progress.step, epoch=progress.current_epoch, data=data)
         self._restart_clock()
         return data
-
-    def _raise_together(self, batch: Batch) -> None:
-        text = ""
-        if self.failure is not None:
-            step, epoch = self.state.progress.step + 1, self.state.progress.epoch + 1
-            rank = f", rank {self.group.rank}" if self.group.size > 1 else ""
-            place = f"step {step} (epoch {epoch}, batch {self.state.batch + 1}{rank})"
-            text = describe(self.failure, place, batch, len(self.job.data.partition_sizes))
-        raise_together(self.group, self.failure, text)

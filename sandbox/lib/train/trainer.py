@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import engine, nn
 from ..core import validate as check
-from ..core.errors import ArgumentError, DataError, TrainingError
+from ..core.errors import TrainingError
 from ..criterion import Criterion
 from ..data import Dataset, as_dataset
 from ..metrics import Metric
@@ -30,7 +30,7 @@ from .job import Result, TrainJob
 from .model_io import fill
 from .predictor import Predictor
 from .recorder import Recorder, State
-from .triggers import EarlyStopping, EveryEpoch, Trigger, end_trigger
+from .triggers import EarlyStopping, Trigger, end_trigger
 from .updates import lend_average
 
 __all__ = ["Trainer"]
@@ -219,21 +219,21 @@ class Trainer:
         when: Trigger | str,
         early_stop: EarlyStopping | None,
     ) -> TrainJob:
-        if when != "epoch" and not callable(when):
-            raise ArgumentError(f"fit: `validate` must be 'epoch' or a Trigger; got {when!r}.")
         rule = early_stop or self._early_stop
         if rule is not None:
             arguments.check_early_stop(rule, validation, self.metrics)
+        if validation is not None:
+            validation = arguments.choose_data(validation, self.backend)
         return TrainJob(
             model=self.model,
             criterion=self.criterion,
             method=self.method,
-            data=self._dataset(data),
+            data=arguments.choose_data(data, self.backend),
             end=end_trigger(epochs, steps, end),
             batch_size=self.batch_size,
             seed=self.seed,
-            validation=None if validation is None else self._dataset(validation),
-            validate=EveryEpoch() if isinstance(when, str) else when,
+            validation=validation,
+            validate=arguments.choose_validate(when),
             metrics=self.metrics,
             clip=self.clip,
             threads=self.threads,
@@ -244,14 +244,6 @@ class Trainer:
             watch=self.watch,
             watch_every=self.watch_every,
         )
-
-    def _dataset(self, data: Any) -> Dataset:
-        if not isinstance(data, Dataset):
-            data = getattr(self.backend, "adapt", as_dataset)(data)
-        if not sum(data.partition_sizes):
-            raise DataError(f"{data!r}: must have at least one row; got 0.")
-        dataset: Dataset = data
-        return dataset
 
     def _run(self, job: TrainJob) -> None:
         started: list[Callback] = []

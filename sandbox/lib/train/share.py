@@ -1,0 +1,90 @@
+"""One rank's own share of an iteration: its rows, its gradients, and what went wrong with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..core import FlatParameters
+from ..data.order import Share
+from ..engine.random import RandomKey
+from .batches import Batch, Batches
+from .failures import describe, raise_together
+from .group import Group
+from .hearing import WORDS, Hearing
+from .job import TrainJob
+from .programs import Programs
+from .running import RunningMetrics
+from .state import RunState
+
+__all__ = ["FIXED", "LOSS", "ROWS", "WEIGHT", "OwnShare"]
+
+# Places in the small vector that all ranks sum in each iteration. The words of `Hearing` stand
+# before them; metrics, times and running statistics follow.
+LOSS, WEIGHT, ROWS = range(WORDS, WORDS + 3)
+FIXED = WORDS + 3
+
+
+class OwnShare:
+    """Runs the program on this rank's rows of a batch.
+
+    What fails here is kept until the ranks have met: they wait for this one, and are told first.
+
+    Parameters
+    ----------
+    job, group : TrainJob, Group
+        What is trained, by whom.
+    batches, programs, flat, running : Batches, Programs, FlatParameters, RunningMetrics
+        Where rows come from, what runs on them, where gradients and metrics go.
+    hearing : Hearing
+        Tells the other ranks of a failure.
+    """
+
+    def __init__(
+        self,
+        job: TrainJob,
+        group: Group,
+        batches: Batches,
+        programs: Programs,
+        flat: FlatParameters,
+        running: RunningMetrics,
+        hearing: Hearing,
+    ) -> None:
+        self.job, self.group, self.batches, self.programs = job, group, batches, programs
+        self.flat, self.running, self.hearing = flat, running, hearing
+        self.unchecked = batches.order.steps_per_epoch
+        self.failure: Exception | None = None
+
+    def compute(self, state: RunState, small: NDArray[Any]) -> Batch:
+        """Fill the gradients, put the numbers into the small vector, and return the rows."""
+        batch = Batch(None, None, 0, Share([]), 0)
+        try:
+            batch = self.batches.get(state.progress.epoch, state.batch)
+            if not batch.rows:
+                self.flat.gradients.fill(0.0)
+                return batch
+            look = self.unchecked > 0  # every row once: NaN may not reach the loss (behind a ReLU)
+            if look:
+                batch.check()
+                self.unchecked -= 1
+            key = RandomKey(self.job.seed, state.progress.step, batch.sample_index)
+            loss, weight, output = self.programs.train(batch.inputs, batch.target, key, look=look)
+            small[LOSS] = loss
+            small[WEIGHT] = weight
+            small[ROWS] = batch.rows
+            self.running.put(small, output, batch.target)
+        except Exception as error:
+            self.failure = error
+            self.hearing.report(small)
+        return batch
+
+    def raise_together(self, state: RunState, batch: Batch) -> None:
+        """Raise what failed on this or another rank, with its place in the run. Collective."""
+        text = ""
+        if self.failure is not None:
+            step, epoch = state.progress.step + 1, state.progress.epoch + 1
+            rank = f", rank {self.group.rank}" if self.group.size > 1 else ""
+            place = f"step {step} (epoch {epoch}, batch {state.batch + 1}{rank})"
+            text = describe(self.failure, place, batch, len(self.job.data.partition_sizes))
+        raise_together(self.group, self.failure, text)
