@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from sandbox.lib import nn
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from bench import __main__ as command  # noqa: E402
-from bench import harness  # noqa: E402
+from bench import harness, our_side  # noqa: E402
 
 
 def test_sides_take_turns_and_the_ratio_is_that_of_the_rounds():
@@ -35,6 +39,23 @@ def test_sides_that_computed_different_things_are_not_compared():
         harness.agree("loss", 0.5, 0.6)
     with pytest.raises(harness.RefusedError):
         harness.agree("loss", float("nan"), 0.6)
+
+
+def training():
+    model = nn.Sequential(fc=nn.Linear(4, 2, rng=0))
+    x = np.random.default_rng(0).normal(size=(8, 4)).astype("f4")
+    return model, 0.1, [(x,)], [np.arange(8) % 2]
+
+
+def test_a_side_apart_does_the_same_in_a_process_that_ends_with_the_block():
+    here = our_side.Training(*training())
+    with harness.Apart(our_side.Training, *training()) as side:
+        assert side.process.pid != os.getpid()
+        for _ in range(3):
+            side.step()
+            here.step()
+            assert side.loss == here.loss
+    assert side.process.exitcode == 0
 
 
 def test_a_missed_bar_is_told_and_is_the_status(capsys, tmp_path):
