@@ -15,9 +15,19 @@ from jupyter_server.auth import passwd
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  (Jupyter brings it)
 
+
+def refuse(problem, cure):
+    """End with status 2, as all commands of the sandbox do on bad input."""
+    print(f"sandbox: {problem}\n  {cure}", file=sys.stderr)
+    sys.exit(2)
+
+
 address = os.environ.get("SANDBOX_ADDRESS", "127.0.0.1")
 c.ServerApp.ip = address
-c.ServerApp.port = int(os.environ.get("SANDBOX_PORT", "8888"))
+port = os.environ.get("SANDBOX_PORT", "8888")
+if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    refuse(f"SANDBOX_PORT must be a port, 1 to 65535; got {port!r}.", "Leave it unset for 8888.")
+c.ServerApp.port = int(port)
 c.ServerApp.port_retries = 0
 c.ServerApp.open_browser = False
 c.LabApp.default_url = "/lab"
@@ -35,9 +45,9 @@ if password:
 elif token == "":
     loopback = address in ("127.0.0.1", "::1", "localhost")
     if not loopback and os.environ.get("SANDBOX_INSECURE") != "1":
-        sys.exit(
-            f"SANDBOX_TOKEN must not be empty while Jupyter listens on {address}. "
-            "Leave it unset for a random one, or give a SANDBOX_PASSWORD."
+        refuse(
+            f"SANDBOX_TOKEN must not be empty while Jupyter listens on {address}.",
+            "Leave it unset for a random one, or give a SANDBOX_PASSWORD.",
         )
     c.IdentityProvider.token = ""
 elif token is not None:

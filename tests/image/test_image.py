@@ -181,7 +181,7 @@ class TestOnePort:
 
     def test_a_password_opens_and_an_empty_token_is_refused(self, containers):
         box = containers.start(environment={"SANDBOX_TOKEN": ""})
-        assert box.wait(timeout=300)["StatusCode"] != 0
+        assert box.wait(timeout=300)["StatusCode"] == 2
         assert "SANDBOX_TOKEN must not be empty" in box.logs().decode()
 
 

@@ -238,10 +238,18 @@ class TestJupyterSettings:
         assert "SANDBOX_TOKEN" not in os.environ
         assert "SANDBOX_PASSWORD" not in os.environ
 
-    def test_an_empty_token_is_refused_off_the_loopback(self, monkeypatch):
-        with pytest.raises(SystemExit, match="must not be empty"):
+    def test_an_empty_token_is_refused_off_the_loopback(self, monkeypatch, capsys):
+        with pytest.raises(SystemExit, match="2"):
             settings_of(monkeypatch, TOKEN="", ADDRESS="0.0.0.0")
+        assert "must not be empty while Jupyter listens on 0.0.0.0" in capsys.readouterr().err
         assert settings_of(monkeypatch, TOKEN="").IdentityProvider.token == ""
+
+    @pytest.mark.parametrize("port", ["", "80 80", "-1", "0", "65536", "²"])
+    def test_a_port_that_is_none_is_told(self, monkeypatch, capsys, port):
+        with pytest.raises(SystemExit, match="2"):
+            settings_of(monkeypatch, PORT=port)
+        said = capsys.readouterr().err
+        assert f"SANDBOX_PORT must be a port, 1 to 65535; got {port!r}" in said
 
 
 def test_user_data_says_what_is_missing(tmp_path):
