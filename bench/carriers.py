@@ -17,6 +17,26 @@ from pathlib import Path
 from . import harness
 
 ROOT = Path(__file__).resolve().parents[1]
+INFERENCE = """
+import numpy as np
+from sandbox.lib import engine, nn
+net = nn.zoo.lenet5(rng=0)
+print(net(np.zeros((2, 1, 28, 28), "f4")).shape, engine.is_native())
+"""
+TRAINING = """
+import numpy as np
+from sandbox.lib import criterion, nn, optim
+from sandbox.lib.spark import SparkBackend
+from sandbox.lib.train import Trainer
+rng = np.random.default_rng(0)
+rows = rng.normal(size=(256, 1, 28, 28)).astype("f4"), rng.integers(0, 10, 256)
+backend = SparkBackend("local[2]")
+loss = criterion.CrossEntropy()
+trainer = Trainer(nn.zoo.lenet5(rng=0), loss, optim.SGD(0.1), batch_size=64, backend=backend,
+                  progress=None)
+history = trainer.fit(rows, steps=4)
+print(len(history), "steps on Spark, loss", round(float(history["loss"][-1]), 3))
+"""
 
 
 def main(arguments, report):
@@ -88,12 +108,9 @@ def boot(report: harness.Report, disk: Path, folder: Path, what: str, **options:
         report.value(f"{what}: SSH", machine.wait_for_ssh(), "s")
         report.value(f"{what}: Jupyter", machine.wait_for_jupyter(), "s")
         token = machine.ssh("sudo sandbox-url").stdout.strip().split("token=")[1]
-        code = (
-            "import numpy as np\nfrom sandbox.lib import engine, nn\n"
-            "net = nn.zoo.lenet5(rng=0)\n"
-            "print(net(np.zeros((2, 1, 28, 28), 'f4')).shape, engine.is_native())"
-        )
-        report(f"{what}: a kernel says {compute(machine.port, token, code, timeout=600).strip()}")
+        for code in (INFERENCE, TRAINING):
+            said = compute(machine.port, token, code, timeout=900).strip()
+            report(f"{what}: a kernel says {said}")
     finally:
         machine.stop()
 
