@@ -19,7 +19,7 @@ from .steps import Array, StepInfo, Storage, bind, check_inputs, stored
 from .subnormal import FlushToZero
 
 _streams: list[Any] = []
-_streams_lock = threading.Lock()
+_streams_lock = threading.RLock()  # a program may die while this thread holds it
 _workspaces: WeakValueDictionary[Hashable, Workspace] = WeakValueDictionary()
 _workspaces_lock = threading.Lock()
 
