@@ -58,6 +58,9 @@ source "qemu" "sandbox" {
   memory           = 2048
   cpus             = 2
   disk_size        = "16G"
+  # Those zeros free the blocks here instead of filling this machine's disk.
+  disk_discard       = "unmap"
+  disk_detect_zeroes = "unmap"
   qemuargs = [
     ["-cpu", "max"],
     ["-display", "none"]
@@ -68,6 +71,7 @@ source "qemu" "sandbox" {
   # Sealing takes sudo and SSH away, so it is the last step; with a leftover the machine stays on,
   # and Packer gives up.
   shutdown_command     = "sudo sh -c 'cd /opt/sandbox/provision && ./seal.sh --zero && ./seal.sh --check && systemctl poweroff'"
+  shutdown_timeout     = "30m" # it writes zeros over all free space first
   output_directory     = var.output
   vm_name              = "bigdl-sandbox.qcow2"
 }
