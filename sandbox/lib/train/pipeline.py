@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import nn
+from ..core import validate as check
 from ..core.errors import ArgumentError, CheckpointError, DataError
 from ..data import Scaler, TextEncoder
 from ..data.sequences import SequenceDataset
@@ -95,7 +96,7 @@ class Pipeline:
         x = np.asarray(data, np.float32) if self.before is None else self.before.table(data)
         if not len(x):
             raise DataError("Pipeline: there must be at least one row; got 0.")
-        size = batch_size or rows_at_once(x[0].size, least=_LEAST_ROWS)
+        size = _rows(batch_size, x[0].size)
         parts = [self.model(x[at : at + size]) for at in range(0, len(x), size)]
         return np.concatenate([np.asarray(part) for part in parts])
 
@@ -104,8 +105,7 @@ class Pipeline:
         if not ids:
             raise DataError("Pipeline: there must be at least one text; got 0.")
         rows = SequenceDataset(ids, np.zeros(len(ids), np.int64), ids=len(encoder.vocabulary))
-        size = size or rows_at_once(rows.spec.x.size, least=_LEAST_ROWS)
-        order = rows.order(size, seed=0, shuffle=False)
+        order = rows.order(_rows(size, rows.spec.x.size), seed=0, shuffle=False)
         found: NDArray[np.float32] | None = None
         for k in range(order.steps_per_epoch):
             share = order.batch(0, k)
@@ -188,3 +188,9 @@ class Pipeline:
             f"Pipeline({self.before!r}, {type(self.model).__name__}, labels={self.labels}, "
             f"threshold={self.threshold})"
         )
+
+
+def _rows(asked: int | None, numbers: int) -> int:
+    if asked is None:
+        return rows_at_once(numbers, least=_LEAST_ROWS)
+    return check.positive_int("batch_size", asked)

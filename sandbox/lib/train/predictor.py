@@ -80,7 +80,9 @@ class Predictor:
             raise DataError(f"predict: `x` must have a row axis; got the single number {x!r}.")
         if inputs.dtype.kind == "f":
             inputs = inputs.astype(np.float32, copy=False)
-        size = check.positive_int("batch_size", batch_size or self._rows(inputs))
+        if batch_size is None:
+            batch_size = rows_at_once(math.prod(inputs.shape[1:]), least=self.batch_size)
+        size = check.positive_int("batch_size", batch_size)
         with engine.threads.limit(self.threads):
             if not len(inputs):
                 return np.asarray(self.model(inputs))
@@ -89,9 +91,6 @@ class Predictor:
                 for start in range(0, len(inputs), size)
             ]
         return np.concatenate(parts)
-
-    def _rows(self, inputs: NDArray[Any]) -> int:
-        return rows_at_once(math.prod(inputs.shape[1:]), least=self.batch_size)
 
 
 def _go_on(error: Exception | None) -> bool:

@@ -9,12 +9,12 @@ from train_kit import assert_same, make_data, make_trainer, weights
 
 from sandbox.lib import nn
 from sandbox.lib.core import ops
-from sandbox.lib.core.errors import DataError
+from sandbox.lib.core.errors import ArgumentError, DataError
 from sandbox.lib.criterion import MSE
 from sandbox.lib.data import ArrayDataset, PartitionedDataset
 from sandbox.lib.data.order import EpochOrder
 from sandbox.lib.optim import SGD
-from sandbox.lib.train import SingleGroup, Trainer
+from sandbox.lib.train import Pipeline, SingleGroup, Trainer
 from sandbox.lib.train.batches import Batches
 
 
@@ -95,3 +95,12 @@ def test_inference_takes_many_small_rows_at_once_and_few_large_ones(numbers: int
     assert trainer.predict(x).shape == (300, 1)
     assert trainer.predict(x, batch_size=300).shape == (300, 1)
     assert max(seen) == 300  # what is asked for, counts
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_size_that_is_none_is_refused(size: int):
+    model = make_trainer().model
+    x = make_data(8)[0]
+    for run in (make_trainer().predict, Pipeline(None, model).outputs):
+        with pytest.raises(ArgumentError, match="batch_size"):
+            run(x, batch_size=size)
