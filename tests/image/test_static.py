@@ -252,42 +252,37 @@ class TestJupyterSettings:
         assert f"SANDBOX_PORT must be a port, 1 to 65535; got {port!r}" in said
 
 
-def test_user_data_says_what_is_missing(tmp_path):
+def user_data(tmp_path, **environment):
+    """Run the script with a `docker` that writes its arguments into a log; give the answer."""
     fake = tmp_path / "docker"
-    fake.write_text("#!/bin/sh\nexit 0\n")
-    fake.chmod(0o755)
-    answer = subprocess.run(
-        ["bash", str(ROOT / "docker" / "user-data.sh")],
-        capture_output=True,
-        text=True,
-        env={
-            "PATH": f"{tmp_path}:{os.environ['PATH']}",
-            "SANDBOX_REPORT": str(tmp_path / "url"),
-            "SANDBOX_TOOL": str(tmp_path / "sandbox-url"),
-        },
+    fake.write_text(
+        '#!/bin/sh\necho "$@" >>"$LOG"\n[ $1 != load ] || echo "Loaded image: team/box:7"\n'
     )
-    assert answer.returncode == 2
-    said = subprocess.run([str(tmp_path / "sandbox-url")], capture_output=True, text=True).stdout
-    assert "set SANDBOX_IMAGE or SANDBOX_BUNDLE_URL" in said
-
-
-def test_user_data_starts_the_image_and_reports_its_address(tmp_path):
-    fake = tmp_path / "docker"
-    fake.write_text('#!/bin/sh\necho "$@" >>"$LOG"\n')
     fake.chmod(0o755)
-    answer = subprocess.run(
+    return subprocess.run(
         ["bash", str(ROOT / "docker" / "user-data.sh")],
         capture_output=True,
         text=True,
         env={
             "PATH": f"{tmp_path}:{os.environ['PATH']}",
             "LOG": str(tmp_path / "log"),
+            "TMPDIR": str(tmp_path),
             "SANDBOX_REPORT": str(tmp_path / "url"),
             "SANDBOX_TOOL": str(tmp_path / "sandbox-url"),
             "SANDBOX_WORK": str(tmp_path / "work"),
-            "SANDBOX_IMAGE": "registry.example.org/team/box:1",
+            **environment,
         },
     )
+
+
+def test_user_data_says_what_is_missing(tmp_path):
+    assert user_data(tmp_path).returncode == 2
+    said = subprocess.run([str(tmp_path / "sandbox-url")], capture_output=True, text=True).stdout
+    assert "set SANDBOX_IMAGE or SANDBOX_BUNDLE_URL" in said
+
+
+def test_user_data_starts_the_image_and_reports_its_address(tmp_path):
+    answer = user_data(tmp_path, SANDBOX_IMAGE="registry.example.org/team/box:1")
     if os.geteuid() == 0:
         assert answer.returncode == 0, answer.stderr
         said = subprocess.run([str(tmp_path / "sandbox-url")], capture_output=True, text=True)
@@ -308,26 +303,8 @@ def test_user_data_takes_the_image_of_a_bundle_by_its_own_name(tmp_path, damaged
     bundle.write_sums(folder)
     if damaged:
         (folder / "bigdl-sandbox.tar.gz").write_text("cut off")
-    fake = tmp_path / "docker"
-    fake.write_text(
-        '#!/bin/sh\necho "$@" >>"$LOG"\n[ $1 != load ] || echo "Loaded image: team/box:7"\n'
-    )
-    fake.chmod(0o755)
     log = tmp_path / "log"
-    answer = subprocess.run(
-        ["bash", str(ROOT / "docker" / "user-data.sh")],
-        capture_output=True,
-        text=True,
-        env={
-            "PATH": f"{tmp_path}:{os.environ['PATH']}",
-            "LOG": str(log),
-            "TMPDIR": str(tmp_path),
-            "SANDBOX_REPORT": str(tmp_path / "url"),
-            "SANDBOX_TOOL": str(tmp_path / "sandbox-url"),
-            "SANDBOX_WORK": str(tmp_path / "work"),
-            "SANDBOX_BUNDLE_URL": f"file://{folder}",
-        },
-    )
+    answer = user_data(tmp_path, SANDBOX_BUNDLE_URL=f"file://{folder}")
     if damaged:
         assert answer.returncode == 2
         assert "the bundle is damaged" in (tmp_path / "url").read_text()
