@@ -25,7 +25,7 @@
 # - how to save tokenizer, vocabulary and network together,
 # - how to ask a network which words decided.
 #
-# **It takes** about four minutes and 4 GB of memory on two cores.
+# **It takes** about four minutes and 3 GB of memory on two cores.
 # No network is needed.
 
 # %% [markdown]
