@@ -168,8 +168,10 @@ def _in_place(
     layouts = distinct(
         layout for value in values for layout in builder.layouts(value, number=number)
     )
-    candidates = legal([partial(make, layout) for layout in layouts])
     shape = builder.shape(op.outputs[0])
+    # A value behind a reshape may be at hand in layouts of other axes only.
+    layouts = layouts or [dnnl.plain(shape, number)]
+    candidates = legal([partial(make, layout) for layout in layouts])
     choice = builder.choose(op, candidates, shape[0] if shape else 1)
     primitive = choice.primitive
     reads = {arg: builder.fetch(value, primitive.needs(arg)) for arg, value in choice.reads.items()}

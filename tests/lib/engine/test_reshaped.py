@@ -1,0 +1,49 @@
+"""Values that are at hand in layouts of other axes than their shape's: reshapes before kernels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sandbox.lib import engine
+from sandbox.lib.engine import Op, OpList, Spec
+
+pytestmark = pytest.mark.usefixtures("native")
+
+
+def chain(specs, ops):
+    """Return a list whose operations each take the value before."""
+    values = [Spec(shape) for shape in specs]
+    return OpList(
+        values=values,
+        ops=[Op(name, (k,), (k + 1,), attrs, name) for k, (name, attrs) in enumerate(ops)],
+        inputs=[("x", 0)],
+        outputs=[("y", len(specs) - 1)],
+    )
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh", "sigmoid", "elu", "square"])
+def test_an_activation_behind_transpose_and_reshape(name):
+    attrs = {"alpha": 1.0} if name == "elu" else {}
+    shapes = [(2, 3, 4), (2, 4, 3), (2, 12), (2, 12)]
+    turn = ("transpose", {"axes": (0, 2, 1)})
+    oplist = chain(shapes, [turn, ("reshape", {"shape": (2, 12)}), (name, attrs)])
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+
+    (found,) = engine.compile(oplist, {}).run([x])
+
+    (expected,) = engine.execute(name, [x.transpose(0, 2, 1).reshape(2, 12)], attrs)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)  # float32, another kernel
+
+
+@pytest.mark.parametrize("size", [2, 40])  # small arrays are added by NumPy, large ones by oneDNN
+def test_a_sum_of_two_values_behind_transpose_and_reshape(size):
+    shapes = [(size, 8, 32), (size, 32, 8), (size, 256), (size, 256)]
+    oplist = chain(shapes, [("transpose", {"axes": (0, 2, 1)}), ("reshape", {"shape": shapes[2]})])
+    oplist.ops.append(Op("add", (2, 2), (3,), {}, "add"))
+    oplist.outputs = [("y", 3)]
+    x = np.random.default_rng(0).normal(size=shapes[0]).astype(np.float32)
+
+    (found,) = engine.compile(oplist, {}).run([x])
+
+    np.testing.assert_array_equal(found, 2 * x.transpose(0, 2, 1).reshape(size, 256))
