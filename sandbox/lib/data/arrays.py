@@ -6,28 +6,31 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
+from ..core import tree
 from ..core.errors import DataError
 from ..engine.oplist import Spec
-from .dataset import Array, Dataset, DataSpec, Pair, TransformLike, shown
+from .dataset import Dataset, DataSpec, Pair, TransformLike
+from .trees import arrays, named, row_count, shown
 
 
 class ArrayDataset(Dataset):
-    """Two NumPy arrays (or what becomes one): x and y, one row each.
+    """NumPy arrays (or what becomes them): x and y, one row each.
 
     Parameters
     ----------
-    x : array of shape (rows, ...)
-        Numbers of any dtype.
-    y : array of shape (rows,) or (rows, ...)
+    x : array of shape (rows, ...), or a tree of them
+        Numbers of any dtype. Several inputs are a tuple `(ids, row)` or, by the names of the
+        model's arguments, a dict.
+    y : array of shape (rows,) or (rows, ...), or a tree of them
         Integer class labels, or float targets.
     transform, dtype
-        See `Dataset`.
+        See `Dataset`; in a tree integers stay integers.
 
     Raises
     ------
-    DataError : no rows, x and y of different lengths, not numbers.
+    DataError : no rows, arrays of different lengths, not numbers; names the array.
 
     Examples
     --------
@@ -37,25 +40,29 @@ class ArrayDataset(Dataset):
     >>> data.rows(0, [2, 0])
     (array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32), array([0, 2]))
+    >>> several = ArrayDataset({"ids": [[1], [2]], "row": [[0.5], [1.5]]}, {"big": [0, 1]})
+    >>> several.rows(0, [1])
+    ({'ids': array([[2]]), 'row': array([[1.5]], dtype=float32)}, {'big': array([1])})
     """
 
     def __init__(
         self,
-        x: ArrayLike,
-        y: ArrayLike,
+        x: Any,
+        y: Any,
         *,
         transform: TransformLike = None,
         dtype: Any = np.float32,
     ) -> None:
         super().__init__(transform=transform, dtype=dtype)
         self.x, self.y = checked_pair(x, y, type(self).__name__)
-        if not len(self.x):
+        if not row_count(self.x):
             raise DataError("ArrayDataset: the data set must have at least one row; got 0.")
+        self._check_settings()
 
     @property
     def partition_sizes(self) -> tuple[int, ...]:
         """One partition with all rows."""
-        return (len(self.x),)
+        return (row_count(self.x),)
 
     def stored(self) -> DataSpec:
         """Return shape and dtype of one stored row."""
@@ -68,12 +75,12 @@ class ArrayDataset(Dataset):
 
 
 class PartitionedDataset(Dataset):
-    """Pairs of arrays, each a partition that one rank owns.
+    """Pairs of arrays or trees of arrays, each a partition that one rank owns.
 
     Parameters
     ----------
     parts : list of (x, y)
-        Any sizes, empty ones too; rows of one shape and dtype.
+        Any sizes, empty ones too; rows of one structure, shape and dtype.
     transform, dtype
         See `Dataset`.
 
@@ -95,7 +102,7 @@ class PartitionedDataset(Dataset):
 
     def __init__(
         self,
-        parts: Sequence[tuple[ArrayLike, ArrayLike]],
+        parts: Sequence[tuple[Any, Any]],
         *,
         transform: TransformLike = None,
         dtype: Any = np.float32,
@@ -105,7 +112,7 @@ class PartitionedDataset(Dataset):
         self.parts: list[Pair | None] = [
             checked_pair(x, y, f"{name}: partition {i}") for i, (x, y) in enumerate(parts)
         ]
-        self._sizes = tuple(len(part[0]) for part in self.parts if part is not None)
+        self._sizes = tuple(row_count(part[0]) for part in self.parts if part is not None)
         if not sum(self._sizes):
             raise DataError(
                 f"{name}: the data set must have at least one row; "
@@ -114,11 +121,12 @@ class PartitionedDataset(Dataset):
         first = next(i for i, n in enumerate(self._sizes) if n)
         self._stored = _spec_of(self.parts[first])  # type: ignore[arg-type]
         for i, part in enumerate(self.parts):
-            if part is not None and len(part[0]) and _spec_of(part) != self._stored:
+            if part is not None and row_count(part[0]) and _spec_of(part) != self._stored:
                 raise DataError(
                     f"{name}: rows of partition {i} must be like those of partition {first} "
                     f"{_describe(self._stored)}; got {_describe(_spec_of(part))}."
                 )
+        self._check_settings()
 
     @property
     def partition_sizes(self) -> tuple[int, ...]:
@@ -149,7 +157,7 @@ class PartitionedDataset(Dataset):
             )
         return part
 
-    def check(self, *, classes: int | None = None) -> None:
+    def check(self, *, classes: Any = None) -> None:
         """Look at all rows held here; see `Dataset.check`."""
         held = PartitionedDataset.__new__(type(self))
         held.__setstate__(self.__getstate__())
@@ -160,62 +168,63 @@ class PartitionedDataset(Dataset):
 
 
 def as_dataset(data: Any, *, transform: TransformLike = None) -> Dataset:
-    """Return `data` if it is a `Dataset`, or make one from a pair (x, y).
+    """Return `data` if it is a `Dataset`, or make one from a pair (x, y) of arrays or trees.
 
     Examples
     --------
     >>> as_dataset((np.zeros((2, 3)), [0, 1]))
     ArrayDataset(2 rows, x (3) float64, y () int64)
+    >>> as_dataset(((np.zeros((2, 3)), np.ones((2, 1), "u1")), {"class": [0, 1]}))
+    ArrayDataset(2 rows, x ((3) float64, (1) uint8), y {class: () int64})
     """
     if isinstance(data, Dataset):
         return data
     if isinstance(data, tuple | list) and len(data) == 2:
         return ArrayDataset(data[0], data[1], transform=transform)
+    got = type(data).__name__
+    if isinstance(data, tuple | list):
+        got += f" of {len(data)}. Several inputs are one x: ((a, b), y)"
     raise DataError(
-        f"as_dataset: data must be a Dataset or a pair (x, y); got {type(data).__name__}. "
+        f"as_dataset: data must be a Dataset or a pair (x, y); got {got}. "
         "Spark DataFrames and RDDs go through the Spark backend."
     )
 
 
-def checked_pair(x: ArrayLike, y: ArrayLike, place: str) -> Pair:
-    """Return x and y as arrays of numbers with the same number of rows, or raise `DataError`."""
-    a, b = numbers(x, f"{place}: x"), numbers(y, f"{place}: y")
-    if a.ndim < 1 or b.ndim < 1:
-        name, scalar = ("x", a) if a.ndim < 1 else ("y", b)
-        raise DataError(f"{place}: {name} must have a row axis; got the single number {scalar}.")
-    if len(a) != len(b):
-        raise DataError(
-            f"{place}: x and y must have the same number of rows; got {len(a)} and {len(b)} "
-            f"(shapes {shown(a.shape)} and {shown(b.shape)})."
-        )
-    return a, b
+def checked_pair(x: Any, y: Any, place: str) -> Pair:
+    """Return x and y as (trees of) arrays of numbers of the same rows, or raise `DataError`."""
+    pair = arrays(x, f"{place}: x"), arrays(y, f"{place}: y")
+    found = []
+    for name, part in zip("xy", pair, strict=True):
+        leaves, form = tree.flatten(part)
+        if not leaves:
+            raise DataError(f"{place}: {name} must hold at least one array; got {part!r}.")
+        found += [(named(name, p), a) for p, a in zip(form.paths, leaves, strict=True)]
+    for name, array in found:
+        if array.ndim < 1:
+            raise DataError(f"{place}: {name} must have a row axis; got the single number {array}.")
+    name, first = found[0]
+    for other, array in found[1:]:
+        if len(array) != len(first):
+            raise DataError(
+                f"{place}: {name} and {other} must have the same number of rows; got {len(first)} "
+                f"and {len(array)} (shapes {_shape(first)} and {_shape(array)}).{_cure(x, y)}"
+            )
+    return pair
 
 
-def numbers(values: ArrayLike, place: str) -> Array:
-    """Return an array of integers, booleans or floats, or raise `DataError`."""
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise DataError(
-            f"{place} must be an array of numbers; got rows of different lengths ({error}). "
-            "Pad them to one length."
-        ) from None
-    if array.dtype.kind in "iubf":
-        return array
-    cure = {
-        "O": "Convert its columns to numbers first.",
-        "U": "Map text to class numbers, e.g. np.unique(y, return_inverse=True)[1].",
-        "S": "Map text to class numbers, e.g. np.unique(y, return_inverse=True)[1].",
-        "c": "Take its absolute value or its real part.",
-        "M": "Turn dates into numbers first.",
-    }.get(array.dtype.kind, "")
-    sample = f", first value {array.flat[0]!r}" if array.size else ""
-    raise DataError(f"{place} must be numbers; got dtype {array.dtype}{sample}. {cure}".rstrip())
+def _cure(x: Any, y: Any) -> str:
+    if isinstance(x, list | tuple) or isinstance(y, list | tuple):
+        return " A list of arrays is several inputs; make one array of rows with np.stack(rows)."
+    return ""
+
+
+def _shape(array: NDArray[Any]) -> str:
+    return f"({', '.join(map(str, array.shape))})"
 
 
 def _spec_of(pair: Pair) -> DataSpec:
-    return DataSpec(*(Spec(tuple(a.shape[1:]), a.dtype.name) for a in pair))
+    return DataSpec(*(tree.map(lambda a: Spec(tuple(a.shape[1:]), a.dtype.name), p) for p in pair))
 
 
 def _describe(spec: DataSpec) -> str:
-    return f"(x {shown(spec.x.shape)} {spec.x.dtype}, y {shown(spec.y.shape)} {spec.y.dtype})"
+    return f"(x {shown(spec.x)}, y {shown(spec.y)})"

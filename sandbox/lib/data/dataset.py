@@ -1,32 +1,48 @@
-"""Data sets: rows in partitions, handed out as float32 batches."""
+"""Data sets: rows in partitions, handed out as batches of arrays or of trees of arrays."""
 
 from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..core import tree
 from ..core.errors import DataError
 from ..engine.oplist import Spec
 from .order import EpochOrder
 from .sources import Provenance
 from .transforms import Apply, Transform
+from .trees import Unsaid, named, row_count, shown, spread
 
 Array = NDArray[Any]
-Pair = tuple[Array, Array]
-TransformLike = Transform | Callable[[Array], Array] | None
+Pair = tuple[Any, Any]
+"""x and y: arrays, or trees of arrays."""
+TransformLike = Transform | Callable[[Array], Array] | Mapping[str, Any] | Sequence[Any] | None
 
 
 class DataSpec(NamedTuple):
-    """Shape and dtype of one row of the batches: `x` and `y`, without the batch axis."""
+    """Shape and dtype of one row of the batches: `x` and `y`, without the batch axis.
 
-    x: Spec
-    y: Spec
+    Each is a `Spec`, or a tree of them.
+    """
+
+    x: Any
+    y: Any
+
+
+@dataclass(frozen=True)
+class _Column:
+    """What becomes of one array of x in a tree."""
+
+    path: str
+    spec: Spec
+    transform: Transform | None
+    dtype: np.dtype[Any] | None
 
 
 class Dataset(ABC):
@@ -37,14 +53,19 @@ class Dataset(ABC):
 
     Parameters
     ----------
-    transform : Transform or function of a batch, optional
-        Applied to the picked rows of x.
-    dtype : numpy dtype or None
-        Of the batches' x; None leaves what the transform gives (ids for an embedding).
+    transform : Transform or function of a batch, or a tree of them, optional
+        Applied to the picked rows of x; where x is a tree, to the arrays it names:
+        `{"image": Normalize(1 / 255)}`.
+    dtype : numpy dtype or None, or a tree of them
+        Of the batches' x; None leaves what the transform gives (ids for an embedding). In a tree
+        one dtype is that of the arrays of floats, and integers and booleans stay what they are;
+        `{"image": np.float32}` turns them, too.
 
     Notes
     -----
-    y comes as int64 where labels are stored as integers or booleans, else as float32.
+    x and y are arrays or trees of arrays (`core.tree`). A tree x is what a model is called with: a
+    tuple by place, a dict by name; a list is one argument. Every array of y comes as int64 where
+    integers or booleans are stored, else as float32.
     """
 
     shared: bool = True
@@ -53,16 +74,10 @@ class Dataset(ABC):
     """Where the rows come from, if a loader of a known set made them."""
 
     def __init__(self, *, transform: TransformLike = None, dtype: Any = np.float32) -> None:
-        if transform is not None and not isinstance(transform, Transform):
-            if not callable(transform):
-                raise DataError(
-                    f"{type(self).__name__}: transform must be a Transform or a function of a "
-                    f"batch; got {transform!r}."
-                )
-            transform = Apply(transform)
-        self.transform = transform
-        self.dtype = None if dtype is None else np.dtype(dtype)
+        self.transform = _transforms(transform, type(self).__name__)
+        self.dtype = _dtypes(dtype)
         self._local = threading.local()
+        self._planned: tuple[Any, list[_Column]] | None = None
 
     @property
     @abstractmethod
@@ -71,7 +86,10 @@ class Dataset(ABC):
 
     @abstractmethod
     def load(self, partition: int) -> Pair:
-        """Return (x, y) of a partition as stored, read at most once in a process."""
+        """Return (x, y) of a partition as stored, read at most once in a process.
+
+        Arrays or trees of arrays, each with one row for every row of the partition.
+        """
 
     @abstractmethod
     def stored(self) -> DataSpec:
@@ -84,13 +102,10 @@ class Dataset(ABC):
     def spec(self) -> DataSpec:
         """Shape and dtype of one row of the batches."""
         x, y = self.stored()
-        shape, dtype = x.shape, np.dtype(x.dtype)
-        if self.transform is not None:
-            shape, dtype = self.transform.shape(shape), self.transform.dtype(dtype)
-        return DataSpec(
-            Spec(tuple(shape), (self.dtype or dtype).name),
-            Spec(y.shape, _target_dtype(np.dtype(y.dtype)).name),
-        )
+        if isinstance(x, Spec) and isinstance(y, Spec):
+            return DataSpec(_input_spec(x, self.transform, self.dtype), _target_spec(y))
+        made = [_input_spec(c.spec, c.transform, c.dtype) for c in self._columns(x)]
+        return DataSpec(tree.flatten(x)[1].unflatten(made), tree.map(_target_spec, y))
 
     def order(self, batch_size: int, *, seed: int, shuffle: bool = True) -> EpochOrder:
         """Return which rows make up the global batches; another class may sort by length."""
@@ -110,6 +125,8 @@ class Dataset(ABC):
     ) -> Pair:
         """Return the batch (x, y) of some rows of one partition, as new arrays or in `out`.
 
+        Both have the structure of what `load` gives.
+
         Parameters
         ----------
         partition : int
@@ -117,7 +134,7 @@ class Dataset(ABC):
         indices : 1-D ints
             Rows of it, in any order, from 0.
         out : (x, y), optional
-            Arrays of the right shape and dtype that take the result.
+            Arrays (trees of arrays) of the right shape and dtype that take the result.
         random : RandomKey, optional
             For transforms that augment; its `sample_index` is the position of the first row.
         """
@@ -125,28 +142,80 @@ class Dataset(ABC):
         picked = np.asarray(indices)
         if picked.size == 0:
             picked = picked.astype(np.int64)
-        self._check_indices(partition, picked, len(x))
         out_x, out_y = out if out is not None else (None, None)
-        if out_y is None:
-            out_y = np.empty((picked.size, *y.shape[1:]), _target_dtype(y.dtype))
-        np.copyto(out_y, np.take(y, picked, axis=0, mode="clip"), casting="unsafe")
-        if self.transform is None and x.dtype == (self.dtype or x.dtype):
-            if out_x is None:
-                out_x = np.empty((picked.size, *x.shape[1:]), x.dtype)
-            np.take(x, picked, axis=0, out=out_x, mode="clip")
-            return out_x, out_y
-        raw = self._scratch(picked.size, x)
+        if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
+            self._check_indices(partition, picked, len(x))
+            target = _take_target(y, picked, out_y)
+            return self._take(x, picked, self.transform, self.dtype, out_x, random), target
+        self._check_indices(partition, picked, row_count(x))
+        xs, form = tree.flatten(x)
+        ys, target_form = tree.flatten(y)
+        rooms = [None] * len(xs) if out is None else _leaves_like(out_x, form, "x")
+        goals = [None] * len(ys) if out is None else _leaves_like(out_y, target_form, "y")
+        made = [
+            self._take(array, picked, column.transform, column.dtype, room, random, place)
+            for place, (array, column, room) in enumerate(
+                zip(xs, self._columns(self.stored().x), rooms, strict=True)
+            )
+        ]
+        goal = [_take_target(array, picked, room) for array, room in zip(ys, goals, strict=True)]
+        return form.unflatten(made), target_form.unflatten(goal)
+
+    def _take(
+        self,
+        x: Array,
+        picked: Array,
+        transform: Transform | None,
+        dtype: np.dtype[Any] | None,
+        out: Array | None,
+        random: Any,
+        place: int = 0,
+    ) -> Array:
+        """Return rows of one array of x, changed as its transform and dtype want it."""
+        if transform is None and x.dtype == (dtype or x.dtype):
+            if out is None:
+                out = np.empty((picked.size, *x.shape[1:]), x.dtype)
+            np.take(x, picked, axis=0, out=out, mode="clip")
+            return out
+        raw = self._scratch(picked.size, x, place)
         np.take(x, picked, axis=0, out=raw, mode="clip")
         made = raw
-        if self.transform is not None:
-            made = self.transform(raw, out=out_x, random=random)
-        if out_x is not None:
-            if made is not out_x:
-                np.copyto(out_x, made, casting="unsafe")
-            return out_x, out_y
-        if made.dtype != (self.dtype or made.dtype):
-            return made.astype(self.dtype), out_y
-        return (made.copy() if np.may_share_memory(made, raw) else made), out_y
+        if transform is not None:
+            made = transform(raw, out=out, random=random)
+        if out is not None:
+            if made is not out:
+                np.copyto(out, made, casting="unsafe")
+            return out
+        if made.dtype != (dtype or made.dtype):
+            return made.astype(dtype)
+        return made.copy() if np.may_share_memory(made, raw) else made
+
+    def _check_settings(self) -> None:
+        """Refuse transforms and dtypes of arrays that x does not have."""
+        x, name = self.stored().x, type(self).__name__
+        spread(self.transform, x, f"{name}: transform")
+        spread(self.dtype, x, f"{name}: dtype")
+
+    def _columns(self, x: Any) -> list[_Column]:
+        """Return what becomes of each array of a stored tree x."""
+        key = (x, self.transform, self.dtype)
+        if self._planned is None or self._planned[0] != key:
+            name = type(self).__name__
+            specs, form = tree.flatten(x)
+            changes = spread(self.transform, x, f"{name}: transform")
+            dtypes = spread(self.dtype, x, f"{name}: dtype")
+            columns = []
+            for path, spec, (change, _), (dtype, alone) in zip(
+                form.paths, specs, changes, dtypes, strict=True
+            ):
+                transform = None if change is Unsaid else change
+                if dtype is Unsaid:
+                    dtype, alone = np.dtype(np.float32), False
+                if dtype is not None and not alone and _made(spec, transform).kind != "f":
+                    dtype = None
+                columns.append(_Column(path, spec, transform, dtype))
+            self._planned = (key, columns)
+        return self._planned[1]
 
     def batch(
         self,
@@ -161,10 +230,10 @@ class Dataset(ABC):
             return self.rows(*parts[0], out=out, random=random)
         sizes = [np.size(indices) for _, indices in parts]
         if out is None:
-            spec = self.spec
+            spec, total = self.spec, sum(sizes)
             out = (
-                np.empty((sum(sizes), *spec.x.shape), spec.x.dtype),
-                np.empty((sum(sizes), *spec.y.shape), spec.y.dtype),
+                tree.map(lambda s: np.empty((total, *s.shape), s.dtype), spec.x),
+                tree.map(lambda s: np.empty((total, *s.shape), s.dtype), spec.y),
             )
         start = 0
         for (partition, indices), size in zip(parts, sizes, strict=True):
@@ -172,31 +241,38 @@ class Dataset(ABC):
             key = random
             if random is not None and start:  # draws belong to positions in the global batch
                 key = replace(random, sample_index=random.sample_index + start)
-            self.rows(partition, indices, out=(out[0][here], out[1][here]), random=key)
+            room = tuple(tree.map(lambda array, here=here: array[here], part) for part in out)
+            self.rows(partition, indices, out=room, random=key)
             start += size
         return out
 
-    def check(self, *, classes: int | None = None) -> None:
+    def check(self, *, classes: Any = None) -> None:
         """Look at all rows; raise `DataError` at the first NaN or infinity, or bad label.
 
         Parameters
         ----------
-        classes : int, optional
-            If given, y must hold integers in [0, classes).
+        classes : int or a tree of int and None, optional
+            If given, y must hold integers in [0, classes): every array of it, or those that a tree
+            such as `{"digit": 10}` names.
         """
         for partition, size in enumerate(self.partition_sizes):
             if not size:
                 continue
-            x, y = self.load(partition)
             place = f"partition {partition}, " if len(self.partition_sizes) > 1 else ""
-            self._check_finite("x", x, place)
-            self._check_finite("y", y, place)
-            if classes is not None:
-                self._check_labels(y, classes, place)
+            x, y = self.load(partition)
+            for name, part in (("x", x), ("y", y)):
+                arrays, form = tree.flatten(part)
+                for path, array in zip(form.paths, arrays, strict=True):
+                    self._check_finite(named(name, path), array, place)
+            arrays, form = tree.flatten(y)
+            wanted = spread(classes, y, "classes")
+            for path, array, (count, _) in zip(form.paths, arrays, wanted, strict=True):
+                if count is not None and count is not Unsaid:
+                    self._check_labels(array, count, place, path)
 
     def column_name(self, index: tuple[int, ...]) -> str:
         """Return how errors call a place within a row."""
-        return str(index[0]) if len(index) == 1 else shown(index)
+        return str(index[0]) if len(index) == 1 else f"({', '.join(map(str, index))})"
 
     def _check_finite(self, name: str, array: Array, place: str, chunk: int = 4096) -> None:
         if array.dtype.kind != "f":
@@ -212,23 +288,24 @@ class Dataset(ABC):
                 f"{start + where[0]}{column}. Remove such rows or fill the gaps."
             )
 
-    def _check_labels(self, y: Array, classes: int, place: str) -> None:
+    def _check_labels(self, y: Array, classes: int, place: str, path: str = "") -> None:
+        labels = f"labels of {named('y', path)}" if path else "labels"
         if y.dtype.kind == "f" and not np.array_equal(y, np.floor(y)):
             row = int(np.flatnonzero(y.ravel() != np.floor(y.ravel()))[0])
             raise DataError(
-                f"{self}: labels must be integers; got {y.ravel()[row]} in {place}row {row}. "
+                f"{self}: {labels} must be integers; got {y.ravel()[row]} in {place}row {row}. "
                 "For a regression leave out `classes` and use MSE."
             )
         if y.dtype.kind == "f":
             raise DataError(
-                f"{self}: labels must be integers; got dtype {y.dtype}. Use y.astype('int64')."
+                f"{self}: {labels} must be integers; got dtype {y.dtype}. Use y.astype('int64')."
             )
         wrong = (y < 0) | (y >= classes)
         if wrong.any():
             row = int(np.argwhere(wrong)[0][0])
             raise DataError(
-                f"{self}: labels must be in [0, {classes}); got {y[wrong][0]} in {place}row {row}. "
-                "Labels count from 0."
+                f"{self}: {labels} must be in [0, {classes}); got {y[wrong][0]} in {place}row "
+                f"{row}. Labels count from 0."
             )
 
     def _check_indices(self, partition: int, picked: Array, size: int) -> None:
@@ -248,16 +325,19 @@ class Dataset(ABC):
                 f"{self}: partition must be in [0, {len(self.partition_sizes)}); got {partition}."
             )
 
-    def _scratch(self, rows: int, like: Array) -> Array:
+    def _scratch(self, rows: int, like: Array, place: int = 0) -> Array:
         """Return this thread's reusable array for picked rows, before the transform."""
-        kept: Array | None = getattr(self._local, "picked", None)
+        rooms: dict[int, Array] | None = getattr(self._local, "picked", None)
+        if rooms is None:
+            rooms = self._local.picked = {}
+        kept = rooms.get(place)
         if (
             kept is None
             or len(kept) < rows
             or kept.dtype != like.dtype
             or kept.shape[1:] != like.shape[1:]
         ):
-            kept = self._local.picked = np.empty((rows, *like.shape[1:]), like.dtype)
+            kept = rooms[place] = np.empty((rows, *like.shape[1:]), like.dtype)
         return kept[:rows]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -269,10 +349,7 @@ class Dataset(ABC):
 
     def __repr__(self) -> str:
         x, y = self.stored()
-        return (
-            f"{type(self).__name__}({len(self)} rows, x {shown(x.shape)} {x.dtype}, "
-            f"y {shown(y.shape)} {y.dtype})"
-        )
+        return f"{type(self).__name__}({len(self)} rows, x {shown(x)}, y {shown(y)})"
 
     __str__ = __repr__
 
@@ -315,6 +392,60 @@ def _target_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float32 if dtype.kind == "f" else np.int64)
 
 
-def shown(shape: Sequence[int]) -> str:
-    """Return a shape or index as text."""
-    return f"({', '.join(map(str, shape))})"
+def _target_spec(stored: Spec) -> Spec:
+    return Spec(stored.shape, _target_dtype(np.dtype(stored.dtype)).name)
+
+
+def _take_target(y: Array, picked: Array, out: Array | None) -> Array:
+    if out is None:
+        out = np.empty((picked.size, *y.shape[1:]), _target_dtype(y.dtype))
+    np.copyto(out, np.take(y, picked, axis=0, mode="clip"), casting="unsafe")
+    return out
+
+
+def _input_spec(stored: Spec, transform: Transform | None, dtype: np.dtype[Any] | None) -> Spec:
+    shape = stored.shape if transform is None else tuple(transform.shape(stored.shape))
+    return Spec(shape, (dtype or _made(stored, transform)).name)
+
+
+def _made(stored: Spec, transform: Transform | None) -> np.dtype[Any]:
+    """Return the dtype after a transform; a function is tried out, as for its shape."""
+    before = np.dtype(stored.dtype)
+    if transform is None:
+        return before
+    after = transform.dtype(before)
+    if after != before:
+        return after
+    return transform(np.zeros((1, *stored.shape), before)).dtype
+
+
+def _leaves_like(out: Any, form: tree.Structure, what: str) -> list[Any]:
+    leaves, its = tree.flatten(out)
+    if its != form:
+        raise DataError(f"out: {what} must be a tree like {form}; got {its}.")
+    return leaves
+
+
+def _transforms(given: Any, place: str) -> Any:
+    """Return transforms of what is given, functions made into `Apply`; a tree stays one."""
+    if given is None or isinstance(given, Transform):
+        return given
+    if isinstance(given, dict):
+        return {key: _transforms(item, place) for key, item in given.items()}
+    if isinstance(given, tuple | list):
+        return type(given)(_transforms(item, place) for item in given)
+    if callable(given):
+        return Apply(given)
+    raise DataError(
+        f"{place}: transform must be a Transform or a function of a batch; got {given!r}."
+    )
+
+
+def _dtypes(given: Any) -> Any:
+    if given is None:
+        return None
+    if isinstance(given, dict):
+        return {key: _dtypes(item) for key, item in given.items()}
+    if isinstance(given, tuple | list):
+        return type(given)(_dtypes(item) for item in given)
+    return np.dtype(given)

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from ..core import validate
 from ..core.errors import ArgumentError, DataError
 from ..engine.oplist import Spec
-from .arrays import numbers
 from .buckets import BucketOrder, bucket_lengths
 from .dataset import Array, Dataset, DataSpec, Pair
 from .order import Share
 from .text import TextEncoder
+from .trees import numbers
 
 
 class SequenceDataset(Dataset):
