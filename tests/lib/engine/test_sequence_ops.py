@@ -110,6 +110,31 @@ def test_recurrent_inference_equals_its_reference(kind, rows, time, features, si
     w.check(*found[:-1])
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_lengths_of_one_run_do_not_stay_in_a_layer_whose_input_is_fixed(kind, reverse):
+    gates, biases, states, space = KINDS[kind]
+    attrs = {"reverse": reverse} | ({"activation": "tanh"} if kind == "rnn" else {})
+    w = Lines()
+    lengths = w.input(np.array([4, 1, 2]))
+    layer = []
+    for shape in ((3, 4, 2), (gates * 5, 2), (gates * 5, 5), (biases * 5,)):
+        array = normal(*shape, seed=len(shape))
+        layer.append(w.list.new_value(Spec.of(array)))
+        w.list.constants.append((array, layer[-1]))
+    y = w.op(kind, (*layer, lengths), (3, 4, 5), *[(3, 5)] * states, (3, 4, space * 5), **attrs)[0]
+    w.op("square", (y,), (3, 4, 5))
+    w.list.outputs = [("y", y), ("squares", w.list.ops[-1].outputs[0])]
+    program = engine.compile(w.list, {}, plan=engine.KernelPlan())
+    with engine.use_reference():
+        reference = engine.compile(w.list, {})
+
+    for now in ([1, 1, 1], [4, 3, 2], [2, 1, 4]):
+        found = program.run([np.array(now)])
+        for wanted, got in zip(reference.run([np.array(now)]), found, strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=TOLERANCE)
+
+
 @pytest.mark.parametrize(("shape", "first"), [((3, 4, 5), 2), ((2, 3, 4), 1), ((1, 64), 1)])
 def test_layer_norm_and_its_gradient_equal_their_references(shape, first):
     last, rows = shape[first:], shape[:first]

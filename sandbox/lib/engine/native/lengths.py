@@ -64,6 +64,19 @@ def cut(builder: Builder, op: Op, y: Tensor, lengths: int) -> None:
     builder.python(op, run, [builder.plain(lengths)], [y])
 
 
+def copy_and_cut(builder: Builder, op: Op, result: Tensor, lengths: int, target: Tensor) -> None:
+    """Copy (time, rows, features) that no run computes anew, with zeros behind the lengths.
+
+    Such memory is shared by all runs: another run's lengths may not be written into it.
+    """
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        np.copyto(writes[0], reads[0].transpose(1, 0, 2))
+        clear(writes[0], reads[1])
+
+    builder.python(op, run, [as_array(result), builder.plain(lengths)], [target])
+
+
 def pick(builder: Builder, op: Op, result: Tensor, lengths: int, h: Tensor) -> None:
     """Take the state at the last step of each row."""
     rows = result.shape[1]

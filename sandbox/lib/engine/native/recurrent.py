@@ -21,7 +21,7 @@ from ..dnnl.recurrent import Cell
 from ..oplist import Op
 from ..steps import Array
 from .common import seen
-from .lengths import as_array, clear, cut, flat, pick, turn
+from .lengths import as_array, clear, copy_and_cut, cut, flat, pick, turn
 
 
 @dataclass
@@ -196,6 +196,8 @@ def _deliver(
             ours = _private(shapes.steps(shapes.size))
             builder.reorder(result, ours)
             turn(builder, op, ours, lengths[0], builder.shape(y), target)
+        elif lengths and result.buffer.constant:
+            copy_and_cut(builder, op, result, lengths[0], target)
         else:
             builder.reorder(result, seen(target, shapes.steps(shapes.size)))
             if lengths:
