@@ -24,8 +24,8 @@ class Eager:
         self.images, self.labels = images, labels
         self.model, self.criterion = zoo.lenet5(0), criterion.CrossEntropy()
         self.flat = core.FlatParameters(self.model)
-        self.method = optim.SGD(RATE, momentum=our_side.MOMENTUM)
-        self.state = self.method.init_slice(self.flat.values.size)
+        self.optimizer = optim.SGD(RATE, momentum=our_side.MOMENTUM)
+        self.state = self.optimizer.init_slice(self.flat.values.size)
         self.parameters = list(self.model.named_parameters())
         self.number, self.loss = 0, float("nan")
 
@@ -38,7 +38,7 @@ class Eager:
         wanted = [parameter for _, parameter in self.parameters]
         for (name, _), gradient in zip(self.parameters, tape.gradients(loss, wanted), strict=True):
             np.multiply(gradient, np.float32(1 / BATCH), out=self.flat.gradient(name))
-        self.method.apply_slice(
+        self.optimizer.apply_slice(
             self.flat.values,
             self.flat.gradients,
             self.state,

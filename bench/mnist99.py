@@ -27,7 +27,7 @@ def ours(seed: int) -> float:
     from sandbox.lib.nn import zoo
     from sandbox.lib.train import Trainer
 
-    method = optim.SGD(
+    optimizer = optim.SGD(
         PEAK,
         momentum=MOMENTUM,
         nesterov=True,
@@ -36,7 +36,7 @@ def ours(seed: int) -> float:
     trainer = Trainer(
         zoo.fast_mnist(seed),
         criterion.CrossEntropy(),
-        method,
+        optimizer,
         batch_size=BATCH,
         seed=seed,
         threads=2,
@@ -85,7 +85,7 @@ def theirs(seed: int) -> float:
         if hasattr(layer, "weight"):
             torch.nn.init.kaiming_normal_(layer.weight)
             torch.nn.init.zeros_(layer.bias)
-    method = torch.optim.SGD(model.parameters(), lr=PEAK, momentum=MOMENTUM, nesterov=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=PEAK, momentum=MOMENTUM, nesterov=True)
     total = EPOCHS * -(-len(x) // BATCH)
     step = 0
     model.train()
@@ -97,12 +97,12 @@ def theirs(seed: int) -> float:
                 factor = START + (1 - START) * done / WARM
             else:
                 factor = 1 + (FINAL - 1) * (done - WARM) / (1 - WARM)
-            for group in method.param_groups:
+            for group in optimizer.param_groups:
                 group["lr"] = PEAK * factor
             rows = order[start : start + BATCH]
-            method.zero_grad()
+            optimizer.zero_grad()
             torch.nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
-            method.step()
+            optimizer.step()
             step += 1
     model.eval()
     x, y = pictures("t10k"), labels("t10k")

@@ -45,8 +45,8 @@ class Training:
     ) -> None:
         self.inputs, self.labels, self.rate = inputs, labels, rate
         self.flat = core.FlatParameters(model)
-        self.method = optim.SGD(rate, momentum=MOMENTUM)
-        self.state = self.method.init_slice(self.flat.values.size)
+        self.optimizer = optim.SGD(rate, momentum=MOMENTUM)
+        self.state = self.optimizer.init_slice(self.flat.values.size)
         cache, loss = core.ProgramCache(), criterion.CrossEntropy()
         self.programs = [
             cache.train(
@@ -66,7 +66,7 @@ class Training:
         key = engine.random.RandomKey(0, self.number, 0)
         loss, weight, _ = self.programs[at].run(self.inputs[at], self.labels[at], key)
         self.flat.gradients *= np.float32(1 / weight)
-        self.method.apply_slice(
+        self.optimizer.apply_slice(
             self.flat.values,
             self.flat.gradients,
             self.state,

@@ -66,7 +66,7 @@ def theirs(folder: str, batch: int, steps: int) -> tuple[float, list[float]]:
         for index, parameter in enumerate(model.parameters()):
             parameter.copy_(torch.from_numpy(weights[f"w{index}"]))
     model = torch.nn.parallel.DistributedDataParallel(model)
-    method = torch.optim.SGD(model.parameters(), lr=RATE, momentum=MOMENTUM)
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=MOMENTUM)
     losses = []
     started = 0.0
     for step in range(steps):
@@ -74,10 +74,10 @@ def theirs(folder: str, batch: int, steps: int) -> tuple[float, list[float]]:
             group.barrier()
             started = time.perf_counter()
         taken = rows[step]
-        method.zero_grad()
+        optimizer.zero_grad()
         loss = torch.nn.functional.cross_entropy(model(images[taken]), labels[taken])
         loss.backward()
-        method.step()
+        optimizer.step()
         losses.append(loss.item())
     group.barrier()
     seconds = time.perf_counter() - started

@@ -103,17 +103,17 @@ class Training:
         self.model = model.train().to(memory_format=layout)
         self.inputs = [tuple(tensor(x, layout) for x in batch) for batch in inputs]
         self.labels = [torch.from_numpy(batch) for batch in labels]
-        self.method = torch.optim.SGD(model.parameters(), lr=rate, momentum=MOMENTUM)
+        self.optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=MOMENTUM)
         self.number = 0
         self.loss = float("nan")
 
     def step(self) -> None:
         """Train on the next batch."""
         at = self.number % len(self.inputs)
-        self.method.zero_grad()
+        self.optimizer.zero_grad()
         loss = nn.functional.cross_entropy(self.model(*self.inputs[at]), self.labels[at])
         loss.backward()
-        self.method.step()
+        self.optimizer.step()
         self.number += 1
         self.loss = loss.item()
 

@@ -178,7 +178,7 @@ train = data.ArrayDataset(train_images, train_labels, transform=prepare)
 test = data.ArrayDataset(test_images, test_labels, transform=prepare)
 epochs = (1 if FAST else 6) * (40 if stand_in else 1)  # the stand-in is 40 times smaller
 rate = 0.05 if stand_in else 0.1  # the highest; with so few digits 0.1 can go astray
-method = optim.SGD(
+optimizer = optim.SGD(
     rate, momentum=0.9, nesterov=True, weight_decay=5e-4, schedule=optim.OneCycle(),
 )  # fmt: skip
 
@@ -188,7 +188,7 @@ method = optim.SGD(
 
 # %%
 trainer = Trainer(
-    model, CrossEntropy(), method, batch_size=128, seed=SEED,
+    model, CrossEntropy(), optimizer, batch_size=128, seed=SEED,
     backend=SparkBackend("local[2]"), watch=("conv1.weight",), progress=None,
 )  # fmt: skip
 

@@ -46,8 +46,8 @@ train = data.ArrayDataset(train_images, train_labels, transform=prepare)
 # %%
 def fit(model, rate=usual):
     """Train with the recipe of the notebook and return the trainer."""
-    method = optim.SGD(rate, momentum=0.9, nesterov=True, schedule=optim.OneCycle())
-    trainer = Trainer(model, CrossEntropy(), method, batch_size=128, threads=1, progress=None)
+    optimizer = optim.SGD(rate, momentum=0.9, nesterov=True, schedule=optim.OneCycle())
+    trainer = Trainer(model, CrossEntropy(), optimizer, batch_size=128, threads=1, progress=None)
     trainer.fit(train, epochs=epochs)
     return trainer
 

@@ -250,8 +250,8 @@ def move(images, shift):
 # %%
 def train_on_digits(model):
     """Train a network on the digits and return its trainer."""
-    method = optim.SGD(rate, momentum=0.9, schedule=optim.OneCycle())
-    trainer = Trainer(model, CrossEntropy(), method, batch_size=128, seed=SEED,
+    optimizer = optim.SGD(rate, momentum=0.9, schedule=optim.OneCycle())
+    trainer = Trainer(model, CrossEntropy(), optimizer, batch_size=128, seed=SEED,
                       threads=1, progress=None)  # fmt: skip
     trainer.fit(train, epochs=epochs)
     return trainer

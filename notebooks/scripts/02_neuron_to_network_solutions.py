@@ -92,8 +92,8 @@ models = {"fully connected": nn.zoo.mlp([784, 100, 10], rng=0), "LeNet": nn.zoo.
 
 # %%
 for name, model in models.items():
-    method = optim.SGD(rate, momentum=0.9, schedule=optim.OneCycle())
-    trainer = Trainer(model, CrossEntropy(), method, batch_size=128, threads=1, progress=None)
+    optimizer = optim.SGD(rate, momentum=0.9, schedule=optim.OneCycle())
+    trainer = Trainer(model, CrossEntropy(), optimizer, batch_size=128, threads=1, progress=None)
     trainer.fit(train, epochs=epochs)
     moved = [prepare(wide[:, :, 6 - shift : 34 - shift]) for shift in range(7)]
     shares = [np.mean(trainer.predict(x).argmax(axis=1) == test_labels) for x in moved]

@@ -170,8 +170,8 @@ def build(size, seed, features=128, filters=128):
 # %%
 def trainer_of(model, seed, rate=2e-3):
     """Return a trainer on Spark."""
-    method = optim.AdamW(rate, weight_decay=0.01, schedule=optim.OneCycle())
-    return Trainer(model, criterion.CrossEntropy(label_smoothing=0.1), method, batch_size=64,
+    optimizer = optim.AdamW(rate, weight_decay=0.01, schedule=optim.OneCycle())
+    return Trainer(model, criterion.CrossEntropy(label_smoothing=0.1), optimizer, batch_size=64,
                    seed=seed, backend=SparkBackend(spark), progress=None)  # fmt: skip
 
 

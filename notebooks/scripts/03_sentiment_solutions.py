@@ -44,9 +44,9 @@ size = len(encoder.vocabulary)
 # %%
 def accuracy(model, learn, ask, epochs=4):
     """Train on some rows and return the accuracy on others, in per cent."""
-    method = optim.AdamW(2e-3, weight_decay=0.01, schedule=optim.OneCycle())
+    optimizer = optim.AdamW(2e-3, weight_decay=0.01, schedule=optim.OneCycle())
     loss = CrossEntropy(label_smoothing=0.1)
-    trainer = Trainer(model, loss, method, batch_size=64, progress=None)
+    trainer = Trainer(model, loss, optimizer, batch_size=64, progress=None)
     trainer.fit(learn, epochs=1 if FAST else epochs)
     return 100 * trainer.evaluate(ask)["top1"]
 

@@ -204,8 +204,8 @@ epochs = 2 if FAST else 20 * (2 if stand_in else 1)
 # %%
 def trainer_of(model, seed):
     """Return a trainer on Spark."""
-    method = optim.AdamW(2e-3, weight_decay=0.01, schedule=optim.OneCycle())
-    return Trainer(model, criterion.CrossEntropy(class_weights=weights), method, batch_size=1024,
+    optimizer = optim.AdamW(2e-3, weight_decay=0.01, schedule=optim.OneCycle())
+    return Trainer(model, criterion.CrossEntropy(class_weights=weights), optimizer, batch_size=1024,
                    seed=seed, metrics=(metrics.PRAUC(),), backend=SparkBackend(spark), progress=None)  # fmt: skip
 
 

@@ -63,8 +63,8 @@ def scores(rows, test, power=0.5, scaled=True, seed=0):
     scaler = data.Scaler.fit(part, inputs, log=["Amount"])
     x = scaler.table(table) if scaled else data.features(table, inputs)
     criterion = CrossEntropy(class_weights=data.class_weights(label[rows], power=power))
-    method = optim.AdamW(2e-3, weight_decay=0.01, schedule=optim.OneCycle())
-    trainer = Trainer(build(seed), criterion, method, batch_size=1024, seed=seed, threads=1, progress=None)  # fmt: skip
+    optimizer = optim.AdamW(2e-3, weight_decay=0.01, schedule=optim.OneCycle())
+    trainer = Trainer(build(seed), criterion, optimizer, batch_size=1024, seed=seed, threads=1, progress=None)  # fmt: skip
     trainer.fit((x[rows], label[rows]), epochs=epochs)
     outputs = trainer.predict(x[test])
     return outputs[:, 1] - outputs[:, 0]

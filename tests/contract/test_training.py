@@ -1,4 +1,4 @@
-"""Everything that a Trainer takes, in a Trainer: methods, schedules, criterions, metrics."""
+"""Everything that a Trainer takes, in a Trainer: optimisers, schedules, criterions, metrics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ X = np.random.default_rng(0).normal(size=(64, 4)).astype("f4")
 LABELS = (X[:, 0] + 0.3 * X[:, 1] > 0).astype("i8")
 
 # A rate with which each of them gets somewhere in 30 steps on this problem.
-METHODS = {
+OPTIMIZERS = {
     "SGD": optim.SGD(0.5, momentum=0.9, nesterov=True),
     "Adam": optim.Adam(0.05),
     "AdamW": optim.AdamW(0.05),
@@ -25,18 +25,20 @@ METHODS = {
     "LARS": optim.LARS(1.0, trust=0.1),
     "LAMB": optim.LAMB(0.05),
     "LBFGS": optim.LBFGS(0.5),
-    "Averaged": optim.Averaged(optim.SGD(0.5), decay=0.5),
-    "Groups": optim.Groups(
+    "EMA": optim.EMA(optim.SGD(0.5), decay=0.5),
+    "ParameterGroups": optim.ParameterGroups(
         optim.SGD(0.5, weight_decay=1e-3),
         [
-            optim.Group("*.bias", weight_decay=0.0),
-            optim.Group("fc2.*", regulariser=optim.L1L2(1e-4, 1e-4), method=optim.Adam(0.05)),
+            optim.ParameterGroup("*.bias", weight_decay=0.0),
+            optim.ParameterGroup(
+                "fc2.*", regulariser=optim.L1L2(1e-4, 1e-4), optimizer=optim.Adam(0.05)
+            ),
         ],
     ),
 }
 SCHEDULES = {
     "Constant": optim.Constant(0.5),
-    "Step": optim.Step(2, gamma=0.5),
+    "StepDecay": optim.StepDecay(2, gamma=0.5),
     "MultiStep": optim.MultiStep([2, 3]),
     "Polynomial": optim.Polynomial(2.0),
     "OneCycle": optim.OneCycle(),
@@ -65,9 +67,9 @@ def net():
     return nn.Sequential(fc1=nn.Linear(4, 8, rng=0), relu=nn.ReLU(), fc2=nn.Linear(8, 2, rng=1))
 
 
-def trainer(method, model=None, loss=None, **more):
+def trainer(optimizer, model=None, loss=None, **more):
     loss = loss or criterion.CrossEntropy()
-    return Trainer(model or net(), loss, method, batch_size=64, threads=1, progress=None, **more)
+    return Trainer(model or net(), loss, optimizer, batch_size=64, threads=1, progress=None, **more)
 
 
 def concrete(room, base):
@@ -77,14 +79,14 @@ def concrete(room, base):
 
 
 def test_all_methods_schedules_and_metrics_are_here():
-    assert concrete(optim, optim.Method) - {"Wrapper"} == set(METHODS)
+    assert concrete(optim, optim.Optimizer) - {"Wrapper"} == set(OPTIMIZERS)
     assert concrete(optim, optim.Schedule) == set(SCHEDULES)
     assert concrete(metrics, metrics.Metric) == set(METRICS) | set(NUMBERS)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_method_learns(name):
-    run = trainer(METHODS[name])
+    run = trainer(OPTIMIZERS[name])
     history = run.fit((X, LABELS), steps=30)
     losses = history["loss"]
     # Half: the classes can be told apart by a line, so each of them gets below that easily.
@@ -136,7 +138,7 @@ def test_frozen_parts_stay_and_averages_can_be_lent():
     model = net()
     model.fc1.freeze()
     before = model.fc1.weight.data.copy()
-    run = trainer(optim.Averaged(optim.Adam(0.05, weight_decay=0.1), decay=0.9), model)
+    run = trainer(optim.EMA(optim.Adam(0.05, weight_decay=0.1), decay=0.9), model)
     run.fit((X, LABELS), steps=5)
     assert np.array_equal(before, model.fc1.weight.data)
     trained = model.fc2.weight.data.copy()

@@ -1,4 +1,4 @@
-"""Texts of varying length, tables with a scaler, layerwise methods: on ranks as in one process."""
+"""Texts of varying length, tables with a scaler, LAMB averaged: on ranks as in one process."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def weights(model):
     return np.concatenate([p.data.ravel() for _, p in model.named_parameters()])
 
 
-def fit(model, data, backend, method, **options):
+def fit(model, data, backend, optimizer, **options):
     trainer = Trainer(
         model,
         criterion.CrossEntropy(class_weights=options.pop("class_weights", None)),
-        method,
+        optimizer,
         batch_size=options.pop("batch_size", 32),
         seed=5,
         threads=1,
@@ -61,7 +61,7 @@ def test_scaler_measured_by_spark_is_the_one_measured_here(local):
 
 
 def test_frame_behind_a_scaler_trains_as_the_array_does(local):
-    method = optim.Averaged(optim.LAMB(0.05))
+    optimizer = optim.EMA(optim.LAMB(0.05))
     import pandas as pd
 
     table = payments(600)
@@ -75,7 +75,7 @@ def test_frame_behind_a_scaler_trains_as_the_array_does(local):
         nn.zoo.mlp([2, 16, 2], rng=0),
         data,
         SparkBackend(local, ranks=3),
-        method,
+        optimizer,
         class_weights=balance,
         **options,
     )
@@ -88,7 +88,7 @@ def test_frame_behind_a_scaler_trains_as_the_array_does(local):
     here = PartitionedDataset(parts, transform=scaler)
     options |= {"validation": here}
     _, expected, one = fit(
-        nn.zoo.mlp([2, 16, 2], rng=0), here, None, method, class_weights=balance, **options
+        nn.zoo.mlp([2, 16, 2], rng=0), here, None, optimizer, class_weights=balance, **options
     )
     assert np.abs(many - one).max() / np.abs(one).max() < 1e-5
     for a, b in zip(found.validations, expected.validations, strict=True):

@@ -31,12 +31,12 @@ def net():
     )
 
 
-def fit(data, backend, *, steps=50, batch_size=48, watch=None, method=None, **options):
+def fit(data, backend, *, steps=50, batch_size=48, watch=None, optimizer=None, **options):
     model = net()
     trainer = Trainer(
         model,
         criterion.CrossEntropy(class_weights=[1.0, 2.0, 0.5]),
-        method or optim.SGD(0.1, momentum=0.9, weight_decay=1e-4),
+        optimizer or optim.SGD(0.1, momentum=0.9, weight_decay=1e-4),
         batch_size=batch_size,
         seed=9,
         threads=1,
@@ -76,8 +76,8 @@ def test_ranks_equal_one_process_over_fifty_steps(local, ranks, exchange):
 
 def test_shared_arrays_equal_one_process(local):
     data = ArrayDataset(*rows())
-    _, alone = fit(data, None, method=optim.Adam(1e-2))
-    _, together = fit(data, SparkBackend(local, ranks=2), method=optim.Adam(1e-2))
+    _, alone = fit(data, None, optimizer=optim.Adam(1e-2))
+    _, together = fit(data, SparkBackend(local, ranks=2), optimizer=optim.Adam(1e-2))
 
     assert far(together, alone) <= 1e-5
 

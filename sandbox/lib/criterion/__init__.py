@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .base import Criterion as Criterion
 from .base import CriterionCase as CriterionCase
-from .base import Elementwise as Elementwise
+from .base import ElementwiseCriterion as ElementwiseCriterion
 from .base import check_numbers as check_numbers
 from .binary import BCE as BCE
 from .binary import BCEWithLogits as BCEWithLogits

@@ -185,7 +185,7 @@ Use target.reshape(2, 1).
         raise ShapeError(f"target must hold numbers; got {target.dtype}.")
 
 
-class Elementwise(Criterion):
+class ElementwiseCriterion(Criterion):
     """What criterions share whose target has the output's shape; subclasses write `total`.
 
     call = sum_n mean_i e(x_ni, t_ni)

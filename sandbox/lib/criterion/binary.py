@@ -10,7 +10,7 @@ import numpy as np
 from ..core import Value, ops
 from ..core.errors import DataError, ShapeError
 from ..nn.registry import register
-from .base import Array, CriterionCase, Elementwise, check_numbers, weights
+from .base import Array, CriterionCase, ElementwiseCriterion, check_numbers, weights
 
 
 def check_shares(output_shape: tuple[int, ...], target: Array) -> None:
@@ -44,7 +44,7 @@ def check_shares(output_shape: tuple[int, ...], target: Array) -> None:
         )
 
 
-class Shares(Elementwise):
+class Shares(ElementwiseCriterion):
     """What criterions with targets in 0..1 share; subclasses write `total(output, goal)`."""
 
     def check(self, output_shape: tuple[int, ...], target: Array) -> None:

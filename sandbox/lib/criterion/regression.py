@@ -11,11 +11,11 @@ from ..core import ops
 from ..core.errors import DataError, ShapeError
 from ..core.validate import positive
 from ..nn.registry import register
-from .base import Array, CriterionCase, Elementwise
+from .base import Array, CriterionCase, ElementwiseCriterion
 from .classification import check_logs
 
 
-class Regression(Elementwise):
+class Regression(ElementwiseCriterion):
     """What criterions with numbers as target share; subclasses write `errors(difference)`.
 
     call = sum_n mean_i errors(x_n - t_n)_i
@@ -236,7 +236,7 @@ def _huber(difference: Any, delta: float) -> Any:
 
 
 @register("criterion.KLDivergence")
-class KLDivergence(Elementwise):
+class KLDivergence(ElementwiseCriterion):
     """Compare logarithms of probabilities with probabilities: how far one spreads from the other.
 
     call = sum_n sum_k t_nk · (log(t_nk) - x_nk), weight = number of rows

@@ -62,10 +62,10 @@ from .recurrent import RNN as RNN
 from .reduce import Mean as Mean
 from .reduce import Reduction as Reduction
 from .reduce import Sum as Sum
-from .registry import from_spec as from_spec
+from .registry import deserialize as deserialize
 from .registry import register as register
 from .registry import registered as registered
-from .registry import to_spec as to_spec
+from .registry import serialize as serialize
 from .scale import AddConstant as AddConstant
 from .scale import MultiplyConstant as MultiplyConstant
 from .scale import Scale as Scale

@@ -92,7 +92,7 @@ class MultiHeadAttention(Module):
         *,
         causal: bool = False,
         bias: bool = True,
-        weight_init: str = "xavier",
+        weight_init: str = "xavier_uniform",
         rng: np.random.Generator | int | None = None,
         name: str | None = None,
     ) -> None:

@@ -1,7 +1,8 @@
 """First values of weights: named rules, each a function of a shape and an explicit generator.
 
-The default of every layer is `he` (He et al. 2015): zero biases, and weights drawn from a normal
-distribution of variance 2/fan_in, which keeps the size of the signals constant through ReLU layers.
+The default of every layer is `he_normal` (He et al. 2015): zero biases, and weights drawn from a
+normal distribution of variance 2/fan_in, which keeps the size of the signals constant through ReLU
+layers.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ Array: TypeAlias = NDArray[Any]
 Rule: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], Array]
 Rng: TypeAlias = np.random.Generator | int | None
 
-DEFAULT = "he"
+DEFAULT = "he_normal"
+
+# What model files of earlier versions say, and what it is called now.
+_OLD_NAMES = {"he": "he_normal", "xavier": "xavier_uniform", "lecun": "lecun_normal"}
 
 
 def generator(rng: Rng) -> np.random.Generator:
@@ -73,38 +77,80 @@ def _normal(shape: tuple[int, ...], rng: np.random.Generator, deviation: float) 
     return rng.normal(0.0, deviation, shape).astype(np.float32)
 
 
-def he(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+def _uniform(shape: tuple[int, ...], rng: np.random.Generator, bound: float) -> Array:
+    return rng.uniform(-bound, bound, shape).astype(np.float32)
+
+
+def he_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Draw from a normal distribution of variance 2/fan_in, for layers before a ReLU.
+
+    Source: He et al. 2015.
 
     Examples
     --------
-    >>> he((400, 200), generator(0)).std().round(2)  # sqrt(2 / 200)
+    >>> he_normal((400, 200), generator(0)).std().round(2)  # sqrt(2 / 200)
     np.float32(0.1)
     """
     return _normal(shape, rng, math.sqrt(2.0 / max(fans(shape)[0], 1)))
 
 
-def xavier(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Draw evenly from ±sqrt(6/(fan_in + fan_out)), for tanh and sigmoid (Glorot, Bengio 2010).
+def he_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Draw evenly from ±sqrt(6/fan_in): variance 2/fan_in, as `he_normal`.
 
     Examples
     --------
-    >>> bool(np.abs(xavier((100, 50), generator(0))).max() <= 0.2)
+    >>> bool(np.abs(he_uniform((100, 150), generator(0))).max() <= 0.2)
     True
     """
-    bound = math.sqrt(6.0 / max(sum(fans(shape)), 1))
-    return rng.uniform(-bound, bound, shape).astype(np.float32)
+    return _uniform(shape, rng, math.sqrt(6.0 / max(fans(shape)[0], 1)))
 
 
-def lecun(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Draw from a normal distribution of variance 1/fan_in (LeCun et al. 1998).
+def xavier_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Draw evenly from ±sqrt(6/(fan_in + fan_out)), for tanh and sigmoid.
+
+    Source: Glorot and Bengio 2010.
 
     Examples
     --------
-    >>> lecun((400, 100), generator(0)).std().round(1)  # sqrt(1 / 100)
+    >>> bool(np.abs(xavier_uniform((100, 50), generator(0))).max() <= 0.2)
+    True
+    """
+    return _uniform(shape, rng, math.sqrt(6.0 / max(sum(fans(shape)), 1)))
+
+
+def xavier_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Draw from a normal distribution of variance 2/(fan_in + fan_out), as `xavier_uniform`.
+
+    Examples
+    --------
+    >>> xavier_normal((100, 100), generator(0)).std().round(1)  # sqrt(2 / 200)
+    np.float32(0.1)
+    """
+    return _normal(shape, rng, math.sqrt(2.0 / max(sum(fans(shape)), 1)))
+
+
+def lecun_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Draw from a normal distribution of variance 1/fan_in, for SELU and linear layers.
+
+    Source: LeCun et al. 1998.
+
+    Examples
+    --------
+    >>> lecun_normal((400, 100), generator(0)).std().round(1)  # sqrt(1 / 100)
     np.float32(0.1)
     """
     return _normal(shape, rng, math.sqrt(1.0 / max(fans(shape)[0], 1)))
+
+
+def lecun_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Draw evenly from ±sqrt(3/fan_in): variance 1/fan_in, as `lecun_normal`.
+
+    Examples
+    --------
+    >>> bool(np.abs(lecun_uniform((100, 75), generator(0))).max() <= 0.2)
+    True
+    """
+    return _uniform(shape, rng, math.sqrt(3.0 / max(fans(shape)[0], 1)))
 
 
 def uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
@@ -115,8 +161,7 @@ def uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     >>> bool(np.abs(uniform((10, 25), generator(0))).max() <= 0.2)
     True
     """
-    bound = 1.0 / math.sqrt(max(fans(shape)[0], 1))
-    return rng.uniform(-bound, bound, shape).astype(np.float32)
+    return _uniform(shape, rng, 1.0 / math.sqrt(max(fans(shape)[0], 1)))
 
 
 def zeros(shape: tuple[int, ...], rng: np.random.Generator | None = None) -> Array:
@@ -153,7 +198,7 @@ def normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
 
 
 def truncated_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Draw as `he` does, but nothing beyond two deviations.
+    """Draw as `he_normal` does, but nothing beyond two deviations.
 
     What lies beyond is drawn again; the deviation is made larger beforehand by what that takes
     away, so that the variance is 2/fan_in.
@@ -217,9 +262,12 @@ def bilinear(shape: tuple[int, ...], rng: np.random.Generator | None = None) -> 
 
 
 RULES: dict[str, Rule] = {
-    "he": he,
-    "xavier": xavier,
-    "lecun": lecun,
+    "he_normal": he_normal,
+    "he_uniform": he_uniform,
+    "xavier_uniform": xavier_uniform,
+    "xavier_normal": xavier_normal,
+    "lecun_normal": lecun_normal,
+    "lecun_uniform": lecun_uniform,
     "uniform": uniform,
     "zeros": zeros,
     "ones": ones,
@@ -247,6 +295,17 @@ def constant(value: float) -> Rule:
     return fill
 
 
+def current_name(rule: Any) -> Any:
+    """Give the name of today for one in a model file of an earlier version; others stay.
+
+    Examples
+    --------
+    >>> current_name("he"), current_name("orthogonal")
+    ('he_normal', 'orthogonal')
+    """
+    return _OLD_NAMES.get(rule, rule) if isinstance(rule, str) else rule
+
+
 def find(rule: str) -> Rule:
     """Give the rule of a name: one of `RULES`, or "constant(NUMBER)".
 
@@ -254,6 +313,7 @@ def find(rule: str) -> Rule:
     ------
     ArgumentError : there is no such rule.
     """
+    rule = current_name(rule)  # a file's config may hold it under any key
     if rule in RULES:
         return RULES[rule]
     written = re.fullmatch(r"constant\(([-+.0-9e]+)\)", str(rule))

@@ -70,7 +70,7 @@ class Linear(Module):
             sizes=("6 -> 4",),
         ),
         Case(
-            lambda rng: Linear(5, 1, bias=False, weight_init="xavier", rng=rng),
+            lambda rng: Linear(5, 1, bias=False, weight_init="xavier_uniform", rng=rng),
             inputs=((2, 5),),
             output=(2, 1),
             wrong=((2, 3, 5),),

@@ -54,7 +54,7 @@ class Module:
     ...         return ops.multiply(x, self.factor)
     >>> Scale(3)(np.ones((1, 3), "f4"))
     array([[2., 2., 2.]], dtype=float32)
-    >>> nn.to_spec(Scale(3))
+    >>> nn.serialize(Scale(3))
     {'module': 'doctest.Scale', 'config': {'size': 3}}
     """
 

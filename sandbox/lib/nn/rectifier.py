@@ -220,7 +220,7 @@ class SELU(Elementwise):
 
     Notes
     -----
-    Goes with `weight_init="lecun"`. Same as ONNX `Selu`-6. Source: Klambauer et al. 2017.
+    Goes with `weight_init="lecun_normal"`. Same as ONNX `Selu`-6. Source: Klambauer et al. 2017.
     Native kernel: oneDNN eltwise; reference: `engine.reference.elementwise`.
 
     Examples

@@ -45,7 +45,7 @@ class Recurrent(Module):
         num_layers: int = 1,
         bidirectional: bool = False,
         return_sequences: bool = True,
-        weight_init: str = "xavier",
+        weight_init: str = "xavier_uniform",
         rng: init.Rng = None,
         name: str | None = None,
     ) -> None:

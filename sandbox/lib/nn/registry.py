@@ -1,7 +1,7 @@
 """Names of modules and criterions in model files, and the way there and back.
 
-A model file never names a Python path: only what was registered can be made from it. A spec is
-plain JSON: `{"module": "nn.Linear", "config": {"in_features": 4, ...}}`.
+A model file never names a Python path: only what was registered can be made from it. A
+serialized module is plain JSON: `{"module": "nn.Linear", "config": {"in_features": 4, ...}}`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ..core.errors import ArgumentError, SandboxError
+from . import init
 
-Spec: TypeAlias = dict[str, Any]
+Config: TypeAlias = dict[str, Any]
+"""A serialized module or criterion: {"module": registry name, "config": arguments}."""
 T = TypeVar("T", bound=type)
 
 
 class Configured(Protocol):
-    """What can be written to a spec: something with a `config()`."""
+    """What can be serialized: something with a `config()`."""
 
     def config(self) -> dict[str, Any]:
         """Give the arguments that make an equal one."""
@@ -49,7 +51,7 @@ def register(name: str) -> Callable[[T], T]:
     ... class Swish(nn.Module):
     ...     def call(self, x):
     ...         return ops.multiply(x, ops.sigmoid(x))
-    >>> nn.from_spec(nn.to_spec(Swish()))
+    >>> nn.deserialize(nn.serialize(Swish()))
     Swish()
     """
     if not isinstance(name, str) or not name:
@@ -129,7 +131,7 @@ registered. Did you mean nn.Linear? If it is your own class, import the file whi
     )
 
 
-def to_spec(thing: Configured) -> Spec:
+def serialize(thing: Configured) -> Config:
     """Write a module or criterion as plain JSON data (its structure, not its weights).
 
     A module that is used in two places is written once and referred to by an id afterwards, so
@@ -147,28 +149,44 @@ def to_spec(thing: Configured) -> Spec:
     Examples
     --------
     >>> from sandbox.lib import nn
-    >>> nn.to_spec(nn.Dropout(0.25))
+    >>> nn.serialize(nn.Dropout(0.25))
     {'module': 'nn.Dropout', 'config': {'p': 0.25}}
     """
     return _Writer().write(thing)
 
 
-def from_spec(spec: Mapping[str, Any]) -> Any:
-    """Make the module or criterion which a spec describes.
+def deserialize(config: Mapping[str, Any]) -> Any:
+    """Make the module or criterion which `serialize` wrote.
 
     Weights are drawn anew; a model file fills them in afterwards.
 
     Raises
     ------
-    ArgumentError : the spec is malformed, a name is unknown, or an argument is refused.
+    ArgumentError : the config is malformed, a name is unknown, or an argument is refused.
 
     Examples
     --------
     >>> from sandbox.lib import nn
-    >>> nn.from_spec({"module": "nn.Linear", "config": {"in_features": 4, "out_features": 2}})
+    >>> nn.deserialize({"module": "nn.Linear", "config": {"in_features": 4, "out_features": 2}})
     Linear(4 -> 2)
     """
-    return _Reader().read(spec)
+    return _Reader().read(current(config))
+
+
+def current(config: Any) -> Any:
+    """Write what files of earlier versions say in the names of today.
+
+    Examples
+    --------
+    >>> current({"module": "nn.Linear", "config": {"weight_init": "he"}})
+    {'module': 'nn.Linear', 'config': {'weight_init': 'he_normal'}}
+    """
+    if isinstance(config, Mapping):
+        return {
+            key: init.current_name(item) if key == "weight_init" else current(item)
+            for key, item in config.items()
+        }
+    return [current(item) for item in config] if isinstance(config, (list, tuple)) else config
 
 
 def bound_arguments(
@@ -182,7 +200,7 @@ def bound_arguments(
     --------
     >>> from sandbox.lib import nn
     >>> bound_arguments(nn.Linear, (4, 2), {"bias": False, "rng": 0})
-    {'in_features': 4, 'out_features': 2, 'bias': False, 'weight_init': 'he'}
+    {'in_features': 4, 'out_features': 2, 'bias': False, 'weight_init': 'he_normal'}
     """
     signature = inspect.signature(cls.__init__)
     try:
@@ -202,27 +220,27 @@ def bound_arguments(
 
 class _Writer:
     def __init__(self) -> None:
-        # The object is kept with its spec: an id stays its own while it lives.
-        self.seen: dict[int, tuple[Configured, Spec]] = {}
+        # The object is kept with its config: an id stays its own while it lives.
+        self.seen: dict[int, tuple[Configured, Config]] = {}
         self.shared = 0
 
-    def write(self, thing: Configured) -> Spec:
+    def write(self, thing: Configured) -> Config:
         if id(thing) in self.seen:
-            written = self.seen[id(thing)][1]
-            if "id" not in written:
+            first = self.seen[id(thing)][1]
+            if "id" not in first:
                 self.shared += 1
-                written["id"] = self.shared
-            return {"shared": written["id"]}
+                first["id"] = self.shared
+            return {"shared": first["id"]}
         name = name_of(thing)
-        spec: Spec = {"module": name}
-        self.seen[id(thing)] = (thing, spec)
+        written: Config = {"module": name}
+        self.seen[id(thing)] = (thing, written)
         owner = type(thing).__name__
         config = {key: self.value(item, owner, key) for key, item in thing.config().items()}
-        spec["config"] = config
+        written["config"] = config
         own_name = getattr(thing, "name", None)
         if own_name is not None:
-            spec["name"] = own_name
-        return spec
+            written["name"] = own_name
+        return written
 
     def value(self, item: Any, owner: str, key: str) -> Any:
         if item is None or isinstance(item, (bool, int, float, str)):
@@ -245,34 +263,34 @@ class _Reader:
     def __init__(self) -> None:
         self.made: dict[int, Any] = {}
 
-    def read(self, spec: Mapping[str, Any]) -> Any:
-        if not isinstance(spec, Mapping):
+    def read(self, written: Mapping[str, Any]) -> Any:
+        if not isinstance(written, Mapping):
             raise ArgumentError(
-                "a model spec must be a dict with `module` and `config`; got "
-                f"{type(spec).__name__}."
+                "a model config must be a dict with `module` and `config`; got "
+                f"{type(written).__name__}."
             )
-        if "shared" in spec:
-            if spec["shared"] not in self.made:
+        if "shared" in written:
+            if written["shared"] not in self.made:
                 raise ArgumentError(
-                    "`shared` in a model spec must be the `id` of a module before it; got "
-                    f"{spec['shared']!r}, known are {sorted(self.made)}."
+                    "`shared` in a model config must be the `id` of a module before it; got "
+                    f"{written['shared']!r}, known are {sorted(self.made)}."
                 )
-            return self.made[spec["shared"]]
-        name, config = spec.get("module"), spec.get("config", {})
+            return self.made[written["shared"]]
+        name, config = written.get("module"), written.get("config", {})
         if not isinstance(name, str) or not isinstance(config, Mapping):
             raise ArgumentError(
-                "a model spec must hold `module` (a registry name) and `config` (its arguments); "
-                f"got the keys {sorted(map(str, spec))}."
+                "a model config must hold `module` (a registry name) and `config` (its arguments); "
+                f"got the keys {sorted(map(str, written))}."
             )
         cls = find(name)
         arguments = {str(key): self.value(item) for key, item in config.items()}
-        if spec.get("name") is not None:
-            arguments["name"] = spec["name"]
+        if written.get("name") is not None:
+            arguments["name"] = written["name"]
         make = getattr(cls, "from_config", None)
         try:
             thing = make(arguments) if make is not None else cls(**arguments)
         except SandboxError as error:
-            raise type(error)(f"{name} in the model spec: {error}") from error
+            raise type(error)(f"{name} in the model config: {error}") from error
         except (TypeError, KeyError, ValueError, IndexError) as error:
             known = [p for p in inspect.signature(cls).parameters if p not in ("rng", "name")]
             raise ArgumentError(
@@ -280,8 +298,8 @@ class _Reader:
                 f"{', '.join(arguments) or 'none'} ({error!r}). Was the file written by another "
                 "version of this class?"
             ) from error
-        if "id" in spec:
-            self.made[spec["id"]] = thing
+        if "id" in written:
+            self.made[written["id"]] = thing
         return thing
 
     def value(self, item: Any) -> Any:

@@ -13,15 +13,15 @@ from .convolution import Conv1d, Conv2d
 from .dropout import Dropout
 from .embedding import Embedding
 from .graph import Graph
+from .image_models import resnet as resnet
+from .image_models import resnet20 as resnet20
+from .image_models import vgg as vgg
 from .linear import Linear
 from .merge import Concat
 from .node import Input
 from .normalization import BatchNorm
 from .pooling import GlobalAvgPool2d, MaxPool2d
 from .recurrent import GRU, LSTM
-from .residual import resnet as resnet
-from .residual import resnet20 as resnet20
-from .residual import vgg as vgg
 from .sequence import GlobalMaxOverTime, Transpose
 from .shape import Flatten
 from .tabular import fraud_mlp as fraud_mlp

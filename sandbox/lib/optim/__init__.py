@@ -1,18 +1,17 @@
-"""Optimisation methods, learning rate schedules and gradient clipping. See README.md."""
+"""Optimisers, learning rate schedules and gradient clipping. See README.md."""
 
 from __future__ import annotations
 
 from . import clipping, schedules
 from .adam import Adam, AdamW
 from .adaptive import Adadelta, Adagrad, RMSprop
-from .average import Averaged
 from .clipping import Clip, ClipNorm, ClipValue
 from .config import from_config
-from .groups import Group, Groups, regularised
-from .layers import Layers, Segment
-from .layerwise import LAMB, LARS, Layerwise
+from .ema import EMA
+from .groups import ParameterGroup, ParameterGroups, regularised
+from .layerwise import LAMB, LARS, LayerwiseAdaptive
 from .lbfgs import LBFGS
-from .method import Method
+from .optimizer import Optimizer
 from .plateau import Plateau
 from .regularisers import L1, L1L2, L2, Regulariser
 from .schedules import (
@@ -23,13 +22,15 @@ from .schedules import (
     OneCycle,
     Polynomial,
     Schedule,
-    Step,
+    StepDecay,
     Warmup,
 )
 from .sgd import SGD
+from .spans import ParameterSpans, Span
 from .wrapper import Wrapper
 
 __all__ = [
+    "EMA",
     "L1",
     "L1L2",
     "L2",
@@ -41,27 +42,26 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
-    "Averaged",
     "Clip",
     "ClipNorm",
     "ClipValue",
     "Constant",
     "Cosine",
     "Exponential",
-    "Group",
-    "Groups",
-    "Layers",
-    "Layerwise",
-    "Method",
+    "LayerwiseAdaptive",
     "MultiStep",
     "OneCycle",
+    "Optimizer",
+    "ParameterGroup",
+    "ParameterGroups",
+    "ParameterSpans",
     "Plateau",
     "Polynomial",
     "RMSprop",
     "Regulariser",
     "Schedule",
-    "Segment",
-    "Step",
+    "Span",
+    "StepDecay",
     "Warmup",
     "Wrapper",
     "clipping",

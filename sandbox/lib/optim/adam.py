@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .config import number
+from .config import checked_number
 from .means import blend, blend_square, corrected_step, two_betas
-from .method import Method, Vector
+from .optimizer import Optimizer, Vector
 from .schedules import Schedule
 
 
-class Adam(Method):
+class Adam(Optimizer):
     """Scale each parameter's step by the size of its recent gradients.
 
     d = g + weight_decay · p
@@ -43,9 +43,9 @@ class Adam(Method):
 
     Examples
     --------
-    >>> p, method = np.ones(2, "f4"), Adam(0.1)
-    >>> state = method.init_slice(2)
-    >>> method.apply_slice(p, np.array([5, -0.01], "f4"), state, step=0, learning_rate=0.1)
+    >>> p, optimizer = np.ones(2, "f4"), Adam(0.1)
+    >>> state = optimizer.init_slice(2)
+    >>> optimizer.apply_slice(p, np.array([5, -0.01], "f4"), state, step=0, learning_rate=0.1)
     >>> p.round(4)
     array([0.9, 1.1], dtype=float32)
     """
@@ -64,7 +64,7 @@ class Adam(Method):
     ) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay, schedule=schedule)
         self.betas = two_betas(self, betas)
-        self.epsilon = number(self, "epsilon", epsilon, 0, closed="none")
+        self.epsilon = checked_number(self, "epsilon", epsilon, 0, closed="none")
 
     def update(
         self,
@@ -97,7 +97,7 @@ class AdamW(Adam):
         As of `Adam`.
     weight_decay : float >= 0
         Share of each parameter that a step of learning rate 1 would take away. Biases and norms are
-        usually left alone: `Groups(AdamW(), [Group(["*.bias", "*.beta"], weight_decay=0)])`.
+        usually left alone: see the last example.
 
     Raises
     ------
@@ -109,9 +109,9 @@ class AdamW(Adam):
 
     Examples
     --------
-    >>> p, method = np.ones(2, "f4"), AdamW(0.1, weight_decay=0.5)
-    >>> state = method.init_slice(2)
-    >>> method.apply_slice(p, np.array([5, -0.01], "f4"), state, step=0, learning_rate=0.1)
+    >>> p, optimizer = np.ones(2, "f4"), AdamW(0.1, weight_decay=0.5)
+    >>> state = optimizer.init_slice(2)
+    >>> optimizer.apply_slice(p, np.array([5, -0.01], "f4"), state, step=0, learning_rate=0.1)
     >>> p.round(4)
     array([0.85, 1.05], dtype=float32)
     """

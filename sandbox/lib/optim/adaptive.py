@@ -1,4 +1,4 @@
-"""Methods that scale each step by the gradients seen so far: RMSprop, Adagrad, Adadelta."""
+"""Optimisers that scale each step by the gradients seen so far: RMSprop, Adagrad, Adadelta."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from .config import number
+from .config import checked_number
 from .means import blend, blend_square
-from .method import Method, Vector
+from .optimizer import Optimizer, Vector
 from .schedules import Schedule
 
 
-class RMSprop(Method):
+class RMSprop(Optimizer):
     """Divide the gradient by a running root of its squares.
 
     d = g + weight_decay · p
@@ -49,9 +49,9 @@ class RMSprop(Method):
 
     Examples
     --------
-    >>> p, method = np.ones(2, "f4"), RMSprop(0.1)
-    >>> state = method.init_slice(2)
-    >>> method.apply_slice(p, np.array([5, -0.01], "f4"), state, step=0, learning_rate=0.1)
+    >>> p, optimizer = np.ones(2, "f4"), RMSprop(0.1)
+    >>> state = optimizer.init_slice(2)
+    >>> optimizer.apply_slice(p, np.array([5, -0.01], "f4"), state, step=0, learning_rate=0.1)
     >>> p.round(2)
     array([0., 2.], dtype=float32)
     """
@@ -70,9 +70,9 @@ class RMSprop(Method):
         schedule: Schedule | None = None,
     ) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay, schedule=schedule)
-        self.alpha = number(self, "alpha", alpha, 0, 1)
-        self.epsilon = number(self, "epsilon", epsilon, 0, closed="none")
-        self.momentum = number(self, "momentum", momentum, 0, 1)
+        self.alpha = checked_number(self, "alpha", alpha, 0, 1)
+        self.epsilon = checked_number(self, "epsilon", epsilon, 0, closed="none")
+        self.momentum = checked_number(self, "momentum", momentum, 0, 1)
         self.centered = bool(centered)
         slots = ["square", *["mean"] * self.centered, *["velocity"] * bool(momentum)]
         self.slots = tuple(slots)  # type: ignore[misc]
@@ -114,7 +114,7 @@ class RMSprop(Method):
         np.subtract(p, two, out=p)
 
 
-class Adagrad(Method):
+class Adagrad(Optimizer):
     """Divide the gradient by the root of the sum of all its squares.
 
     d = g + weight_decay · p
@@ -124,7 +124,7 @@ class Adagrad(Method):
     Parameters
     ----------
     learning_rate : float >= 0
-        Step size; larger than of other methods, since the sum only grows.
+        Step size; larger than of other optimisers, since the sum only grows.
     learning_rate_decay : float >= 0
         Slows the steps down beyond that.
     initial : float >= 0
@@ -146,9 +146,9 @@ class Adagrad(Method):
 
     Examples
     --------
-    >>> p, method = np.ones(2, "f4"), Adagrad(0.1)
-    >>> state = method.init_slice(2)
-    >>> method.apply_slice(p, np.array([5, -0.01], "f4"), state, step=0, learning_rate=0.1)
+    >>> p, optimizer = np.ones(2, "f4"), Adagrad(0.1)
+    >>> state = optimizer.init_slice(2)
+    >>> optimizer.apply_slice(p, np.array([5, -0.01], "f4"), state, step=0, learning_rate=0.1)
     >>> p.round(4)
     array([0.9, 1.1], dtype=float32)
     """
@@ -167,9 +167,11 @@ class Adagrad(Method):
         schedule: Schedule | None = None,
     ) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay, schedule=schedule)
-        self.learning_rate_decay = number(self, "learning_rate_decay", learning_rate_decay, 0)
-        self.initial = number(self, "initial", initial, 0)
-        self.epsilon = number(self, "epsilon", epsilon, 0, closed="none")
+        self.learning_rate_decay = checked_number(
+            self, "learning_rate_decay", learning_rate_decay, 0
+        )
+        self.initial = checked_number(self, "initial", initial, 0)
+        self.epsilon = checked_number(self, "epsilon", epsilon, 0, closed="none")
 
     def init_slice(self, n: int, dtype: Any = np.float32) -> dict[str, Vector]:
         """Return the sum of squares, filled with `initial`."""
@@ -199,7 +201,7 @@ class Adagrad(Method):
         np.subtract(p, two, out=p)
 
 
-class Adadelta(Method):
+class Adadelta(Optimizer):
     """Scale the gradient by the running size of the steps over that of the gradients.
 
     d = g + weight_decay · p
@@ -231,9 +233,9 @@ class Adadelta(Method):
 
     Examples
     --------
-    >>> p, method = np.ones(2, "f4"), Adadelta()
-    >>> state = method.init_slice(2)
-    >>> method.apply_slice(p, np.array([5, -1], "f4"), state, step=0, learning_rate=1.0)
+    >>> p, optimizer = np.ones(2, "f4"), Adadelta()
+    >>> state = optimizer.init_slice(2)
+    >>> optimizer.apply_slice(p, np.array([5, -1], "f4"), state, step=0, learning_rate=1.0)
     >>> p.round(4)
     array([0.9968, 1.0032], dtype=float32)
     """
@@ -251,8 +253,8 @@ class Adadelta(Method):
         schedule: Schedule | None = None,
     ) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay, schedule=schedule)
-        self.rho = number(self, "rho", rho, 0, 1)
-        self.epsilon = number(self, "epsilon", epsilon, 0, closed="none")
+        self.rho = checked_number(self, "rho", rho, 0, 1)
+        self.epsilon = checked_number(self, "epsilon", epsilon, 0, closed="none")
 
     def update(
         self,

@@ -1,4 +1,4 @@
-"""Keep gradients from becoming too large before an optimisation method sees them."""
+"""Keep gradients from becoming too large before an optimiser sees them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import TrainingError
-from .config import Configured, number
+from .config import Configured, checked_number
 
 
 class Clip(Configured):
@@ -60,7 +60,7 @@ class ClipNorm(Clip):
     chunk = 1 << 14
 
     def __init__(self, max_norm: float) -> None:
-        self.max_norm = number(self, "max_norm", max_norm, 0, closed="none")
+        self.max_norm = checked_number(self, "max_norm", max_norm, 0, closed="none")
 
     def local(self, gradients: NDArray[Any]) -> float:
         """Return the sum of squares of the slice, summed in double precision."""
@@ -95,7 +95,7 @@ class ClipValue(Clip):
     """
 
     def __init__(self, value: float) -> None:
-        self.value = number(self, "value", value, 0, closed="none")
+        self.value = checked_number(self, "value", value, 0, closed="none")
 
     def apply(self, gradients: NDArray[Any]) -> None:
         """Clip a slice in place."""

@@ -1,4 +1,4 @@
-"""Named arguments as data: what a checkpoint tells about a method."""
+"""Named arguments as data: what a checkpoint tells about an optimiser."""
 
 from __future__ import annotations
 
@@ -12,13 +12,22 @@ from ..core.errors import ArgumentError
 
 _REGISTRY: dict[str, type[Configured]] = {}
 
+# What checkpoints of earlier versions say, and what it is called now.
+_OLD_NAMES = {
+    "optim.Averaged": "optim.EMA",
+    "optim.Group": "optim.ParameterGroup",
+    "optim.Groups": "optim.ParameterGroups",
+    "optim.Step": "optim.StepDecay",
+}
+_OLD_ARGUMENTS = {"method": "optimizer"}
+
 
 class Configured:
     """Base of everything in this room that is described by its constructor's arguments.
 
     A subclass stores each argument under its own name; `config()` reads them back. Subclasses are
     found by `optim.<ClassName>`; a class of the user's own gets the prefix it asks for with
-    `class Mine(Method, prefix="mine")`.
+    `class Mine(Optimizer, prefix="mine")`.
     """
 
     registry_name: ClassVar[str] = ""
@@ -63,13 +72,15 @@ def from_config(config: Mapping[str, Any]) -> Any:
     >>> optim.from_config(optim.SGD(0.1, momentum=0.9).config())
     SGD(0.1, momentum=0.9)
     """
-    name = config.get("name") if isinstance(config, Mapping) else config
+    name = current_name(config.get("name")) if isinstance(config, Mapping) else config
     if not isinstance(config, Mapping) or name not in _REGISTRY:
         raise ArgumentError(
             f"from_config: name must be one of {', '.join(sorted(_REGISTRY))}; got {name!r}. "
             "Import the module that defines it first."
         )
-    arguments = {key: _rebuilt(value) for key, value in config.items() if key != "name"}
+    arguments = {
+        _argument(name, key): _rebuilt(value) for key, value in config.items() if key != "name"
+    }
     try:
         return _REGISTRY[name](**arguments)
     except TypeError as error:
@@ -78,13 +89,29 @@ def from_config(config: Mapping[str, Any]) -> Any:
         ) from None
 
 
+def current_name(name: Any) -> Any:
+    """Return what a registry name of an earlier version is called now; others stay as they are.
+
+    Examples
+    --------
+    >>> current_name("optim.Averaged"), current_name("optim.SGD")
+    ('optim.EMA', 'optim.SGD')
+    """
+    return _OLD_NAMES.get(name, name) if isinstance(name, str) else name
+
+
+def _argument(name: str, key: str) -> str:
+    # Only of ours: a class of the user's own may well take a `method`.
+    return _OLD_ARGUMENTS.get(key, key) if name.startswith("optim.") else key
+
+
 def _rebuilt(value: Any) -> Any:
     if isinstance(value, Mapping) and "name" in value:
         return from_config(value)
     return [_rebuilt(v) for v in value] if isinstance(value, list) else value
 
 
-def number(
+def checked_number(
     owner: object, name: str, value: Any, low: float, high: float = math.inf, closed: str = "left"
 ) -> float:
     """Return a float between low and high; the error names the owner's class."""
@@ -94,7 +121,7 @@ def number(
         raise ArgumentError(f"{type(owner).__name__}: {error}") from None
 
 
-def whole(owner: object, name: str, value: Any) -> int:
+def checked_integer(owner: object, name: str, value: Any) -> int:
     """Return an int > 0; the error names the owner's class."""
     try:
         return validate.positive_int(name, value)

@@ -1,4 +1,4 @@
-"""Groups of parameters, by name: their own learning rate, decay, regulariser or method."""
+"""Groups of parameters, by name: their own learning rate, decay, regulariser or optimiser."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import ArgumentError
-from .config import Configured, number
-from .layers import Layers
-from .method import Method, Now, Vector
+from .config import Configured, checked_number
+from .optimizer import Optimizer, UpdateArguments, Vector
 from .regularisers import Regulariser, checked
+from .spans import ParameterSpans
 from .wrapper import Wrapper
 
 
-class Group(Configured):
+class ParameterGroup(Configured):
     """What is different for some parameters.
 
     Parameters
@@ -27,21 +27,21 @@ class Group(Configured):
     learning_rate : float >= 0
         Factor on the learning rate; 0 keeps them as they are.
     weight_decay : float >= 0
-        Factor on the method's weight decay; 0 for none.
+        Factor on the optimiser's weight decay; 0 for none.
     regulariser : Regulariser, optional
         L1(...), L2(...) or L1L2(...) of these parameters.
-    method : Method, optional
-        Another method for them. Its learning rate follows the schedule of the main method, in
+    optimizer : Optimizer, optional
+        Another optimiser for them. Its learning rate follows the schedule of the main optimiser, in
         proportion; it has no schedule of its own.
 
     Raises
     ------
-    ArgumentError : a value is out of its range; the method has a schedule.
+    ArgumentError : a value is out of its range; the optimiser has a schedule.
 
     Examples
     --------
-    >>> Group("*.bias", weight_decay=0)
-    Group(('*.bias',), weight_decay=0.0)
+    >>> ParameterGroup("*.bias", weight_decay=0)
+    ParameterGroup(('*.bias',), weight_decay=0.0)
     """
 
     def __init__(
@@ -51,43 +51,48 @@ class Group(Configured):
         learning_rate: float = 1.0,
         weight_decay: float = 1.0,
         regulariser: Regulariser | None = None,
-        method: Method | None = None,
+        optimizer: Optimizer | None = None,
     ) -> None:
         self.names = tuple(names) if isinstance(names, tuple | list) else (names,)
         if not self.names or not all(isinstance(name, str) and name for name in self.names):
             raise ArgumentError(
-                f"Group: `names` must be patterns of parameter names; got {names!r}. "
+                f"ParameterGroup: `names` must be patterns of parameter names; got {names!r}. "
                 "For example: '*.bias'."
             )
-        self.learning_rate = number(self, "learning_rate", learning_rate, 0)
-        self.weight_decay = number(self, "weight_decay", weight_decay, 0)
-        self.regulariser = checked("Group", regulariser)
-        if method is not None:
-            if not isinstance(method, Method) or method.whole or method.average_slot:
+        self.learning_rate = checked_number(self, "learning_rate", learning_rate, 0)
+        self.weight_decay = checked_number(self, "weight_decay", weight_decay, 0)
+        self.regulariser = checked("ParameterGroup", regulariser)
+        if optimizer is not None:
+            if (
+                not isinstance(optimizer, Optimizer)
+                or optimizer.needs_whole_vector
+                or optimizer.average_slot
+            ):
                 raise ArgumentError(
-                    "Group: `method` must be a Method that works on slices (put Averaged around "
-                    f"all groups); got {method!r}."
+                    "ParameterGroup: `optimizer` must be an Optimizer that works on slices (put "
+                    f"EMA around all groups); got {optimizer!r}."
                 )
-            if method.schedule is not None:
+            if optimizer.schedule is not None:
                 raise ArgumentError(
-                    "Group: `method` must have no schedule, since it follows that of the main "
-                    f"method; got {method.schedule!r}."
+                    "ParameterGroup: `optimizer` must have no schedule, since it follows that of "
+                    f"the main optimiser; got {optimizer.schedule!r}."
                 )
-        self.method = method
+        self.optimizer = optimizer
 
     def holds(self, name: str) -> bool:
         """Return whether a parameter belongs to it."""
         return any(fnmatchcase(name, pattern) for pattern in self.names)
 
 
-class Groups(Wrapper):
+class ParameterGroups(Wrapper):
     """Treat groups of parameters, told by name, each in its own way.
 
-    A parameter belongs to the first group that holds it; all others are treated by `method` alone.
+    A parameter belongs to the first group that holds it; all others are treated by `optimizer`
+    alone.
 
     Parameters
     ----------
-    method : Method
+    optimizer : Optimizer
         For all parameters, unless a group has its own.
     groups : list of Group
         What is different.
@@ -100,148 +105,160 @@ class Groups(Wrapper):
     Examples
     --------
     >>> from sandbox.lib.optim import L1, SGD, Adam
-    >>> method = Groups(SGD(0.1, weight_decay=1e-4), [
-    ...     Group("*.bias", weight_decay=0),
-    ...     Group("embedding.*", method=Adam(1e-3)),
-    ...     Group("fc1.*", learning_rate=0.1, regulariser=L1(1e-5))])
-    >>> method.slots
+    >>> optimizer = ParameterGroups(SGD(0.1, weight_decay=1e-4), [
+    ...     ParameterGroup("*.bias", weight_decay=0),
+    ...     ParameterGroup("embedding.*", optimizer=Adam(1e-3)),
+    ...     ParameterGroup("fc1.*", learning_rate=0.1, regulariser=L1(1e-5))])
+    >>> optimizer.slots
     ('mean', 'square')
     """
 
-    def __init__(self, method: Method, groups: Sequence[Group]) -> None:
-        super().__init__(method)
-        if method.average_slot:
+    def __init__(self, optimizer: Optimizer, groups: Sequence[ParameterGroup]) -> None:
+        super().__init__(optimizer)
+        if optimizer.average_slot:
             raise ArgumentError(
-                "Groups: `method` must not be averaged; got "
-                f"{method!r}. Put it around: Averaged(Groups(...))."
+                "ParameterGroups: `optimizer` must not be averaged; got "
+                f"{optimizer!r}. Put it around: EMA(ParameterGroups(...))."
             )
         self.groups = tuple(groups) if isinstance(groups, tuple | list) else (groups,)
         for group in self.groups:
-            if not isinstance(group, Group):
-                raise ArgumentError(f"Groups: each group must be a Group; got {group!r}.")
-            if group.method is not None and not method.learning_rate:
+            if not isinstance(group, ParameterGroup):
                 raise ArgumentError(
-                    "Groups: `method` must have a learning rate > 0 where a group has its own "
-                    f"method; got {method.learning_rate}."
+                    f"ParameterGroups: each group must be a ParameterGroup; got {group!r}."
                 )
-        self._methods = [method, *(g.method for g in self.groups if g.method is not None)]
-        slots = dict.fromkeys(slot for m in self._methods for slot in m.slots)
+            if group.optimizer is not None and not optimizer.learning_rate:
+                raise ArgumentError(
+                    "ParameterGroups: `optimizer` must have a learning rate > 0 where a group has "
+                    f"its own optimiser; got {optimizer.learning_rate}."
+                )
+        self._optimizers = [
+            optimizer,
+            *(g.optimizer for g in self.groups if g.optimizer is not None),
+        ]
+        slots = dict.fromkeys(slot for m in self._optimizers for slot in m.slots)
         self.slots = tuple(slots)  # type: ignore[misc]
-        self.by_layer = True
-        self.needs_norms = any(m.needs_norms for m in self._methods)
+        self.needs_spans = True
+        self.needs_norms = any(m.needs_norms for m in self._optimizers)
 
     def check_names(self, names: Sequence[str]) -> None:
         """Raise if a pattern holds none of these parameters."""
         for group in self.groups:
             for pattern in group.names:
                 if not any(fnmatchcase(name, pattern) for name in names):
+                    known = f"{', '.join(names[:12])}{', ...' * (len(names) > 12)}"
                     raise ArgumentError(
-                        f"Group: names must hold parameters of the model; got {pattern!r}, which "
-                        f"holds none of {', '.join(names[:12])}{', ...' * (len(names) > 12)}."
+                        "ParameterGroup: names must hold parameters of the model; got "
+                        f"{pattern!r}, which holds none of {known}."
                     )
-        for method in self._methods:
-            method.check_names(names)
+        for optimizer in self._optimizers:
+            optimizer.check_names(names)
 
     def init_slice(self, n: int, dtype: Any = np.float32) -> dict[str, Vector]:
-        """Return the slots of all methods; a slot that starts at different numbers is refused."""
+        """Return the slots of all optimisers, which must agree on where a slot starts."""
         state: dict[str, Vector] = {}
-        for method in self._methods:
-            for slot, vector in method.init_slice(n, dtype).items():
+        for optimizer in self._optimizers:
+            for slot, vector in optimizer.init_slice(n, dtype).items():
                 if slot in state and n and state[slot][0] != vector[0]:
                     raise ArgumentError(
-                        f"Groups: methods must agree on where the slot {slot!r} starts; got "
-                        f"{float(state[slot][0])} and {float(vector[0])}."
+                        f"ParameterGroups: optimisers must agree on where the slot {slot!r} "
+                        f"starts; got {float(state[slot][0])} and {float(vector[0])}."
                     )
                 state[slot] = vector
         return state
 
     def _measure(
-        self, p: Vector, g: Vector, state: Mapping[str, Vector], now: Now
+        self, p: Vector, g: Vector, state: Mapping[str, Vector], now: UpdateArguments
     ) -> NDArray[np.float64]:
-        layers = self._known(now.layers)
-        sums = np.zeros((len(layers.names), 2))
-        for group, here, inside in self._runs(layers):
-            method = self._method(group)
-            if method.needs_norms:
-                sums += method._measure(*self._part(group, here, inside, p, g, state, now))
+        spans = self._known(now.spans)
+        sums = np.zeros((len(spans.names), 2))
+        for group, here, inside in self._runs(spans):
+            optimizer = self._optimizer(group)
+            if optimizer.needs_norms:
+                sums += optimizer._measure(*self._part(group, here, inside, p, g, state, now))
         return sums
 
-    def _apply(self, p: Vector, g: Vector, state: Mapping[str, Vector], now: Now) -> None:
-        for group, here, inside in self._runs(self._known(now.layers)):
+    def _apply(
+        self, p: Vector, g: Vector, state: Mapping[str, Vector], now: UpdateArguments
+    ) -> None:
+        for group, here, inside in self._runs(self._known(now.spans)):
             if group is None or group.learning_rate:
                 part = self._part(group, here, inside, p, g, state, now)
-                self._method(group)._apply(*part)
+                self._optimizer(group)._apply(*part)
 
-    def _method(self, group: Group | None) -> Method:
-        return self.method if group is None or group.method is None else group.method
+    def _optimizer(self, group: ParameterGroup | None) -> Optimizer:
+        return self.optimizer if group is None or group.optimizer is None else group.optimizer
 
     def _part(
         self,
-        group: Group | None,
+        group: ParameterGroup | None,
         here: slice,
-        inside: Layers,
+        inside: ParameterSpans,
         p: Vector,
         g: Vector,
         state: Mapping[str, Vector],
-        now: Now,
-    ) -> tuple[Vector, Vector, dict[str, Vector], Now]:
-        """Return what the group's method gets for one part of the slice."""
+        now: UpdateArguments,
+    ) -> tuple[Vector, Vector, dict[str, Vector], UpdateArguments]:
+        """Return what the group's optimiser gets for one part of the slice."""
         rate, mask = now.learning_rate, now.decay(here)
         if group is not None:
             rate *= group.learning_rate
-            if group.method is not None:
-                rate *= group.method.learning_rate / self.method.learning_rate
+            if group.optimizer is not None:
+                rate *= group.optimizer.learning_rate / self.optimizer.learning_rate
         return (
             p[here],
             self._gradient(group, p[here], g[here], mask),
-            {slot: state[slot][here] for slot in self._method(group).slots},
-            Now(now.step, rate, self._decay(group, mask, p[here]), inside, now.norms),
+            {slot: state[slot][here] for slot in self._optimizer(group).slots},
+            UpdateArguments(now.step, rate, self._decay(group, mask, p[here]), inside, now.norms),
         )
 
-    def _known(self, layers: Layers | None) -> Layers:
-        if layers is None:
+    def _known(self, spans: ParameterSpans | None) -> ParameterSpans:
+        if spans is None:
             raise ArgumentError(
-                "Groups: `layers` must tell which parameters the slice holds; got None. "
-                "Make it with optim.Layers.of(flat.views, start, stop)."
+                "ParameterGroups: `spans` must tell which parameters the slice holds; got None. "
+                "Make it with optim.ParameterSpans.of(flat.views, start, stop)."
             )
-        return layers
+        return spans
 
-    def _runs(self, layers: Layers) -> Iterator[tuple[Group | None, slice, Layers]]:
+    def _runs(
+        self, spans: ParameterSpans
+    ) -> Iterator[tuple[ParameterGroup | None, slice, ParameterSpans]]:
         """Cut the slice into runs of neighbours of one group, cut further where they are long."""
-        owner = [next((g for g in self.groups if g.holds(n)), None) for n in layers.names]
+        owner = [next((g for g in self.groups if g.holds(n)), None) for n in spans.names]
         k = 0
-        while k < len(layers.segments):
+        while k < len(spans.parts):
             last = k
-            group = owner[layers.segments[k].layer]
-            while (
-                last + 1 < len(layers.segments) and owner[layers.segments[last + 1].layer] is group
-            ):
+            group = owner[spans.parts[k].parameter]
+            while last + 1 < len(spans.parts) and owner[spans.parts[last + 1].parameter] is group:
                 last += 1
-            start, stop = layers.segments[k].start, layers.segments[last].stop
+            start, stop = spans.parts[k].start, spans.parts[last].stop
             for at in range(start, stop, self.chunk):  # temporaries of a chunk only
                 end = min(at + self.chunk, stop)
-                yield group, slice(at, end), layers.within(at, end)
+                yield group, slice(at, end), spans.within(at, end)
             k = last + 1
 
-    def _gradient(self, group: Group | None, p: Vector, g: Vector, mask: Vector | None) -> Vector:
+    def _gradient(
+        self, group: ParameterGroup | None, p: Vector, g: Vector, mask: Vector | None
+    ) -> Vector:
         if group is None or group.regulariser is None:
             return g
         return group.regulariser.add_to(p, g, np.empty_like(g), mask)
 
-    def _decay(self, group: Group | None, mask: Vector | None, p: Vector) -> Vector | None:
+    def _decay(self, group: ParameterGroup | None, mask: Vector | None, p: Vector) -> Vector | None:
         if group is None or group.weight_decay == 1:
             return mask
         factor = np.broadcast_to(np.asarray(group.weight_decay, p.dtype), p.shape)
         return factor if mask is None else factor * mask
 
 
-def regularised(method: Method, regulariser: Regulariser, names: str = "*") -> Groups:
-    """Return the method with a regulariser on the parameters of these names, all by default.
+def regularised(
+    optimizer: Optimizer, regulariser: Regulariser, names: str = "*"
+) -> ParameterGroups:
+    """Return the optimiser with a regulariser on the parameters of these names, all by default.
 
     Examples
     --------
     >>> from sandbox.lib.optim import L1, SGD
     >>> regularised(SGD(0.1), L1(1e-4), "*.weight")
-    Groups(SGD(0.1), (Group(('*.weight',), regulariser=L1(0.0001)),))
+    ParameterGroups(SGD(0.1), (ParameterGroup(('*.weight',), regulariser=L1(0.0001)),))
     """
-    return Groups(method, [Group(names, regulariser=regulariser)])
+    return ParameterGroups(optimizer, [ParameterGroup(names, regulariser=regulariser)])

@@ -1,4 +1,4 @@
-"""Methods that scale the step of each layer by norms: LARS and LAMB, for large batches."""
+"""Optimisers that scale the step of each layer by norms: LARS and LAMB, for large batches."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .config import number
-from .layers import Layers
+from .config import checked_number
 from .means import blend, blend_square, corrected_step, two_betas
-from .method import Method, Now, Vector
+from .optimizer import Optimizer, UpdateArguments, Vector
 from .schedules import Schedule
+from .spans import ParameterSpans
 
 
-class Layerwise(Method):
-    """Base of methods that need two norms for each parameter before the elementwise update.
+class LayerwiseAdaptive(Optimizer):
+    """Base of optimisers that need two norms for each parameter before the elementwise update.
 
     A step goes in two halves, as clipping does: `measure_slice` gives this slice's sums of squares,
     a row for each parameter of the model; the training loop adds these up over slices and ranks;
@@ -28,7 +28,7 @@ class Layerwise(Method):
     A subclass writes `measure` (two vectors whose norms are wanted), `ratio` and `update`.
     """
 
-    by_layer = True
+    needs_spans = True
     needs_norms = True
 
     @abstractmethod
@@ -49,14 +49,14 @@ class Layerwise(Method):
         """Return the factor on the learning rate of a layer from its two norms."""
 
     def _measure(
-        self, p: Vector, g: Vector, state: Mapping[str, Vector], now: Now
+        self, p: Vector, g: Vector, state: Mapping[str, Vector], now: UpdateArguments
     ) -> NDArray[np.float64]:
-        layers = Layers.one(p.size) if now.layers is None else now.layers
+        spans = ParameterSpans.one(p.size) if now.spans is None else now.spans
         size = min(self.chunk, p.size)
         work = np.empty((self.scratch, size), p.dtype)
         wide = np.empty(size, np.float64)
-        sums = np.zeros((len(layers.names), 2))
-        for layer, here in self._chunks(layers):
+        sums = np.zeros((len(spans.names), 2))
+        for layer, here in self._chunks(spans):
             n = here.stop - here.start
             vectors = self.measure(
                 p[here],
@@ -71,25 +71,27 @@ class Layerwise(Method):
                 sums[layer, k] += float(np.dot(wide[:n], wide[:n]))
         return sums
 
-    def _apply(self, p: Vector, g: Vector, state: Mapping[str, Vector], now: Now) -> None:
-        """Without `layers` and `norms` the slice is taken as one whole layer."""
-        layers = Layers.one(p.size) if now.layers is None else now.layers
+    def _apply(
+        self, p: Vector, g: Vector, state: Mapping[str, Vector], now: UpdateArguments
+    ) -> None:
+        """Without `spans` and `norms` the slice is taken as one whole layer."""
+        spans = ParameterSpans.one(p.size) if now.spans is None else now.spans
         norms = self._measure(p, g, state, now) if now.norms is None else now.norms
         roots = np.sqrt(norms).astype(np.float32)
         work = np.empty((self.scratch, min(self.chunk, p.size)), p.dtype)
-        for layer, here in self._chunks(layers):
+        for layer, here in self._chunks(spans):
             factor = self.ratio(float(roots[layer, 0]), float(roots[layer, 1]))
             self._update_part(p, g, state, work, here, now, now.learning_rate * factor)
 
-    def _chunks(self, layers: Layers) -> list[tuple[int, slice]]:
+    def _chunks(self, spans: ParameterSpans) -> list[tuple[int, slice]]:
         return [
             (layer, slice(at, min(at + self.chunk, stop)))
-            for layer, start, stop in layers.segments
+            for layer, start, stop in spans.parts
             for at in range(start, stop, self.chunk)
         ]
 
 
-class LARS(Layerwise):
+class LARS(LayerwiseAdaptive):
     """SGD whose learning rate is scaled, layer by layer, by the weights' norm over the gradient's.
 
     r = trust · |p| / (|g| + weight_decay · |p| + epsilon) of a parameter; 1 where |p| or |g| = 0
@@ -118,12 +120,14 @@ class LARS(Layerwise):
     Notes
     -----
     You, Gitman and Ginsburg 2017, algorithm 1; BigDL's LarsSGD. Biases and the numbers of batch
-    norms are usually left to plain SGD: `Groups(LARS(2.0), [Group("*.bias", method=SGD(0.1))])`.
+    norms are usually left to plain SGD:
+    `ParameterGroups(LARS(2.0), [ParameterGroup("*.bias", optimizer=SGD(0.1))])`.
 
     Examples
     --------
-    >>> p, method = np.array([3, 4], "f4"), LARS(1.0, trust=0.1, momentum=0)
-    >>> method.apply_slice(p, np.array([0, 2], "f4"), method.init_slice(2), step=0, learning_rate=1)
+    >>> p, optimizer = np.array([3, 4], "f4"), LARS(1.0, trust=0.1, momentum=0)
+    >>> state = optimizer.init_slice(2)
+    >>> optimizer.apply_slice(p, np.array([0, 2], "f4"), state, step=0, learning_rate=1)
     >>> p
     array([3. , 3.5], dtype=float32)
     """
@@ -142,9 +146,9 @@ class LARS(Layerwise):
         schedule: Schedule | None = None,
     ) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay, schedule=schedule)
-        self.momentum = number(self, "momentum", momentum, 0, 1)
-        self.trust = number(self, "trust", trust, 0, closed="none")
-        self.epsilon = number(self, "epsilon", epsilon, 0)
+        self.momentum = checked_number(self, "momentum", momentum, 0, 1)
+        self.trust = checked_number(self, "trust", trust, 0, closed="none")
+        self.epsilon = checked_number(self, "epsilon", epsilon, 0)
 
     def measure(
         self,
@@ -186,7 +190,7 @@ class LARS(Layerwise):
         np.subtract(p, v, out=p)
 
 
-class LAMB(Layerwise):
+class LAMB(LayerwiseAdaptive):
     """AdamW whose step is scaled, layer by layer, to the weights' norm.
 
     m = beta1 · m + (1 - beta1) · g, v = beta2 · v + (1 - beta2) · g²
@@ -217,8 +221,9 @@ class LAMB(Layerwise):
 
     Examples
     --------
-    >>> p, method = np.array([3, 4], "f4"), LAMB(0.1)
-    >>> method.apply_slice(p, np.ones(2, "f4"), method.init_slice(2), step=0, learning_rate=0.1)
+    >>> p, optimizer = np.array([3, 4], "f4"), LAMB(0.1)
+    >>> state = optimizer.init_slice(2)
+    >>> optimizer.apply_slice(p, np.ones(2, "f4"), state, step=0, learning_rate=0.1)
     >>> p.round(4)
     array([2.6464, 3.6464], dtype=float32)
     """
@@ -237,7 +242,7 @@ class LAMB(Layerwise):
     ) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay, schedule=schedule)
         self.betas = two_betas(self, betas)
-        self.epsilon = number(self, "epsilon", epsilon, 0, closed="none")
+        self.epsilon = checked_number(self, "epsilon", epsilon, 0, closed="none")
 
     def measure(
         self,

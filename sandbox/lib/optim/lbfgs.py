@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ArgumentError
-from .config import whole
-from .method import Method, Now, Vector
+from .config import checked_integer
+from .optimizer import Optimizer, UpdateArguments, Vector
 from .schedules import Schedule
 
 
-class LBFGS(Method):
+class LBFGS(Optimizer):
     """Step along the gradient times an inverse Hessian, estimated from the last few steps.
 
     s_k = p_k - p_{k-1}, y_k = d_k - d_{k-1}, d = g + weight_decay · p; kept where y·s > 1e-10
@@ -46,15 +46,15 @@ class LBFGS(Method):
 
     Examples
     --------
-    >>> p, method = np.array([3, -2], "f8"), LBFGS()
-    >>> state = method.init_slice(2, "f8")
+    >>> p, optimizer = np.array([3, -2], "f8"), LBFGS()
+    >>> state = optimizer.init_slice(2, "f8")
     >>> for step in range(8):
-    ...     method.apply_slice(p, np.array([1, 10]) * p, state, step=step, learning_rate=1)
+    ...     optimizer.apply_slice(p, np.array([1, 10]) * p, state, step=step, learning_rate=1)
     >>> bool(abs(p).max() < 1e-6)
     True
     """
 
-    whole = True
+    needs_whole_vector = True
 
     def __init__(
         self,
@@ -65,11 +65,13 @@ class LBFGS(Method):
         schedule: Schedule | None = None,
     ) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay, schedule=schedule)
-        self.history = whole(self, "history", history)
+        self.history = checked_integer(self, "history", history)
         pairs = [f"{kind}{k}" for k in range(self.history) for kind in ("step", "change")]
         self.slots = ("gradient", "move", *pairs)  # type: ignore[misc]
 
-    def _apply(self, p: Vector, g: Vector, state: Mapping[str, Vector], now: Now) -> None:
+    def _apply(
+        self, p: Vector, g: Vector, state: Mapping[str, Vector], now: UpdateArguments
+    ) -> None:
         d = np.array(self.decayed(p, g, np.empty_like(g), now.decay_mask))
         rate, step = now.learning_rate, now.step
         if step:

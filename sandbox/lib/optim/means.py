@@ -1,4 +1,4 @@
-"""Running means of gradients and of their squares, in place: what adaptive methods share."""
+"""Running means of gradients and of their squares, in place: what adaptive optimisers share."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..core.errors import ArgumentError
-from .config import number
-from .method import Vector
+from .config import checked_number
+from .optimizer import Vector
 
 
 def blend(mean: Vector, x: Vector, keep: float, work: Vector) -> None:
@@ -54,5 +54,7 @@ def two_betas(owner: object, betas: Sequence[float]) -> tuple[float, float]:
         raise ArgumentError(
             f"{type(owner).__name__}: betas must be two numbers in [0, 1); got {betas!r}."
         )
-    first, second = (number(owner, f"betas[{i}]", beta, 0, 1) for i, beta in enumerate(betas))
+    first, second = (
+        checked_number(owner, f"betas[{i}]", beta, 0, 1) for i, beta in enumerate(betas)
+    )
     return first, second

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.errors import ArgumentError
-from .config import number, whole
+from .config import checked_integer, checked_number
 from .schedules import Schedule
 
 
@@ -61,10 +61,10 @@ class Plateau(Schedule):
         if mode not in (None, "min", "max"):
             raise ArgumentError(f"Plateau: `mode` must be 'min', 'max' or None; got {mode!r}.")
         self.monitor = monitor
-        self.factor = number(self, "factor", factor, 0, 1)
-        self.patience = whole(self, "patience", patience)
-        self.min_delta = number(self, "min_delta", min_delta, 0)
-        self.lowest = number(self, "lowest", lowest, 0)
+        self.factor = checked_number(self, "factor", factor, 0, 1)
+        self.patience = checked_integer(self, "patience", patience)
+        self.min_delta = checked_number(self, "min_delta", min_delta, 0)
+        self.lowest = checked_number(self, "lowest", lowest, 0)
         self.mode = mode
         known = any(word in monitor.lower() for word in ("loss", "error", "mae"))
         self._less = mode == "min" or (mode is None and known)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import ArgumentError
-from .config import Configured, number
+from .config import Configured, checked_number
 
 Vector = NDArray[Any]
 
@@ -57,7 +57,7 @@ class L1(Regulariser):
     """
 
     def __init__(self, strength: float) -> None:
-        self.strength = number(self, "strength", strength, 0)
+        self.strength = checked_number(self, "strength", strength, 0)
 
     def strengths(self) -> tuple[float, float]:
         """Return (strength, 0)."""
@@ -76,7 +76,7 @@ class L2(Regulariser):
     """
 
     def __init__(self, strength: float) -> None:
-        self.strength = number(self, "strength", strength, 0)
+        self.strength = checked_number(self, "strength", strength, 0)
 
     def strengths(self) -> tuple[float, float]:
         """Return (0, strength)."""
@@ -93,8 +93,8 @@ class L1L2(Regulariser):
     """
 
     def __init__(self, l1: float, l2: float) -> None:
-        self.l1 = number(self, "l1", l1, 0)
-        self.l2 = number(self, "l2", l2, 0)
+        self.l1 = checked_number(self, "l1", l1, 0)
+        self.l2 = checked_number(self, "l2", l2, 0)
 
     def strengths(self) -> tuple[float, float]:
         """Return (l1, l2)."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.errors import ArgumentError
-from .config import Configured, number, whole
+from .config import Configured, checked_integer, checked_number
 
 
 class Schedule(Configured, ABC):
@@ -60,14 +60,14 @@ class Constant(Schedule):
     """
 
     def __init__(self, factor: float = 1.0) -> None:
-        self.factor = number(self, "factor", factor, 0)
+        self.factor = checked_number(self, "factor", factor, 0)
 
     def __call__(self, step: int, total_steps: int | None = None) -> float:
         """Return the factor of update number `step`, counted from 0."""
         return float(self.factor)
 
 
-class Step(Schedule):
+class StepDecay(Schedule):
     """Multiply by `gamma` every so many steps: factor(step) = gamma^floor(step / every).
 
     Parameters
@@ -79,13 +79,13 @@ class Step(Schedule):
 
     Examples
     --------
-    >>> [Step(10, gamma=0.5)(step) for step in (0, 9, 10, 25)]
+    >>> [StepDecay(10, gamma=0.5)(step) for step in (0, 9, 10, 25)]
     [1.0, 1.0, 0.5, 0.25]
     """
 
     def __init__(self, every: int, *, gamma: float = 0.1) -> None:
-        self.every = whole(self, "every", every)
-        self.gamma = number(self, "gamma", gamma, 0)
+        self.every = checked_integer(self, "every", every)
+        self.gamma = checked_number(self, "gamma", gamma, 0)
 
     def __call__(self, step: int, total_steps: int | None = None) -> float:
         """Return the factor of update number `step`, counted from 0."""
@@ -104,10 +104,10 @@ class MultiStep(Schedule):
     def __init__(self, milestones: Sequence[int], *, gamma: float = 0.1) -> None:
         if not isinstance(milestones, Sequence) or isinstance(milestones, str):
             raise ArgumentError(f"MultiStep: milestones must be a list; got {milestones!r}.")
-        self.milestones = tuple(whole(self, "milestones", m) for m in milestones)
+        self.milestones = tuple(checked_integer(self, "milestones", m) for m in milestones)
         if any(b <= a for a, b in zip(self.milestones, self.milestones[1:], strict=False)):
             raise ArgumentError(f"MultiStep: milestones must increase; got {list(milestones)}.")
-        self.gamma = number(self, "gamma", gamma, 0)
+        self.gamma = checked_number(self, "gamma", gamma, 0)
 
     def __call__(self, step: int, total_steps: int | None = None) -> float:
         """Return the factor of update number `step`, counted from 0."""
@@ -133,9 +133,9 @@ class Polynomial(Schedule):
     """
 
     def __init__(self, power: float = 1.0, *, final: float = 0.0, steps: int | None = None) -> None:
-        self.power = number(self, "power", power, 0, closed="none")
-        self.final = number(self, "final", final, 0)
-        self.steps = None if steps is None else whole(self, "steps", steps)
+        self.power = checked_number(self, "power", power, 0, closed="none")
+        self.final = checked_number(self, "final", final, 0)
+        self.steps = None if steps is None else checked_integer(self, "steps", steps)
 
     def __call__(self, step: int, total_steps: int | None = None) -> float:
         """Return the factor of update number `step`, counted from 0."""
@@ -162,7 +162,7 @@ class OneCycle(Schedule):
 
     Notes
     -----
-    Smith 2018; the method's learning rate is the highest one.
+    Smith 2018; the optimiser's learning rate is the highest one.
 
     Examples
     --------
@@ -180,13 +180,13 @@ class OneCycle(Schedule):
         shape: str = "linear",
         steps: int | None = None,
     ) -> None:
-        self.warm = number(self, "warm", warm, 0, 1, "none")
-        self.start = number(self, "start", start, 0)
-        self.final = number(self, "final", final, 0)
+        self.warm = checked_number(self, "warm", warm, 0, 1, "none")
+        self.start = checked_number(self, "start", start, 0)
+        self.final = checked_number(self, "final", final, 0)
         if shape not in ("linear", "cosine"):
             raise ArgumentError(f"OneCycle: shape must be 'linear' or 'cosine'; got {shape!r}.")
         self.shape = shape
-        self.steps = None if steps is None else whole(self, "steps", steps)
+        self.steps = None if steps is None else checked_integer(self, "steps", steps)
 
     def __call__(self, step: int, total_steps: int | None = None) -> float:
         """Return the factor of update number `step`, counted from 0."""
@@ -226,9 +226,9 @@ class Cosine(Schedule):
     """
 
     def __init__(self, *, final: float = 0.0, cycles: int = 1, steps: int | None = None) -> None:
-        self.final = number(self, "final", final, 0)
-        self.cycles = whole(self, "cycles", cycles)
-        self.steps = None if steps is None else whole(self, "steps", steps)
+        self.final = checked_number(self, "final", final, 0)
+        self.cycles = checked_integer(self, "cycles", cycles)
+        self.steps = None if steps is None else checked_integer(self, "steps", steps)
 
     def __call__(self, step: int, total_steps: int | None = None) -> float:
         """Return the factor of update number `step`, counted from 0."""
@@ -256,8 +256,8 @@ class Exponential(Schedule):
     """
 
     def __init__(self, gamma: float, *, every: int = 1) -> None:
-        self.gamma = number(self, "gamma", gamma, 0, 1, "both")
-        self.every = whole(self, "every", every)
+        self.gamma = checked_number(self, "gamma", gamma, 0, 1, "both")
+        self.every = checked_integer(self, "every", every)
 
     def __call__(self, step: int, total_steps: int | None = None) -> float:
         """Return the factor of update number `step`, counted from 0."""
@@ -294,8 +294,8 @@ class Warmup(Schedule):
         if inner is not None and not isinstance(inner, Schedule):
             raise ArgumentError(f"Warmup: inner must be a Schedule or None; got {inner!r}.")
         self.inner = inner
-        self.steps = whole(self, "steps", steps)
-        self.start = number(self, "start", start, 0)
+        self.steps = checked_integer(self, "steps", steps)
+        self.start = checked_number(self, "start", start, 0)
 
     def __call__(self, step: int, total_steps: int | None = None) -> float:
         """Return the factor of update number `step`, counted from 0."""

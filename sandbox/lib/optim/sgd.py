@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.errors import ArgumentError
-from .config import number
-from .method import Method, Vector
+from .config import checked_number
+from .optimizer import Optimizer, Vector
 from .schedules import Schedule
 
 
-class SGD(Method):
+class SGD(Optimizer):
     """Step against the gradient, with a running velocity if `momentum` is given.
 
     d = g + weight_decay · p
@@ -45,10 +45,10 @@ class SGD(Method):
 
     Examples
     --------
-    >>> p, method = np.ones(2, "f4"), SGD(0.1, momentum=0.9)
-    >>> state = method.init_slice(2)
+    >>> p, optimizer = np.ones(2, "f4"), SGD(0.1, momentum=0.9)
+    >>> state = optimizer.init_slice(2)
     >>> for step in range(2):
-    ...     method.apply_slice(p, np.ones(2, "f4"), state, step=step, learning_rate=0.1)
+    ...     optimizer.apply_slice(p, np.ones(2, "f4"), state, step=step, learning_rate=0.1)
     >>> p.round(2)
     array([0.71, 0.71], dtype=float32)
     """
@@ -66,8 +66,8 @@ class SGD(Method):
         schedule: Schedule | None = None,
     ) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay, schedule=schedule)
-        self.momentum = number(self, "momentum", momentum, 0, 1)
-        self.dampening = number(self, "dampening", dampening, 0, 1, "both")
+        self.momentum = checked_number(self, "momentum", momentum, 0, 1)
+        self.dampening = checked_number(self, "dampening", dampening, 0, 1, "both")
         self.nesterov = bool(nesterov)
         if nesterov and (not momentum or dampening):
             raise ArgumentError(

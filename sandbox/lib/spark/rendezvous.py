@@ -38,9 +38,9 @@ def facts_of(job: TrainJob) -> dict[str, Any]:
 
     shapes = [(name, tuple(p.shape)) for name, p in job.model.named_parameters()]
     try:
-        spec: Any = nn.to_spec(job.model)
+        config: Any = nn.serialize(job.model)
     except ArgumentError:  # a class of the user's: shapes must do
-        spec = type(job.model).__name__
+        config = type(job.model).__name__
     return {
         "python": ".".join(platform.python_version_tuple()[:2]),
         "numpy": np.__version__,
@@ -48,7 +48,7 @@ def facts_of(job: TrainJob) -> dict[str, Any]:
         "sandbox": _version(),
         "engine": "native" if engine.is_native() else "reference",
         "plan": _digest(job.plan or ""),
-        "model": _digest([shapes, spec]),
+        "model": _digest([shapes, config]),
         "batch_size": job.batch_size,
         "seed": job.seed,
         "data": [list(job.data.partition_sizes), str(job.data.spec)],

@@ -107,12 +107,12 @@ def loss_native_equals_reference(cls: type[Criterion], case: CriterionCase) -> N
 
 
 def criterion_config_comes_back(cls: type[Criterion], case: CriterionCase) -> None:
-    """Check that spec as JSON and pickle make an equal criterion."""
+    """Check that config as JSON and pickle make an equal criterion."""
     criterion: Criterion = case.make()
     output, target = _draw(case)
     expected = criterion(output, target)
-    spec = json.loads(json.dumps(nn.to_spec(criterion)))
-    for twin in (nn.from_spec(spec), pickle.loads(pickle.dumps(criterion))):
+    config = json.loads(json.dumps(nn.serialize(criterion)))
+    for twin in (nn.deserialize(config), pickle.loads(pickle.dumps(criterion))):
         require(type(twin) is cls, f"{criterion!r}: came back as {twin!r}")
         require(twin(output, target) == expected, f"{criterion!r}: another loss after loading")
 

@@ -201,10 +201,10 @@ def same_seed_same_result(cls: type[Module], case: Case) -> None:
 def config_and_weights_come_back(cls: type[Module], case: Case) -> None:
     """(9) Spec as JSON and weights by name make an equal module, bit for bit."""
     module, inputs = make(case), inputs_of(case)
-    spec = json.loads(json.dumps(nn.to_spec(module)))
-    twin = nn.from_spec(spec)
+    config = json.loads(json.dumps(nn.serialize(module)))
+    twin = nn.deserialize(config)
     require(type(twin) is type(module), f"{module!r}: came back as {type(twin).__name__}")
-    require(json.loads(json.dumps(nn.to_spec(twin))) == spec, f"{module!r}: spec changed")
+    require(json.loads(json.dumps(nn.serialize(twin))) == config, f"{module!r}: config changed")
     require(repr(twin) == repr(module), f"{module!r}: came back as {twin!r}")
     copy_state(module, twin)
     same(run(module, inputs)[0], run(twin, inputs)[0], f"{module!r}: output after loading")

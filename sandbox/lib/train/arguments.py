@@ -12,7 +12,7 @@ from ..core.errors import ArgumentError, DataError
 from ..criterion import NLL, Criterion, CrossEntropy
 from ..data import Dataset, as_dataset
 from ..metrics import Loss, Metric, Top1
-from ..optim import Method
+from ..optim import Optimizer
 from ..optim.clipping import Clip
 from .backend import Backend, LocalBackend
 from .callbacks import Callback, Summary
@@ -36,17 +36,18 @@ __all__ = [
 ]
 
 
-def check_parts(model: Any, criterion: Any, method: Any) -> None:
-    """Refuse a model, criterion or method of another kind, such as two in the wrong order."""
+def check_parts(model: Any, criterion: Any, optimizer: Any) -> None:
+    """Refuse a model, criterion or optimiser of another kind, such as two in the wrong order."""
     for name, value, kind in (
         ("model", model, nn.Module),
         ("criterion", criterion, Criterion),
-        ("method", method, Method),
+        ("optimizer", optimizer, Optimizer),
     ):
         if not isinstance(value, kind):
+            article = "an" if kind is Optimizer else "a"
             raise ArgumentError(
-                f"Trainer: `{name}` must be a {kind.__name__}; got {value!r}."
-                " The order is Trainer(model, criterion, method)."
+                f"Trainer: `{name}` must be {article} {kind.__name__}; got {value!r}."
+                " The order is Trainer(model, criterion, optimizer)."
             )
 
 

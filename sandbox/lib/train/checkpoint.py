@@ -45,7 +45,7 @@ class Checkpoint:
     Parameters
     ----------
     meta : dict
-        Step, epoch, position, seed, fingerprints, the method's config, ... as JSON data.
+        Step, epoch, position, seed, fingerprints, the optimiser's config, ... as JSON data.
     tensors : dict of arrays
         Parameters, buffers and optimiser slots by name.
     """

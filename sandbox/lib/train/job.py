@@ -20,7 +20,7 @@ class Command:
     kind : "pause", "resume", "stop" or "learning_rate"
         What to do after the running iteration (the learning rate: in it).
     value : float, default=0
-        The learning rate. NaN gives the rate back to the method's schedule.
+        The learning rate. NaN gives the rate back to the optimiser's schedule.
     """
 
     kind: Literal["pause", "resume", "stop", "learning_rate"]
@@ -53,7 +53,7 @@ class TrainJob:
 
     Parameters
     ----------
-    model, criterion, method : Module, Criterion, Method
+    model, criterion, optimizer : Module, Criterion, Optimizer
         What is trained, by what measure, how.
     data, validation : dataset
         With `partition_sizes`, `spec`, `shared` and `rows(partition, indices)`.
@@ -75,7 +75,7 @@ class TrainJob:
 
     model: Any
     criterion: Any
-    method: Any
+    optimizer: Any
     data: Any
     end: Trigger
     batch_size: int = 128

@@ -31,7 +31,7 @@ from .reports import Reports, laps
 from .running import RunningMetrics
 from .share import FIXED, LOSS, ROWS, WEIGHT, OwnShare
 from .state import RunState, Slots, check_fits, pack_state, restore_state
-from .updates import Updates, check_method, check_parameters
+from .updates import Updates, check_optimizer, check_parameters
 from .validation import validate
 
 __all__ = ["run"]
@@ -83,9 +83,9 @@ class _Loop:
         poll: Callable[[], Command | None],
     ) -> None:
         # A copy: what a schedule remembers of validations belongs to this run.
-        job = replace(job, method=copy.deepcopy(job.method))
-        job.method.remember({})
-        check_method(job, group.size)
+        job = replace(job, optimizer=copy.deepcopy(job.optimizer))
+        job.optimizer.remember({})
+        check_optimizer(job, group.size)
         self.job, self.group = job, group
         rows = sum(job.data.partition_sizes)
         if rows < group.size:
@@ -98,7 +98,7 @@ class _Loop:
         self.batches = Batches(job.data, self.order, group, spare=spare)
         self.total_steps = job.end.total_steps(self.order.steps_per_epoch)
         self.flat = FlatParameters(job.model, slices=group.size, allocate=group.allocate)
-        self.slots = Slots(job.method, self.flat, group)
+        self.slots = Slots(job.optimizer, self.flat, group)
         self.programs = Programs(
             job.model, job.criterion, self.flat, threads=job.threads, precision=job.precision
         )
@@ -251,11 +251,11 @@ class _Loop:
             self.reports.snapshot(self.job.watch, self.flat, progress.step)
 
     def _update(self, scale: float) -> float:
-        """Apply the method to this rank's slices; return the learning rate."""
+        """Apply the optimiser to this rank's slices; return the learning rate."""
         state, step = self.state, self.state.progress.step
         rate = state.learning_rate
         if rate is None:
-            rate = self.job.method.learning_rate_at(step, self.total_steps)
+            rate = self.job.optimizer.learning_rate_at(step, self.total_steps)
         self.updates.step(scale, step=step, learning_rate=rate)
         return float(rate)
 
@@ -334,7 +334,7 @@ class _Loop:
             self.state.validation_due = False
             if due:
                 progress.metrics = metrics
-                job.method.observe(metrics)
+                job.optimizer.observe(metrics)
                 stale = job.early_stop is not None and job.early_stop.update(metrics)
             event = {
                 "step": progress.step,

@@ -40,7 +40,7 @@ def save_model(model: nn.Module, path: str | os.PathLike[str]) -> Path:
     >>> np.array_equal(load_model(path)(np.ones((1, 3), "f4")), model(np.ones((1, 3), "f4")))
     True
     """
-    data = pack({"model": nn.to_spec(model)}, model_tensors(model), "model")
+    data = pack({"model": nn.serialize(model)}, model_tensors(model), "model")
     target = Path(path)
     try:
         write_atomic(target, data)
@@ -66,7 +66,7 @@ def load_model(path: str | os.PathLike[str]) -> nn.Module:
         raise CheckpointError(f"{path}: must be a model file; got {error}.") from None
     file = unpack(data, "model", str(path))
     try:
-        model: nn.Module = nn.from_spec(file.meta["model"])
+        model: nn.Module = nn.deserialize(file.meta["model"])
     except (ArgumentError, ShapeError, DataError, KeyError) as error:
         raise CheckpointError(f"{path}: the model cannot be built: {error}") from error
     fill(model, file.tensors, str(path))

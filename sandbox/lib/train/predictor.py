@@ -62,7 +62,7 @@ class Predictor:
         job = TrainJob(
             model=self.model,
             criterion=self.criterion,
-            method=None,
+            optimizer=None,
             data=data,
             end=Never(),
             batch_size=self.batch_size,

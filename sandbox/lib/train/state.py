@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .. import nn
 from ..core.errors import ArgumentError, CheckpointError
 from ..engine.random import RandomKey
+from ..optim.config import current_name
 from .checkpoint import Checkpoint, pack
 from .triggers import Progress
 
@@ -41,7 +42,7 @@ class RunState:
     validation_due : bool
         A validation should have followed the last iteration; a stop came first.
     learning_rate : float or None
-        The rate set by hand, None for the method's schedule.
+        The rate set by hand, None for the optimiser's schedule.
     sums : dict of arrays
         Each metric's sums over the running epoch.
     """
@@ -58,15 +59,15 @@ class Slots:
 
     Parameters
     ----------
-    method, flat, group
+    optimizer, flat, group
         Whose slots, of which parameters, of which rank.
     """
 
-    def __init__(self, method: Any, flat: FlatParameters, group: Group) -> None:
+    def __init__(self, optimizer: Any, flat: FlatParameters, group: Group) -> None:
         self.flat = flat
         self.group = group
         self.ranges = _joined(flat.slice(group.rank))
-        self.state = method.init_slice(sum(stop - start for start, stop in self.ranges))
+        self.state = optimizer.init_slice(sum(stop - start for start, stop in self.ranges))
         self.views: list[dict[str, NDArray[np.float32]]] = []
         at = 0
         for start, stop in self.ranges:
@@ -120,12 +121,12 @@ def fingerprint(job: TrainJob) -> dict[str, Any]:
     shapes = [[name, list(p.shape)] for name, p in model.named_parameters()]
     shapes += [[name, list(b.shape)] for name, b in model.named_buffers()]
     try:
-        spec: Any = nn.to_spec(model)
+        config: Any = nn.serialize(model)
     except ArgumentError:  # a class that is not registered: its parameters must tell
-        spec = None
+        config = None
     return {
         "shapes": shapes,
-        "model": spec,
+        "model": config,
         "seed": int(job.seed),
         "batch_size": int(job.batch_size),
         "precision": job.precision,
@@ -133,7 +134,7 @@ def fingerprint(job: TrainJob) -> dict[str, Any]:
             "partition_sizes": [int(n) for n in job.data.partition_sizes],
             "content": _content(job.data),
         },
-        "method": _method_name(job.method),
+        "method": _optimizer_name(job.optimizer),  # the key of earlier versions
     }
 
 
@@ -151,12 +152,12 @@ def _content(data: Any) -> str | None:
     return digest.hexdigest()
 
 
-def _method_name(method: Any) -> str:
-    return str(getattr(method, "registry_name", "") or type(method).__name__)
+def _optimizer_name(optimizer: Any) -> str:
+    return str(getattr(optimizer, "registry_name", "") or type(optimizer).__name__)
 
 
 def check_fits(checkpoint: Checkpoint, job: TrainJob) -> None:
-    """Refuse a checkpoint of another model, seed, data set, batch size or method.
+    """Refuse a checkpoint of another model, seed, data set, batch size or optimiser.
 
     Raises
     ------
@@ -164,11 +165,13 @@ def check_fits(checkpoint: Checkpoint, job: TrainJob) -> None:
     """
     # Through JSON, so that tuples and lists compare alike.
     ours = json.loads(json.dumps(fingerprint(job)))
-    theirs = checkpoint.meta["fingerprint"]
+    theirs = dict(checkpoint.meta["fingerprint"])
+    theirs["method"] = current_name(theirs["method"])
     for key in ("seed", "batch_size", "precision", "method"):
         if ours[key] != theirs[key]:
+            what = "optimizer" if key == "method" else key.replace("_", " ")
             raise CheckpointError(
-                f"checkpoint of step {checkpoint.step}: its {key.replace('_', ' ')} must be"
+                f"checkpoint of step {checkpoint.step}: its {what} must be"
                 f" this run's {ours[key]!r}; got {theirs[key]!r}. {_NO_CURE}"
             )
     for mine, its in zip(ours["shapes"], theirs["shapes"], strict=False):
@@ -178,11 +181,12 @@ def check_fits(checkpoint: Checkpoint, job: TrainJob) -> None:
                 f" {mine[0]} has shape {tuple(mine[1])}; got {its[0]} of shape {tuple(its[1])}."
                 f" {_NO_CURE}"
             )
-    specs = ours["model"], theirs["model"]
-    if len(ours["shapes"]) != len(theirs["shapes"]) or (None not in specs and specs[0] != specs[1]):
+    models = [nn.registry.current(x["model"]) for x in (ours, theirs)]
+    known = None not in models
+    if len(ours["shapes"]) != len(theirs["shapes"]) or (known and models[0] != models[1]):
         raise CheckpointError(
-            f"checkpoint of step {checkpoint.step}: it must be of this model (spec"
-            f" {_short(specs[0])}); got another one (spec {_short(specs[1])}). {_NO_CURE}"
+            f"checkpoint of step {checkpoint.step}: it must be of this model (config"
+            f" {_short(models[0])}); got another one (config {_short(models[1])}). {_NO_CURE}"
         )
     if ours["data"] != theirs["data"]:
         sizes = [x["data"]["partition_sizes"] for x in (ours, theirs)]
@@ -197,8 +201,8 @@ def check_fits(checkpoint: Checkpoint, job: TrainJob) -> None:
         )
 
 
-def _short(spec: Any) -> str:
-    return hashlib.blake2b(json.dumps(spec).encode(), digest_size=4).hexdigest()
+def _short(config: Any) -> str:
+    return hashlib.blake2b(json.dumps(config).encode(), digest_size=4).hexdigest()
 
 
 def pack_state(
@@ -216,7 +220,7 @@ def pack_state(
     if job.checkpoint is None or job.checkpoint.history:
         tensors |= {f"history/{k}": v for k, v in history.to_arrays().items()}
     progress = state.progress
-    config = getattr(job.method, "config", None)
+    config = getattr(job.optimizer, "config", None)
     meta = {
         "step": progress.step,
         "epoch": progress.epoch,
@@ -229,8 +233,9 @@ def pack_state(
         "learning_rate": state.learning_rate,
         "early_stop": None if job.early_stop is None else job.early_stop.state(),
         "fingerprint": fingerprint(job),
+        # The keys of earlier versions, so that any of them reads the other's files.
         "method": config() if callable(config) else None,
-        "method_memory": job.method.memory(),
+        "method_memory": job.optimizer.memory(),
         "random": "PCG64 by (seed, epoch, partition); Philox by (seed, module path, step)",
         "ranks": slots.group.size,
         "threads": job.threads,
@@ -250,7 +255,7 @@ def restore_state(
     slots.load(checkpoint.tensors)
     flat.touch()
     meta = checkpoint.meta
-    job.method.remember(meta.get("method_memory", {}))
+    job.optimizer.remember(meta.get("method_memory", {}))
     if job.early_stop is not None and meta["early_stop"] is not None:
         job.early_stop.load(meta["early_stop"])
     progress = Progress(

@@ -1,4 +1,4 @@
-"""The front of this room: a model, a criterion and a method, and what one does with them."""
+"""The front of this room: a model, a criterion and an optimiser, and what one does with them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..core.errors import TrainingError
 from ..criterion import Criterion
 from ..data import Dataset, as_dataset
 from ..metrics import Metric
-from ..optim import Method
+from ..optim import Optimizer
 from ..optim.clipping import Clip
 from . import arguments
 from .backend import Backend, Interrupted, LocalBackend
@@ -45,7 +45,7 @@ class Trainer:
         Trained in place.
     criterion : Criterion
         What the loss is.
-    method : Method
+    optimizer : Optimizer
         How the parameters follow the gradients.
     batch_size : int > 0, default=128
         Rows of a global batch, over all ranks. Any number; the last batch may be smaller.
@@ -96,7 +96,7 @@ class Trainer:
         self,
         model: nn.Module,
         criterion: Criterion,
-        method: Method,
+        optimizer: Optimizer,
         *,
         batch_size: int = 128,
         metrics: Iterable[Metric] | None = None,
@@ -113,10 +113,10 @@ class Trainer:
         plan: Any = None,
         precision: str = "f32",
     ) -> None:
-        arguments.check_parts(model, criterion, method)
+        arguments.check_parts(model, criterion, optimizer)
         self.model = model
         self.criterion = criterion
-        self.method = method
+        self.optimizer = optimizer
         self.batch_size = check.positive_int("batch_size", batch_size)
         self.metrics = arguments.choose_metrics(metrics, criterion)
         self.seed = check.non_negative_int("seed", seed)
@@ -227,7 +227,7 @@ class Trainer:
         return TrainJob(
             model=self.model,
             criterion=self.criterion,
-            method=self.method,
+            optimizer=self.optimizer,
             data=arguments.choose_data(data, self.backend),
             end=end_trigger(epochs, steps, end),
             batch_size=self.batch_size,
@@ -334,7 +334,7 @@ class Trainer:
             self._control.stop()
 
     def set_learning_rate(self, value: float | None) -> None:
-        """Use this learning rate from the next iteration on; None: the method's schedule again."""
+        """Use this learning rate from the next iteration on; None: the schedule again."""
         self._control.learning_rate(value)
 
     def subscribe(self, function: Callable[[Event], object]) -> Callable[[], None]:
@@ -359,7 +359,7 @@ class Trainer:
         return self._here().predict(x, batch_size)
 
     def averaged(self) -> AbstractContextManager[nn.Module]:
-        """Lend the model the averaged weights of the last fit, for `optim.Averaged` methods.
+        """Lend the model the averaged weights of the last fit, for `optim.EMA` optimisers.
 
         Examples
         --------
@@ -368,7 +368,7 @@ class Trainer:
         """
         last = self._recorder.last
         tensors = None if last is None else unpack(last, "checkpoint").tensors
-        return lend_average(self.model, self.method, tensors)
+        return lend_average(self.model, self.optimizer, tensors)
 
     def _here(self) -> Predictor:
         if self._predictor is None:
@@ -384,7 +384,7 @@ class Trainer:
 
     def __repr__(self) -> str:
         return (
-            f"Trainer({type(self.model).__name__}, {self.criterion!r}, {self.method!r},"
+            f"Trainer({type(self.model).__name__}, {self.criterion!r}, {self.optimizer!r},"
             f" batch_size={self.batch_size}, backend={type(self.backend).__name__},"
             f" state={self.state!r}, steps={len(self.history)})"
         )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..core import FlatParameters
 from ..core.errors import ArgumentError, TrainingError
-from ..optim import Layers, Method
+from ..optim import Optimizer, ParameterSpans
 from .model_io import fill, model_tensors
 from .state import Slots
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .group import Group
     from .job import TrainJob
 
-__all__ = ["Updates", "check_method", "check_parameters", "lend_average"]
+__all__ = ["Updates", "check_optimizer", "check_parameters", "lend_average"]
 
 
 class _Piece(NamedTuple):
@@ -32,21 +32,21 @@ class _Piece(NamedTuple):
     gradients: NDArray[np.float32]
     slots: dict[str, NDArray[np.float32]]
     trained: NDArray[np.bool_] | None
-    layers: Layers
+    spans: ParameterSpans
 
 
 class Updates:
-    """Applies clip and method to this rank's slices.
+    """Applies clip and optimiser to this rank's slices.
 
     Parameters
     ----------
     job, flat, slots, group
-        What is trained, the flat vectors, the method's vectors, the ranks.
+        What is trained, the flat vectors, the optimiser's vectors, the ranks.
     """
 
     def __init__(self, job: TrainJob, flat: FlatParameters, slots: Slots, group: Group) -> None:
         self.job, self.flat, self.slots, self.group = job, flat, slots, group
-        self.method: Method = job.method
+        self.optimizer: Optimizer = job.optimizer
         self.exchanging = 0.0
         """Seconds that the last step spent on sums over the ranks."""
         trained: Any = None
@@ -58,14 +58,14 @@ class Updates:
                 flat.gradients[start:stop],
                 view,
                 None if trained is None else trained[start:stop],
-                Layers.of(flat.views, start, stop),
+                ParameterSpans.of(flat.views, start, stop),
             )
             for (start, stop), view in zip(slots.ranges, slots.views, strict=True)
         ]
 
     def step(self, scale: float, *, step: int, learning_rate: float) -> None:
-        """Scale the gradients, clip them and apply the method. Collective."""
-        clip, method = self.job.clip, self.method
+        """Scale the gradients, clip them and apply the optimiser. Collective."""
+        clip, optimizer = self.job.clip, self.optimizer
         self.exchanging = 0.0
         if clip is not None and clip.needs_norm:
             local = math.fsum(clip.local(piece.gradients) for piece in self.pieces)
@@ -76,12 +76,12 @@ class Updates:
             if clip is not None:
                 clip.apply(piece.gradients)
         wanted: dict[str, Any] = {}
-        if method.needs_norms:
+        if optimizer.needs_norms:
             wanted["norms"] = self._norms(step)
         for piece in self.pieces:
-            if method.by_layer:
-                wanted["layers"] = piece.layers
-            method.apply_slice(
+            if optimizer.needs_spans:
+                wanted["spans"] = piece.spans
+            optimizer.apply_slice(
                 piece.values,
                 piece.gradients,
                 piece.slots,
@@ -95,12 +95,12 @@ class Updates:
         """Return two sums of squares of each parameter, over all ranks."""
         sums = np.zeros((len(self.flat.views), 2))
         for piece in self.pieces:
-            sums += self.method.measure_slice(
+            sums += self.optimizer.measure_slice(
                 piece.values,
                 piece.gradients,
                 piece.slots,
                 step=step,
-                layers=piece.layers,
+                spans=piece.spans,
                 decay_mask=piece.trained,
             )
         return self._sum(sums.ravel()).reshape(sums.shape)
@@ -115,9 +115,9 @@ class Updates:
     def averaged(self, *, started: bool) -> Iterator[None]:
         """Put the averaged weights in the place of the trained ones for a while. Collective.
 
-        Does nothing for a method without averages, or before its first step.
+        Does nothing for an optimiser without averages, or before its first step.
         """
-        slot = self.method.average_slot
+        slot = self.optimizer.average_slot
         if slot is None or not started:
             yield
             return
@@ -147,45 +147,45 @@ def check_parameters(flat: FlatParameters, step: int) -> None:
             )
 
 
-def check_method(job: TrainJob, ranks: int) -> None:
-    """Refuse a method that cannot work here, before anything is trained.
+def check_optimizer(job: TrainJob, ranks: int) -> None:
+    """Refuse an optimiser that cannot work here, before anything is trained.
 
     Raises
     ------
     ArgumentError : it needs the whole vector but there are several ranks; a group's pattern fits no
         parameter; the schedule goes by a validation metric that is not measured.
     """
-    method = job.method
-    method.check_names([name for name, _ in job.model.named_parameters()])
-    if method.whole and ranks > 1:
+    optimizer = job.optimizer
+    optimizer.check_names([name for name, _ in job.model.named_parameters()])
+    if optimizer.needs_whole_vector and ranks > 1:
         raise ArgumentError(
-            f"{type(method).__name__}: must train in one process, since it needs products over the "
-            f"whole parameter vector; got {ranks} ranks. Use the LocalBackend, or a method that "
-            "works on slices: SGD, Adam, LAMB."
+            f"{type(optimizer).__name__}: must train in one process, since it needs products over "
+            f"the whole parameter vector; got {ranks} ranks. Use the LocalBackend, or an optimiser "
+            "that works on slices: SGD, Adam, LAMB."
         )
-    method.orient({metric.name: metric.higher_is_better for metric in job.metrics})
-    wanted = method.monitored()
+    optimizer.orient({metric.name: metric.higher_is_better for metric in job.metrics})
+    wanted = optimizer.monitored()
     if wanted is None:
         return
     known = [metric.name for metric in job.metrics]
     if job.validation is None or wanted.lower() not in [name.lower() for name in known]:
         got = "no validation data" if job.validation is None else f"metrics {', '.join(known)}"
         raise ArgumentError(
-            f"{type(method.schedule).__name__}: {wanted!r} must be measured in validations; got "
+            f"{type(optimizer.schedule).__name__}: {wanted!r} must be measured in validations; got "
             f"{got}. Give fit(validation=...) and name the metric in Trainer(metrics=...)."
         )
 
 
 @contextmanager
 def lend_average(
-    model: nn.Module, method: Method, tensors: Mapping[str, NDArray[Any]] | None
+    model: nn.Module, optimizer: Optimizer, tensors: Mapping[str, NDArray[Any]] | None
 ) -> Iterator[nn.Module]:
     """Give a model the averaged weights of a checkpoint's tensors for a while."""
-    slot = method.average_slot
+    slot = optimizer.average_slot
     if slot is None:
         raise ArgumentError(
-            f"averaged: the method must keep averaged weights; got {method!r}. "
-            "Train with optim.Averaged(method)."
+            f"averaged: the optimiser must keep averaged weights; got {optimizer!r}. "
+            "Train with optim.EMA(optimizer)."
         )
     if tensors is None:
         raise ArgumentError("averaged: there must have been a fit before; got none.")

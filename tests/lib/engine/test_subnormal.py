@@ -1,4 +1,4 @@
-"""Subnormal numbers count as zero in programs and methods, and nowhere else."""
+"""Subnormal numbers count as zero in programs and optimisers, and nowhere else."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def test_kernels_run_one_at_a_time_flush_too():
 
 
 @pytest.mark.parametrize(
-    "method", [optim.SGD(0.1, momentum=0.9), optim.Adam(0.1)], ids=["SGD", "Adam"]
+    "optimizer", [optim.SGD(0.1, momentum=0.9), optim.Adam(0.1)], ids=["SGD", "Adam"]
 )
-def test_momentum_without_gradients_ends_at_zero(method):
+def test_momentum_without_gradients_ends_at_zero(optimizer):
     """Rounding to nearest keeps the least subnormals times 0.9 as they are, for ever."""
     parameters, gradients = np.ones(64, "f4"), np.full(64, 1e-3, "f4")
-    state = method.init_slice(64)
+    state = optimizer.init_slice(64)
     for step in range(1000):
-        method.apply_slice(parameters, gradients, state, step=step, learning_rate=0.1)
+        optimizer.apply_slice(parameters, gradients, state, step=step, learning_rate=0.1)
         gradients[:] = 0
-    first = state[method.slots[0]]
+    first = state[optimizer.slots[0]]
     assert not first.any()

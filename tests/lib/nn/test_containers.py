@@ -120,7 +120,7 @@ def test_a_graph_of_thousands_of_modules_works():
     model = nn.Graph(x, node)
     with limit(1):
         assert np.array_equal(ones(1, 1), model(ones(1, 1)))
-    assert len(nn.from_spec(nn.to_spec(model))) == 2000
+    assert len(nn.deserialize(nn.serialize(model))) == 2000
 
 
 def test_a_graph_inside_a_graph():
@@ -132,20 +132,20 @@ def test_a_graph_inside_a_graph():
     assert outer(ones(3, 2)).shape == (3, 2)
 
 
-def test_graph_spec_is_json_and_keeps_sharing():
+def test_graph_config_is_json_and_keeps_sharing():
     x, shared = nn.Input("x"), nn.Linear(2, 2, rng=0)
     model = nn.Graph(x, nn.Add()(shared(x), nn.Sequential(shared, nn.ReLU())(x)))
-    twin = nn.from_spec(json.loads(json.dumps(nn.to_spec(model), sort_keys=True)))
+    twin = nn.deserialize(json.loads(json.dumps(nn.serialize(model), sort_keys=True)))
     assert len(twin.parameters()) == len(model.parameters()) == 2
     assert repr(twin) == repr(model)
 
 
-def test_a_damaged_graph_spec_is_refused():
+def test_a_damaged_graph_config_is_refused():
     x = nn.Input()
-    spec = nn.to_spec(nn.Graph(x, nn.ReLU()(x)))
-    spec["config"]["steps"] = [["relu_1", [5]]]
+    config = nn.serialize(nn.Graph(x, nn.ReLU()(x)))
+    config["config"]["steps"] = [["relu_1", [5]]]
     with pytest.raises(ArgumentError, match="must use values that are computed before it"):
-        nn.from_spec(spec)
-    spec["config"]["steps"] = [["relu_9", [0]]]
+        nn.deserialize(config)
+    config["config"]["steps"] = [["relu_9", [0]]]
     with pytest.raises(ArgumentError, match="a step must name one of relu_1; got 'relu_9'"):
-        nn.from_spec(spec)
+        nn.deserialize(config)

@@ -183,9 +183,12 @@ def test_zoo_models_have_ten_outputs_and_the_stated_size(build, shape, count):
 @pytest.mark.parametrize(
     ("rule", "deviation"),
     [
-        ("he", (2 / 300) ** 0.5),
-        ("lecun", (1 / 300) ** 0.5),
-        ("xavier", (2 / 500) ** 0.5),
+        ("he_normal", (2 / 300) ** 0.5),
+        ("he_uniform", (2 / 300) ** 0.5),
+        ("lecun_normal", (1 / 300) ** 0.5),
+        ("lecun_uniform", (1 / 300) ** 0.5),
+        ("xavier_normal", (2 / 500) ** 0.5),
+        ("xavier_uniform", (2 / 500) ** 0.5),
         ("uniform", (1 / 900) ** 0.5),
         ("zeros", 0.0),
     ],

@@ -322,7 +322,7 @@ def test_config_gives_the_present_module_where_one_was_replaced():
     [
         (lambda: nn.Linear(0, 2), "`in_features` must be an int > 0; got 0"),
         (lambda: nn.Linear(2, 1.5), "`out_features` must be an int > 0; got 1.5"),
-        (lambda: nn.Linear(2, 2, weight_init="hee"), "`weight_init` must be one of he"),
+        (lambda: nn.Linear(2, 2, weight_init="hee"), "`weight_init` must be one of he_normal"),
         (lambda: nn.Linear(2, 2, rng="0"), "`rng` must be a numpy Generator, an int seed or None"),
         (lambda: nn.Conv2d(3, 4, 3, groups=2), "`groups` must be a divisor of `in_channels` = 3"),
         (lambda: nn.Conv2d(4, 3, 3, groups=2), "`groups` must be a divisor of `out_channels` = 3"),

@@ -1,4 +1,4 @@
-"""Registry names, specs, and what is refused."""
+"""Registry names, configs, and what is refused."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def test_an_unknown_name_lists_near_ones():
     with pytest.raises(
         ArgumentError, match=r"'Conv2D' which is not registered. Did you mean nn.Conv2d"
     ):
-        nn.from_spec({"module": "Conv2D", "config": {}})
+        nn.deserialize({"module": "Conv2D", "config": {}})
 
 
 def test_a_name_like_nothing_lists_nothing():
     with pytest.raises(ArgumentError) as caught:
-        nn.from_spec({"module": "mine.Zzz", "config": {}})
+        nn.deserialize({"module": "mine.Zzz", "config": {}})
     assert "Did you mean" not in str(caught.value)
     assert "import the file which registers it" in str(caught.value)
 
@@ -30,7 +30,7 @@ def test_an_unregistered_class_is_refused_with_the_line_to_write():
         pass
 
     with pytest.raises(ArgumentError, match=r'Write @register\("yours.Lonely"\) above it'):
-        nn.to_spec(nn.Sequential(Lonely()))
+        nn.serialize(nn.Sequential(Lonely()))
 
 
 def test_arguments_that_are_no_plain_data_are_refused():
@@ -40,30 +40,30 @@ def test_arguments_that_are_no_plain_data_are_refused():
             pass
 
     with pytest.raises(ArgumentError, match="argument `rows` must be plain data"):
-        nn.to_spec(Table(np.zeros(3)))
-    assert nn.to_spec(Table(np.float32(2)))["config"] == {"rows": 2.0}
+        nn.serialize(Table(np.zeros(3)))
+    assert nn.serialize(Table(np.float32(2)))["config"] == {"rows": 2.0}
 
 
-def test_unknown_arguments_in_a_spec_name_the_known_ones():
+def test_unknown_arguments_in_a_config_name_the_known_ones():
     with pytest.raises(ArgumentError, match=r"nn.Dropout: the arguments must be p; got rate"):
-        nn.from_spec({"module": "nn.Dropout", "config": {"rate": 0.5}})
+        nn.deserialize({"module": "nn.Dropout", "config": {"rate": 0.5}})
 
 
-@pytest.mark.parametrize("spec", [{}, {"module": 3}, {"module": "nn.ReLU", "config": []}])
-def test_malformed_specs_are_refused(spec):
-    with pytest.raises(ArgumentError, match="a model spec must hold `module`"):
-        nn.from_spec(spec)
+@pytest.mark.parametrize("config", [{}, {"module": 3}, {"module": "nn.ReLU", "config": []}])
+def test_malformed_configs_are_refused(config):
+    with pytest.raises(ArgumentError, match="a model config must hold `module`"):
+        nn.deserialize(config)
 
 
 def test_a_dangling_shared_module_is_refused():
-    with pytest.raises(ArgumentError, match="`shared` in a model spec must be the `id`"):
-        nn.from_spec({"shared": 4})
+    with pytest.raises(ArgumentError, match="`shared` in a model config must be the `id`"):
+        nn.deserialize({"shared": 4})
 
 
-@pytest.mark.parametrize("spec", [None, [], "nn.ReLU", 3])
-def test_a_spec_that_is_no_dict_is_refused(spec):
-    with pytest.raises(ArgumentError, match="a model spec must be a dict"):
-        nn.from_spec(spec)
+@pytest.mark.parametrize("config", [None, [], "nn.ReLU", 3])
+def test_a_config_that_is_no_dict_is_refused(config):
+    with pytest.raises(ArgumentError, match="a model config must be a dict"):
+        nn.deserialize(config)
 
 
 @pytest.mark.parametrize(
@@ -71,12 +71,14 @@ def test_a_spec_that_is_no_dict_is_refused(spec):
 )
 def test_a_damaged_container_is_refused(config):
     with pytest.raises(ArgumentError, match=r"nn.Sequential"):
-        nn.from_spec({"module": "nn.Sequential", "config": config})
+        nn.deserialize({"module": "nn.Sequential", "config": config})
 
 
 def test_a_refused_argument_names_the_module_of_the_file():
-    with pytest.raises(ArgumentError, match=r"nn.Dropout in the model spec: `p` must be a number"):
-        nn.from_spec({"module": "nn.Dropout", "config": {"p": 7}})
+    with pytest.raises(
+        ArgumentError, match=r"nn.Dropout in the model config: `p` must be a number"
+    ):
+        nn.deserialize({"module": "nn.Dropout", "config": {"p": 7}})
 
 
 def test_two_classes_cannot_have_one_name():
@@ -103,7 +105,7 @@ def test_a_notebook_cell_may_run_again():
 
 def test_names_of_modules_survive():
     model = nn.Sequential(nn.Linear(2, 2, name="fc"), name="net")
-    twin = nn.from_spec(json.loads(json.dumps(nn.to_spec(model))))
+    twin = nn.deserialize(json.loads(json.dumps(nn.serialize(model))))
     assert twin.name == "net"
     assert twin.fc.name == "fc"
 
@@ -118,6 +120,31 @@ def test_a_custom_module_with_modules_as_arguments_survives():
         def call(self, x):
             return x + self.inner(x) * self.factor
 
-    twin = nn.from_spec(nn.to_spec(Residual(nn.Linear(2, 2), factor=0.5)))
+    twin = nn.deserialize(nn.serialize(Residual(nn.Linear(2, 2), factor=0.5)))
     assert twin.factor == 0.5
     assert [name for name, _ in twin.named_parameters()] == ["inner.weight", "inner.bias"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("he", "he_normal"), ("xavier", "xavier_uniform"), ("lecun", "lecun_normal")]
+)
+def test_a_model_file_of_before_names_the_same_rule(old, new):
+    layer = {"module": "nn.Linear", "config": {"in_features": 3, "out_features": 2}}
+    layer["config"]["weight_init"] = old
+    twin = nn.deserialize({"module": "nn.Sequential", "config": {"modules": [["fc", layer]]}})
+    assert twin.fc.config()["weight_init"] == new
+    drawn = [nn.init.draw(rule, (4, 3), 7) for rule in (old, new)]
+    np.testing.assert_array_equal(*drawn)
+
+
+@pytest.mark.parametrize(
+    ("rule", "first"),
+    [
+        ("he_normal", 0.102658294),
+        ("xavier_uniform", 0.25360376),
+        ("lecun_normal", 0.07259037),
+        ("uniform", 0.15814973),
+    ],
+)
+def test_rules_draw_the_numbers_of_before(rule, first):
+    assert nn.init.draw(rule, (4, 3), 0)[0, 0] == np.float32(first)

@@ -18,7 +18,11 @@ CALLS = {
     "a negative size": (lambda: nn.Linear(-1, 2), ArgumentError, "`in_features`.*got -1"),
     "a negative seed": (lambda: nn.Linear(2, 2, rng=-1), ArgumentError, "an int >= 0; got -1"),
     "text as seed": (lambda: nn.Linear(2, 2, rng="0"), ArgumentError, "got '0'.*default_rng"),
-    "an unknown rule": (lambda: nn.Linear(2, 2, weight_init="hee"), ArgumentError, "he, xavier"),
+    "an unknown rule": (
+        lambda: nn.Linear(2, 2, weight_init="hee"),
+        ArgumentError,
+        "he_normal, he_uniform",
+    ),
     "half an axis": (lambda: nn.Softmax(1.5), ArgumentError, "`axis` must be an int; got 1.5"),
     "half an axis to join": (lambda: nn.Concat("1"), ArgumentError, "`axis` must be an int"),
     "the batch axis": (lambda: nn.Sum(0), ArgumentError, "another axis than 0.*got 0"),

@@ -10,20 +10,43 @@ import pytest
 
 from sandbox.lib import optim
 from sandbox.lib.core.errors import ArgumentError
-from sandbox.lib.optim import L1, L1L2, L2, SGD, Adam, Averaged, Group, Groups, Layers
+from sandbox.lib.optim import (
+    EMA,
+    L1,
+    L1L2,
+    L2,
+    SGD,
+    Adam,
+    ParameterGroup,
+    ParameterGroups,
+    ParameterSpans,
+)
 
 VIEWS = {"fc1.weight": (0, 40), "fc1.bias": (48, 53), "head.weight": (64, 164)}
 NAMES, SIZE = list(VIEWS), 176
-METHODS = [
-    Groups(SGD(0.1, momentum=0.9, weight_decay=0.1), [Group("*.bias", weight_decay=0)]),
-    Groups(SGD(0.1), [Group("fc1.*", learning_rate=0.5, weight_decay=2.0, regulariser=L1(0.1))]),
-    Groups(
-        Adam(0.01), [Group("head.*", method=SGD(0.2, momentum=0.5)), Group("*", weight_decay=0)]
+OPTIMIZERS = [
+    ParameterGroups(
+        SGD(0.1, momentum=0.9, weight_decay=0.1), [ParameterGroup("*.bias", weight_decay=0)]
     ),
-    Groups(optim.LARS(0.5, trust=0.1), [Group("*.bias", method=SGD(0.1))]),
-    Groups(optim.LAMB(0.01), [Group("fc1.*", regulariser=L1L2(0.1, 0.2))]),
-    Averaged(SGD(0.1, momentum=0.9), decay=0.9),
-    Averaged(Groups(optim.AdamW(0.01), [Group("*.bias", weight_decay=0)]), decay=0.5, warm=False),
+    ParameterGroups(
+        SGD(0.1),
+        [ParameterGroup("fc1.*", learning_rate=0.5, weight_decay=2.0, regulariser=L1(0.1))],
+    ),
+    ParameterGroups(
+        Adam(0.01),
+        [
+            ParameterGroup("head.*", optimizer=SGD(0.2, momentum=0.5)),
+            ParameterGroup("*", weight_decay=0),
+        ],
+    ),
+    ParameterGroups(optim.LARS(0.5, trust=0.1), [ParameterGroup("*.bias", optimizer=SGD(0.1))]),
+    ParameterGroups(optim.LAMB(0.01), [ParameterGroup("fc1.*", regulariser=L1L2(0.1, 0.2))]),
+    EMA(SGD(0.1, momentum=0.9), decay=0.9),
+    EMA(
+        ParameterGroups(optim.AdamW(0.01), [ParameterGroup("*.bias", weight_decay=0)]),
+        decay=0.5,
+        warm=False,
+    ),
 ]
 
 
@@ -33,76 +56,76 @@ def vectors(seed=0, dtype="f4", steps=4):
     return made[0].astype(dtype), list(made[1:].astype(dtype))
 
 
-def run(method, gradients, p, cuts=(), mask=None):
+def run(optimizer, gradients, p, cuts=(), mask=None):
     p = p.copy()
-    state = method.init_slice(SIZE, p.dtype)
+    state = optimizer.init_slice(SIZE, p.dtype)
     for step, g in enumerate(gradients):
         pieces = []
         for a, b in pairwise([0, *sorted(cuts), SIZE]):
             own = {k: v[a:b] for k, v in state.items()}
             decay = None if mask is None else mask[a:b]
-            pieces.append((slice(a, b), own, Layers.of(VIEWS, a, b), decay))
+            pieces.append((slice(a, b), own, ParameterSpans.of(VIEWS, a, b), decay))
         norms = sum(
-            method.measure_slice(p[h], g[h], own, step=step, layers=layers, decay_mask=decay)
-            for h, own, layers, decay in pieces
+            optimizer.measure_slice(p[h], g[h], own, step=step, spans=spans, decay_mask=decay)
+            for h, own, spans, decay in pieces
         )
-        for here, own, layers, decay in pieces:
-            rate = method.learning_rate_at(step, None)
-            method.apply_slice(
+        for here, own, spans, decay in pieces:
+            rate = optimizer.learning_rate_at(step, None)
+            optimizer.apply_slice(
                 p[here],
                 g[here],
                 own,
                 step=step,
                 learning_rate=rate,
-                layers=layers,
+                spans=spans,
                 norms=norms,
                 decay_mask=decay,
             )
     return p, state
 
 
-@pytest.mark.parametrize("method", METHODS, ids=repr)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
 @pytest.mark.parametrize("cuts", [(88,), (3, 50, 99), (44, 88, 132)])
-def test_slices_give_equal_bits(method, cuts):
+def test_slices_give_equal_bits(optimizer, cuts):
     p, gradients = vectors()
     kept = [g.copy() for g in gradients]
-    whole, state = run(method, gradients, p)
-    cut, cut_state = run(method, gradients, p, cuts)
+    whole, state = run(optimizer, gradients, p)
+    cut, cut_state = run(optimizer, gradients, p, cuts)
     assert whole.tobytes() == cut.tobytes()
-    for slot in method.slots:
+    for slot in optimizer.slots:
         assert state[slot].tobytes() == cut_state[slot].tobytes()
     np.testing.assert_array_equal(kept, gradients)
     assert not whole[40:48].any()
 
 
-@pytest.mark.parametrize("method", METHODS, ids=repr)
-def test_config_and_pickle_bring_the_method_back(method):
-    assert method == optim.from_config(method.config())
-    again = pickle.loads(pickle.dumps(method))
-    assert (method, method.slots, repr(method)) == (again, again.slots, repr(again))
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_config_and_pickle_bring_the_optimizer_back(optimizer):
+    assert optimizer == optim.from_config(optimizer.config())
+    again = pickle.loads(pickle.dumps(optimizer))
+    assert (optimizer, optimizer.slots, repr(optimizer)) == (again, again.slots, repr(again))
 
 
-def alone(method, name, gradients, p, regulariser=None):
+def alone(optimizer, name, gradients, p, regulariser=None):
     """Train one parameter by itself."""
     here = slice(*VIEWS[name])
     q = p[here].copy()
-    state = method.init_slice(q.size, q.dtype)
+    state = optimizer.init_slice(q.size, q.dtype)
     for step, g in enumerate(gradients):
         d = g[here] if regulariser is None else regulariser(q, g[here])
-        method.apply_slice(q, d, state, step=step, learning_rate=method.learning_rate)
+        optimizer.apply_slice(q, d, state, step=step, learning_rate=optimizer.learning_rate)
     return q
 
 
 def test_each_group_is_treated_as_if_it_were_alone():
     p, gradients = vectors(dtype="f8")
-    method = Groups(
+    optimizer = ParameterGroups(
         Adam(0.01, weight_decay=0.1),
         [
-            Group("*.bias", weight_decay=0, learning_rate=3),
-            Group("head.*", method=SGD(0.2, momentum=0.5)),
+            ParameterGroup("*.bias", weight_decay=0, learning_rate=3),
+            ParameterGroup("head.*", optimizer=SGD(0.2, momentum=0.5)),
         ],
     )
-    q, _ = run(method, gradients, p)
+    q, _ = run(optimizer, gradients, p)
     wanted = {
         "fc1.weight": Adam(0.01, weight_decay=0.1),
         "fc1.bias": Adam(0.03),
@@ -124,12 +147,12 @@ def test_each_group_is_treated_as_if_it_were_alone():
 )
 def test_regularisers_are_terms_of_the_gradient(regulariser, term):
     p, gradients = vectors(dtype="f8")
-    method = optim.regularised(SGD(0.1, momentum=0.9), regulariser, "*.weight")
-    q, _ = run(method, gradients, p)
+    optimizer = optim.regularised(SGD(0.1, momentum=0.9), regulariser, "*.weight")
+    q, _ = run(optimizer, gradients, p)
     for name in ("fc1.weight", "head.weight"):
-        expected = alone(method.method, name, gradients, p, lambda x, g: g + term(x))
+        expected = alone(optimizer.optimizer, name, gradients, p, lambda x, g: g + term(x))
         np.testing.assert_allclose(q[slice(*VIEWS[name])], expected, rtol=1e-13)
-    np.testing.assert_array_equal(q[48:53], alone(method.method, "fc1.bias", gradients, p))
+    np.testing.assert_array_equal(q[48:53], alone(optimizer.optimizer, "fc1.bias", gradients, p))
     here, h = p[:40], 1e-6
     slope = (regulariser.penalty(here + h * here) - regulariser.penalty(here - h * here)) / (2 * h)
     assert slope == pytest.approx(term(here) @ here, rel=1e-6)
@@ -141,17 +164,19 @@ def test_frozen_parameters_feel_no_regulariser():
         g[:40] = 0
     mask = np.ones(SIZE, bool)
     mask[:40] = False
-    for method in (
+    for optimizer in (
         optim.regularised(SGD(0.1, weight_decay=0.1), L1L2(0.1, 0.1)),
-        Groups(SGD(0.1, weight_decay=0.1), [Group("*", weight_decay=0.5)]),
+        ParameterGroups(SGD(0.1, weight_decay=0.1), [ParameterGroup("*", weight_decay=0.5)]),
     ):
-        q, _ = run(method, gradients, p, mask=mask)
+        q, _ = run(optimizer, gradients, p, mask=mask)
         np.testing.assert_array_equal(p[:40], q[:40])
 
 
 def test_a_group_of_rate_zero_stays_as_it_is():
     p, gradients = vectors()
-    q, _ = run(Groups(Adam(0.1), [Group("head.*", learning_rate=0)]), gradients, p)
+    q, _ = run(
+        ParameterGroups(Adam(0.1), [ParameterGroup("head.*", learning_rate=0)]), gradients, p
+    )
     np.testing.assert_array_equal(p[64:164], q[64:164])
     assert (p[:40] != q[:40]).all()
 
@@ -162,16 +187,16 @@ def test_groups_of_long_slices_give_the_bits_of_the_method_alone():
     p, g = rng.standard_normal((2, size), "f4")
     whole, own = p.copy(), SGD(0.1, weight_decay=0.1)
     own.apply_slice(whole, g, {}, step=0, learning_rate=0.1)
-    parted, method = p.copy(), Groups(own, [Group("other", weight_decay=0)])
-    layers = Layers.of({"w": (0, size), "other": (size, size)}, 0, size)
-    method.apply_slice(parted, g, {}, step=0, learning_rate=0.1, layers=layers)
+    parted, optimizer = p.copy(), ParameterGroups(own, [ParameterGroup("other", weight_decay=0)])
+    spans = ParameterSpans.of({"w": (0, size), "other": (size, size)}, 0, size)
+    optimizer.apply_slice(parted, g, {}, step=0, learning_rate=0.1, spans=spans)
     assert whole.tobytes() == parted.tobytes()
 
 
 def test_average_follows_its_formula():
     p, gradients = vectors(dtype="f8", steps=12)
-    method = Averaged(SGD(0.1), decay=0.6)
-    q, state = run(method, gradients, p)
+    optimizer = EMA(SGD(0.1), decay=0.6)
+    q, state = run(optimizer, gradients, p)
     average, plain = p.copy(), p.copy()
     for t, g in enumerate(gradients):
         plain = plain - 0.1 * g
@@ -179,34 +204,52 @@ def test_average_follows_its_formula():
         average = keep * average + (1 - keep) * plain
     np.testing.assert_allclose(q, plain, rtol=1e-13)
     np.testing.assert_allclose(state["average"], average, rtol=1e-12)
-    assert method.average_slot == "average"
+    assert optimizer.average_slot == "average"
 
 
 def test_average_starts_from_the_first_weights():
     p, gradients = vectors(steps=1)
-    _, state = run(Averaged(SGD(1.0), decay=0.75, warm=False), gradients, p)
+    _, state = run(EMA(SGD(1.0), decay=0.75, warm=False), gradients, p)
     np.testing.assert_allclose(state["average"], p - 0.25 * gradients[0], rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Group([]), "Group: `names` must be patterns"),
-        (lambda: Group("*", learning_rate=-1), "Group: `learning_rate` must be"),
-        (lambda: Group("*", regulariser=0.1), r"`regulariser` must be L1\(...\).*; got 0.1"),
-        (lambda: Group("*", method="sgd"), "`method` must be a Method that works on slices"),
-        (lambda: Group("*", method=optim.LBFGS()), "works on slices"),
-        (lambda: Group("*", method=SGD(1, schedule=optim.Constant())), "must have no schedule"),
-        (lambda: Groups(SGD(0.1), ["*.bias"]), "each group must be a Group; got '\\*.bias'"),
-        (lambda: Groups("sgd", []), "Groups: `method` must be a Method; got 'sgd'"),
-        (lambda: Groups(SGD(0), [Group("*", method=SGD(1))]), "learning rate > 0"),
-        (lambda: Groups(Averaged(SGD(1)), []), r"Averaged\(Groups\(...\)\)"),
-        (lambda: Averaged(optim.LBFGS()), "needs the whole vector"),
-        (lambda: Averaged(SGD(1), decay=1.0), "Averaged: `decay` must be"),
+        (lambda: ParameterGroup([]), "ParameterGroup: `names` must be patterns"),
+        (lambda: ParameterGroup("*", learning_rate=-1), "ParameterGroup: `learning_rate` must be"),
+        (
+            lambda: ParameterGroup("*", regulariser=0.1),
+            r"`regulariser` must be L1\(...\).*; got 0.1",
+        ),
+        (
+            lambda: ParameterGroup("*", optimizer="sgd"),
+            "`optimizer` must be an Optimizer that works on slices",
+        ),
+        (lambda: ParameterGroup("*", optimizer=optim.LBFGS()), "works on slices"),
+        (
+            lambda: ParameterGroup("*", optimizer=SGD(1, schedule=optim.Constant())),
+            "must have no schedule",
+        ),
+        (
+            lambda: ParameterGroups(SGD(0.1), ["*.bias"]),
+            "each group must be a ParameterGroup; got '\\*.bias'",
+        ),
+        (
+            lambda: ParameterGroups("sgd", []),
+            "ParameterGroups: `optimizer` must be an Optimizer; got 'sgd'",
+        ),
+        (
+            lambda: ParameterGroups(SGD(0), [ParameterGroup("*", optimizer=SGD(1))]),
+            "learning rate > 0",
+        ),
+        (lambda: ParameterGroups(EMA(SGD(1)), []), r"EMA\(ParameterGroups\(...\)\)"),
+        (lambda: EMA(optim.LBFGS()), "needs the whole vector"),
+        (lambda: EMA(SGD(1), decay=1.0), "EMA: `decay` must be"),
         (lambda: L1(-1), "L1: `strength` must be"),
-        (lambda: Group(3), "Group: `names` must be patterns.*got 3"),
-        (lambda: Groups(SGD(0.1), None), "each group must be a Group; got None"),
-        (lambda: Averaged(Averaged(SGD(1))), "must not be averaged already"),
+        (lambda: ParameterGroup(3), "ParameterGroup: `names` must be patterns.*got 3"),
+        (lambda: ParameterGroups(SGD(0.1), None), "each group must be a ParameterGroup; got None"),
+        (lambda: EMA(EMA(SGD(1))), "must not be averaged already"),
         (lambda: SGD(0.1, schedule=optim.Cosine), "schedule must be a Schedule or None; got <"),
         (lambda: optim.MultiStep(10), "milestones must be a list; got 10"),
         (lambda: optim.from_config("SGD"), "name must be one of optim.Adadelta.*got 'SGD'"),
@@ -218,26 +261,43 @@ def test_arguments_out_of_range_are_named(make, message):
 
 
 def test_a_method_around_a_method_shows_the_numbers_of_the_inner_one():
-    inner = SGD(0.1, weight_decay=0.5, schedule=optim.Step(2, gamma=0.5))
-    outer = Averaged(Groups(inner, [Group("*.bias", weight_decay=0)]))
+    inner = SGD(0.1, weight_decay=0.5, schedule=optim.StepDecay(2, gamma=0.5))
+    outer = EMA(ParameterGroups(inner, [ParameterGroup("*.bias", weight_decay=0)]))
     assert (outer.learning_rate, outer.weight_decay) == (0.1, 0.5)
     assert outer.schedule is inner.schedule
     assert outer.learning_rate_at(2, 4) == pytest.approx(0.05)
 
 
 def test_a_pattern_that_holds_nothing_is_named():
-    method = Averaged(Groups(SGD(0.1), [Group(["*.bias", "*.wieght"])]))
+    optimizer = EMA(ParameterGroups(SGD(0.1), [ParameterGroup(["*.bias", "*.wieght"])]))
     with pytest.raises(ArgumentError, match=r"'\*.wieght', which holds none of fc1.weight, fc1.b"):
-        method.check_names(NAMES)
+        optimizer.check_names(NAMES)
 
 
-def test_groups_without_layers_say_how_to_get_them():
-    method = Groups(SGD(0.1), [Group("*")])
-    with pytest.raises(ArgumentError, match=r"Layers.of\(flat.views"):
-        method.apply_slice(np.ones(2), np.ones(2), {}, step=0, learning_rate=1)
+def test_groups_without_spans_say_how_to_get_them():
+    optimizer = ParameterGroups(SGD(0.1), [ParameterGroup("*")])
+    with pytest.raises(ArgumentError, match=r"ParameterSpans.of\(flat.views"):
+        optimizer.apply_slice(np.ones(2), np.ones(2), {}, step=0, learning_rate=1)
 
 
 def test_slots_that_start_differently_are_refused():
-    method = Groups(optim.Adagrad(initial=0.1), [Group("*", method=Adam())])
+    optimizer = ParameterGroups(optim.Adagrad(initial=0.1), [ParameterGroup("*", optimizer=Adam())])
     with pytest.raises(ArgumentError, match="agree on where the slot 'square' starts"):
-        method.init_slice(3)
+        optimizer.init_slice(3)
+
+
+def test_a_config_of_before_gives_the_same_optimizer():
+    config = {
+        "name": "optim.Averaged",
+        "method": {
+            "name": "optim.Groups",
+            "method": {"name": "optim.SGD", "learning_rate": 0.1, "momentum": 0.9},
+            "groups": [{"name": "optim.Group", "names": ["*.bias"], "method": None}],
+        },
+        "decay": 0.9,
+        "warm": True,
+    }
+    groups = ParameterGroups(SGD(0.1, momentum=0.9), [ParameterGroup("*.bias")])
+    assert optim.from_config(config) == EMA(groups, decay=0.9)
+    step = {"name": "optim.Step", "every": 3, "gamma": 0.5}
+    assert optim.from_config(step) == optim.StepDecay(3, gamma=0.5)

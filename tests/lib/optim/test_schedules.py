@@ -10,7 +10,7 @@ from sandbox.lib.core.errors import ArgumentError
 
 SCHEDULES = [
     optim.Constant(0.5),
-    optim.Step(7, gamma=0.3),
+    optim.StepDecay(7, gamma=0.3),
     optim.MultiStep([3, 9]),
     optim.Polynomial(2.0, final=0.1),
     optim.OneCycle(),
@@ -52,9 +52,9 @@ def test_warmup_joins_its_inner_schedule_without_a_jump():
     assert optim.Warmup(steps=4)(99) == 1.0
 
 
-def test_method_multiplies_its_learning_rate_by_the_factor():
-    method = optim.SGD(0.4, schedule=optim.Step(2, gamma=0.5))
-    assert [method.learning_rate_at(s, None) for s in range(5)] == [0.4, 0.4, 0.2, 0.2, 0.1]
+def test_optimizer_multiplies_its_learning_rate_by_the_factor():
+    optimizer = optim.SGD(0.4, schedule=optim.StepDecay(2, gamma=0.5))
+    assert [optimizer.learning_rate_at(s, None) for s in range(5)] == [0.4, 0.4, 0.2, 0.2, 0.1]
     assert optim.SGD(0.4).learning_rate_at(10, 20) == 0.4
 
 
@@ -67,7 +67,7 @@ def test_schedule_without_a_known_length_names_the_cure():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: optim.Step(0), "Step: `every` must be an int > 0; got 0"),
+        (lambda: optim.StepDecay(0), "StepDecay: `every` must be an int > 0; got 0"),
         (lambda: optim.MultiStep([3, 3]), "milestones must increase"),
         (lambda: optim.MultiStep([0.5]), "MultiStep: `milestones` must be"),
         (lambda: optim.Polynomial(0), "Polynomial: `power` must be"),
@@ -148,7 +148,7 @@ def test_plateau_takes_the_direction_of_the_metric_unless_told():
     assert told.config()["mode"] is None
 
 
-@pytest.mark.parametrize("base", [optim.Schedule, optim.Regulariser, optim.Method])
+@pytest.mark.parametrize("base", [optim.Schedule, optim.Regulariser, optim.Optimizer])
 def test_a_subclass_without_its_rule_cannot_be_made(base):
     class Unfinished(base, prefix="test"):
         pass

@@ -36,7 +36,7 @@ from sandbox.lib.train import Checkpoints, EarlyStopping, LambdaCallback, Summar
         ({"watch": "fc1.weight"}, r"`watch` must be several names; got one.*\('fc1.weight',\)"),
         ({"watch": ("fc9.weight",)}, "`watch` must be one of 'fc1.weight'.*got 'fc9.weight'"),
         ({"callbacks": [print]}, "Wrap a function: LambdaCallback"),
-        ({"method": CrossEntropy()}, "`method` must be a Method"),
+        ({"optimizer": CrossEntropy()}, "`optimizer` must be an Optimizer"),
     ],
 )
 def test_bad_arguments_are_named(changes: dict[str, Any], message: str) -> None:
@@ -169,7 +169,7 @@ def test_a_bad_label_in_the_validation_data_is_named_with_its_row() -> None:
 
 
 def test_a_diverging_run_names_the_step() -> None:
-    trainer = make_trainer(method=SGD(1e38))
+    trainer = make_trainer(optimizer=SGD(1e38))
     message = r"^step 2 \(epoch 1, batch 2\): .*got nan, while.*ower the learning rate"
     with pytest.raises(TrainingError, match=message):
         trainer.fit(make_data(), epochs=40)

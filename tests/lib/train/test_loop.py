@@ -42,7 +42,7 @@ def make_job(**changes: Any) -> TrainJob:
     settings: dict[str, Any] = {
         "model": plain_model(),
         "criterion": CrossEntropy(),
-        "method": SGD(0.1, momentum=0.9),
+        "optimizer": SGD(0.1, momentum=0.9),
         "data": ArrayDataset(x, y),
         "end": MaxSteps(50),
         "batch_size": 32,
@@ -263,7 +263,7 @@ def test_a_bad_label_is_named_with_its_partition(run_ranks: Callable[..., Any]) 
 @pytest.mark.parametrize("size", [1, 2])
 def test_a_diverging_run_says_so(size: int, run_ranks: Callable[..., Any]) -> None:
     with np.errstate(all="ignore"):
-        run = run_ranks(make_job(method=SGD(1e30)), size)
+        run = run_ranks(make_job(optimizer=SGD(1e30)), size)
     for error in run.errors:
         assert isinstance(error, TrainingError)
         assert "ower the learning rate" in str(error)
@@ -307,7 +307,7 @@ def test_frozen_parameters_stay(run_ranks: Callable[..., Any]) -> None:
     for name, parameter in model.named_parameters():
         parameter.trainable = name.startswith("fc2")
     before = weights(model)
-    job = make_job(model=model, method=SGD(0.1, momentum=0.9, weight_decay=0.1), end=MaxSteps(5))
+    job = make_job(model=model, optimizer=SGD(0.1, momentum=0.9, weight_decay=0.1), end=MaxSteps(5))
     for size in (1, 2):
         after = weights(run_ranks(job, size).models[0])
         np.testing.assert_array_equal(before["fc1.weight"], after["fc1.weight"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -14,34 +15,37 @@ import pytest
 from train_kit import assert_same, make_data, make_model, make_trainer, weights
 
 from sandbox.lib.core.errors import CheckpointError
-from sandbox.lib.optim import SGD, Adam, ClipNorm, Polynomial
+from sandbox.lib.optim import EMA, SGD, Adam, ClipNorm, Polynomial
 from sandbox.lib.train import Checkpoints, EarlyStopping, EverySteps, MaxEpoch, Trainer, load_model
+from sandbox.lib.train.checkpoint import pack, unpack
 
 ROWS = 150  # five batches of 32, the last one odd
-METHODS = {
+OPTIMIZERS = {
     "momentum": lambda: SGD(0.05, momentum=0.9, nesterov=True, weight_decay=1e-3),
     "adam, schedule": lambda: Adam(0.01, schedule=Polynomial()),
 }
 
 
 def trainer_with(
-    method: str, folder: Path | None = None, every: int = 1, **changes: Any
+    optimizer: str, folder: Path | None = None, every: int = 1, **changes: Any
 ) -> Trainer:
     kept = None if folder is None else Checkpoints(folder, every=EverySteps(every), keep=2)
-    return make_trainer(method=METHODS[method](), checkpoint=kept, clip=ClipNorm(1.0), **changes)
+    return make_trainer(
+        optimizer=OPTIMIZERS[optimizer](), checkpoint=kept, clip=ClipNorm(1.0), **changes
+    )
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_resumed_run_ends_with_the_same_bits(method: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_resumed_run_ends_with_the_same_bits(optimizer: str, tmp_path: Path) -> None:
     seed = int.from_bytes(os.urandom(4), "little")
     print(f"seed {seed}")
     points = np.random.default_rng(seed).choice(np.arange(1, 20), 3, replace=False)
     data = make_data(ROWS)
-    whole = trainer_with(method)
+    whole = trainer_with(optimizer)
     expected = whole.fit(data, epochs=4, validation=data)
     for point in points:
         folder = tmp_path / f"at{point}"
-        first = trainer_with(method, folder)
+        first = trainer_with(optimizer, folder)
 
         def stop(event: dict[str, Any], at: int = point, first: Trainer = first) -> None:
             if event["type"] == "iteration" and event["step"] == at - 1:
@@ -54,12 +58,12 @@ def test_a_resumed_run_ends_with_the_same_bits(method: str, tmp_path: Path) -> N
             first.fit(data, epochs=4, validation=data)
             assert first.state == "stopped"
         assert point - 1 <= len(first.history) <= point  # a validation also hears the stop
-        second = trainer_with(method, folder, model=make_model(99))
+        second = trainer_with(optimizer, folder, model=make_model(99))
         actual = second.fit(data, epochs=4, validation=data, resume="auto")
         assert_same(weights(whole.model), weights(second.model))
         for column in ("step", "loss", "top1", "learning_rate", "epoch"):
             np.testing.assert_array_equal(expected[column], actual[column])
-        if method == "momentum" and point > 1:
+        if optimizer == "momentum" and point > 1:
             assert expected.validations == actual.validations
 
 
@@ -137,7 +141,7 @@ def test_a_damaged_path_is_an_error(tmp_path: Path) -> None:
     [
         ({"seed": 8}, make_data(ROWS), "seed must be this run's 8; got 7"),
         ({"batch_size": 16}, make_data(ROWS), "batch size must be this run's 16; got 32"),
-        ({"method": Adam()}, make_data(ROWS), "method must be this run's 'optim.Adam'"),
+        ({"optimizer": Adam()}, make_data(ROWS), "optimizer must be this run's 'optim.Adam'"),
         ({}, make_data(ROWS + 1), r"partitions of \[151\] rows; got \[150\]"),
         ({}, make_data(ROWS, seed=5), "it must be of this run's data, rows that read"),
         ({"model": "wide"}, make_data(ROWS), r"fc.weight has shape \(2, 4\); got fc1.weight"),
@@ -261,3 +265,24 @@ def test_a_killed_process_resumed_by_another_ends_with_the_same_bits(tmp_path: P
     assert steps[-1] == "150"
     assert int(steps[0]) > 1, "went on from a checkpoint"
     assert_same(weights(load_model(tmp_path / "whole")), weights(load_model(tmp_path / "parts")))
+
+
+def test_a_checkpoint_of_before_with_the_old_names_is_resumed(tmp_path: Path) -> None:
+    data = make_data(ROWS)
+    whole, first, second = (make_trainer(optimizer=EMA(SGD(0.1, momentum=0.9))) for _ in range(3))
+    whole.fit(data, steps=9)
+    first.checkpoint = Checkpoints(tmp_path, every=EverySteps(4))
+    first.fit(data, steps=4)
+    file = Checkpoints(tmp_path).store().files()[-1]
+    state = unpack(file.read_bytes(), "checkpoint")
+    text = json.dumps(state.meta)
+    for new, old in (
+        ("optim.EMA", "optim.Averaged"),
+        ('"optimizer":', '"method":'),
+        ("he_normal", "he"),
+    ):
+        assert new in text
+        text = text.replace(new, old)
+    file.write_bytes(pack(json.loads(text), state.tensors, "checkpoint"))
+    second.fit(data, steps=9, resume=file)
+    assert_same(weights(whole.model), weights(second.model))

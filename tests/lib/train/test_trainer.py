@@ -64,7 +64,7 @@ def test_a_regression_learns() -> None:
     x, _ = make_data(300)
     y = x @ np.array([[1.0], [-2.0], [0.5], [0.0]], "f4")
     trainer = make_trainer(
-        nn.Sequential(fc=nn.Linear(4, 1, rng=0)), criterion=MSE(), method=Adam(0.05)
+        nn.Sequential(fc=nn.Linear(4, 1, rng=0)), criterion=MSE(), optimizer=Adam(0.05)
     )
     history = trainer.fit((x, y), epochs=30, validation=(x, y))
     assert history.last_validation["loss"] < 1e-3
@@ -132,7 +132,7 @@ def test_predict_follows_training() -> None:
 
 
 def test_the_end_can_be_a_condition() -> None:
-    trainer = make_trainer(method=Adam(0.05))
+    trainer = make_trainer(optimizer=Adam(0.05))
     history = trainer.fit(
         make_data(), end=MaxScore(0.9) | MaxSteps(500), validation=make_data(seed=1)
     )

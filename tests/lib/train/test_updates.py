@@ -1,4 +1,4 @@
-"""Methods by layer, in groups, averaged and watched, through the whole loop and on ranks."""
+"""Optimisers by layer, in groups, averaged and watched, through the whole loop and on ranks."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from train_kit import assert_same, make_data, make_model, make_trainer, weights
 
 from sandbox.lib import nn, optim
 from sandbox.lib.core.errors import ArgumentError
-from sandbox.lib.optim import SGD, Averaged, Group, Groups
+from sandbox.lib.optim import EMA, SGD, ParameterGroup, ParameterGroups
 from sandbox.lib.train import EverySteps, MaxSteps
 
-METHODS = [
+OPTIMIZERS = [
     optim.LARS(2.0, trust=0.02, weight_decay=0.01),
     optim.LAMB(0.02, weight_decay=0.01),
     optim.AdamW(0.01),
-    Averaged(
-        Groups(
+    EMA(
+        ParameterGroups(
             optim.LAMB(0.02),
             [
-                Group(["*.bias", "norm.*"], method=SGD(0.1)),
-                Group("fc1.*", regulariser=optim.L1(0.01)),
+                ParameterGroup(["*.bias", "norm.*"], optimizer=SGD(0.1)),
+                ParameterGroup("fc1.*", regulariser=optim.L1(0.01)),
             ],
         ),
         decay=0.9,
@@ -35,10 +35,10 @@ def plain_model(seed=0):
     )
 
 
-@pytest.mark.parametrize("method", METHODS[:3], ids=repr)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS[:3], ids=repr)
 @pytest.mark.parametrize("ranks", [2, 3])
-def test_ranks_equal_one_process(run_ranks, method, ranks):
-    trainer = make_trainer(plain_model(), method=method)
+def test_ranks_equal_one_process(run_ranks, optimizer, ranks):
+    trainer = make_trainer(plain_model(), optimizer=optimizer)
     job = trainer._job(make_data(), None, 12, None, None, "epoch", None)
     many = run_ranks(job, ranks)
     assert many.errors == [None] * ranks
@@ -52,13 +52,14 @@ def test_ranks_equal_one_process(run_ranks, method, ranks):
 
 
 def test_groups_and_averages_work_on_ranks(run_ranks):
-    method = Averaged(
-        Groups(
-            optim.LAMB(0.02), [Group("*.bias", method=SGD(0.1)), Group("fc1.*", weight_decay=0)]
+    optimizer = EMA(
+        ParameterGroups(
+            optim.LAMB(0.02),
+            [ParameterGroup("*.bias", optimizer=SGD(0.1)), ParameterGroup("fc1.*", weight_decay=0)],
         ),
         decay=0.9,
     )
-    trainer = make_trainer(plain_model(), method=method)
+    trainer = make_trainer(plain_model(), optimizer=optimizer)
     job = trainer._job(make_data(), None, 10, None, make_data(seed=1), EverySteps(5), None)
     many = run_ranks(job, 2)
     assert many.errors == [None, None]
@@ -71,23 +72,23 @@ def test_groups_and_averages_work_on_ranks(run_ranks):
     assert measured == pytest.approx([v["metrics"]["loss"] for v in history.validations], rel=1e-4)
 
 
-@pytest.mark.parametrize("method", METHODS, ids=repr)
-def test_resumed_run_gives_equal_bits(tmp_path, method):
-    whole = make_trainer(method=method)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_resumed_run_gives_equal_bits(tmp_path, optimizer):
+    whole = make_trainer(optimizer=optimizer)
     whole.fit(make_data(), steps=14)
-    first = make_trainer(method=method, checkpoint=tmp_path)
+    first = make_trainer(optimizer=optimizer, checkpoint=tmp_path)
     first.fit(make_data(), steps=6)
-    second = make_trainer(method=method, checkpoint=tmp_path)
+    second = make_trainer(optimizer=optimizer, checkpoint=tmp_path)
     second.fit(make_data(), steps=14, resume="auto")
     assert_same(weights(whole.model), weights(second.model))
-    if method.average_slot:
+    if optimizer.average_slot:
         with whole.averaged() as a, second.averaged() as b:
             assert_same(weights(a), weights(b))
 
 
 def test_validation_sees_the_averaged_weights():
     data, other = make_data(), make_data(seed=1)
-    trainer = make_trainer(method=Averaged(SGD(0.5), decay=0.9))
+    trainer = make_trainer(optimizer=EMA(SGD(0.5), decay=0.9))
     history = trainer.fit(data, steps=20, validation=other)
     trained = weights(trainer.model)
     seen = history.validations[-1]["metrics"]["loss"]
@@ -99,36 +100,36 @@ def test_validation_sees_the_averaged_weights():
 
 def test_averaging_leaves_the_training_as_it_is():
     data = make_data()
-    plain = make_trainer(method=SGD(0.1, momentum=0.9))
+    plain = make_trainer(optimizer=SGD(0.1, momentum=0.9))
     plain.fit(data, steps=15)
-    averaged = make_trainer(method=Averaged(SGD(0.1, momentum=0.9)))
+    averaged = make_trainer(optimizer=EMA(SGD(0.1, momentum=0.9)))
     averaged.fit(data, steps=15, validation=data, validate=EverySteps(4))
     assert_same(weights(plain.model), weights(averaged.model))
 
 
 def test_averages_that_are_not_there_name_the_cure():
     with (
-        pytest.raises(ArgumentError, match=r"Train with optim.Averaged"),
+        pytest.raises(ArgumentError, match=r"Train with optim.EMA"),
         make_trainer().averaged(),
     ):
         pass
-    trainer = make_trainer(method=Averaged(SGD(0.1)))
+    trainer = make_trainer(optimizer=EMA(SGD(0.1)))
     with pytest.raises(ArgumentError, match="there must have been a fit"), trainer.averaged():
         pass
 
 
 def test_plateau_lowers_the_rate_and_a_resumed_run_knows(tmp_path):
-    def method():
+    def optimizer():
         return SGD(0.1, schedule=optim.Plateau("loss", factor=0.5, patience=1, min_delta=9.0))
 
     data = make_data()
     arguments = {"validation": data, "validate": EverySteps(2)}
-    whole = make_trainer(method=method())
+    whole = make_trainer(optimizer=optimizer())
     rates = whole.fit(data, steps=9, **arguments)["learning_rate"]
     assert rates.tolist() == pytest.approx([0.1] * 4 + [0.05] * 2 + [0.025] * 2 + [0.0125])
-    first = make_trainer(method=method(), checkpoint=tmp_path)
+    first = make_trainer(optimizer=optimizer(), checkpoint=tmp_path)
     first.fit(data, steps=5, **arguments)
-    second = make_trainer(method=method(), checkpoint=tmp_path)
+    second = make_trainer(optimizer=optimizer(), checkpoint=tmp_path)
     second.fit(data, steps=9, resume="auto", **arguments)
     assert_same(weights(whole.model), weights(second.model))
     again = whole.fit(data, steps=2, **arguments)["learning_rate"]
@@ -136,8 +137,8 @@ def test_plateau_lowers_the_rate_and_a_resumed_run_knows(tmp_path):
 
 
 def test_plateau_on_ranks_goes_by_the_sums(run_ranks):
-    method = SGD(0.1, schedule=optim.Plateau("loss", factor=0.5, patience=1, min_delta=9.0))
-    trainer = make_trainer(method=method)
+    optimizer = SGD(0.1, schedule=optim.Plateau("loss", factor=0.5, patience=1, min_delta=9.0))
+    trainer = make_trainer(optimizer=optimizer)
     data = make_data()
     many = run_ranks(trainer._job(data, None, 6, None, data, EverySteps(2), None), 2)
     assert many.errors == [None, None]
@@ -147,25 +148,25 @@ def test_plateau_on_ranks_goes_by_the_sums(run_ranks):
 
 @pytest.mark.parametrize("metric", ["auc", "loss"])
 def test_plateau_without_its_metric_is_refused_before_training(metric):
-    trainer = make_trainer(method=SGD(0.1, schedule=optim.Plateau(metric)))
+    trainer = make_trainer(optimizer=SGD(0.1, schedule=optim.Plateau(metric)))
     validation = make_data() if metric == "auc" else None
     with pytest.raises(ArgumentError, match=rf"Plateau: '{metric}' must be measured"):
         trainer.fit(make_data(), steps=1, validation=validation)
 
 
 def test_group_that_fits_nothing_is_refused_before_training():
-    trainer = make_trainer(method=Groups(SGD(0.1), [Group("fc9.*")]))
+    trainer = make_trainer(optimizer=ParameterGroups(SGD(0.1), [ParameterGroup("fc9.*")]))
     with pytest.raises(ArgumentError, match=r"'fc9.\*', which holds none of fc1.weight"):
         trainer.fit(make_data(), steps=1)
 
 
 def test_lbfgs_trains_a_full_batch_and_resumes(tmp_path):
     data = make_data()
-    whole = make_trainer(plain_model(), method=optim.LBFGS(0.5), batch_size=200)
+    whole = make_trainer(plain_model(), optimizer=optim.LBFGS(0.5), batch_size=200)
     history = whole.fit(data, steps=25)
-    slow = make_trainer(plain_model(), method=SGD(0.5), batch_size=200).fit(data, steps=25)
+    slow = make_trainer(plain_model(), optimizer=SGD(0.5), batch_size=200).fit(data, steps=25)
     assert history["loss"][-1] < 0.3 * slow["loss"][-1]
-    keep = {"method": optim.LBFGS(0.5), "batch_size": 200, "checkpoint": tmp_path}
+    keep = {"optimizer": optim.LBFGS(0.5), "batch_size": 200, "checkpoint": tmp_path}
     make_trainer(plain_model(), **keep).fit(data, steps=10)
     second = make_trainer(plain_model(), **keep)
     second.fit(data, steps=25, resume="auto")
@@ -173,7 +174,7 @@ def test_lbfgs_trains_a_full_batch_and_resumes(tmp_path):
 
 
 def test_lbfgs_on_ranks_is_refused(run_ranks):
-    job = make_trainer(make_model(), method=optim.LBFGS())._job(
+    job = make_trainer(make_model(), optimizer=optim.LBFGS())._job(
         make_data(), None, None, MaxSteps(2), None, "epoch", None
     )
     errors = run_ranks(job, 2).errors
@@ -182,12 +183,12 @@ def test_lbfgs_on_ranks_is_refused(run_ranks):
 
 
 def test_frozen_parameters_stay_with_every_method():
-    for method in METHODS:
+    for optimizer in OPTIMIZERS:
         model = make_model()
         for name, parameter in model.named_parameters():
             parameter.trainable = not name.startswith("fc1")
         before = weights(model)
-        make_trainer(model, method=method).fit(make_data(), steps=5)
+        make_trainer(model, optimizer=optimizer).fit(make_data(), steps=5)
         after = weights(model)
         np.testing.assert_array_equal(before["fc1.weight"], after["fc1.weight"])
         assert (before["fc2.weight"] != after["fc2.weight"]).any()

@@ -45,9 +45,9 @@ def assert_same(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray]) 
 
 def make_trainer(model: nn.Module | None = None, **changes: Any) -> Trainer:
     settings = {"batch_size": 32, "threads": 1, "progress": None, "seed": 7} | changes
-    method = settings.pop("method", None) or SGD(0.1, momentum=0.9)
+    optimizer = settings.pop("optimizer", None) or SGD(0.1, momentum=0.9)
     criterion = settings.pop("criterion", None) or CrossEntropy()
-    return Trainer(model or make_model(), criterion, method, **settings)
+    return Trainer(model or make_model(), criterion, optimizer, **settings)
 
 
 class ThreadGroup(SingleGroup):

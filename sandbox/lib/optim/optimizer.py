@@ -1,4 +1,4 @@
-"""The base of all optimisation methods: an update of any 1-D slice of the flat parameter vector."""
+"""The base of all optimisers: an update of any 1-D slice of the flat parameter vector."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 
 from ..core.errors import ArgumentError
 from ..engine.subnormal import FlushToZero
-from .config import Configured, number
-from .layers import Layers
+from .config import Configured, checked_number
 from .schedules import Schedule
+from .spans import ParameterSpans
 
 Vector = NDArray[Any]
 
 
-class Now(NamedTuple):
+class UpdateArguments(NamedTuple):
     """What one step goes by: the arguments of `apply_slice` beside the vectors."""
 
     step: int
     learning_rate: float
     decay_mask: Vector | None
-    layers: Layers | None
+    spans: ParameterSpans | None
     norms: NDArray[np.float64] | None
 
     def decay(self, here: slice) -> Vector | None:
@@ -33,13 +33,13 @@ class Now(NamedTuple):
         return None if self.decay_mask is None else self.decay_mask[here]
 
 
-class Method(Configured, ABC):
+class Optimizer(Configured, ABC):
     """Turn gradients into steps, on any 1-D slice of the flat vectors, in place.
 
-    Because a rank of a distributed run owns slices only, a method must be elementwise: the result
-    on a whole vector and on any partition of it into slices is the same bit for bit. The base cuts
-    slices into chunks whose temporaries stay in the CPU's second-level cache; a subclass writes
-    `update` for one chunk.
+    Because a rank of a distributed run owns slices only, an optimiser must be elementwise: the
+    result on a whole vector and on any partition of it into slices is the same bit for bit. The
+    base cuts slices into chunks whose temporaries stay in the CPU's second-level cache; a subclass
+    writes `update` for one chunk.
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ class Method(Configured, ABC):
 
     Examples
     --------
-    A method of one's own in ten lines:
+    An optimiser of one's own in ten lines:
 
-    >>> class SignSGD(Method, prefix="mine"):
+    >>> class SignSGD(Optimizer, prefix="mine"):
     ...     '''Step by the sign of a running mean of the gradients.'''
     ...     slots = ("mean",)
     ...     def __init__(self, learning_rate, *, beta=0.9):
@@ -69,9 +69,9 @@ class Method(Configured, ABC):
     ...         state["mean"] *= self.beta
     ...         state["mean"] += (1 - self.beta) * g
     ...         p -= learning_rate * np.sign(state["mean"])
-    >>> weights, method = np.ones(3, "f4"), SignSGD(0.5)
-    >>> state = method.init_slice(3)
-    >>> method.apply_slice(weights, np.array([1, -1, 0], "f4"), state, step=0, learning_rate=0.5)
+    >>> weights, optimizer = np.ones(3, "f4"), SignSGD(0.5)
+    >>> state = optimizer.init_slice(3)
+    >>> optimizer.apply_slice(weights, np.array([1, -1, 0], "f4"), state, step=0, learning_rate=0.5)
     >>> weights
     array([0.5, 1.5, 1. ], dtype=float32)
     """
@@ -81,20 +81,20 @@ class Method(Configured, ABC):
     """Elements handled at once: temporaries of 256 KB."""
     scratch: ClassVar[int] = 1
     """Temporaries of one chunk that `update` gets as rows of `work`."""
-    by_layer: bool = False
-    """Whether `apply_slice` wants to know, as `layers`, which parameters a slice holds."""
+    needs_spans: bool = False
+    """Whether `apply_slice` wants to know, as `spans`, which parameters a slice holds."""
     needs_norms: bool = False
     """Whether `measure_slice` must come first, and its sums over all slices go in as `norms`."""
-    whole: bool = False
-    """Whether the slice must be the whole vector: such a method works in one process only."""
+    needs_whole_vector: bool = False
+    """Whether the slice must be the whole vector: such an optimiser works in one process only."""
     average_slot: str | None = None
     """The slot that holds averaged weights, for who evaluates and saves."""
 
     def __init__(
         self, learning_rate: float, *, weight_decay: float = 0.0, schedule: Schedule | None = None
     ) -> None:
-        self.learning_rate = number(self, "learning_rate", learning_rate, 0)
-        self.weight_decay = number(self, "weight_decay", weight_decay, 0)
+        self.learning_rate = checked_number(self, "learning_rate", learning_rate, 0)
+        self.weight_decay = checked_number(self, "weight_decay", weight_decay, 0)
         if schedule is not None and (isinstance(schedule, type) or not callable(schedule)):
             raise ArgumentError(
                 f"{type(self).__name__}: schedule must be a Schedule or None; got {schedule!r}."
@@ -112,7 +112,7 @@ class Method(Configured, ABC):
         return {slot: np.zeros(n, dtype) for slot in self.slots}
 
     def check_names(self, names: Sequence[str]) -> None:
-        """Raise if the method was told about parameters that are not among these."""
+        """Raise if the optimiser was told about parameters that are not among these."""
 
     def observe(self, metrics: Mapping[str, Any]) -> None:
         """Take in a validation that was due; only schedules such as `Plateau` remember it."""
@@ -144,12 +144,15 @@ class Method(Configured, ABC):
         state: Mapping[str, Vector],
         *,
         step: int,
-        layers: Layers | None = None,
+        spans: ParameterSpans | None = None,
         decay_mask: Vector | None = None,
     ) -> NDArray[np.float64]:
-        """Return this slice's part of two sums of squares for each layer; see `Layerwise`."""
+        """Return this slice's part of two sums of squares for each parameter.
+
+        See `LayerwiseAdaptive`.
+        """
         self._check_slice(parameters, gradients, state, decay_mask)
-        now = Now(step, 0.0, decay_mask, layers, None)
+        now = UpdateArguments(step, 0.0, decay_mask, spans, None)
         return self._measure(parameters, gradients, state, now)
 
     def apply_slice(
@@ -161,7 +164,7 @@ class Method(Configured, ABC):
         step: int,
         learning_rate: float,
         decay_mask: Vector | None = None,
-        layers: Layers | None = None,
+        spans: ParameterSpans | None = None,
         norms: NDArray[np.float64] | None = None,
     ) -> None:
         """Update `parameters` and `state` in place from `gradients`, which are left as they are.
@@ -178,23 +181,25 @@ class Method(Configured, ABC):
             From `learning_rate_at`, or set by hand.
         decay_mask : 1-D array, optional
             Factor on the weight decay of each parameter; booleans switch it on or off.
-        layers : Layers, optional
-            Which parameters the slice holds, for methods that are `by_layer`.
+        spans : ParameterSpans, optional
+            Which parameters the slice holds, for optimisers with `needs_spans`.
         norms : array of shape (parameters of the model, 2), optional
-            The sums of `measure_slice` over all slices, for methods that have `needs_norms`.
+            The sums of `measure_slice` over all slices, for optimisers with `needs_norms`.
         """
         self._check_slice(parameters, gradients, state, decay_mask)
-        now = Now(step, float(learning_rate), decay_mask, layers, norms)
+        now = UpdateArguments(step, float(learning_rate), decay_mask, spans, norms)
         with FlushToZero():  # momentum that decayed for long would slow the step down for ever
             self._apply(parameters, gradients, state, now)
 
     def _measure(
-        self, p: Vector, g: Vector, state: Mapping[str, Vector], now: Now
+        self, p: Vector, g: Vector, state: Mapping[str, Vector], now: UpdateArguments
     ) -> NDArray[np.float64]:
         """Do what `measure_slice` does, with vectors that are checked."""
-        return np.zeros((0 if now.layers is None else len(now.layers.names), 2))
+        return np.zeros((0 if now.spans is None else len(now.spans.names), 2))
 
-    def _apply(self, p: Vector, g: Vector, state: Mapping[str, Vector], now: Now) -> None:
+    def _apply(
+        self, p: Vector, g: Vector, state: Mapping[str, Vector], now: UpdateArguments
+    ) -> None:
         """Do what `apply_slice` does, with vectors that are checked."""
         work = np.empty((self.scratch, min(self.chunk, p.size)), p.dtype)
         for start in range(0, p.size, self.chunk):
@@ -208,7 +213,7 @@ class Method(Configured, ABC):
         state: Mapping[str, Vector],
         work: Vector,
         here: slice,
-        now: Now,
+        now: UpdateArguments,
         learning_rate: float,
     ) -> None:
         """Let `update` do a part of the slice that is no longer than a chunk."""
@@ -270,7 +275,7 @@ class Method(Configured, ABC):
                 raise ArgumentError(
                     f"{type(self).__name__}: state must hold the slots {', '.join(self.slots)}; "
                     f"got {', '.join(state) or 'none'}. Make it with init_slice, or resume with "
-                    "the optimisation method of the checkpoint."
+                    "the optimiser of the checkpoint."
                 )
             if vector.shape != parameters.shape:
                 raise ArgumentError(

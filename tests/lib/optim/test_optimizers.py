@@ -1,4 +1,4 @@
-"""Methods against their formulas in float64, on whole vectors and on any partition of them."""
+"""Optimisers against their formulas in float64, on whole vectors and on any partition of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sandbox.lib import optim
 from sandbox.lib.core.errors import ArgumentError
 
-METHODS = [
+OPTIMIZERS = [
     optim.SGD(0.1),
     optim.SGD(0.1, weight_decay=0.01),
     optim.SGD(0.1, momentum=0.9),
@@ -32,79 +32,79 @@ METHODS = [
 ]
 
 
-def sgd_formula(method, gradients, p, mask):
+def sgd_formula(optimizer, gradients, p, mask):
     """Torch7's optim.sgd written down naively; gradients is a list, one for each step."""
     velocity = None
     for g in gradients:
-        d = g + method.weight_decay * mask * p
-        if method.momentum:
+        d = g + optimizer.weight_decay * mask * p
+        if optimizer.momentum:
             if velocity is None:
                 velocity = d.copy()
             else:
-                velocity = method.momentum * velocity + (1 - method.dampening) * d
-            d = d + method.momentum * velocity if method.nesterov else velocity
-        p = p - method.learning_rate * d
+                velocity = optimizer.momentum * velocity + (1 - optimizer.dampening) * d
+            d = d + optimizer.momentum * velocity if optimizer.nesterov else velocity
+        p = p - optimizer.learning_rate * d
     return p
 
 
-def adam_formula(method, gradients, p, mask):
+def adam_formula(optimizer, gradients, p, mask):
     """Algorithm 1 of Kingma and Ba 2015."""
     m, v = np.zeros_like(p), np.zeros_like(p)
-    beta1, beta2 = method.betas
+    beta1, beta2 = optimizer.betas
     for t, g in enumerate(gradients, start=1):
-        d = g + method.weight_decay * mask * p
+        d = g + optimizer.weight_decay * mask * p
         m = beta1 * m + (1 - beta1) * d
         v = beta2 * v + (1 - beta2) * d * d
         m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
-        p = p - method.learning_rate * m_hat / (np.sqrt(v_hat) + method.epsilon)
+        p = p - optimizer.learning_rate * m_hat / (np.sqrt(v_hat) + optimizer.epsilon)
     return p
 
 
-def adamw_formula(method, gradients, p, mask):
+def adamw_formula(optimizer, gradients, p, mask):
     """Algorithm 2 of Loshchilov and Hutter 2019, with PyTorch's decay times the learning rate."""
     m, v = np.zeros_like(p), np.zeros_like(p)
-    beta1, beta2 = method.betas
+    beta1, beta2 = optimizer.betas
     for t, g in enumerate(gradients, start=1):
         m = beta1 * m + (1 - beta1) * g
         v = beta2 * v + (1 - beta2) * g * g
-        step = m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + method.epsilon)
-        p = p - method.learning_rate * (method.weight_decay * mask * p + step)
+        step = m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + optimizer.epsilon)
+        p = p - optimizer.learning_rate * (optimizer.weight_decay * mask * p + step)
     return p
 
 
-def rmsprop_formula(method, gradients, p, mask):
+def rmsprop_formula(optimizer, gradients, p, mask):
     """Lecture 6e of Hinton 2012; centered: equations 38-45 of Graves 2013."""
     square, mean, velocity = np.zeros_like(p), np.zeros_like(p), np.zeros_like(p)
     for g in gradients:
-        d = g + method.weight_decay * mask * p
-        square = method.alpha * square + (1 - method.alpha) * d * d
-        mean = method.alpha * mean + (1 - method.alpha) * d
-        below = square - mean**2 if method.centered else square
-        velocity = method.momentum * velocity + d / (np.sqrt(below) + method.epsilon)
-        p = p - method.learning_rate * velocity
+        d = g + optimizer.weight_decay * mask * p
+        square = optimizer.alpha * square + (1 - optimizer.alpha) * d * d
+        mean = optimizer.alpha * mean + (1 - optimizer.alpha) * d
+        below = square - mean**2 if optimizer.centered else square
+        velocity = optimizer.momentum * velocity + d / (np.sqrt(below) + optimizer.epsilon)
+        p = p - optimizer.learning_rate * velocity
     return p
 
 
-def adagrad_formula(method, gradients, p, mask):
+def adagrad_formula(optimizer, gradients, p, mask):
     """Figure 1 of Duchi, Hazan and Singer 2011, diagonal."""
-    total = np.full_like(p, method.initial)
+    total = np.full_like(p, optimizer.initial)
     for step, g in enumerate(gradients):
-        d = g + method.weight_decay * mask * p
+        d = g + optimizer.weight_decay * mask * p
         total = total + d * d
-        rate = method.learning_rate / (1 + step * method.learning_rate_decay)
-        p = p - rate * d / (np.sqrt(total) + method.epsilon)
+        rate = optimizer.learning_rate / (1 + step * optimizer.learning_rate_decay)
+        p = p - rate * d / (np.sqrt(total) + optimizer.epsilon)
     return p
 
 
-def adadelta_formula(method, gradients, p, mask):
+def adadelta_formula(optimizer, gradients, p, mask):
     """Algorithm 1 of Zeiler 2012."""
     square, steps = np.zeros_like(p), np.zeros_like(p)
     for g in gradients:
-        d = g + method.weight_decay * mask * p
-        square = method.rho * square + (1 - method.rho) * d * d
-        u = np.sqrt(steps + method.epsilon) / np.sqrt(square + method.epsilon) * d
-        steps = method.rho * steps + (1 - method.rho) * u * u
-        p = p - method.learning_rate * u
+        d = g + optimizer.weight_decay * mask * p
+        square = optimizer.rho * square + (1 - optimizer.rho) * d * d
+        u = np.sqrt(steps + optimizer.epsilon) / np.sqrt(square + optimizer.epsilon) * d
+        steps = optimizer.rho * steps + (1 - optimizer.rho) * u * u
+        p = p - optimizer.learning_rate * u
     return p
 
 
@@ -118,39 +118,41 @@ FORMULAS = {
 }
 
 
-def run(method, gradients, p, mask=None, cuts=()):
+def run(optimizer, gradients, p, mask=None, cuts=()):
     """Apply all steps, slice by slice if cuts are given; return parameters and state."""
     p = p.copy()
     edges = [0, *sorted(cuts), p.size]
-    whole = method.init_slice(p.size, p.dtype)
+    whole = optimizer.init_slice(p.size, p.dtype)
     for step, g in enumerate(gradients):
         for start, stop in pairwise(edges):
             here = slice(start, stop)
             state = {name: vector[here] for name, vector in whole.items()}
-            method.apply_slice(
+            optimizer.apply_slice(
                 p[here],
                 g[here],
                 state,
                 step=step,
-                learning_rate=method.learning_rate_at(step, None),
+                learning_rate=optimizer.learning_rate_at(step, None),
                 decay_mask=None if mask is None else mask[here],
             )
     return p, whole
 
 
-@pytest.mark.parametrize("method", METHODS, ids=repr)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
 @pytest.mark.parametrize("masked", [False, True])
-def test_method_follows_its_formula(method, masked):
+def test_optimizer_follows_its_formula(optimizer, masked):
     rng = np.random.default_rng(1)
     p, gradients = rng.standard_normal(50), list(rng.standard_normal((12, 50)))
     mask = rng.random(50) < 0.5 if masked else None
-    expected = FORMULAS[type(method)](method, gradients, p, np.ones(50) if mask is None else mask)
-    actual, _ = run(method, gradients, p, mask)
+    expected = FORMULAS[type(optimizer)](
+        optimizer, gradients, p, np.ones(50) if mask is None else mask
+    )
+    actual, _ = run(optimizer, gradients, p, mask)
     np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-14)
-    single, _ = run(method, [g.astype("f4") for g in gradients], p.astype("f4"), mask)
+    single, _ = run(optimizer, [g.astype("f4") for g in gradients], p.astype("f4"), mask)
     assert single.dtype == np.float32
     # 12 float32 roundings, of numbers up to some 3; centered: of a difference near 0
-    wide = 2e-4 if getattr(method, "centered", False) else 6e-6
+    wide = 2e-4 if getattr(optimizer, "centered", False) else 6e-6
     np.testing.assert_allclose(single, expected, rtol=0, atol=wide)
 
 
@@ -175,73 +177,73 @@ TORCH_RESULTS = [
 
 
 @pytest.mark.parametrize(
-    ("method", "expected"),
-    [(m, r) for m, r in zip(METHODS, TORCH_RESULTS, strict=True) if r],
+    ("optimizer", "expected"),
+    [(m, r) for m, r in zip(OPTIMIZERS, TORCH_RESULTS, strict=True) if r],
     ids=repr,
 )
-def test_method_gives_the_numbers_of_pytorch(method, expected):
+def test_optimizer_gives_the_numbers_of_pytorch(optimizer, expected):
     gradients = [np.array(g, "f8") for g in TORCH_GRADIENTS]
-    actual, _ = run(method, gradients, np.array([1, -2, 0.5]))
+    actual, _ = run(optimizer, gradients, np.array([1, -2, 0.5]))
     np.testing.assert_allclose(actual, expected, rtol=1e-13)
 
 
-@pytest.mark.parametrize("method", METHODS, ids=repr)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
-def test_any_partition_into_slices_gives_equal_bits(method, data):
+def test_any_partition_into_slices_gives_equal_bits(optimizer, data):
     size = data.draw(st.integers(1, 300))
     cuts = data.draw(st.lists(st.integers(0, size), max_size=6))
     rng = np.random.default_rng(size)
     p = rng.standard_normal(size).astype("f4")
     gradients = list(rng.standard_normal((3, size)).astype("f4"))
-    whole, state = run(method, gradients, p)
-    cut, cut_state = run(method, gradients, p, cuts=cuts)
+    whole, state = run(optimizer, gradients, p)
+    cut, cut_state = run(optimizer, gradients, p, cuts=cuts)
     assert whole.tobytes() == cut.tobytes()
-    for slot in method.slots:
+    for slot in optimizer.slots:
         assert state[slot].tobytes() == cut_state[slot].tobytes()
 
 
-@pytest.mark.parametrize("method", METHODS, ids=repr)
-def test_slices_longer_than_a_chunk_give_equal_bits(method):
-    size = 2 * method.chunk + 777
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_slices_longer_than_a_chunk_give_equal_bits(optimizer):
+    size = 2 * optimizer.chunk + 777
     rng = np.random.default_rng(0)
     p = rng.standard_normal(size, "f4")
     gradients = list(rng.standard_normal((2, size), "f4"))
     kept = [g.copy() for g in gradients]
-    whole, _ = run(method, gradients, p)
-    cut, _ = run(method, gradients, p, cuts=[5, method.chunk + 3, 2 * method.chunk])
+    whole, _ = run(optimizer, gradients, p)
+    cut, _ = run(optimizer, gradients, p, cuts=[5, optimizer.chunk + 3, 2 * optimizer.chunk])
     assert whole.tobytes() == cut.tobytes()
     np.testing.assert_array_equal(gradients, kept)
 
 
-@pytest.mark.parametrize("method", METHODS, ids=repr)
-def test_step_allocates_temporaries_of_a_chunk_only(method):
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_step_allocates_temporaries_of_a_chunk_only(optimizer):
     size = 1_000_000
-    p, g, state = np.ones(size, "f4"), np.ones(size, "f4"), method.init_slice(size)
+    p, g, state = np.ones(size, "f4"), np.ones(size, "f4"), optimizer.init_slice(size)
     tracemalloc.start()
     try:
-        method.apply_slice(p, g, state, step=1, learning_rate=0.1)
+        optimizer.apply_slice(p, g, state, step=1, learning_rate=0.1)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < (method.scratch + 0.5) * 4 * method.chunk
+    assert peak < (optimizer.scratch + 0.5) * 4 * optimizer.chunk
 
 
-@pytest.mark.parametrize("method", METHODS, ids=repr)
-def test_config_and_pickle_bring_the_method_back(method):
-    assert method == optim.from_config(method.config())
-    again = pickle.loads(pickle.dumps(method))
-    assert method == again
-    assert method.slots == again.slots
-    assert repr(method) == repr(again)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_config_and_pickle_bring_the_optimizer_back(optimizer):
+    assert optimizer == optim.from_config(optimizer.config())
+    again = pickle.loads(pickle.dumps(optimizer))
+    assert optimizer == again
+    assert optimizer.slots == again.slots
+    assert repr(optimizer) == repr(again)
 
 
 def test_config_holds_the_schedule_as_plain_data():
-    method = optim.Adam(schedule=optim.Warmup(optim.MultiStep([3, 5]), steps=2))
-    config = method.config()
+    optimizer = optim.Adam(schedule=optim.Warmup(optim.MultiStep([3, 5]), steps=2))
+    config = optimizer.config()
     assert config["name"] == "optim.Adam"
     assert config["schedule"]["inner"]["milestones"] == [3, 5]
-    assert method == optim.from_config(config)
+    assert optimizer == optim.from_config(config)
 
 
 def test_from_config_refuses_names_it_does_not_know():
@@ -284,15 +286,17 @@ def test_arguments_out_of_range_are_named(make, message):
 
 
 def test_slices_that_do_not_fit_are_named():
-    method = optim.SGD(0.1, momentum=0.9)
+    optimizer = optim.SGD(0.1, momentum=0.9)
     p = np.zeros(3, "f4")
     with pytest.raises(ArgumentError, match=r"gradients must have the parameters' shape \(3,\)"):
-        method.apply_slice(p, np.zeros(2, "f4"), method.init_slice(3), step=0, learning_rate=1)
+        optimizer.apply_slice(
+            p, np.zeros(2, "f4"), optimizer.init_slice(3), step=0, learning_rate=1
+        )
     with pytest.raises(ArgumentError, match="state must hold the slots velocity; got none"):
-        method.apply_slice(p, p.copy(), {}, step=0, learning_rate=1)
+        optimizer.apply_slice(p, p.copy(), {}, step=0, learning_rate=1)
     with pytest.raises(ArgumentError, match="1-D float vector; got int64"):
-        method.apply_slice(np.zeros(3, int), p, {}, step=0, learning_rate=1)
+        optimizer.apply_slice(np.zeros(3, int), p, {}, step=0, learning_rate=1)
     with pytest.raises(ArgumentError, match="decay_mask must have"):
-        method.apply_slice(
-            p, p.copy(), method.init_slice(3), step=0, learning_rate=1, decay_mask=np.ones(2)
+        optimizer.apply_slice(
+            p, p.copy(), optimizer.init_slice(3), step=0, learning_rate=1, decay_mask=np.ones(2)
         )

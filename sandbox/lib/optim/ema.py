@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ArgumentError
-from .config import number
-from .method import Method, Now, Vector
+from .config import checked_number
+from .optimizer import Optimizer, UpdateArguments, Vector
 from .wrapper import Wrapper
 
 
-class Averaged(Wrapper):
-    """Keep an exponential moving average of the weights beside any method.
+class EMA(Wrapper):
+    """Keep an exponential moving average of the weights beside any optimiser.
 
-    p = as `method` says
+    p = as `optimizer` says
     average = average + (1 - k) · (p - average), k = min(decay, (1 + step) / (10 + step))
     starting from the weights before the first step.
 
     Parameters
     ----------
-    method : Method
+    optimizer : Optimizer
         What trains the weights.
     decay : float in [0, 1)
         Share of the average that is kept; 0.999 looks back about 1,000 steps.
@@ -31,7 +31,7 @@ class Averaged(Wrapper):
 
     Raises
     ------
-    ArgumentError : a value is out of its range, or `method` averages already.
+    ArgumentError : a value is out of its range, or `optimizer` averages already.
 
     Notes
     -----
@@ -43,32 +43,36 @@ class Averaged(Wrapper):
     Examples
     --------
     >>> from sandbox.lib.optim import SGD
-    >>> p, method = np.zeros(1, "f4"), Averaged(SGD(1.0), decay=0.5, warm=False)
-    >>> state = method.init_slice(1)
+    >>> p, optimizer = np.zeros(1, "f4"), EMA(SGD(1.0), decay=0.5, warm=False)
+    >>> state = optimizer.init_slice(1)
     >>> for step in range(2):
-    ...     method.apply_slice(p, -np.ones(1, "f4"), state, step=step, learning_rate=1)
+    ...     optimizer.apply_slice(p, -np.ones(1, "f4"), state, step=step, learning_rate=1)
     >>> p, state["average"]
     (array([2.], dtype=float32), array([1.25], dtype=float32))
     """
 
-    def __init__(self, method: Method, *, decay: float = 0.999, warm: bool = True) -> None:
-        super().__init__(method)
-        if method.average_slot:
-            raise ArgumentError(f"Averaged: `method` must not be averaged already; got {method!r}.")
-        self.decay = number(self, "decay", decay, 0, 1)
+    def __init__(self, optimizer: Optimizer, *, decay: float = 0.999, warm: bool = True) -> None:
+        super().__init__(optimizer)
+        if optimizer.average_slot:
+            raise ArgumentError(
+                f"EMA: `optimizer` must not be averaged already; got {optimizer!r}."
+            )
+        self.decay = checked_number(self, "decay", decay, 0, 1)
         self.warm = bool(warm)
-        self.slots = (*method.slots, "average")  # type: ignore[misc]
+        self.slots = (*optimizer.slots, "average")  # type: ignore[misc]
         self.average_slot = "average"
 
     def init_slice(self, n: int, dtype: Any = np.float32) -> dict[str, Vector]:
-        """Return the inner method's state and the average."""
-        return {**self.method.init_slice(n, dtype), "average": np.zeros(n, dtype)}
+        """Return the inner optimiser's state and the average."""
+        return {**self.optimizer.init_slice(n, dtype), "average": np.zeros(n, dtype)}
 
-    def _apply(self, p: Vector, g: Vector, state: Mapping[str, Vector], now: Now) -> None:
+    def _apply(
+        self, p: Vector, g: Vector, state: Mapping[str, Vector], now: UpdateArguments
+    ) -> None:
         average, step = state["average"], now.step
         if step == 0:
             np.copyto(average, p)
-        self.method._apply(p, g, state, now)
+        self.optimizer._apply(p, g, state, now)
         keep = min(self.decay, (1 + step) / (10 + step)) if self.warm else self.decay
         work = np.empty(min(self.chunk, p.size), p.dtype)
         for start in range(0, p.size, self.chunk):
