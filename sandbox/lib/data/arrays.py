@@ -223,7 +223,12 @@ def _shape(array: NDArray[Any]) -> str:
 
 
 def _spec_of(pair: Pair) -> DataSpec:
-    return DataSpec(*(tree.map(lambda a: Spec(tuple(a.shape[1:]), a.dtype.name), p) for p in pair))
+    x, y = (_row(p) if isinstance(p, np.ndarray) else tree.map(_row, p) for p in pair)
+    return DataSpec(x, y)
+
+
+def _row(array: NDArray[Any]) -> Spec:
+    return Spec(tuple(array.shape[1:]), array.dtype.name)
 
 
 def _describe(spec: DataSpec) -> str:

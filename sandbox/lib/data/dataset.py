@@ -78,6 +78,7 @@ class Dataset(ABC):
         self.dtype = _dtypes(dtype)
         self._local = threading.local()
         self._planned: tuple[Any, list[_Column]] | None = None
+        self._known: tuple[Any, DataSpec] | None = None
 
     @property
     @abstractmethod
@@ -101,11 +102,18 @@ class Dataset(ABC):
     @property
     def spec(self) -> DataSpec:
         """Shape and dtype of one row of the batches."""
-        x, y = self.stored()
-        if isinstance(x, Spec) and isinstance(y, Spec):
-            return DataSpec(_input_spec(x, self.transform, self.dtype), _target_spec(y))
-        made = [_input_spec(c.spec, c.transform, c.dtype) for c in self._columns(x)]
-        return DataSpec(tree.flatten(x)[1].unflatten(made), tree.map(_target_spec, y))
+        stored = self.stored()
+        key = (stored, self.transform, self.dtype)
+        if self._known is None or self._known[0] != key:
+            x, y = stored
+            if isinstance(x, Spec):
+                made = _input_spec(x, self.transform, self.dtype)
+            else:
+                columns = self._columns(x)
+                specs = [_input_spec(c.spec, c.transform, c.dtype) for c in columns]
+                made = tree.flatten(x)[1].unflatten(specs)
+            self._known = (key, DataSpec(made, tree.map(_target_spec, y)))
+        return self._known[1]
 
     def order(self, batch_size: int, *, seed: int, shuffle: bool = True) -> EpochOrder:
         """Return which rows make up the global batches; another class may sort by length."""
