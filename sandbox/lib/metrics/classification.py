@@ -29,6 +29,8 @@ class TopK(Metric):
     (0.5, 1.0)
     """
 
+    takes_trees = False
+
     def __init__(self, k: int = 1, *, name: str | None = None) -> None:
         self.k = validate.positive_int("k", k)
         super().__init__(name=f"top{k}" if name is None else name)
@@ -92,6 +94,8 @@ class ConfusionMatrix(Metric):
     >>> per_class(counts)["recall"]
     array([1. , 0.5])
     """
+
+    takes_trees = False
 
     def __init__(self, classes: int, *, name: str | None = None) -> None:
         self.classes = validate.positive_int("classes", classes)

@@ -36,6 +36,8 @@ class Counted(Metric):
         probabilities.
     """
 
+    takes_trees = False
+
     def __init__(
         self,
         classes: int = 2,

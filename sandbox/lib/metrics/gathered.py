@@ -6,10 +6,10 @@ from abc import abstractmethod
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ..core.errors import DataError, ShapeError
-from .metric import Metric, Sums
+from .metric import Metric, Sums, arrays
 
 Rows = NDArray[np.float64]
 
@@ -33,9 +33,9 @@ class Gathered(Metric):
     def figure(self, rows: Rows) -> Any:
         """Return the exact figure of all rows; the order of rows does not matter."""
 
-    def __call__(self, output: ArrayLike, target: ArrayLike) -> Any:
+    def __call__(self, output: Any, target: Any) -> Any:
         """Return the exact figure of these rows."""
-        result = self.figure(self.rows(np.asarray(output), np.asarray(target)))
+        result = self.figure(self.rows(*self.pick(arrays(output), arrays(target))))
         return float(result) if np.ndim(result) == 0 else result
 
 
@@ -49,6 +49,7 @@ class Ranking(Gathered):
     within a bin differ by less than 1 % of the score; rows of one bin count as equal.
     """
 
+    takes_trees = False
     bins = 1 << 16
     size = 2 * bins
 

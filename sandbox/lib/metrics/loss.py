@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..core import tree
 from ..core.errors import ArgumentError
 from .metric import Metric, Sums, ratio
 
@@ -45,9 +45,10 @@ class Loss(Metric):
         self.criterion = criterion
         super().__init__(name=name)
 
-    def update(self, output: NDArray[Any], target: NDArray[Any]) -> Sums:
+    def update(self, output: Any, target: Any) -> Sums:
         """Return (sum of losses, sum of weights)."""
-        if not len(output):
+        first = output if isinstance(output, np.ndarray) else tree.leaves(output)[0]
+        if not len(first):
             return self.zero()
         weight = float(self.criterion.weight(target))
         mean = float(np.asarray(getattr(value := self.criterion(output, target), "data", value)))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from ..core import tree
 from ..core.errors import ArgumentError, DataError, ShapeError
 
 Sums = NDArray[np.float64]
+M = TypeVar("M", bound="Metric")
 
 
 class Metric(ABC):
@@ -45,12 +48,65 @@ class Metric(ABC):
     """Length of the vector of sums."""
     higher_is_better: bool = True
     """The direction: what `Plateau`, `EarlyStopping` and the best checkpoint go by."""
+    takes_trees: bool = True
+    """Whether `update` understands several outputs and targets; else `on` must name one of them."""
+    at: tuple[str, str | None] | None = None
+    """Which output and target are judged, where there are several; set by `on`."""
 
     def __init__(self, *, name: str | None = None) -> None:
         own = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
         if name is not None and (not isinstance(name, str) or not name):
             raise ArgumentError(f"{type(self).__name__}: `name` must be text; got {name!r}.")
         self.name = name or own
+
+    def on(self: M, output: str, target: str | None = None, *, name: str | None = None) -> M:
+        """Return this metric for one of several outputs.
+
+        Parameters
+        ----------
+        output : str
+            Path of the output: the key of a dict, the place in a tuple ("0"), joined by dots.
+        target : str, optional
+            Path of its target; by default the same, or the one target if there are not several.
+        name : str, optional
+            By default the path with the metric's name: "digit_top1".
+
+        Examples
+        --------
+        >>> from sandbox.lib.metrics import Top1
+        >>> digit = Top1().on("digit")
+        >>> digit.name, digit({"digit": np.eye(2), "size": np.ones(2)}, {"digit": [0, 0]})
+        ('digit_top1', 0.5)
+        """
+        for argument, value in (("output", output), ("target", target), ("name", name)):
+            if not isinstance(value, str) and (value is not None or argument == "output"):
+                raise ArgumentError(
+                    f"{type(self).__name__}.on: `{argument}` must be text; got {value!r}."
+                )
+        other = copy.copy(self)
+        other.at = (output, target)
+        other.name = name or f"{output}_{self.name}"
+        return other
+
+    def pick(self, output: Any, target: Any) -> tuple[Any, Any]:
+        """Return what `update` takes of the outputs and targets of a batch.
+
+        Raises
+        ------
+        ShapeError : there is no such output or target, or there are several and `on` was not used.
+        """
+        if self.at is None:
+            if not self.takes_trees and isinstance(output, tuple | list | dict):
+                paths = tree.flatten(output)[1].paths
+                raise ShapeError(
+                    f"{self.name}: output must be one array; got several: {', '.join(paths)}. "
+                    f"Name one: {type(self).__name__}(...).on({paths[0] if paths else ''!r})."
+                )
+            return output, target
+        place, goal = self.at
+        if goal is None:
+            goal = place if isinstance(target, tuple | list | dict) else ""
+        return _at(output, place, self.name, "output"), _at(target, goal, self.name, "target")
 
     def zero(self) -> Sums:
         """Return the sums over no rows."""
@@ -64,13 +120,38 @@ class Metric(ABC):
     def result(self, state: Sums) -> Any:
         """Return the figure (a float or an array) from the sums over all rows."""
 
-    def __call__(self, output: ArrayLike, target: ArrayLike) -> Any:
+    def __call__(self, output: Any, target: Any) -> Any:
         """Return the figure of one batch alone."""
-        result = self.result(self.zero() + self.update(np.asarray(output), np.asarray(target)))
+        output, target = self.pick(arrays(output), arrays(target))
+        result = self.result(self.zero() + self.update(output, target))
         return float(result) if np.ndim(result) == 0 else result
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+
+def arrays(values: Any) -> Any:
+    """Return an array, or a tree of them where lists, tuples or dicts hold arrays."""
+    if isinstance(values, dict):
+        return {key: arrays(item) for key, item in values.items()}
+    if isinstance(values, tuple | list) and any(np.ndim(v) and hasattr(v, "dtype") for v in values):
+        return type(values)(arrays(item) for item in values)
+    return np.asarray(values)
+
+
+def _at(values: Any, path: str, name: str, what: str) -> Any:
+    """Return what is at a path of a tree."""
+    found, left = values, path
+    while left:
+        parts = found if isinstance(found, dict) else {}
+        if isinstance(found, tuple | list):
+            parts = {str(place): item for place, item in enumerate(found)}
+        key = next((k for k in parts if left == k or left.startswith(f"{k}.")), None)
+        if key is None:
+            known = ", ".join(map(repr, tree.flatten(values)[1].paths))
+            raise ShapeError(f"{name}: {what} must have {path!r}; got {known or 'nothing'}.")
+        found, left = parts[key], left[len(key) + 1 :]
+    return found
 
 
 def ratio(numerator: float, denominator: float) -> float:

@@ -21,6 +21,7 @@ class MAE(Metric):
     0.5
     """
 
+    takes_trees = False
     higher_is_better = False
 
     def update(self, output: NDArray[Any], target: NDArray[Any]) -> Sums:
@@ -52,6 +53,8 @@ class R2(Metric):
     >>> round(R2()(np.array([2.5, 0.0, 2.0, 8.0]), [3.0, -0.5, 2.0, 7.0]), 3)
     0.949
     """
+
+    takes_trees = False
 
     def __init__(self, outputs: int = 1, *, name: str | None = None) -> None:
         self.outputs = validate.positive_int("outputs", outputs)

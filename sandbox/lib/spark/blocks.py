@@ -1,8 +1,9 @@
 """Rows of DataFrames and RDDs on their way to the ranks: packed blocks of NumPy memory.
 
-Spark's map tasks turn each partition into a few blocks (partition, number, rows, x bytes, y bytes),
-a shuffle brings them to the rank that owns the partition, and there they become one array for the
-partition, in the partition's own order whatever order they arrived in.
+Spark's map tasks turn each partition into a few blocks (partition, number, rows, x bytes, y bytes;
+of a tree the bytes of one array after the other), a shuffle brings them to the rank that owns the
+partition, and there they become one array (or tree) for the partition, in the partition's own order
+whatever order they arrived in.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import tree
 from ..core.errors import DataError
 from ..data.dataset import Dataset, DataSpec, Pair
+from ..data.trees import named
 from ..engine.oplist import Spec
 
 __all__ = ["SCHEMA", "Frame", "FrameRows", "Packer", "Rows"]
@@ -34,14 +37,14 @@ class Frame:
     tag : 0 for training, 1 for validation.
     sizes : rows of each partition, as counted by Spark.
     owner : rank of each partition.
-    x, y : shape and dtype of one row.
+    x, y : shape and dtype of one row, or trees of them.
     """
 
     tag: int
     sizes: tuple[int, ...]
     owner: tuple[int, ...]
-    x: Spec
-    y: Spec
+    x: Any
+    y: Any
 
 
 class Packer:
@@ -52,21 +55,22 @@ class Packer:
         self.partition = partition
         self.number = 0
         self.seen = 0
-        self._waiting: list[Pair] = []
+        self._waiting: list[list[list[NDArray[Any]]]] = []
         self._bytes = 0
 
-    def add(self, x: NDArray[Any], y: NDArray[Any]) -> Iterator[tuple[Any, ...]]:
+    def add(self, x: Any, y: Any) -> Iterator[tuple[Any, ...]]:
         """Take rows; yields a block when enough are there."""
-        x = self._fit(x, self.frame.x, "features")
-        y = self._fit(y, self.frame.y, "label")
-        if len(x) != len(y):
+        columns = [self._all(x, self.frame.x, "features"), self._all(y, self.frame.y, "label")]
+        arrays = [array for column in columns for array in column]
+        rows = len(arrays[0])
+        if any(len(array) != rows for array in arrays):
             raise DataError(
                 f"partition {self.partition}: features and label must have the same rows; got "
-                f"{len(x)} and {len(y)}."
+                f"{', '.join(str(len(array)) for array in arrays)}."
             )
-        self.seen += len(x)
-        self._waiting.append((x, y))
-        self._bytes += x.nbytes + y.nbytes
+        self.seen += rows
+        self._waiting.append(columns)
+        self._bytes += sum(array.nbytes for array in arrays)
         if self._bytes >= BLOCK_BYTES:
             yield from self.flush()
 
@@ -74,23 +78,39 @@ class Packer:
         """Yield what is left."""
         if not self._waiting:
             return
-        x = np.concatenate([x for x, _ in self._waiting])
-        y = np.concatenate([y for _, y in self._waiting])
+        x, y = (
+            [np.concatenate(parts) for parts in zip(*column, strict=True)]
+            for column in zip(*self._waiting, strict=True)
+        )
         self._waiting, self._bytes = [], 0
-        row_bytes = max(1, (x.nbytes + y.nbytes) // max(1, len(x)))
+        rows = len(x[0])
+        row_bytes = max(1, sum(array.nbytes for array in x + y) // max(1, rows))
         step = max(1, 4 * BLOCK_BYTES // row_bytes)
-        for start in range(0, len(x), step):
-            part_x, part_y = x[start : start + step], y[start : start + step]
+        for start in range(0, rows, step):
+            stop = min(start + step, rows)
             yield (
                 self.frame.owner[self.partition],
                 self.frame.tag,
                 self.partition,
                 self.number,
-                len(part_x),
-                part_x.tobytes(),
-                part_y.tobytes(),
+                stop - start,
+                *(b"".join(a[start:stop].tobytes() for a in column) for column in (x, y)),
             )
             self.number += 1
+
+    def _all(self, values: Any, specs: Any, what: str) -> list[NDArray[Any]]:
+        """Return the arrays of a tree, each fitted to its spec."""
+        wanted, form = tree.flatten(specs)
+        found, its = tree.flatten(values)
+        if its != form:
+            raise DataError(
+                f"partition {self.partition}, row {self.seen}: {what} must be a tree like {form} as"
+                f" in the first row; got {its}."
+            )
+        return [
+            self._fit(array, spec, named(what, path))
+            for array, spec, path in zip(found, wanted, form.paths, strict=True)
+        ]
 
     def _fit(self, array: NDArray[Any], spec: Spec, what: str) -> NDArray[Any]:
         if array.shape[1:] != spec.shape:
@@ -173,8 +193,8 @@ class FrameRows(Dataset):
                     "checkpoint() on it before training."
                 )
             self._parts[partition] = (
-                _join([block[3] for block in mine], frame.x, count),
-                _join([block[4] for block in mine], frame.y, count),
+                _join([(block[2], block[3]) for block in mine], frame.x, count),
+                _join([(block[2], block[4]) for block in mine], frame.y, count),
             )
         if by_partition:
             raise DataError(
@@ -202,11 +222,16 @@ class FrameRows(Dataset):
         return part
 
 
-def _join(buffers: list[Any], spec: Spec, count: int) -> NDArray[Any]:
-    array = np.empty((count, *spec.shape), spec.dtype)
+def _join(blocks: list[tuple[int, Any]], specs: Any, count: int) -> Any:
+    """Return the (tree of) arrays of a partition from its blocks: their rows and their bytes."""
+    leaves, form = tree.flatten(specs)
+    arrays = [np.empty((count, *spec.shape), spec.dtype) for spec in leaves]
     at = 0
-    for buffer in buffers:
-        part = np.frombuffer(buffer, spec.dtype).reshape(-1, *spec.shape)
-        array[at : at + len(part)] = part
-        at += len(part)
-    return array
+    for rows, buffer in blocks:
+        start = 0
+        for array, spec in zip(arrays, leaves, strict=True):
+            part = np.frombuffer(buffer, spec.dtype, rows * spec.size, start)
+            array[at : at + rows] = part.reshape(rows, *spec.shape)
+            start += part.nbytes
+        at += rows
+    return form.unflatten(arrays)

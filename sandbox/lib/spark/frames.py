@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import ArgumentError, DataError
+from ..core import tree
+from ..core.errors import ArgumentError, DataError, SandboxError
 from ..data.dataset import Dataset, DataSpec, Pair, TransformLike
 from ..data.order import owners
+from ..data.trees import arrays, is_tree, named
 from ..engine.oplist import Spec
 from . import blocks
 from .blocks import Frame, FrameRows, Packer, Rows
@@ -28,12 +31,13 @@ class SparkDataset(Dataset):
     Parameters
     ----------
     source : DataFrame, or RDD of (x, y)
-        x a number, a list or an array; y a number or an array.
-    features : str or list of str, default="features"
-        Columns of x: number columns side by side, or one column of lists, vectors or bytes.
-    label : str, default="label"
+        x a number, a list, an array or a tree of arrays; y a number, an array or a tree.
+    features : str or list of str, or a dict or tuple of them, default="features"
+        Columns of x: number columns side by side, or one column of lists, vectors or bytes. A dict
+        or tuple makes a tree: `{"ids": ["city", "shop"], "row": "numbers"}`.
+    label : str, or a dict or tuple of str, default="label"
         Column of y.
-    shape : tuple of int, optional
+    shape : tuple of int, or a dict or tuple of them, optional
         Shape of one row of x; default as stored. Needed for bytes that are images.
     bytes_dtype : dtype, default=uint8
         What the bytes of a binary features column are.
@@ -58,9 +62,9 @@ class SparkDataset(Dataset):
         self,
         source: Any,
         *,
-        features: str | Sequence[str] = "features",
-        label: str = "label",
-        shape: Sequence[int] | None = None,
+        features: Any = "features",
+        label: Any = "label",
+        shape: Any = None,
         bytes_dtype: Any = np.uint8,
         transform: TransformLike = None,
         dtype: Any = np.float32,
@@ -68,9 +72,9 @@ class SparkDataset(Dataset):
         super().__init__(transform=transform, dtype=dtype)
         self.source = source
         self.is_rdd = not hasattr(source, "mapInArrow")
-        self.features = [features] if isinstance(features, str) else list(features)
-        self.label = label
-        self.shape = None if shape is None else tuple(int(n) for n in shape)
+        self.features = _grouped(features, "features")
+        self.label = _grouped(label, "label")
+        self.shapes = list(_shapes(shape, self.features))
         self.bytes_dtype = np.dtype(bytes_dtype)
         self._sizes: tuple[int, ...] | None = None
         self._stored: DataSpec | None = None
@@ -88,24 +92,28 @@ class SparkDataset(Dataset):
         from pyspark.sql import types
 
         fields = {field.name: field.dataType for field in self.source.schema.fields}
-        missing = [name for name in [*self.features, self.label] if name not in fields]
+        names, labels = self._names(), _names(self.label)
+        missing = [name for name in names if name not in fields]
         if missing:
             raise DataError(
                 f"SparkDataset: features and label must be columns of the DataFrame; got no "
                 f"{', '.join(missing)}. Columns present: {', '.join(fields)}. Name them: "
                 "SparkDataset(df, features=[...], label=...)."
             )
-        for name in [*self.features, self.label]:
+        for name in names:
             kind = fields[name]
             inner = kind.elementType if isinstance(kind, types.ArrayType) else kind
             vector = type(kind).__name__ == "VectorUDT"
             number = isinstance(inner, types.NumericType | types.BooleanType)
-            binary = isinstance(kind, types.BinaryType) and name != self.label
+            binary = isinstance(kind, types.BinaryType) and name not in labels
             if not (number or binary or vector) or isinstance(inner, types.DecimalType):
                 raise DataError(
                     f"SparkDataset: column {name!r} must hold numbers, lists of numbers, vectors "
                     f"or (features only) bytes; got {kind.simpleString()}. Convert it first."
                 )
+
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys([*_names(self.features), *_names(self.label)]))
 
     # -- the driver's view --------------------------------------------------------------------
 
@@ -142,7 +150,7 @@ class SparkDataset(Dataset):
 
         kinds = {field.name: field.dataType for field in self.source.schema.fields}
         columns = []
-        for name in [*self.features, self.label]:
+        for name in self._names():
             column = f.col(f"`{name}`")
             if type(kinds[name]).__name__ == "VectorUDT":
                 column = vector_to_array(column, "float32").alias(name)
@@ -153,15 +161,10 @@ class SparkDataset(Dataset):
         """Return shape and dtype of one row, from the first one."""
         if self._stored is None:
             x, y = self._first()
-            shape = self.shape if self.shape is not None else x.shape[1:]
-            if int(np.prod(shape)) != int(np.prod(x.shape[1:])):
-                raise DataError(
-                    f"SparkDataset: `shape` must have the {int(np.prod(x.shape[1:]))} numbers of "
-                    f"the first row; got {shape}."
-                )
-            self._stored = DataSpec(
-                Spec(tuple(shape), _plain(x.dtype).name), Spec(y.shape[1:], _plain(y.dtype).name)
-            )
+            arrays, form = tree.flatten(x)
+            shapes = self.shapes if len(self.shapes) == len(arrays) else [None] * len(arrays)
+            made = form.unflatten([_row(a, s) for a, s in zip(arrays, shapes, strict=True)])
+            self._stored = DataSpec(made, tree.map(lambda array: _row(array, None), y))
         return self._stored
 
     def _first(self) -> Pair:
@@ -178,15 +181,21 @@ class SparkDataset(Dataset):
     def convert(self, table: Any, partition: int, before: int) -> Pair:
         """Turn Arrow columns into x and y."""
         place = f"partition {partition} of the DataFrame"
-        parts = [
-            _column(table.column(name), name, place, before, self.bytes_dtype)
-            for name in self.features
-        ]
-        y = _column(table.column(self.label), self.label, place, before, self.bytes_dtype)
-        if len(parts) == 1:
-            return parts[0], y
-        flat = [part.reshape(len(part), -1) for part in parts]
-        return np.concatenate(flat, axis=1, dtype=np.float32), y
+
+        def read(name: str) -> NDArray[Any]:
+            return _column(table.column(name), name, place, before, self.bytes_dtype)
+
+        def side_by_side(columns: Columns) -> NDArray[Any]:
+            parts = [read(name) for name in columns.names]
+            if len(parts) == 1:
+                return parts[0]
+            flat = [part.reshape(len(part), -1) for part in parts]
+            if not alone and all(part.dtype.kind in "iub" for part in flat):
+                return np.concatenate(flat, axis=1)  # ids
+            return np.concatenate(flat, axis=1, dtype=np.float32)
+
+        alone = isinstance(self.features, Columns)
+        return tree.map(side_by_side, self.features), tree.map(side_by_side, self.label)
 
     def load(self, partition: int) -> Pair:
         """Return a partition's arrays in the driver: collects all rows (evaluation, predicting)."""
@@ -267,7 +276,8 @@ class SparkDataset(Dataset):
 
     def __repr__(self) -> str:
         kind = "RDD" if self.is_rdd else "DataFrame"
-        return f"SparkDataset({kind}, features={self.features}, label={self.label!r})"
+        told = [tree.map(_told, columns) for columns in (self.features, self.label)]
+        return f"SparkDataset({kind}, features={told[0]!r}, label={told[1]!r})"
 
     __str__ = __repr__
 
@@ -315,20 +325,27 @@ def _chunks(rows: Iterator[Any], count: int) -> Iterator[list[Any]]:
 
 def _rdd_rows(rows: list[Any], partition: int, before: int) -> Pair:
     try:
-        x = np.stack([np.asarray(row[0]) for row in rows])
-        y = np.stack([np.asarray(row[1]) for row in rows])
-    except (TypeError, ValueError, IndexError, KeyError) as error:
+        x, y = (_stacked([row[place] for row in rows]) for place in (0, 1))
+    except (SandboxError, TypeError, ValueError, IndexError, KeyError) as error:
         raise DataError(
             f"partition {partition} of the RDD, rows {before} to {before + len(rows) - 1}: must be "
             f"pairs (x, y) of numbers, all of one shape; got {error}."
         ) from None
-    for name, array in (("x", x), ("y", y)):
-        if array.dtype.kind not in "iubf":
-            raise DataError(
-                f"partition {partition} of the RDD, row {before}: {name} must be numbers; got dtype"
-                f" {array.dtype}."
-            )
+    for name, part in (("x", x), ("y", y)):
+        leaves, form = tree.flatten(part)
+        for path, array in zip(form.paths, leaves, strict=True):
+            if array.dtype.kind not in "iubf":
+                raise DataError(
+                    f"partition {partition} of the RDD, row {before}: {named(name, path)} must be "
+                    f"numbers; got dtype {array.dtype}."
+                )
     return x, y
+
+
+def _stacked(rows: list[Any]) -> Any:
+    if not is_tree(rows[0]):
+        return np.stack([np.asarray(row) for row in rows])
+    return tree.map(lambda *parts: np.stack(parts), *[arrays(row, "a row") for row in rows])
 
 
 def _column(
@@ -369,3 +386,60 @@ def _same_length(rows: list[NDArray[Any]], name: str, place: str, before: int) -
             f"numbers as in the row before; got {len(rows[row])}."
         )
     return np.stack(rows)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of columns that make one array."""
+
+    names: tuple[str, ...]
+
+
+def _grouped(given: Any, what: str) -> Any:
+    """Return a tree of `Columns`: a name or a list of names is one array."""
+    if isinstance(given, dict):
+        return {key: _grouped(item, what) for key, item in given.items()}
+    if isinstance(given, tuple):
+        return tuple(_grouped(item, what) for item in given)
+    names = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list) else ()
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ArgumentError(
+            f"SparkDataset: `{what}` must be names of columns, a list of them for one array, or a "
+            f"dict or tuple of those; got {given!r}."
+        )
+    return Columns(names)
+
+
+def _told(columns: Columns) -> Any:
+    return columns.names[0] if len(columns.names) == 1 else list(columns.names)
+
+
+def _names(columns: Any) -> list[str]:
+    return [name for group in tree.leaves(columns) for name in group.names]
+
+
+def _shapes(given: Any, columns: Any) -> Iterator[tuple[int, ...] | None]:
+    """Give the shape of each array, None for as it is stored."""
+    if isinstance(columns, Columns):
+        yield None if given is None else tuple(int(n) for n in given)
+        return
+    parts = columns if isinstance(columns, dict) else dict(enumerate(columns))
+    said = dict(enumerate(given)) if isinstance(given, tuple) else given or {}
+    if not isinstance(said, dict) or not set(said) <= set(parts):
+        raise ArgumentError(
+            f"SparkDataset: `shape` must go with the features {', '.join(map(str, parts))}; got "
+            f"{given!r}. Name them: {{'image': (28, 28)}}."
+        )
+    for key, part in sorted(parts.items()):
+        yield from _shapes(said.get(key), part)
+
+
+def _row(array: NDArray[Any], shape: tuple[int, ...] | None) -> Spec:
+    found = array.shape[1:]
+    wanted = found if shape is None else shape
+    if int(np.prod(wanted)) != int(np.prod(found)):
+        raise DataError(
+            f"SparkDataset: `shape` must have the {int(np.prod(found))} numbers of the first row; "
+            f"got {wanted}."
+        )
+    return Spec(tuple(wanted), _plain(array.dtype).name)

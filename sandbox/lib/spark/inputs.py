@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import tree
 from ..core.errors import DataError, SandboxError
 from ..data import ArrayDataset, Dataset, PartitionedDataset
 from .blocks import Frame, FrameRows, Rows
@@ -37,14 +38,15 @@ class Handle:
     Parameters
     ----------
     dataset : the data set, its arrays taken out.
-    files : per partition the names of the x and y files; empty if the data set reads by itself.
+    files : per partition x and y with names of files for arrays; empty if the data set reads by
+        itself.
     folder, nonce : where the driver wrote them, and what proves that it is the same folder.
     shipped : the files came with Spark's addFile.
     frame : the data set's rows come through the task's own input.
     """
 
     dataset: Any
-    files: list[tuple[str, str]] = field(default_factory=list)
+    files: list[tuple[Any, Any]] = field(default_factory=list)
     folder: str = ""
     nonce: str = ""
     shipped: bool = False
@@ -58,7 +60,7 @@ class Handle:
         if not self.files:
             return dataset
         folder = self._folder()
-        pairs = [(_map(folder, x), _map(folder, y)) for x, y in self.files]
+        pairs = [tree.map(lambda name: _map(folder, name), pair) for pair in self.files]
         if isinstance(dataset, ArrayDataset):
             dataset.x, dataset.y = pairs[0]
         elif isinstance(dataset, PartitionedDataset):
@@ -69,7 +71,7 @@ class Handle:
         if self.shipped:
             from pyspark import SparkFiles
 
-            return Path(SparkFiles.get(self.files[0][0])).parent
+            return Path(SparkFiles.get(tree.leaves(self.files[0])[0])).parent
         try:
             if (Path(self.folder) / "nonce").read_text() == self.nonce:
                 return Path(self.folder)
@@ -89,7 +91,6 @@ class Storage:
     def __init__(self) -> None:
         self._folder: Path | None = None
         self._nonce = secrets.token_hex(32)
-        self._known: dict[int, list[tuple[str, str]]] = {}
         self.handles: list[Handle] = []
 
     def handle(self, dataset: Dataset, ranks: int, tag: int) -> Handle:
@@ -112,8 +113,10 @@ class Storage:
         names = []
         for number, pair in enumerate(pairs):
             stem = f"{len(self.handles)}-{number}-{secrets.token_hex(4)}"
-            names.append((f"{stem}-x.npy", f"{stem}-y.npy"))
-            for name, array in zip(names[-1], pair, strict=True):
+            arrays, form = tree.flatten(pair)
+            files = [f"{stem}-{place}.npy" for place in range(len(arrays))]
+            names.append(form.unflatten(files))
+            for name, array in zip(files, arrays, strict=True):
                 try:
                     np.save(folder / name, np.ascontiguousarray(array), allow_pickle=False)
                 except OSError as error:
@@ -135,9 +138,8 @@ class Storage:
         """Send the files to the hosts through Spark, for ranks that cannot read the folder."""
         for handle in self.handles:
             if handle.files and not handle.shipped:
-                for pair in handle.files:
-                    for name in pair:
-                        context.addFile(str(Path(handle.folder) / name))
+                for name in tree.leaves(handle.files):
+                    context.addFile(str(Path(handle.folder) / name))
                 handle.shipped = True
 
     def close(self) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import tree
 from ..core.errors import DataError
 from ..data import DataSpec
 from ..data.order import EpochOrder, Share, owners
+from ..engine.oplist import Spec
 from ..engine.random import RandomKey
 from .group import Group
 
@@ -30,7 +32,7 @@ class Batch:
 
     Parameters
     ----------
-    inputs, target : arrays or None
+    inputs, target : arrays or trees of arrays, or None
         None where this rank has no row of the batch.
     rows : int
         Rows of this share.
@@ -56,19 +58,28 @@ class Batch:
 
     def check(self) -> None:
         """Raise at the first row whose input or target holds NaN or infinity."""
-        for name, array in (("input", self.inputs), ("target", self.target)):
-            # The sum is no number if one element is not: one pass without a temporary.
-            if array.dtype.kind != "f" or np.isfinite(array.sum()):
+        for name, part in (("input", self.inputs), ("target", self.target)):
+            if isinstance(part, np.ndarray):
+                _check_finite(name, part)
                 continue
-            wrong = ~np.isfinite(array.reshape(len(array), -1))
-            rows = wrong.any(axis=1)
-            if rows.any():
-                row = int(rows.argmax())
-                value = array[row].reshape(-1)[wrong[row]][0]
-                raise DataError(
-                    f"{name} must hold finite numbers; got {value} in row {row}."
-                    " Remove such rows or fill the gaps (data.check() lists the first one)."
-                )
+            arrays, form = tree.flatten(part)
+            for path, array in zip(form.paths, arrays, strict=True):
+                _check_finite(f"{name} {path!r}" if path else name, array)
+
+
+def _check_finite(name: str, array: NDArray[Any]) -> None:
+    # The sum is no number if one element is not: one pass without a temporary.
+    if array.dtype.kind != "f" or np.isfinite(array.sum()):
+        return
+    wrong = ~np.isfinite(array.reshape(len(array), -1))
+    rows = wrong.any(axis=1)
+    if rows.any():
+        row = int(rows.argmax())
+        value = array[row].reshape(-1)[wrong[row]][0]
+        raise DataError(
+            f"{name} must hold finite numbers; got {value} in row {row}."
+            " Remove such rows or fill the gaps (data.check() lists the first one)."
+        )
 
 
 class Batches:
@@ -90,7 +101,7 @@ class Batches:
         self.order = order
         self.group = group
         self.spare = spare
-        self._rooms: list[tuple[NDArray[Any], NDArray[Any]] | None] = [None, None]
+        self._rooms: list[_Room | None] = [None, None]
         self._turn = 0
         self.owner: list[int] | None = None
         if group.size > 1 and not data.shared:
@@ -126,16 +137,13 @@ class Batches:
         inputs, target = self.data.batch(parts, out=room, random=key)
         return Batch(inputs, target, rows, parts, parts.sample_index)
 
-    def _room(self, spec: DataSpec, rows: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return arrays to read into: of two, the one that the batch before does not live in."""
+    def _room(self, spec: DataSpec, rows: int) -> tuple[Any, Any]:
+        """Return arrays to read into: of two, those that the batch before does not live in."""
         self._turn ^= 1
         kept = self._rooms[self._turn]
-        if kept is None or len(kept[0]) < rows or kept[0].shape[1:] != spec.x.shape:
-            kept = self._rooms[self._turn] = (
-                np.empty((rows, *spec.x.shape), spec.x.dtype),
-                np.empty((rows, *spec.y.shape), spec.y.dtype),
-            )
-        return kept[0][:rows], kept[1][:rows]
+        if kept is None or kept.rows < rows or kept.spec != spec:
+            kept = self._rooms[self._turn] = _Room(spec, rows)
+        return kept.first(rows)
 
     def get(self, epoch: int, k: int) -> Batch:
         """Return this rank's share of batch k, and begin to read the batch after it."""
@@ -181,6 +189,23 @@ class Batches:
         if self.ahead is not None:
             self.ahead.shutdown(wait=True, cancel_futures=True)
             self.ahead = None
+
+
+class _Room:
+    """Arrays for a batch of up to so many rows, in the structure of a data set's rows."""
+
+    def __init__(self, spec: DataSpec, rows: int) -> None:
+        self.spec, self.rows = spec, rows
+        self._alone = isinstance(spec.x, Spec) and isinstance(spec.y, Spec)
+        self._arrays = tree.map(lambda s: np.empty((rows, *s.shape), s.dtype), tuple(spec))
+
+    def first(self, rows: int) -> tuple[Any, Any]:
+        """Return the first rows of all arrays."""
+        if self._alone:
+            x, y = self._arrays
+            return x[:rows], y[:rows]
+        part: tuple[Any, Any] = tree.map(lambda array: array[:rows], self._arrays)
+        return part
 
 
 def rows_at_once(numbers: int, *, least: int) -> int:

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from .. import engine, nn
+from ..core import tree
 from ..core import validate as check
 from ..core.errors import DataError
 from ..criterion import Criterion
 from ..data import Dataset
+from ..data.trees import arrays
 from ..metrics import Metric
 from .batches import rows_at_once
 from .group import SingleGroup
@@ -73,24 +75,46 @@ class Predictor:
         with engine.threads.limit(self.threads):
             return validate(job, SingleGroup(), self._programs, _go_on) or {}
 
-    def predict(self, x: ArrayLike, batch_size: int | None = None) -> NDArray[Any]:
-        """Return the model's outputs for an array of inputs, one row each."""
-        inputs = np.asarray(x)
-        if inputs.ndim < 1:
-            raise DataError(f"predict: `x` must have a row axis; got the single number {x!r}.")
-        if inputs.dtype.kind == "f":
-            inputs = inputs.astype(np.float32, copy=False)
+    def predict(self, x: Any, batch_size: int | None = None) -> Any:
+        """Return the model's outputs for an array or a tree of inputs, one row each."""
+        inputs = tree.map(_float32, arrays(x, "predict: x"))
+        leaves, form = tree.flatten(inputs)
+        if not leaves:
+            raise DataError(f"predict: `x` must hold at least one array; got {x!r}.")
+        for path, array in zip(form.paths, leaves, strict=True):
+            if array.ndim < 1:
+                name = f"`x` at {path!r}" if path else "`x`"
+                raise DataError(
+                    f"predict: {name} must have a row axis; got the single number {array}."
+                )
+            if len(array) != len(leaves[0]):
+                raise DataError(
+                    f"predict: all arrays of `x` must have the same number of rows; got "
+                    f"{len(leaves[0])} in {form.paths[0]!r} and {len(array)} in {path!r}."
+                )
         if batch_size is None:
-            batch_size = rows_at_once(math.prod(inputs.shape[1:]), least=self.batch_size)
+            numbers = sum(math.prod(array.shape[1:]) for array in leaves)
+            batch_size = rows_at_once(numbers, least=self.batch_size)
         size = check.positive_int("batch_size", batch_size)
+        rows = len(leaves[0])
         with engine.threads.limit(self.threads):
-            if not len(inputs):
-                return np.asarray(self.model(inputs))
+            if not rows:
+                return tree.map(np.asarray, tree.call(self.model, inputs))
             parts = [
-                np.array(self._programs.predict(inputs[start : start + size]))
-                for start in range(0, len(inputs), size)
+                tree.map(np.array, self._programs.predict(_cut(inputs, start, start + size)))
+                for start in range(0, rows, size)
             ]
-        return np.concatenate(parts)
+        return tree.map(lambda *pieces: np.concatenate(pieces), *parts)
+
+
+def _cut(inputs: Any, start: int, stop: int) -> Any:
+    if isinstance(inputs, np.ndarray):
+        return inputs[start:stop]
+    return tree.map(lambda array: array[start:stop], inputs)
+
+
+def _float32(array: NDArray[Any]) -> NDArray[Any]:
+    return array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array
 
 
 def _go_on(error: Exception | None) -> bool:

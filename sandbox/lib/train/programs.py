@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import engine, nn
-from ..core import FlatParameters, ProgramCache
+from ..core import FlatParameters, ProgramCache, tree
 from ..criterion import Criterion
 from ..data import DataSpec
 from ..engine.oplist import Spec
@@ -55,9 +55,9 @@ class Programs:
 
     def prepare(self, spec: DataSpec, rows: int, *, training: bool) -> None:
         """Make the program for batches of this many rows."""
-        x = Spec((rows, *spec.x.shape), spec.x.dtype)
+        x, y = tree.map(lambda s: Spec((rows, *s.shape), s.dtype), tuple(spec))
         if training:
-            self._training(x, Spec((rows, *spec.y.shape), spec.y.dtype))
+            self._training(x, y)
         else:
             self._predicting(x)
 

@@ -44,7 +44,8 @@ class RunningMetrics:
         self._places: list[tuple[Metric, slice]] = []
         for metric in metrics:
             size = metric.zero().size
-            if size <= _LARGEST and not isinstance(metric, Loss):
+            whole_loss = isinstance(metric, Loss) and metric.at is None
+            if size <= _LARGEST and not whole_loss:
                 self._places.append((metric, slice(start, start + size)))
                 start += size
         self.stop = start
@@ -56,7 +57,7 @@ class RunningMetrics:
     def put(self, vector: NDArray[np.float64], output: Any, target: Any) -> None:
         """Write a batch's sums into their places."""
         for metric, place in self._places:
-            vector[place] = metric.update(output, target)
+            vector[place] = metric.update(*metric.pick(output, target))
 
     def add(self, sums: dict[str, NDArray[np.float64]], total: NDArray[np.float64]) -> None:
         """Add what all ranks have put to the sums of the epoch."""

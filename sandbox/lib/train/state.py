@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import nn
+from ..core import tree
 from ..core.errors import ArgumentError, CheckpointError
 from ..engine.random import RandomKey
 from ..optim.config import current_name
@@ -147,7 +148,7 @@ def _content(data: Any) -> str | None:
     if data.shared:
         first, n = next((p, n) for p, n in enumerate(data.partition_sizes) if n)
         some = np.linspace(0, n - 1, min(n, 16)).astype(np.int64)
-        for array in data.rows(first, some, random=RandomKey(0)):
+        for array in tree.leaves(data.rows(first, some, random=RandomKey(0))):
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import tree
 from ..core.errors import SandboxError
 from ..metrics import Gathered
 from .batches import Batches, rows_at_once
@@ -60,7 +61,8 @@ def validate(
 def validation_batches(job: TrainJob, group: Group) -> Batches:
     """Return this rank's batches of the validation data, in their own order."""
     data = job.validation
-    size = rows_at_once(data.spec.x.size, least=job.batch_size)
+    numbers = sum(spec.size for spec in tree.leaves(data.spec.x))
+    size = rows_at_once(numbers, least=job.batch_size)
     return Batches(data, data.order(size, seed=0, shuffle=False), group)
 
 
@@ -75,6 +77,7 @@ class _Collected:
 
     def add(self, output: Any, target: Any) -> None:
         """Take in a batch."""
+        output, target = self.metric.pick(output, target)
         if self.gathers:
             self.rows.append(self.metric.rows(output, target))
         else:
