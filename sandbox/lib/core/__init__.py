@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..engine.oplist import Op, OpList, Spec
 from ..engine.random import RandomKey
-from . import errors, ops, random, validate
+from . import errors, ops, random, tree, validate
 from .cache import ProgramCache
 from .context import context, enter_scope, leave_scope, path, scope, using
 from .eager import EagerPredictProgram, EagerTrainProgram
@@ -87,6 +87,7 @@ __all__ = [
     "trace_inference",
     "trace_training",
     "train_program",
+    "tree",
     "using",
     "validate",
 ]

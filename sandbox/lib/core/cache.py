@@ -7,10 +7,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ..engine.oplist import Spec
-from . import validate
+from . import tree, validate
+from .checks import specs_of
 from .eager import EagerPredictProgram, EagerTrainProgram
 from .flat import FlatParameters
 from .program import PredictProgram, TrainProgram, predict_program, train_program
@@ -55,10 +54,11 @@ class ProgramCache:
         precision: str = "f32",
     ) -> TrainProgram | EagerTrainProgram:
         """Return the training program for these arrays' (or specs') shapes."""
-        specs, target_spec = _specs(inputs), _spec(target)
+        specs, target_spec = specs_of(inputs), specs_of(target)
         trained = tuple(flat.trainable())
         parts = (id(module), id(criterion), id(flat))
-        key = ("train", *parts, specs, target_spec, threads, precision, trained)
+        shapes = _key(specs), _key(target_spec)
+        key = ("train", *parts, *shapes, threads, precision, trained)
         program: TrainProgram | EagerTrainProgram = self._get(
             key,
             (module, criterion, flat),
@@ -89,10 +89,18 @@ class ProgramCache:
 
         A module whose parts were exchanged (`model.fc = nn.Linear(...)`) gets a new program.
         """
-        specs = _specs(inputs)
+        specs = specs_of(inputs)
         parts = _parts(module)
         program: PredictProgram | EagerPredictProgram = self._get(
-            ("predict", id(module), id(flat), specs, threads, precision, tuple(map(id, parts))),
+            (
+                "predict",
+                id(module),
+                id(flat),
+                _key(specs),
+                threads,
+                precision,
+                tuple(map(id, parts)),
+            ),
             (module, flat, parts),
             lambda: predict_program(
                 module, flat, specs, threads=threads, plan=plan, precision=precision
@@ -130,14 +138,8 @@ def _parts(module: ModuleLike) -> list[Any]:
     return [part for _, part in (*module.named_parameters(), *module.named_buffers())]
 
 
-def _spec(item: Any) -> Spec:
-    if isinstance(item, Spec):
-        return item
-    array = np.asarray(item)
-    return Spec(array.shape, "float32" if array.dtype.kind == "f" else array.dtype.name)
-
-
-def _specs(items: Any) -> tuple[Spec, ...]:
-    if isinstance(items, tuple | list):
-        return tuple(_spec(item) for item in items)
-    return (_spec(items),)
+def _key(specs: tree.Tree) -> Any:
+    if type(specs) is Spec:
+        return specs
+    leaves, structure = tree.flatten(specs)
+    return (structure, *leaves)

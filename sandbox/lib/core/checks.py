@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..engine.oplist import OpList, Spec
+from ..engine.interpreter import kernel
+from ..engine.oplist import Op, OpList, Spec
+from . import tree
 from .errors import DataError, SandboxError, ShapeError, TrainingError
 from .flat import FlatParameters
+from .ops.loss import check_labels
 from .ops.sequence import check_ids, check_lengths
 from .value import Array
 
@@ -17,73 +21,175 @@ from .value import Array
 class Inputs:
     """Checks of what goes into a program, made once per shape.
 
-    `oplist` tells which inputs are ids and lengths, whose range is checked as well.
+    Parameters
+    ----------
+    specs : tree of Spec
+        What the program takes.
+    what : "input" or "target"
+        How messages call it.
+    oplist : OpList, optional
+        Tells which leaves are labels, ids and lengths, whose range is checked as well.
     """
 
-    def __init__(
-        self, specs: tuple[Spec, ...], names: Sequence[str], oplist: OpList | None = None
-    ) -> None:
+    def __init__(self, specs: tree.Tree, what: str, oplist: OpList | None = None) -> None:
         self.specs = specs
-        self.names = names
-        self._ranges = ranges_of(oplist) if oplist is not None else []
-        self._plain = [(spec.shape, np.dtype(spec.dtype)) for spec in specs]
+        self.what = what
+        found, self.structure = tree.flatten(specs)
+        self._plain = [(spec.shape, np.dtype(spec.dtype)) for spec in found]
+        self._names = names_of(self.structure, what)
+        first = 0 if what == "input" or oplist is None else len(oplist.inputs) - len(found)
+        self._ranges: list[Range] = []
+        if oplist is not None:
+            self._ranges = ranges_of(oplist, range(first, first + len(found)))
+        self._alone = self.structure.is_leaf
 
-    def check(self, arrays: Any) -> list[Array]:
-        """Return contiguous arrays of the right shape and dtype."""
-        given = arrays if isinstance(arrays, tuple | list) else (arrays,)
-        if len(given) != len(self.specs):
-            raise ShapeError(f"the program must get {len(self.specs)} inputs; got {len(given)}.")
-        checked = [self.one(k, array) for k, array in enumerate(given)]
-        for place, check, limit in self._ranges:
-            check(checked[place], limit)
+    def check(self, arrays: tree.Tree) -> list[Array]:
+        """Return the leaves as contiguous arrays of the right shape and dtype."""
+        if self._alone and type(arrays) is np.ndarray:
+            checked = [self.one(0, arrays)]
+        else:
+            given = tree.lone(arrays) if self.what == "input" else arrays
+            if self._alone and self.what == "input" and isinstance(given, tuple | dict):
+                raise ShapeError(
+                    f"the program must get 1 input; got {len(given)} in a {type(given).__name__}."
+                )
+            leaves = self.structure.match(given, self.what)
+            checked = [self.one(k, array) for k, array in enumerate(leaves)]
+        for ranged in self._ranges:
+            self._check_range(checked[ranged.place], ranged)
         return checked
+
+    def tree_of(self, leaves: list[Array]) -> tree.Tree:
+        """Return checked leaves as the tree they came in."""
+        return leaves[0] if self._alone else self.structure.unflatten(leaves)
+
+    def named(self, leaves: list[Array]) -> list[tuple[str, Array]]:
+        """Return checked leaves, each with what messages call it."""
+        return list(zip(self._names, leaves, strict=True))
+
+    def _check_range(self, array: Array, ranged: Range) -> None:
+        for op in ranged.moves:
+            array = kernel(op.name)(array, **op.attrs)
+        try:
+            ranged.check(array, ranged.limit)
+        except DataError as error:
+            if not self._alone:
+                error.args = (f"{self._names[ranged.place]}: {error}",)
+            raise
 
     def one(self, k: int, array: Any) -> Array:
         """Check one array."""
         shape, dtype = self._plain[k]
         if type(array) is not np.ndarray:
-            array = np.asarray(array)
+            array = _asarray(self._names[k], array)
         if array.shape != shape:
             raise ShapeError(
-                f"{self.names[k]} must have shape {shape} in this program; got {array.shape}."
+                f"{self._names[k]} must have shape {shape} in this program; got {array.shape}."
             )
         if array.dtype != dtype:
             if array.dtype.kind not in ("f" if dtype.kind == "f" else "iu"):
                 raise ShapeError(
-                    f"{self.names[k]} dtype must be {dtype}; got {array.dtype} in shape {shape}."
+                    f"{self._names[k]} dtype must be {dtype}; got {array.dtype} in shape {shape}."
                 )
             array = array.astype(dtype)
         return array if array.flags.c_contiguous else np.ascontiguousarray(array)
 
 
-def ranges_of(oplist: OpList) -> list[tuple[int, Callable[[Array, int], None], int]]:
-    """Return (number of the input, check, limit) for inputs that are ids or lengths."""
-    places = {value: place for place, (_, value) in enumerate(oplist.inputs)}
-    found: dict[tuple[int, Callable[[Array, int], None], int], None] = {}
-    for op in oplist.ops:
-        if op.name == "reshape" and op.inputs[0] in places:
-            places[op.outputs[0]] = places[op.inputs[0]]
-        ids = op.name == "embedding"
-        behind = op.inputs[4:] if op.name in ("lstm", "gru", "rnn") else ()
-        behind = op.inputs[1:] if op.name == "mask_sequence" else behind
-        for value in op.inputs[:1] if ids else behind:
-            if value in places:
-                limit = oplist.values[op.inputs[1]].shape[0]
-                if not ids:
-                    limit = oplist.values[op.inputs[0]].shape[1]
-                found[places[value], check_ids if ids else check_lengths, limit] = None
-    return list(found)
+def _asarray(name: str, item: Any) -> Array:
+    """Return an array of a list of numbers; anything else that is no array is refused."""
+    try:
+        return np.asarray(item)
+    except (TypeError, ValueError):
+        raise ShapeError(f"{name} must be an array; got a {type(item).__name__}.") from None
 
 
-def classes_of(oplist: OpList) -> int | None:
-    """Return the number of classes if the target holds labels, else None."""
-    labels = {oplist.inputs[-1][1]}
+def names_of(structure: tree.Structure, what: str) -> list[str]:
+    """Return what messages call the leaves."""
+    alone = "x" if what == "input" else ""
+    return [tree.place(what, path or alone) for path in structure.paths]
+
+
+def specs_of(items: tree.Tree) -> tree.Tree:
+    """Return the specs of inputs or a target as programs take them: floats are float32.
+
+    Examples
+    --------
+    >>> specs_of({"image": np.zeros((2, 3)), "ids": [[1], [2]]})["image"]
+    Spec(shape=(2, 3), dtype='float32')
+    """
+    if type(items) is np.ndarray:
+        return _spec(items)
+    if isinstance(items, tuple):  # positional arguments, numbers too
+        return tree.lone(tuple([tree.map(_spec, tree.with_arrays(item)) for item in items]))
+    return tree.map(_spec, tree.with_arrays(items))
+
+
+def _spec(item: Any) -> Spec:
+    if isinstance(item, Spec):
+        return item
+    array = np.asarray(item)
+    return Spec(array.shape, "float32" if array.dtype.kind == "f" else array.dtype.name)
+
+
+@dataclass(frozen=True)
+class Range:
+    """A check of one leaf: labels, ids or lengths, or of the part of it that serves as such."""
+
+    place: int
+    check: Callable[[Array, int], None]
+    limit: int
+    moves: tuple[Op, ...]
+
+
+def ranges_of(oplist: OpList, inputs: range) -> list[Range]:
+    """Return the checks of those of these inputs that are labels, ids or lengths."""
+    known: dict[int, tuple[int, tuple[Op, ...]]] = {
+        oplist.inputs[number][1]: (place, ()) for place, number in enumerate(inputs)
+    }
+    found: list[Range] = []
     for op in oplist.ops:
-        if op.name == "reshape" and op.inputs[0] in labels:
-            labels.update(op.outputs)
-        if op.name in ("softmax_cross_entropy", "nll") and op.inputs[1] in labels:
-            return oplist.values[op.inputs[0]].shape[1]
-    return None
+        if op.name in _MOVING and op.inputs[0] in known:
+            place, moves = known[op.inputs[0]]
+            known[op.outputs[0]] = place, (*moves, op)
+        for value, check, limit in _ranged(oplist, op):
+            if value in known:
+                place, moves = known[value]
+                if not any(move.name == "slice" for move in moves):
+                    moves = ()  # the same numbers, in whatever order
+                ranged = Range(place, check, limit, moves)
+                if ranged not in found:
+                    found.append(ranged)
+    return found
+
+
+def _ranged(oplist: OpList, op: Op) -> Iterator[tuple[int, Callable[[Array, int], None], int]]:
+    """Go through what an operation reads that must be in a range."""
+    if op.name == "embedding":
+        yield op.inputs[0], check_ids, oplist.values[op.inputs[1]].shape[0]
+    elif op.name in ("softmax_cross_entropy", "nll"):
+        yield op.inputs[1], check_labels, oplist.values[op.inputs[0]].shape[1]
+    elif op.name in ("lstm", "gru", "rnn", "mask_sequence"):
+        for value in op.inputs[1 if op.name == "mask_sequence" else 4 :]:
+            yield value, check_lengths, oplist.values[op.inputs[0]].shape[1]
+
+
+_MOVING = ("reshape", "transpose", "slice", "broadcast_to")
+
+
+def borrowed(oplist: OpList) -> list[int]:
+    """Return which outputs may share memory with a constant, parameter, buffer or input.
+
+    These are what an operation that only moves elements makes of one, and what no input goes into.
+    """
+    fixed = {value for _, value in (*oplist.parameters, *oplist.buffers, *oplist.constants)}
+    known = fixed | {value for _, value in oplist.inputs}
+    for op in oplist.ops:
+        if fixed.issuperset(op.inputs):
+            fixed.update(op.outputs)
+            known.update(op.outputs)
+        elif op.name in _MOVING and op.inputs[0] in known:
+            known.update(op.outputs)
+    return [place for place, (_, value) in enumerate(oplist.outputs) if value in known]
 
 
 def float32(array: Any) -> Array:
@@ -102,19 +208,23 @@ def moved() -> TrainingError:
 
 def bad_loss(
     loss: float,
-    inputs: Sequence[Array],
-    target: Array,
+    named: Sequence[tuple[str, Array]],
     flat: FlatParameters,
     look: Callable[[], None],
 ) -> SandboxError:
-    """Find out why a loss is not finite; `look` raises if the criterion cannot take the output."""
-    for name, array in (*((f"input {k}", x) for k, x in enumerate(inputs)), ("target", target)):
+    """Find out why a loss is not finite.
+
+    `named` holds inputs and targets; `look` raises if the criterion cannot take the output.
+    """
+    for name, array in named:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
+            if not array.ndim:
+                return DataError(f"{name} must be a finite number; got {float(array)}.")
             rows = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
             row = int(np.flatnonzero(rows)[0])
             return DataError(
                 f"{name} must hold finite numbers; got {_first_bad(array[row])} in row {row} "
-                f"({int(rows.sum())} of {len(rows)} rows). Clean the data."
+                f"({int(rows.sum())} of {len(array)} rows). Clean the data."
             )
     for name in flat.views:
         values = flat.value(name)

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from ..engine.random import RandomKey
-from .checks import bad_loss, float32, moved
+from . import tree
+from .checks import Inputs, bad_loss, float32, moved, names_of
 from .context import using
+from .errors import ArgumentError
 from .flat import FlatParameters
+from .parameter import Parameter
 from .tape import Tape
-from .trace import CriterionLike, ModuleLike
-from .value import Value, wrap
+from .trace import CriterionLike, ModuleLike, scalar, stranger
+from .value import Array, Operand, wrap
 
 
 class EagerTrainProgram:
-    """Stands in for a `TrainProgram`: the module's Python code runs, with a tape."""
+    """Stands in for a `TrainProgram`: the module's Python code runs, with a tape.
+
+    Parameters
+    ----------
+    module, criterion, flat
+        As for `train_program`.
+    reason : str
+        Why it is not compiled.
+    input_specs, target_spec : tree of Spec, optional
+        What inputs and target must be like; without them it takes any.
+    """
 
     def __init__(
         self,
@@ -26,32 +38,40 @@ class EagerTrainProgram:
         criterion: CriterionLike,
         flat: FlatParameters,
         reason: str,
+        input_specs: tree.Tree = None,
+        target_spec: tree.Tree = None,
     ) -> None:
         self.reason = reason
         self.flat = flat
         self._module = module
         self._criterion = criterion
+        self._specs = input_specs, target_spec
+        self._inputs = None if input_specs is None else Inputs(input_specs, "input")
+        self._target = None if target_spec is None else Inputs(target_spec, "target")
+        self._known = False
 
     def run(
-        self, inputs: Any, target: Any, random: RandomKey | None = None
-    ) -> tuple[float, float, Any]:
+        self, inputs: tree.Tree, target: tree.Tree, random: RandomKey | None = None
+    ) -> tuple[float, float, tree.Tree]:
         """Do what `TrainProgram.run` does."""
         flat = self.flat
         if flat.retired:
             raise moved()
-        arrays = [float32(x) for x in (inputs if isinstance(inputs, tuple | list) else [inputs])]
-        labels = float32(target)
+        arrays = _given(self._inputs, inputs, "input")
+        goal = _given(self._target, target, "target")
         buffers, trained = flat.named_buffers(), flat.trainable()
         with using(training=True, random=random, collect=True) as context, Tape() as tape:
             if flat.is_replica and context.updates is not None:
                 for name, buffer in buffers.items():
                     context.updates[buffer] = wrap(flat.buffer(name).copy())
-            output = self._module(*[wrap(array) for array in arrays])
-            loss_value = self._criterion.call(output, wrap(labels))
+            output = tree.call(self._module, tree.map(wrap, arrays))
+            loss_value = scalar(self._criterion.call(output, tree.map(wrap, goal)))
+        self._refuse_strangers(tape)
         loss = float(loss_value)
         if not math.isfinite(loss):
             look = partial(self._criterion.check_output, _arrays(output))
-            raise bad_loss(loss, arrays, labels, flat, look)
+            named = (*_named(arrays, "input"), *_named(goal, "target"))
+            raise bad_loss(loss, named, flat, look)
         found = tape.gradients(loss_value, list(trained.values()))
         flat.gradients.fill(0)
         for name, gradient in zip(trained, found, strict=True):
@@ -60,28 +80,55 @@ class EagerTrainProgram:
             for name, buffer in buffers.items():
                 if buffer in context.updates:
                     np.copyto(flat.buffer(name), context.updates[buffer].data)
-        return loss, self._criterion.weight(labels), _arrays(output)
+        return loss, self._criterion.weight(goal), _arrays(output)
+
+    def _refuse_strangers(self, tape: Tape) -> None:
+        """Raise, in the first run, if a parameter is used that is not among the module's."""
+        if self._known:
+            return
+        known = {id(parameter) for _, parameter in self._module.named_parameters()}
+        for node in tape.nodes:
+            for x in node.inputs:
+                if isinstance(x, Parameter) and id(x) not in known:
+                    raise ArgumentError(stranger(x))
+        self._known = True
 
     def clone(self, flat: FlatParameters) -> EagerTrainProgram:
         """Return a program for another thread, bound to `flat`."""
-        return EagerTrainProgram(self._module, self._criterion, flat, self.reason)
+        return EagerTrainProgram(self._module, self._criterion, flat, self.reason, *self._specs)
 
 
 class EagerPredictProgram:
-    """Stands in for a `PredictProgram`."""
+    """Stands in for a `PredictProgram`; `input_specs` as for `EagerTrainProgram`."""
 
-    def __init__(self, module: ModuleLike, reason: str) -> None:
+    def __init__(self, module: ModuleLike, reason: str, input_specs: tree.Tree = None) -> None:
         self.reason = reason
         self._module = module
+        self._inputs = None if input_specs is None else Inputs(input_specs, "input")
 
-    def run(self, inputs: Any) -> Any:
+    def run(self, inputs: tree.Tree) -> tree.Tree:
         """Return the module's output."""
-        given = inputs if isinstance(inputs, tuple | list) else (inputs,)
+        given = _given(self._inputs, inputs, "input")
         with using(training=False):
-            return _arrays(self._module(*[wrap(float32(x)) for x in given]))
+            return _arrays(tree.call(self._module, tree.map(wrap, given)))
 
 
-def _arrays(output: Any) -> Any:
-    if isinstance(output, tuple | list):
-        return tuple(item.data if isinstance(item, Value) else item for item in output)
-    return output.data if isinstance(output, Value) else output
+def _given(checks: Inputs | None, items: tree.Tree, what: str) -> tree.Tree:
+    """Return inputs or target as a tree of arrays, checked where it is known what they must be."""
+    if checks is not None:
+        return checks.tree_of(checks.check(items))
+    if what == "input":
+        items = tree.lone(items)
+        if isinstance(items, tuple):
+            return tuple([tree.map(float32, tree.with_arrays(item)) for item in items])
+    return tree.map(float32, tree.with_arrays(items))
+
+
+def _named(arrays: tree.Tree, what: str) -> list[tuple[str, Array]]:
+    leaves, structure = tree.flatten(arrays)
+    return list(zip(names_of(structure, what), leaves, strict=True))
+
+
+def _arrays(output: tree.Tree) -> tree.Tree:
+    """Return copies: a constant or a parameter may be among the outputs."""
+    return tree.map(lambda x: np.array(x._data) if isinstance(x, Operand) else x, output)

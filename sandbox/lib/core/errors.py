@@ -51,7 +51,10 @@ class GradientError(SandboxError, RuntimeError):
 
 
 class TraceError(SandboxError, RuntimeError):
-    """A module cannot be written down as a list of operations; the message says why."""
+    """A module cannot be written down as a list of operations; the message says why.
+
+    Such a module runs eagerly instead. What is wrong in a module has another class, and surfaces.
+    """
 
 
 def add_path(error: BaseException, name: str, kind: str = "") -> None:

@@ -136,6 +136,11 @@ def as_operand(x: Input) -> Operand:
         return x
     if isinstance(x, float | int):
         return wrap(np.asarray(x, dtype=np.float32))
+    if isinstance(x, list | tuple) and any(isinstance(item, Operand) for item in x):
+        raise ArgumentError(
+            f"an input of an operation must be one value; got a {type(x).__name__} of {len(x)}. "
+            "Join them with core.ops.concat, or give them to a module that takes several."
+        )
     array = np.asarray(x)
     if array.dtype.kind not in "fiub":
         raise ArgumentError(

@@ -10,23 +10,23 @@ import logging
 import math
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from .. import engine
-from ..engine.oplist import OpList, Spec
+from ..engine.oplist import Spec
 from ..engine.random import RandomKey
-from .checks import Inputs, bad_loss, classes_of, moved
+from . import tree
+from .checks import Inputs, bad_loss, borrowed, moved
 from .eager import EagerPredictProgram, EagerTrainProgram
 from .errors import ArgumentError, SandboxError, TraceError
 from .flat import FlatParameters
-from .ops.loss import check_labels
 from .parameter import Buffer, Parameter, Version
-from .trace import CriterionLike, ModuleLike, trace_inference, trace_training
+from .trace import CriterionLike, ModuleLike, Traced, inference, training
 from .value import Array
-
-Specs = Spec | Sequence[Spec]
 
 _log = logging.getLogger("sandbox.core")
 
@@ -41,81 +41,99 @@ class TrainProgram:
 
     def __init__(
         self,
-        oplist: OpList,
+        traced: Traced,
         executable: engine.Executable,
         criterion: CriterionLike,
         flat: FlatParameters,
-        input_specs: tuple[Spec, ...],
-        target_spec: Spec,
+        input_specs: tree.Tree,
+        target_spec: tree.Tree,
     ) -> None:
+        oplist = traced.oplist
         self.oplist = oplist
         self.executable = executable
         self.flat = flat
+        self._traced = traced
         self._criterion = criterion
-        names = [f"input {name!r}" for name, _ in oplist.inputs[:-1]]
-        self._inputs = Inputs(input_specs, names, oplist)
-        self._target = Inputs((target_spec,), ["target"])
-        self._classes = classes_of(oplist)
+        self._inputs = Inputs(input_specs, "input", oplist)
+        self._target = Inputs(target_spec, "target", oplist)
         reached = {name for name, _ in oplist.gradients}
         self._unreached = [flat.gradient(name) for name in flat.views if name not in reached]
-        self._many = len(oplist.outputs) > 2
+        self._output = _Output(traced, 1)
 
     def run(
-        self, inputs: Any, target: Any, random: RandomKey | None = None
-    ) -> tuple[float, float, Any]:
+        self, inputs: tree.Tree, target: tree.Tree, random: RandomKey | None = None
+    ) -> tuple[float, float, tree.Tree]:
         """Compute the loss and fill `flat.gradients` and `flat.buffers`.
 
         Parameters
         ----------
-        inputs : array or tuple of arrays
-        target : array
+        inputs : tree of arrays
+            A tuple for arguments by place, a dict for arguments by name.
+        target : tree of arrays
         random : RandomKey, optional
             Needed if the module has dropout.
 
         Returns
         -------
-        (loss_sum, weight_sum, output): the gradients are those of loss_sum. `output` is valid until
-        the next run.
+        (loss_sum, weight_sum, output): the gradients are those of loss_sum. `output` is what the
+        module gives, with arrays that are valid until the next run.
 
         Raises
         ------
-        ShapeError : shape or dtype of an input differ from the program's.
+        ShapeError : structure, shape or dtype of an input differ from the program's.
         DataError : a label is out of range, or an input holds NaN.
         TrainingError : the loss is not a finite number.
         """
-        arrays = self.check(inputs, target)
-        labels = arrays[-1]
+        arrays, goals = self._checked(inputs, target)
         for gradient in self._unreached:
             gradient.fill(0)
-        results = self.executable.run(arrays, random=random)
+        results = self.executable.run(arrays + goals, random=random)
         loss = float(results[0])
-        output = tuple(results[1:]) if self._many else results[1]
+        output = self._output.of(results)
         if not math.isfinite(loss):
             look = partial(self._criterion.check_output, output)
-            raise bad_loss(loss, arrays[:-1], labels, self.flat, look)
-        return loss, self._criterion.weight(labels), output
+            named = (*self._inputs.named(arrays), *self._target.named(goals))
+            raise bad_loss(loss, named, self.flat, look)
+        return loss, self._criterion.weight(self._target.tree_of(goals)), output
 
-    def check(self, inputs: Any, target: Any) -> list[Array]:
+    def check(self, inputs: tree.Tree, target: tree.Tree) -> list[Array]:
         """Return inputs and target as the executable takes them, or raise as `run` does."""
-        arrays = self._inputs.check(inputs)
-        labels = self._target.one(0, target)
-        if self._classes is not None:
-            check_labels(labels, self._classes)
+        arrays, goals = self._checked(inputs, target)
+        return arrays + goals
+
+    def _checked(self, inputs: tree.Tree, target: tree.Tree) -> tuple[list[Array], list[Array]]:
+        arrays, goals = self._inputs.check(inputs), self._target.check(target)
         if self.flat.retired:
             raise moved()
-        arrays.append(labels)
-        return arrays
+        return arrays, goals
 
     def clone(self, flat: FlatParameters) -> TrainProgram:
         """Return a program for another thread, bound to `flat` (see `FlatParameters.replica`)."""
         return TrainProgram(
-            self.oplist,
+            self._traced,
             self.executable.clone(flat.storage()),
             self._criterion,
             flat,
             self._inputs.specs,
-            self._target.specs[0],
+            self._target.specs,
         )
+
+
+class _Output:
+    """How the module's output is put together from what an executable gives."""
+
+    def __init__(self, traced: Traced, first: int) -> None:
+        self._structure = traced.output
+        self._first = first
+        self._alone = traced.output.is_leaf
+        self._copied = [place for place in borrowed(traced.oplist) if place >= first]
+
+    def of(self, results: list[Array]) -> tree.Tree:
+        """Return the output; nothing in it is an array that later runs read."""
+        for place in self._copied:
+            results[place] = np.array(results[place])
+        first = self._first
+        return results[first] if self._alone else self._structure.unflatten(results[first:])
 
 
 class PredictProgram:
@@ -128,23 +146,22 @@ class PredictProgram:
 
     def __init__(
         self,
-        oplist: OpList,
+        traced: Traced,
         module: ModuleLike,
         flat: FlatParameters | None,
-        input_specs: tuple[Spec, ...],
+        input_specs: tree.Tree,
         threads: int,
         plan: Any,
         precision: str,
     ) -> None:
-        self.oplist = oplist
-        names = [f"input {name!r}" for name, _ in oplist.inputs]
-        self._inputs = Inputs(input_specs, names, oplist)
+        self.oplist = traced.oplist
+        self._inputs = Inputs(input_specs, "input", traced.oplist)
+        self._output = _Output(traced, 0)
         self._module = module
         self._flat = flat
         self._threads = threads
         self._plan = plan
         self._precision = precision
-        self._many = len(oplist.outputs) > 1
         self._lock = threading.Lock()
         self._local = threading.local()
         self._bind()
@@ -190,12 +207,17 @@ class PredictProgram:
             local.own, local.count = own, count
         return own
 
-    def run(self, inputs: Any) -> Any:
-        """Return the module's output, valid until this thread's next run; a tuple for several."""
-        results = self._mine().run(self._inputs.check(inputs))
-        return tuple(results) if self._many else results[0]
+    def run(self, inputs: tree.Tree) -> tree.Tree:
+        """Return what the module gives, valid until this thread's next run.
 
-    def check(self, inputs: Any, target: None = None) -> list[Array]:
+        Parameters
+        ----------
+        inputs : tree of arrays
+            As for `TrainProgram.run`.
+        """
+        return self._output.of(self._mine().run(self._inputs.check(inputs)))
+
+    def check(self, inputs: tree.Tree, target: None = None) -> list[Array]:
         """Return inputs as the executable takes them, or raise as `run` does."""
         return self._inputs.check(inputs)
 
@@ -209,8 +231,8 @@ def train_program(
     module: ModuleLike,
     criterion: CriterionLike,
     flat: FlatParameters,
-    input_specs: Specs,
-    target_spec: Spec,
+    input_specs: tree.Tree,
+    target_spec: tree.Tree,
     *,
     threads: int = 1,
     plan: Any = None,
@@ -224,9 +246,11 @@ def train_program(
         What is trained, and its loss.
     flat : FlatParameters
         Of this module; gradients and running statistics are written into it.
-    input_specs : Spec or sequence of Spec
-    target_spec : Spec
-        Integer targets are taken in any integer dtype.
+    input_specs : tree of Spec
+        How the module is called: a tuple's parts by place, a dict's by name, anything else is the
+        one argument. None is an optional input that is absent.
+    target_spec : tree of Spec
+        What the criterion gets. Integer targets are taken in any integer dtype.
     threads : int > 0
         Of the engine; baked into the program.
     plan : KernelPlan, optional
@@ -237,29 +261,31 @@ def train_program(
 
     Raises
     ------
-    ArgumentError : bf16 is asked for a model that runs eagerly.
+    ArgumentError : bf16 is asked for a model that runs eagerly, or the module uses a parameter that
+        is not among its own.
+    ShapeError : the loss is no scalar, or a module inside refuses its input.
     EngineError : the processor has no instructions for bf16.
     """
-    inputs = _tuple(input_specs)
-    if target_spec.dtype[:3] in ("int", "uin"):
-        target_spec = Spec(target_spec.shape, "int64")
+    inputs = tree.lone(_specs("input_specs", input_specs))
+    goal = tree.map(_wide, _specs("target_spec", target_spec))
     if flat.retired:
         raise moved()
     try:
         _not_forced()
-        oplist = trace_training(module, criterion, inputs, target_spec)
+        traced = training(module, criterion, inputs, goal)
     except Exception as error:
-        return EagerTrainProgram(module, criterion, flat, _reason(error, precision))
+        reason = _reason(error, precision)
+        return EagerTrainProgram(module, criterion, flat, reason, inputs, goal)
     executable = engine.compile(
-        oplist, flat.storage(), threads=threads, plan=plan, precision=precision
+        traced.oplist, flat.storage(), threads=threads, plan=plan, precision=precision
     )
-    return TrainProgram(oplist, executable, criterion, flat, inputs, target_spec)
+    return TrainProgram(traced, executable, criterion, flat, inputs, goal)
 
 
 def predict_program(
     module: ModuleLike,
     flat_or_module: FlatParameters | ModuleLike | None,
-    input_specs: Specs,
+    input_specs: tree.Tree,
     *,
     threads: int = 1,
     plan: Any = None,
@@ -272,25 +298,31 @@ def predict_program(
     module : ModuleLike
     flat_or_module : FlatParameters or module
         Where the numbers are read: a replica's vectors, or wherever the module keeps them.
+    input_specs : tree of Spec
+        As for `train_program`.
     """
-    inputs = _tuple(input_specs)
+    inputs = tree.lone(_specs("input_specs", input_specs))
     flat = flat_or_module if isinstance(flat_or_module, FlatParameters) else None
     try:
         _not_forced()
-        oplist = trace_inference(module, inputs)
+        traced = inference(module, inputs)
     except Exception as error:
-        return EagerPredictProgram(module, _reason(error, precision))
-    return PredictProgram(oplist, module, flat, inputs, threads, plan, precision)
+        return EagerPredictProgram(module, _reason(error, precision), inputs)
+    return PredictProgram(traced, module, flat, inputs, threads, plan, precision)
 
 
-def _tuple(specs: Specs) -> tuple[Spec, ...]:
-    given = (specs,) if isinstance(specs, Spec) else specs
-    if not isinstance(given, tuple | list) or not all(isinstance(spec, Spec) for spec in given):
-        raise ArgumentError(
-            f"`input_specs` must be a Spec for each input; got {type(specs).__name__}. "
-            "For an array x it is Spec.of(x)."
-        )
-    return tuple(given)
+def _specs(argument: str, specs: tree.Tree) -> tree.Tree:
+    for spec in tree.leaves(specs):
+        if not isinstance(spec, Spec):
+            raise ArgumentError(
+                f"`{argument}` must hold a Spec for each array; got {type(spec).__name__}. "
+                "For an array x it is Spec.of(x)."
+            )
+    return specs
+
+
+def _wide(spec: Spec) -> Spec:
+    return Spec(spec.shape, "int64") if spec.dtype[:3] in ("int", "uin") else spec
 
 
 def _not_forced() -> None:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..engine.oplist import OpList, Spec
+from ..engine.oplist import OpList
+from . import tree
 from .errors import ArgumentError
 from .primitive import PRIMITIVES, as_operand, as_value
 from .trace import ModuleLike, trace_inference
 from .value import Input, Operand, Value
 
 
-def to_oplist(module: ModuleLike, input_specs: Spec | Sequence[Spec]) -> OpList:
-    """Return the list of operations of a module's inference.
+def to_oplist(module: ModuleLike, input_specs: tree.Tree) -> OpList:
+    """Return the list of operations of a module's inference, for inputs like this tree of `Spec`.
 
     Raises
     ------
     TraceError : the module cannot be traced; says why.
     """
-    specs = (input_specs,) if isinstance(input_specs, Spec) else tuple(input_specs)
-    return trace_inference(module, specs)
+    return trace_inference(module, tree.lone(input_specs))
 
 
 def from_oplist(

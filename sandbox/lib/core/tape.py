@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
+from . import tree
 from .errors import ArgumentError, GradientError, ShapeError, add_path
 from .primitive import Node
 from .state import STATE
-from .value import Array, Operand, Value, wrap
+from .value import Operand, Value, wrap
 
 
 class Tape:
@@ -23,6 +24,11 @@ class Tape:
         Keep the record after `gradients`, so that it can be asked again. By default the record is
         freed while it is walked, which gives memory back as early as possible.
 
+    Notes
+    -----
+    Tapes nest: what runs inside is recorded by the outer one too, and so are the gradients that
+    the inner one computes. They are values then, and can be differentiated.
+
     Examples
     --------
     >>> x = Value(np.float32([1.0, 2.0]))
@@ -30,6 +36,12 @@ class Tape:
     ...     y = (x * x).sum()
     >>> tape.gradients(y, [x])
     [array([2., 4.], dtype=float32)]
+    >>> with Tape() as outer:
+    ...     with Tape() as inner:
+    ...         y = (x * x * x).sum()
+    ...     slope = inner.gradients(y, [x])[0]
+    >>> outer.gradients(slope.sum(), [x])  # the second derivative, 6 x
+    [array([ 6., 12.], dtype=float32)]
     """
 
     __slots__ = ("_before", "_used", "keep", "nodes")
@@ -41,7 +53,12 @@ class Tape:
         self._before: list[Tape | None] = []
 
     def __enter__(self) -> Self:
-        self._before.append(STATE.tape)
+        outer = STATE.tape
+        self._before.append(outer)
+        if outer is not None and outer is not self:
+            self.nodes = _Passed(self.nodes, outer.nodes)
+        elif type(self.nodes) is not list and outer is None:
+            self.nodes = list(self.nodes)
         STATE.tape = self
         return self
 
@@ -53,19 +70,21 @@ class Tape:
     ) -> None:
         STATE.tape = self._before.pop()
 
-    def gradients(
-        self, y: Value, wrt: Sequence[Operand], seed: Array | Value | None = None
-    ) -> list[Array]:
+    def gradients(self, y: tree.Tree, wrt: Sequence[Operand], seed: tree.Tree = None) -> list[Any]:
         """Return the gradients of `y` (weighted by `seed`) with respect to `wrt`.
 
         Parameters
         ----------
-        y : Value
-            A result recorded on this tape.
+        y : Value or tree of values
+            Results recorded on this tape.
         wrt : sequence of Value or Parameter
             What to differentiate by; what `y` does not depend on gets zeros.
-        seed : array of y's shape, optional
+        seed : array of y's shape, or a tree like y, optional
             The gradient that arrives at y; ones by default (then y is usually a scalar).
+
+        Returns
+        -------
+        list of arrays, one for each of `wrt`; of values while an outer tape or a trace records
 
         Raises
         ------
@@ -77,41 +96,71 @@ class Tape:
                 "the tape was used up by an earlier gradients(). Record again, or use "
                 "Tape(keep=True)."
             )
-        if not isinstance(y, Value):
-            raise ArgumentError(
-                f"`y` must be a Value computed while the tape recorded; got {type(y).__name__}. "
-                "Call the module on core.Value(x), not on an array."
-            )
+        starts = _starts(y, seed)
         self._used = True
-        if seed is None:
-            start = wrap(np.ones(y.shape, y.dtype))
-        else:
-            start = seed if isinstance(seed, Value) else wrap(np.asarray(seed, dtype=y.dtype))
-        if start.shape != y.shape:
-            raise ShapeError(f"`seed` must have y's shape {y.shape}; got {start.shape}.")
-        nodes = list(self.nodes) if self.keep else self.nodes
-        before, STATE.tape = STATE.tape, None
+        nodes = list(self.nodes)
+        if not self.keep:
+            self.nodes.clear()
+        before = STATE.tape
+        if before is self:
+            STATE.tape = next((tape for tape in reversed(self._before) if tape is not self), None)
+        values = STATE.tape is not None or STATE.trace is not None
         try:
-            found = walk_back(nodes, y, wrt, start)
+            found = walk_back(nodes, starts, wrt)
         finally:
             STATE.tape = before
             if not self.keep:
-                self.nodes = []
-        return [
-            np.zeros(x.shape, x.dtype) if value is None else value._data
+                self.nodes.clear()
+        filled = [
+            wrap(np.zeros(x.shape, x.dtype)) if value is None else value
             for x, value in zip(wrt, found, strict=True)
         ]
+        return list(filled) if values else [value._data for value in filled]
+
+
+class _Passed(list[Node]):
+    """The record of a tape inside another: what is appended goes to the outer one as well."""
+
+    def __init__(self, nodes: Iterable[Node], outer: list[Node]) -> None:
+        super().__init__(nodes)
+        self.outer = outer
+
+    def append(self, node: Node) -> None:
+        super().append(node)
+        self.outer.append(node)
+
+
+def _starts(y: tree.Tree, seed: tree.Tree) -> list[tuple[Operand, Value]]:
+    """Return the values that the walk starts from, each with the gradient that arrives there."""
+    ys, structure = tree.flatten(y)
+    for value in ys:
+        if not isinstance(value, Operand):
+            raise ArgumentError(
+                f"`y` must be a Value computed while the tape recorded; got "
+                f"{type(value).__name__}. Call the module on core.Value(x), not on an array."
+            )
+    seeds = [None] * len(ys) if seed is None else structure.match(seed, "`seed`")
+    starts = []
+    for value, given in zip(ys, seeds, strict=True):
+        if given is None:
+            start = wrap(np.ones(value.shape, value.dtype))
+        else:
+            start = given if isinstance(given, Value) else wrap(np.asarray(given, value.dtype))
+        if start.shape != value.shape:
+            raise ShapeError(f"`seed` must have y's shape {value.shape}; got {start.shape}.")
+        starts.append((value, start))
+    return starts
 
 
 def walk_back(
     nodes: list[Node],
-    y: Value,
+    starts: Sequence[tuple[Operand, Value]],
     wrt: Sequence[Operand],
-    seed: Value,
     visit: Callable[[Node], None] | None = None,
 ) -> list[Value | None]:
     """Walk a record backwards and return a gradient (or None) for each of `wrt`.
 
+    `starts` holds what is differentiated and the gradient that arrives there.
     The record is emptied on the way: arrays are freed as soon as they are not needed. `visit` is
     called before each gradient rule (the trace sets the path of the operations to come).
     """
@@ -127,7 +176,9 @@ def walk_back(
         if True in node.needs:
             reached.update(node.outputs)
     del reached  # or it would keep every value alive
-    gradients: dict[Operand, Value] = {y: seed}
+    gradients: dict[Operand, Value] = {}
+    for y, seed in starts:
+        gradients[y] = ops.add(gradients[y], seed) if y in gradients else seed
     while nodes:
         node = nodes.pop()
         needs = node.needs

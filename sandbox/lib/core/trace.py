@@ -5,7 +5,8 @@ Forward and backward go into one list. The gradient rules are the same code that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -13,10 +14,11 @@ import numpy as np
 
 from ..engine.oplist import Op, OpList, Spec
 from ..engine.random import RandomKey
+from . import tree
 from .context import using
-from .errors import TraceError
+from .errors import ArgumentError, ShapeError, TraceError
 from .parameter import Buffer, Holder, Parameter
-from .primitive import Node, as_value
+from .primitive import PRIMITIVES, Node, as_value
 from .state import STATE
 from .tape import walk_back
 from .value import Array, Input, Operand, Value
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 class ModuleLike(Protocol):
     """What core needs of a module."""
 
-    def __call__(self, *inputs: Any) -> Any:
-        """Compute the output."""
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
+        """Compute the output; inputs and output are trees."""
 
     def named_parameters(self) -> Iterable[tuple[str, Parameter]]:
         """Give all parameters with their paths."""
@@ -149,8 +151,12 @@ class Trace:
         self.oplist.ops.append(
             Op(primitive.name, ids, tuple([out.id for out in outputs]), dict(attrs), path)
         )
-        if self.nodes is not None:
-            self.nodes.append(Node(primitive, inputs, outputs, attrs, tuple(STATE.path)))
+        if self.nodes is not None or STATE.tape is not None:
+            node = Node(primitive, inputs, outputs, attrs, tuple(STATE.path))
+            if self.nodes is not None:
+                self.nodes.append(node)
+            if STATE.tape is not None:  # a tape inside of the module, for a gradient of its own
+                STATE.tape.nodes.append(node)
         return outputs
 
     def id_of(self, x: Operand) -> int:
@@ -174,10 +180,7 @@ class Trace:
             return known
         name = self._names.get(holder)
         if name is None:
-            raise TraceError(
-                f"{holder!r} is used but is not among the module's parameters and buffers. "
-                "Assign it to an attribute of the module in __init__."
-            )
+            raise ArgumentError(stranger(holder))
         value_id = self.oplist.new_value(Spec(holder.shape, holder.dtype.name))
         pairs = self.oplist.parameters if isinstance(holder, Parameter) else self.oplist.buffers
         pairs.append((name, value_id))
@@ -214,7 +217,7 @@ class Trace:
 
         seed = as_value(np.ones(loss.shape, loss.dtype))
         try:
-            return walk_back(nodes, loss, wrt, seed, visit)
+            return walk_back(nodes, [(loss, seed)], wrt, visit)
         finally:
             self._path = None
 
@@ -223,9 +226,19 @@ class Trace:
     ) -> OpList:
         """Name the results and return the list without anything that does not serve them."""
         oplist = self.oplist
-        oplist.outputs = [(name, self.id_of(as_value(x))) for name, x in outputs]
-        oplist.gradients = [(name, self.id_of(as_value(x))) for name, x in gradients]
-        oplist.updates = [(self._names[b], symbol.id) for b, symbol in self._updated.items()]
+        made = {value for op in oplist.ops for value in op.outputs}
+
+        def result(x: Input) -> int:
+            """Return the id of what an operation gives: nobody writes other values down."""
+            value = as_value(x)
+            if self.id_of(value) not in made:
+                value = PRIMITIVES["reshape"].apply((value,), {"shape": value.shape})[0]
+            return self.id_of(value)
+
+        updated = [(self._names[b], symbol) for b, symbol in self._updated.items()]
+        oplist.outputs = [(name, result(x)) for name, x in outputs]
+        oplist.gradients = [(name, result(x)) for name, x in gradients]
+        oplist.updates = [(name, result(symbol)) for name, symbol in updated]
         return prune(oplist)
 
 
@@ -268,38 +281,87 @@ def prune(oplist: OpList) -> OpList:
     )
 
 
-def trace_inference(module: ModuleLike, input_specs: Sequence[Spec]) -> OpList:
-    """Return the list of a module's forward pass in inference mode."""
+@dataclass(frozen=True)
+class Traced:
+    """A list of operations, and how its outputs are put together again.
 
-    def once() -> OpList:
+    Parameters
+    ----------
+    oplist : OpList
+    output : Structure
+        Of the module's output, whose leaves are the last of the list's outputs.
+    """
+
+    oplist: OpList
+    output: tree.Structure
+
+
+def trace_inference(module: ModuleLike, input_specs: tree.Tree) -> OpList:
+    """Return the list of a module's forward pass in inference mode.
+
+    Parameters
+    ----------
+    module : ModuleLike
+    input_specs : tree of Spec
+        A tuple's parts are given by place, a dict's by name, anything else as the one argument.
+    """
+    return inference(module, input_specs).oplist
+
+
+def inference(module: ModuleLike, input_specs: tree.Tree) -> Traced:
+    """Return what `trace_inference` does, with the structure of the output."""
+
+    def once() -> Traced:
         with using(training=False, random=_KEY), Trace(module) as trace:
             trace.nodes = None
-            output = module(*_inputs(trace, input_specs))
-            return trace.finish(_named_outputs(output))
+            output = tree.call(module, _inputs(trace, input_specs))
+            named, structure = _named_outputs(output)
+            return Traced(trace.finish(named), structure)
 
     return _twice(once)
 
 
 def trace_training(
-    module: ModuleLike, criterion: CriterionLike, input_specs: Sequence[Spec], target_spec: Spec
+    module: ModuleLike, criterion: CriterionLike, input_specs: tree.Tree, target_spec: tree.Tree
 ) -> OpList:
     """Return the list of forward pass, loss, backward pass and updates of buffers.
 
-    Outputs are "loss" (the sum over the batch) and "output"; gradients are those of the trainable
-    parameters that the loss depends on.
-    """
+    Outputs are "loss" (the sum over the batch) and "output", or "output.<place>" for each of
+    several; gradients are those of the trainable parameters that the loss depends on.
 
-    def once() -> OpList:
+    Parameters
+    ----------
+    module : ModuleLike
+    criterion : CriterionLike
+    input_specs : tree of Spec
+        As for `trace_inference`.
+    target_spec : tree of Spec
+        What the criterion gets.
+
+    Raises
+    ------
+    ShapeError : the loss is no scalar.
+    ArgumentError : a parameter is used that is not among the module's.
+    TraceError : the module cannot be traced; says why.
+    """
+    return training(module, criterion, input_specs, target_spec).oplist
+
+
+def training(
+    module: ModuleLike, criterion: CriterionLike, input_specs: tree.Tree, target_spec: tree.Tree
+) -> Traced:
+    """Return what `trace_training` does, with the structure of the output."""
+
+    def once() -> Traced:
         with using(training=True, random=_KEY), Trace(module) as trace:
             inputs = _inputs(trace, input_specs)
-            target = trace.input("target", target_spec)
-            output = module(*inputs)
-            loss = as_value(criterion.call(output, target))
-            if loss.shape != ():
-                raise TraceError(
-                    f"the criterion must give a scalar, the sum over the batch; got shape "
-                    f"{loss.shape}. End its call() with core.ops.sum."
-                )
+            specs, goal = tree.flatten(target_spec)
+            targets = [
+                trace.input(f"target.{path}" if path else "target", spec)
+                for path, spec in zip(goal.paths, specs, strict=True)
+            ]
+            output = tree.call(module, inputs)
+            loss = scalar(criterion.call(output, goal.unflatten(targets)))
             named = [(name, p) for name, p in module.named_parameters() if p.trainable]
             found = trace.backward(loss, [p for _, p in named])
             gradients: list[tuple[str, Input]] = [
@@ -307,36 +369,61 @@ def trace_training(
                 for (name, _), value in zip(named, found, strict=True)
                 if value is not None
             ]
-            return trace.finish([("loss", loss), *_named_outputs(output)], gradients)
+            results, structure = _named_outputs(output)
+            return Traced(trace.finish([("loss", loss), *results], gradients), structure)
 
     return _twice(once)
+
+
+def stranger(holder: Holder) -> str:
+    """Return what to say about a parameter or buffer that is not the module's."""
+    return (
+        f"{holder!r} is used but is not among the module's parameters and buffers. "
+        "Assign it to an attribute of the module in __init__."
+    )
+
+
+def scalar(loss: Any) -> Value:
+    """Return a loss as a value, or refuse what is no single number."""
+    value = as_value(loss)
+    if value.shape != ():
+        raise ShapeError(
+            f"the criterion must give a scalar, the sum over the batch; got shape {value.shape}. "
+            "End its call() with core.ops.sum."
+        )
+    return value
 
 
 _KEY = RandomKey(0, 0, 0)
 
 
-def _inputs(trace: Trace, specs: Sequence[Spec]) -> list[Symbol]:
-    names = ["x"] if len(specs) == 1 else [f"x{k}" for k in range(len(specs))]
-    return [trace.input(name, spec) for name, spec in zip(names, specs, strict=True)]
+def _inputs(trace: Trace, input_specs: tree.Tree) -> tree.Tree:
+    specs, structure = tree.flatten(input_specs)
+    names = [path or "x" for path in structure.paths]
+    return structure.unflatten([trace.input(n, s) for n, s in zip(names, specs, strict=True)])
 
 
-def _named_outputs(output: Any) -> list[tuple[str, Input]]:
-    if isinstance(output, tuple | list):
-        return [(f"output{k}", item) for k, item in enumerate(output)]
-    return [("output", output)]
+def _named_outputs(output: tree.Tree) -> tuple[list[tuple[str, Input]], tree.Structure]:
+    found, structure = tree.flatten(output)
+    names = [f"output.{path}" if path else "output" for path in structure.paths]
+    return list(zip(names, found, strict=True)), structure
 
 
-def _twice(once: Any) -> OpList:
+def _twice(once: Callable[[], Traced]) -> Traced:
     """Trace twice: what differs is made by Python outside of the operations and would be frozen."""
     first, second = once(), once()
-    same = first.to_dict() == second.to_dict() and all(
-        np.array_equal(a, b, equal_nan=True)
-        for (a, _), (b, _) in zip(first.constants, second.constants, strict=True)
+    a, b = first.oplist, second.oplist
+    same = (
+        first.output == second.output
+        and a.to_dict() == b.to_dict()
+        and all(
+            np.array_equal(x, y, equal_nan=True)
+            for (x, _), (y, _) in zip(a.constants, b.constants, strict=True)
+        )
     )
     if not same:
         raise TraceError(
             "two traces of the module differ: its call() makes numbers of its own (random numbers, "
             "a counter) that a program would freeze. Use core.ops.dropout or an input for them."
         )
-    result: OpList = first
-    return result
+    return first

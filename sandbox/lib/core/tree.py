@@ -7,8 +7,10 @@ same keys have the same structure. Same rules as JAX's pytrees.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from .errors import ArgumentError, ShapeError
 
@@ -59,6 +61,35 @@ class Structure:
                 f"a tree like {self} must get {self.size} leaves; got {len(leaves)}."
             )
         return _build(self._shape, iter(leaves))
+
+    def match(self, tree: Tree, what: str = "tree") -> list[Any]:
+        """Return what stands in a tree where this structure has its leaves.
+
+        A leaf takes whatever is there, a list of numbers too, but for None.
+
+        Parameters
+        ----------
+        tree : tree
+            Must have this structure.
+        what : str
+            What a message calls one leaf, such as "input".
+
+        Raises
+        ------
+        ShapeError : the tree has another structure; names the place.
+
+        Examples
+        --------
+        >>> _, structure = flatten({"image": 0, "pair": (0, 0)})
+        >>> structure.match({"pair": ([1, 2], 3), "image": 4})
+        [4, [1, 2], 3]
+        >>> structure.match({"pair": (1, 2)}, "input")
+        Traceback (most recent call last):
+        sandbox.lib.core.errors.ShapeError: input 'image' must be given; got 'pair'.
+        """
+        found: list[Any] = []
+        _match(self._shape, tree, what, "", found)
+        return found
 
     def to_json(self) -> Any:
         """Return plain data that `from_json` understands."""
@@ -140,6 +171,121 @@ def call(function: Callable[..., Any], inputs: Tree) -> Any:
     return function(inputs)
 
 
+def lone(inputs: Tree) -> Tree:
+    """Return inputs, and for a tuple of one argument this argument: both mean the same call.
+
+    A tuple or dict stays wrapped: by itself it would be several arguments.
+
+    Examples
+    --------
+    >>> lone((1,)), lone((1, 2)), lone(({"x": 1},))
+    (1, (1, 2), ({'x': 1},))
+    """
+    if isinstance(inputs, tuple) and len(inputs) == 1:
+        item = inputs[0]
+        return inputs if item is None or isinstance(item, tuple | dict) else item
+    return inputs
+
+
+def with_arrays(tree: Tree) -> Tree:
+    """Return the tree with an array for each list or tuple that holds plain numbers only.
+
+    Examples
+    --------
+    >>> with_arrays({"x": [[1, 2], [3, 4]], "y": [Structure("leaf")]})["x"].shape
+    (2, 2)
+    """
+    if isinstance(tree, list | tuple):
+        if is_numbers(tree):
+            return np.asarray(tree)
+        items = [with_arrays(item) for item in tree]
+        return items if isinstance(tree, list) else tuple(items)
+    if isinstance(tree, dict):
+        return {key: with_arrays(item) for key, item in tree.items()}
+    return tree
+
+
+def is_numbers(item: list[Any] | tuple[Any, ...]) -> bool:
+    """Tell whether a list or tuple holds plain numbers and nothing else, however deep.
+
+    Examples
+    --------
+    >>> is_numbers([[1, 2.5], [True]]), is_numbers([1, None]), is_numbers([])
+    (True, False, False)
+    """
+    if not item:
+        return False
+    for part in item:
+        if isinstance(part, list | tuple):
+            if not is_numbers(part):
+                return False
+        elif not isinstance(part, int | float | np.number | np.bool_):
+            return False
+    return True
+
+
+def place(what: str, path: str) -> str:
+    """Return how a message calls the leaf at a path.
+
+    Examples
+    --------
+    >>> place("input", "image"), place("target", "")
+    ("input 'image'", 'target')
+    """
+    return f"{what} {path!r}" if path else what
+
+
+def _match(shape: Any, tree: Tree, what: str, path: str, found: list[Any]) -> None:
+    where = place(what, path)
+    if shape == _LEAF:
+        if tree is None:
+            raise ShapeError(f"{where} must be given; got None.")
+        found.append(tree)
+        return
+    if shape == _NONE:
+        if tree is not None:
+            raise ShapeError(f"{where} must be None, as it was before; got {_kind(tree)}.")
+        return
+    kind, count = shape[0], len(shape) - 1
+    if kind == "dict":
+        keys = [key for key, _ in shape[1:]]
+        if not isinstance(tree, dict):
+            raise ShapeError(f"{where} must be a dict of {_quoted(keys)}; got {_kind(tree)}.")
+        for key in tree:
+            if key not in keys:
+                raise ShapeError(
+                    f"{where} must be a dict of {_quoted(keys)}; got the key {key!r} as well."
+                )
+        for key, inner in shape[1:]:
+            if key not in tree and inner != _NONE:
+                raise ShapeError(
+                    f"{place(what, _join(path, key))} must be given; got {_quoted(tree)}."
+                )
+            _match(inner, tree.get(key), what, _join(path, key), found)
+        return
+    if not isinstance(tree, tuple if kind == "tuple" else list) or len(tree) != count:
+        raise ShapeError(f"{where} must be a {kind} of {count}; got {_kind(tree)}.")
+    for index, (inner, item) in enumerate(zip(shape[1:], tree, strict=True)):
+        _match(inner, item, what, _join(path, str(index)), found)
+
+
+def _kind(tree: Tree) -> str:
+    if isinstance(tree, tuple | list):
+        return f"a {type(tree).__name__} of {len(tree)}"
+    if isinstance(tree, dict):
+        return f"a dict of {_quoted(tree)}"
+    shape = getattr(tree, "shape", None)
+    return type(tree).__name__ if shape is None else f"one {type(tree).__name__} of shape {shape}"
+
+
+def _quoted(keys: Iterable[Any]) -> str:
+    return ", ".join([repr(key) for key in keys]) or "nothing"
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
 def _take(tree: Tree, found: list[Any]) -> Any:
     if tree is None:
         return _NONE
@@ -161,7 +307,7 @@ def _paths(shape: Any, path: str) -> Iterator[str]:
     elif shape != _NONE:
         for place, item in enumerate(shape[1:]):
             key, inner = item if shape[0] == "dict" else (str(place), item)
-            yield from _paths(inner, f"{path}.{key}" if path else key)
+            yield from _paths(inner, _join(path, key))
 
 
 def _build(shape: Any, found: Iterator[Any]) -> Tree:

@@ -213,7 +213,7 @@ def test_nan_in_the_data_names_input_and_row(eager, monkeypatch):
     _, program = make(module, SumOfSquares(), x, target)
     x[2, 1] = np.nan
 
-    message = r"input 0 must hold finite numbers; got nan in row 2 \(1 of 4 rows\)\. Clean"
+    message = r"input 'x' must hold finite numbers; got nan in row 2 \(1 of 4 rows\)\. Clean"
     with pytest.raises(DataError, match=message):
         program.run(x, target, RandomKey(0, 9))
 
@@ -234,7 +234,7 @@ def test_nan_in_the_weights_names_the_parameter():
         (np.ones((5, 3), "float32"), np.ones((4, 2)), r"input 'x' must have shape \(4, 3\)"),
         (np.ones((4, 3), "int64"), np.ones((4, 2)), "input 'x' dtype must be float32; got int64"),
         (np.ones((4, 3)), np.ones((4, 3)), r"target must have shape \(4, 2\)"),
-        ((np.ones((4, 3)), np.ones((4, 3))), np.ones((4, 2)), "must get 1 inputs; got 2"),
+        ((np.ones((4, 3)), np.ones((4, 3))), np.ones((4, 2)), "must get 1 input; got 2"),
     ],
 )
 def test_wrong_arrays_are_refused(x, target, message):

@@ -6,9 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from toys import SumOfSquares, Toy
 
-from sandbox.lib import engine
-from sandbox.lib.core import GradientError, Parameter, ShapeError, Tape, Value, ops
+from sandbox.lib import core, engine
+from sandbox.lib.core import (
+    FlatParameters,
+    GradientError,
+    Parameter,
+    ShapeError,
+    Spec,
+    Tape,
+    Value,
+    as_value,
+    ops,
+    train_program,
+)
 
 
 def test_a_value_used_twice_gets_both_gradients():
@@ -154,3 +166,70 @@ def test_frozen_branches_cost_no_gradient_operations():
         ops.linear.__globals__["_linear"].gradient_rule = rule
 
     assert calls == [[False, True]]
+
+
+def test_what_runs_under_an_inner_tape_is_recorded_by_the_outer_one_too():
+    x = Value(np.float32([2.0, 3.0]))
+    with Tape() as outer:
+        with Tape() as inner:
+            y = x * x
+        z = (y * 2.0).sum()
+    np.testing.assert_array_equal([4.0, 6.0], inner.gradients(y, [x])[0])
+    np.testing.assert_array_equal([8.0, 12.0], outer.gradients(z, [x])[0])
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_gradient_under_an_outer_tape_has_a_gradient(inside):
+    x = Value(np.float32([2.0, 3.0]))
+    with Tape() as outer:
+        with Tape() as inner:
+            y = (x * x * x).sum()
+            if inside:
+                (slope,) = inner.gradients(y, [x])
+        if not inside:
+            (slope,) = inner.gradients(y, [x])
+        penalty = ops.square(slope).sum()
+    np.testing.assert_array_equal([12.0, 27.0], slope.data)
+    # d/dx (3 x^2)^2 = 36 x^3
+    np.testing.assert_array_equal([36.0 * 8, 36.0 * 27], outer.gradients(penalty, [x])[0])
+
+
+def test_a_tape_inside_a_traced_module_gives_its_gradients():
+    def call(self, x):
+        x = x * 1.0
+        with Tape() as tape:
+            y = (x * x * self.p["w"]).sum()
+        return as_value(tape.gradients(y, [x])[0])  # 2 x w
+
+    x = np.full((2, 3), 3.0, "f4")
+    for forced in (False, True):
+        module = Toy(call, {"w": np.full(3, 2.0)})
+        flat = FlatParameters(module)
+        program = train_program(module, SumOfSquares(), flat, Spec.of(x), Spec.of(x))
+        assert program.reason is None
+        if forced:
+            program = core.EagerTrainProgram(module, SumOfSquares(), flat, "for the test")
+        loss, _, output = program.run(x, 0 * x)
+        np.testing.assert_array_equal(np.full((2, 3), 12.0), output)
+        assert loss == 6 * 144.0
+        # d/dw (2 x w)^2 = 8 x^2 w, of two rows
+        np.testing.assert_array_equal(np.full(3, 2 * 8 * 9 * 2.0), flat.gradient("w"))
+
+
+def test_a_tape_opened_again_keeps_what_it_has():
+    x = Value(np.float32([2.0]))
+    with Tape() as tape:
+        y = x * x
+    with Tape(), tape:
+        z = (y * y).sum()
+    with tape:
+        z = z * 2.0
+    np.testing.assert_array_equal([64.0], tape.gradients(z, [x])[0])
+
+
+def test_several_results_are_walked_back_at_once():
+    x = Value(np.float32([2.0, 3.0]))
+    with Tape() as tape:
+        y = {"a": x * 3.0, "b": x * x}
+    seed = {"a": np.float32([1.0, 0.0]), "b": np.float32([0.0, 1.0])}
+    np.testing.assert_array_equal([3.0, 6.0], tape.gradients(y, [x], seed)[0])

@@ -7,7 +7,15 @@ import pytest
 from toys import CrossEntropy, SumOfSquares, Toy, convolutional, perceptron
 
 from sandbox.lib import core
-from sandbox.lib.core import Spec, TraceError, ops, to_oplist, trace_training
+from sandbox.lib.core import (
+    ArgumentError,
+    ShapeError,
+    Spec,
+    TraceError,
+    ops,
+    to_oplist,
+    trace_training,
+)
 
 
 def names(oplist):
@@ -32,7 +40,7 @@ def test_inference_is_one_list_of_operations_with_paths():
 
 def test_training_holds_loss_gradients_and_updates():
     oplist = trace_training(
-        convolutional(), CrossEntropy(), [Spec((3, 2, 6, 6))], Spec((3,), "int64")
+        convolutional(), CrossEntropy(), Spec((3, 2, 6, 6)), Spec((3,), "int64")
     )
 
     assert [name for name, _ in oplist.outputs] == ["loss", "output"]
@@ -45,7 +53,7 @@ def test_training_holds_loss_gradients_and_updates():
 
 def test_gradient_operations_carry_the_path_of_their_module():
     oplist = trace_training(
-        convolutional(), CrossEntropy(), [Spec((3, 2, 6, 6))], Spec((3,), "int64")
+        convolutional(), CrossEntropy(), Spec((3, 2, 6, 6)), Spec((3,), "int64")
     )
 
     assert {"conv"} == {op.path for op in oplist.ops if op.name == "conv2d_grad_weight"}
@@ -54,7 +62,7 @@ def test_gradient_operations_carry_the_path_of_their_module():
 def test_frozen_parameters_get_no_gradient():
     module = perceptron()
     module.p["a.weight"].trainable = module.p["a.bias"].trainable = False
-    oplist = trace_training(module, SumOfSquares(), [Spec((3, 3))], Spec((3, 2)))
+    oplist = trace_training(module, SumOfSquares(), Spec((3, 3)), Spec((3, 2)))
 
     assert [name for name, _ in oplist.gradients] == ["b.weight"]
     assert "linear_grad_input" not in names(oplist)
@@ -74,7 +82,7 @@ def test_what_serves_no_result_is_left_out():
 
 def test_a_list_as_data_survives_json_and_tells_models_apart():
     def data(weights, rows=3):
-        specs = [Spec((rows, 2, 6, 6))], Spec((rows,), "int64")
+        specs = Spec((rows, 2, 6, 6)), Spec((rows,), "int64")
         return trace_training(convolutional(), CrossEntropy(weights), *specs).to_dict()
 
     weighted = data([1, 2, 1, 1, 1])
@@ -105,13 +113,21 @@ def test_a_buffer_read_after_its_update_is_the_new_one():
         (lambda self, x: x if x[0, 0] else -x, "numbers of a value are looked at"),
         (lambda self, x: x * np.abs(np.asarray(x)).max(), "numbers of a value are looked at"),
         (lambda self, x: x * self.p["w"].data, "numbers of parameter w are read with `.data`"),
-        (lambda self, x: x * core.Parameter([1.0]), "not among the module's parameters"),
         (lambda self, x: x + np.random.default_rng().normal(size=3), "two traces .* differ"),
     ],
 )
 def test_what_cannot_be_traced_says_why(call, message):
     with pytest.raises(TraceError, match=message):
         to_oplist(Toy(call, {"w": np.ones(3)}), Spec((2, 3)))
+
+
+def test_a_parameter_that_is_not_the_modules_is_wrong_not_untraceable():
+    call = lambda self, x: x * core.Parameter([1.0])  # noqa: E731 - as short as what it shows
+    message = "not among the module's parameters"
+    with pytest.raises(ArgumentError, match=message):
+        to_oplist(Toy(call, {}), Spec((2, 3)))
+    with pytest.raises(ArgumentError, match=message):
+        core.predict_program(Toy(call, {}), None, Spec((2, 3)))
 
 
 def test_a_symbol_kept_on_a_module_is_found_out():
@@ -146,5 +162,5 @@ def test_a_criterion_must_give_a_scalar():
         def call(self, output, target):
             return (output - target).sum(1)
 
-    with pytest.raises(TraceError, match=r"criterion must give a scalar.*got shape \(3,\)"):
-        trace_training(perceptron(), PerRow(), [Spec((3, 3))], Spec((3, 2)))
+    with pytest.raises(ShapeError, match=r"criterion must give a scalar.*got shape \(3,\)"):
+        trace_training(perceptron(), PerRow(), Spec((3, 3)), Spec((3, 2)))

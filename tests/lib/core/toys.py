@@ -21,8 +21,8 @@ class Toy:
         self.p = {name: core.Parameter(data, name) for name, data in parameters.items()}
         self.b = {name: core.Buffer(data, name) for name, data in (buffers or {}).items()}
 
-    def __call__(self, *inputs: Any) -> Any:
-        return self.call(self, *inputs)
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
+        return self.call(self, *inputs, **named)
 
     def named_parameters(self) -> Iterator[tuple[str, core.Parameter]]:
         return iter(self.p.items())

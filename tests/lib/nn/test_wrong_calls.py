@@ -76,7 +76,7 @@ CALLS = {
     "an array as spec": (
         lambda: core.predict_program(nn.ReLU(), None, ones(1, 2)),
         ArgumentError,
-        r"must be a Spec for each input; got ndarray.*Spec\.of",
+        r"must hold a Spec for each array; got ndarray.*Spec\.of",
     ),
     "gradients of an array": (
         lambda: core.Tape().gradients(ones(1), []),

@@ -30,16 +30,26 @@ def _broadcast(a: Spec, b: Spec) -> tuple[Spec, ...]:
 
 
 def _pair(a: Input, b: Input) -> tuple[Operand, Operand]:
-    """Wrap both; a Python number takes the other one's dtype where that can hold it."""
+    """Wrap both; a constant takes the other one's dtype where that can hold it."""
     if isinstance(a, Operand):
         if isinstance(b, Operand):
             return a, b
         if isinstance(b, float | int):
             return a, _scalar(b, a)
-        return a, as_operand(b)
-    if isinstance(a, float | int) and isinstance(b, Operand):
-        return _scalar(a, b), b
+        return a, _constant(b, a)
+    if isinstance(b, Operand):
+        if isinstance(a, float | int):
+            return _scalar(a, b), b
+        return _constant(a, b), b
     return as_operand(a), as_operand(b)
+
+
+def _constant(array: Input, like: Operand) -> Operand:
+    """Wrap an array; floats beside floats take their dtype: NumPy's float64 widens nothing."""
+    operand = as_operand(array)
+    if operand.dtype.kind != "f" or like.dtype.kind != "f" or operand.dtype == like.dtype:
+        return operand
+    return wrap(operand._data.astype(like.dtype))
 
 
 def _scalar(number: float, like: Operand) -> Operand:
