@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ArgumentError
+from ..engine.subnormal import FlushToZero
 from .config import checked_number
 from .optimizer import Optimizer, UpdateArguments, Vector
 from .wrapper import Wrapper
@@ -66,13 +67,22 @@ class EMA(Wrapper):
         """Return the inner optimiser's state and the average."""
         return {**self.optimizer.init_slice(n, dtype), "average": np.zeros(n, dtype)}
 
+    def pass_frozen(self, parameters: Vector, state: Mapping[str, Vector], *, step: int) -> None:
+        """Let the averages go on towards parameters that are frozen."""
+        with FlushToZero():
+            if step == 0:
+                np.copyto(state["average"], parameters)
+            self._follow(parameters, state["average"], step)
+
     def _apply(
         self, p: Vector, g: Vector, state: Mapping[str, Vector], now: UpdateArguments
     ) -> None:
-        average, step = state["average"], now.step
-        if step == 0:
-            np.copyto(average, p)
+        if now.step == 0:
+            np.copyto(state["average"], p)
         self.optimizer._apply(p, g, state, now)
+        self._follow(p, state["average"], now.step)
+
+    def _follow(self, p: Vector, average: Vector, step: int) -> None:
         keep = min(self.decay, (1 + step) / (10 + step)) if self.warm else self.decay
         work = np.empty(min(self.chunk, p.size), p.dtype)
         for start in range(0, p.size, self.chunk):

@@ -191,6 +191,9 @@ class Optimizer(Configured, ABC):
         with FlushToZero():  # momentum that decayed for long would slow the step down for ever
             self._apply(parameters, gradients, state, now)
 
+    def pass_frozen(self, parameters: Vector, state: Mapping[str, Vector], *, step: int) -> None:
+        """Do a step's work for parameters that are frozen: none, but for averages of them."""
+
     def _measure(
         self, p: Vector, g: Vector, state: Mapping[str, Vector], now: UpdateArguments
     ) -> NDArray[np.float64]:

@@ -61,6 +61,10 @@ class Wrapper(Optimizer):
         """Return the inner optimiser's state."""
         return self.optimizer.init_slice(n, dtype)
 
+    def pass_frozen(self, parameters: Vector, state: Mapping[str, Vector], *, step: int) -> None:
+        """Let the inner optimiser do what it does for frozen parameters."""
+        self.optimizer.pass_frozen(parameters, state, step=step)
+
     def _measure(
         self, p: Vector, g: Vector, state: Mapping[str, Vector], now: UpdateArguments
     ) -> NDArray[np.float64]:

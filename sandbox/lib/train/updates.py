@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,13 +27,21 @@ __all__ = ["Updates", "check_optimizer", "check_parameters", "lend_average"]
 
 
 class _Piece(NamedTuple):
-    """One slice of this rank."""
+    """One slice of this rank, or a part of it."""
 
     values: NDArray[np.float32]
     gradients: NDArray[np.float32]
     slots: dict[str, NDArray[np.float32]]
-    trained: NDArray[np.bool_] | None
     spans: ParameterSpans
+
+    def part(self, start: int, stop: int) -> _Piece:
+        """Return a part, as views."""
+        return _Piece(
+            self.values[start:stop],
+            self.gradients[start:stop],
+            {name: vector[start:stop] for name, vector in self.slots.items()},
+            self.spans.within(start, stop),
+        )
 
 
 class Updates:
@@ -49,19 +58,22 @@ class Updates:
         self.optimizer: Optimizer = job.optimizer
         self.exchanging = 0.0
         """Seconds that the last step spent on sums over the ranks."""
-        trained: Any = None
-        if not all(flat.is_trainable(name) for name in flat.views):
-            trained = flat.mask(flat.is_trainable)
         self.pieces = [
             _Piece(
                 flat.values[start:stop],
                 flat.gradients[start:stop],
                 view,
-                None if trained is None else trained[start:stop],
                 ParameterSpans.of(flat.views, start, stop),
             )
             for (start, stop), view in zip(slots.ranges, slots.views, strict=True)
         ]
+        self.trained, self.frozen = self.pieces, list[_Piece]()
+        trainable = [flat.is_trainable(name) for name in flat.views]
+        if not all(trainable):
+            # Frozen parameters are left out: their state would move them without any gradient.
+            parts = [part for piece in self.pieces for part in _runs(piece, trainable)]
+            self.trained = [part for part, is_trained in parts if is_trained]
+            self.frozen = [part for part, is_trained in parts if not is_trained]
 
     def step(self, scale: float, *, step: int, learning_rate: float) -> None:
         """Scale the gradients, clip them and apply the optimiser. Collective."""
@@ -78,30 +90,44 @@ class Updates:
         wanted: dict[str, Any] = {}
         if optimizer.needs_norms:
             wanted["norms"] = self._norms(step)
-        for piece in self.pieces:
-            if optimizer.needs_spans:
-                wanted["spans"] = piece.spans
-            optimizer.apply_slice(
-                piece.values,
-                piece.gradients,
-                piece.slots,
-                step=step,
-                learning_rate=learning_rate,
-                decay_mask=piece.trained,
-                **wanted,
-            )
+        with self._for_optimizer() as pieces:
+            for piece in pieces:
+                if optimizer.needs_spans:
+                    wanted["spans"] = piece.spans
+                optimizer.apply_slice(
+                    piece.values,
+                    piece.gradients,
+                    piece.slots,
+                    step=step,
+                    learning_rate=learning_rate,
+                    **wanted,
+                )
+        for piece in self.frozen:
+            optimizer.pass_frozen(piece.values, piece.slots, step=step)
+
+    @contextmanager
+    def _for_optimizer(self) -> Iterator[list[_Piece]]:
+        """Give the trained parts, joined to one for an optimiser that needs them so."""
+        parts = self.trained
+        if len(parts) < 2 or not self.optimizer.needs_whole_vector:
+            yield parts
+            return
+        values, gradients = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
+        slots = {name: np.concatenate([p.slots[name] for p in parts]) for name in parts[0].slots}
+        yield [_Piece(values, gradients, slots, ParameterSpans.one(values.size))]
+        stops = np.cumsum([part.values.size for part in parts])[:-1]
+        for part, found in zip(parts, np.split(values, stops), strict=True):
+            part.values[:] = found
+        for name, vector in slots.items():
+            for part, found in zip(parts, np.split(vector, stops), strict=True):
+                part.slots[name][:] = found
 
     def _norms(self, step: int) -> NDArray[np.float64]:
         """Return two sums of squares of each parameter, over all ranks."""
         sums = np.zeros((len(self.flat.views), 2))
-        for piece in self.pieces:
+        for piece in self.trained:
             sums += self.optimizer.measure_slice(
-                piece.values,
-                piece.gradients,
-                piece.slots,
-                step=step,
-                spans=piece.spans,
-                decay_mask=piece.trained,
+                piece.values, piece.gradients, piece.slots, step=step, spans=piece.spans
             )
         return self._sum(sums.ravel()).reshape(sums.shape)
 
@@ -132,6 +158,13 @@ class Updates:
         finally:
             np.copyto(values, kept)
             self.flat.touch()
+
+
+def _runs(piece: _Piece, trainable: list[bool]) -> Iterator[tuple[_Piece, bool]]:
+    """Cut a piece where trained parameters meet frozen ones; what lies between is padding."""
+    for is_trained, run in groupby(piece.spans.parts, lambda span: trainable[span.parameter]):
+        spans = list(run)
+        yield piece.part(spans[0].start, spans[-1].stop), is_trained
 
 
 def check_parameters(flat: FlatParameters, step: int) -> None:
