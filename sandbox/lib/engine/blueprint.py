@@ -8,9 +8,8 @@ from typing import Any
 
 from . import dnnl
 from .oplist import OpList
+from .placement import Life, place
 from .steps import Array, StepInfo
-
-ALIGNMENT = 64
 
 
 @dataclass(eq=False)
@@ -93,38 +92,21 @@ class Blueprint:
 
 
 def plan_memory(steps: Sequence[Step], outputs: Sequence[Tensor]) -> int:
-    """Give every arena buffer an offset such that lives never overlap; return the bytes needed.
-
-    The largest buffers are placed first, each at the lowest offset free during its whole life.
-    """
-    buffers: dict[int, Buffer] = {}
+    """Give every arena buffer an offset such that lives never overlap; return the bytes needed."""
+    buffers: dict[Buffer, None] = {}
     for position, step in enumerate(steps):
         for tensor in (*step.reads, *step.writes):
             buffer = tensor.buffer
             if buffer.kind != "arena":
                 continue
-            if id(buffer) not in buffers:
-                buffers[id(buffer)] = buffer
+            if buffer not in buffers:
+                buffers[buffer] = None
                 buffer.first = position
             buffer.last = position
     for tensor in outputs:
         tensor.buffer.last = len(steps)
-    placed: list[Buffer] = []
-    total = 0
-    for buffer in sorted(buffers.values(), key=lambda item: (-item.nbytes, item.first)):
-        offset = 0
-        for other in placed:  # sorted by offset
-            if other.last < buffer.first or buffer.last < other.first:
-                continue
-            if offset + buffer.nbytes <= other.offset:
-                break
-            offset = max(offset, _aligned(other.offset + other.nbytes))
+    lives = [Life(buffer.nbytes, buffer.first, buffer.last) for buffer in buffers]
+    offsets, total = place(lives)
+    for buffer, offset in zip(buffers, offsets, strict=True):
         buffer.offset = offset
-        placed.append(buffer)
-        placed.sort(key=lambda item: item.offset)
-        total = max(total, _aligned(offset + buffer.nbytes))
     return total
-
-
-def _aligned(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT

@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from .blueprint import ALIGNMENT
+from .placement import ALIGNMENT
 from .steps import Array
 
 POOLED_FROM = 16 << 10  # smaller arrays are NumPy's own business

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from . import dnnl
 from .blueprint import Buffer, Step, Tensor
 from .oplist import Op, OpList, Spec
 from .precision import narrow_values
 
 Dims = tuple[int, ...]
+
+
+class Copies(list[Tensor]):
+    """The tensors a value is at hand in; values that are reshapes of each other share them.
+
+    `holders` learns of every piece of memory in it: who asks whether memory may be written over
+    would else have to look through all values.
+    """
+
+    def __init__(self, tensors: Iterable[Tensor], holders: dict[Buffer, list[Copies]]) -> None:
+        super().__init__()
+        self.values: list[int] = []
+        self._holders = holders
+        for tensor in tensors:
+            self.append(tensor)
+
+    def append(self, tensor: Tensor) -> None:
+        """Add a tensor."""
+        super().append(tensor)
+        held = self._holders.setdefault(tensor.buffer, [])
+        if not any(copies is self for copies in held):
+            held.append(self)
 
 
 class Tensors:
@@ -29,7 +53,8 @@ class Tensors:
         self.training = bool(oplist.gradients or oplist.updates)
         self.steps: list[Step] = []
         self.prologue: list[Step] = []
-        self._groups: dict[int, list[Tensor]] = {}
+        self._groups: dict[int, Copies] = {}
+        self._holders: dict[Buffer, list[Copies]] = {}
         self._gradients: dict[int, list[str]] = {}
         self._outputs: dict[int, int] = {}
         self._position = 0
@@ -66,7 +91,7 @@ class Tensors:
     def _source(self, value: int, buffer: Buffer) -> None:
         spec = self.oplist.values[value]
         buffer.nbytes = spec.nbytes
-        self._groups[value] = [Tensor(buffer, spec.shape, spec.dtype, plain_layout(spec))]
+        self.hold(value, [Tensor(buffer, spec.shape, spec.dtype, plain_layout(spec))])
 
     def spec(self, value: int) -> Spec:
         """Return shape and dtype of a value."""
@@ -126,11 +151,15 @@ class Tensors:
 
     def hold(self, value: int, tensors: list[Tensor]) -> None:
         """Let a value be at hand in these tensors."""
-        self._groups[value] = tensors
+        self._share(value, Copies(tensors, self._holders))
 
     def alias(self, value: int, other: int) -> None:
         """Let a value share the tensors of another (a reshape)."""
-        self._groups[value] = self._groups[other]
+        self._share(value, self._groups[other])
+
+    def _share(self, value: int, copies: Copies) -> None:
+        self._groups[value] = copies
+        copies.values.append(value)
 
     def fetch(self, value: int, layout: dnnl.Layout) -> Tensor:
         """Return the value in this layout, reordering it if need be."""
@@ -196,7 +225,10 @@ class Tensors:
         spec = self.spec(value)
         dtype = spec.dtype if layout is None else layout.dtype
         tensor = self._new(value, layout or plain_layout(spec), dtype, over)
-        self._groups.setdefault(value, []).append(tensor)
+        if value in self._groups:
+            self._groups[value].append(tensor)
+        else:
+            self.hold(value, [tensor])
         return tensor
 
     def temporary(self, like: Tensor) -> Tensor:
@@ -226,14 +258,13 @@ class Tensors:
     def _dies_now(self, tensor: Tensor) -> bool:
         if tensor.buffer.kind != "arena":
             return False
-        for value, group in self._groups.items():
-            if not any(other.buffer is tensor.buffer for other in group):
-                continue
-            if value in self._outputs or value in self._gradients:
-                return False
-            if self._last_use.get(value, -1) > self._position:
-                return False
-        return True
+        return not any(
+            value in self._outputs
+            or value in self._gradients
+            or self._last_use.get(value, -1) > self._position
+            for copies in self._holders.get(tensor.buffer, ())
+            for value in copies.values
+        )
 
     # -- steps -------------------------------------------------------------------------------
 
