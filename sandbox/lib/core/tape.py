@@ -39,8 +39,8 @@ class Tape:
     >>> with Tape() as outer:
     ...     with Tape() as inner:
     ...         y = (x * x * x).sum()
-    ...     slope = inner.gradients(y, [x])[0]
-    >>> outer.gradients(slope.sum(), [x])  # the second derivative, 6 x
+    ...     slope = inner.gradients(y, [x])[0].sum()
+    >>> outer.gradients(slope, [x])  # the second derivative, 6 x
     [array([ 6., 12.], dtype=float32)]
     """
 
