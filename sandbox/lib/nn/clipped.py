@@ -209,7 +209,7 @@ class HardSwish(Elementwise):
 class Threshold(Elementwise):
     """Replace what is not above a threshold.
 
-    y = x where x > at, else value
+    y = x where x > at (NaN stays NaN), else value
 
     Parameters
     ----------

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sandbox.lib import nn
-from sandbox.lib.core import RandomKey, using
+from sandbox.lib import core, nn
+from sandbox.lib.core import RandomKey, Spec, using
 from sandbox.lib.core.errors import ShapeError
+from sandbox.lib.testing.modules import Projected
 
 
 def draw(*shape, seed=0):
@@ -202,3 +203,37 @@ def test_first_weights_spread_as_the_rule_says(rule, deviation):
 
 def test_layers_without_a_generator_differ():
     assert not np.array_equal(nn.Linear(4, 4).weight.data, nn.Linear(4, 4).weight.data)
+
+
+class Shifted(nn.Module):
+    """A threshold of a parameter, so that a training program has its gradient."""
+
+    def __init__(self):
+        super().__init__()
+        self.shift = core.Parameter(np.zeros(6, "f4"), "shift")
+        self.threshold = nn.Threshold(0, 5)
+
+    def call(self, x):
+        return self.threshold(core.ops.add(x, self.shift))
+
+
+def test_a_threshold_of_infinities_is_its_value_and_has_no_gradient():
+    x = np.array([[-np.inf, -1, 0, 2, np.inf, np.nan]], "f4")
+    expected = np.array([[5, 5, 5, 2, np.inf, np.nan]], "f4")
+    module = nn.Threshold(0, 5)
+    np.testing.assert_array_equal(module(x), expected)
+    program = core.predict_program(module, None, (Spec.of(x),))
+    np.testing.assert_array_equal(program.run((x,)), expected)
+    np.testing.assert_array_equal(module.forward(x), expected)
+    np.testing.assert_array_equal(module.backward(np.ones_like(x)), [[0, 0, 0, 1, 1, 0]])
+
+
+def test_a_threshold_in_a_training_program_gives_the_same():
+    x, target = np.array([[-np.inf, -1, 0, 2, 3, 1]], "f4"), np.ones((1, 6), "f4")
+    module = Shifted()
+    flat = core.FlatParameters(module)
+    program = core.train_program(module, Projected(), flat, (Spec.of(x),), Spec.of(target))
+    assert program.reason is None
+    _, _, output = program.run((x,), target, RandomKey(0))
+    np.testing.assert_array_equal(output, [[5, 5, 5, 2, 3, 1]])
+    np.testing.assert_array_equal(flat.gradients[:6], [0, 0, 0, 1, 1, 1])

@@ -11,7 +11,7 @@ from ..errors import ArgumentError
 from ..primitive import Node, Primitive, as_operand
 from ..value import Input, Value
 from ._rules import floating
-from .math import greater, multiply, negative, subtract
+from .math import greater, maximum, multiply, negative, subtract
 
 Gradients = Sequence[Input | None]
 
@@ -119,10 +119,12 @@ def hard_tanh(x: Input, low: float = -1.0, high: float = 1.0) -> Value:
 
 
 def threshold(x: Input, at: float, value: float) -> Value:
-    """Return x where it is more than `at`, else `value`."""
+    """Return x where it is more than `at` (or NaN), else `value`; there the gradient is 0."""
     operand = as_operand(x)
     mask = greater(operand, float(at))
-    return subtract(multiply(operand, mask), multiply(subtract(mask, 1.0), float(value)))
+    # What is below must not be infinite: minus infinity times the mask's 0 would be NaN.
+    kept = multiply(maximum(operand, float(at)), mask)
+    return subtract(kept, multiply(subtract(mask, 1.0), float(value)))
 
 
 def prelu(x: Input, slope: Input, axis: int = 1) -> Value:
