@@ -123,8 +123,11 @@ class Tensors:
         """Return the layouts a value is at hand in, with these dims (default: its shape).
 
         Layouts of another type than `number` (default: the value's) are turned into such of it.
+        Values that no kernel of the library reads, such as int64, are in none.
         """
         wanted, number = self.shape(value) if dims is None else dims, number or self.number(value)
+        if number not in ("float32", "bfloat16"):
+            return []
         found = [
             tensor.layout
             for tensor in self._groups[value]
