@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import engine, nn
@@ -172,18 +172,17 @@ def sort_callbacks(
     return callbacks, early_stop
 
 
-def choose_metrics(metrics: Iterable[Metric] | None, criterion: Criterion) -> tuple[Metric, ...]:
+def choose_metrics(
+    metrics: Iterable[Metric] | Mapping[str, Any] | None, criterion: Criterion
+) -> tuple[Metric, ...]:
     """Return the metrics, each under a name of its own; without any, those that fit the loss."""
     if metrics is None:
         loss = Loss(criterion)
         return (Top1(), loss) if isinstance(criterion, CrossEntropy | NLL) else (loss,)
-    found = tuple(metrics)
-    for metric in found:
-        if not isinstance(metric, Metric):
-            raise ArgumentError(
-                f"Trainer: `metrics` must be Metric objects; got {metric!r}."
-                " For example: (Top1(),)."
-            )
+    if isinstance(metrics, Mapping):
+        found = (*_by_output(metrics), Loss(criterion))
+    else:
+        found = tuple(_metric(metric) for metric in metrics)
     names = [metric.name for metric in found]
     for name in names:
         if names.count(name) > 1:
@@ -192,3 +191,20 @@ def choose_metrics(metrics: Iterable[Metric] | None, criterion: Criterion) -> tu
                 " Give one of them another: Top1(name='...')."
             )
     return found
+
+
+def _by_output(metrics: Mapping[str, Any]) -> list[Metric]:
+    found: list[Metric] = []
+    for path, given in metrics.items():
+        several = given if isinstance(given, tuple | list) else (given,)
+        found += [_metric(metric).on(path) for metric in several]
+    return found
+
+
+def _metric(metric: Any) -> Metric:
+    if not isinstance(metric, Metric):
+        raise ArgumentError(
+            f"Trainer: `metrics` must be Metric objects; got {metric!r}. For example: (Top1(),), or"
+            " by output: {'digit': Top1()}."
+        )
+    return metric

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
-
-from numpy.typing import ArrayLike, NDArray
 
 from .. import engine, nn
 from ..core import validate as check
@@ -49,9 +47,10 @@ class Trainer:
         How the parameters follow the gradients.
     batch_size : int > 0, default=128
         Rows of a global batch, over all ranks. Any number; the last batch may be smaller.
-    metrics : sequence of Metric, optional
+    metrics : sequence of Metric, or dict of them, optional
         Measured in validation and, those with a small state, while training. Default: the loss, and
-        Top1 for criterions over classes.
+        Top1 for criterions over classes. A dict names the output that each judges, where there are
+        several, `{"digit": Top1(), "size": [MAE(), R2()]}`, and the loss of all is measured, too.
     seed : int, default=0
         Order of rows and dropout masks: same seed, same bits.
     threads : int, optional
@@ -99,7 +98,7 @@ class Trainer:
         optimizer: Optimizer,
         *,
         batch_size: int = 128,
-        metrics: Iterable[Metric] | None = None,
+        metrics: Iterable[Metric] | Mapping[str, Any] | None = None,
         seed: int = 0,
         threads: int | None = None,
         backend: Backend | None = None,
@@ -158,7 +157,8 @@ class Trainer:
         Parameters
         ----------
         data : (x, y), Dataset, or what the backend takes
-            Training rows.
+            Training rows. x and y are arrays or trees of arrays: `((ids, row), y)` for a model of
+            two inputs, `({"image": a, "table": b}, {"digit": d, "size": s})` by name.
         epochs, steps, end : int, int, Trigger
             One of them: passes or iterations in all (a resumed run counts those before), or a
             condition such as `MaxEpoch(20) | MaxScore(0.99)`.
@@ -354,8 +354,11 @@ class Trainer:
         dataset = data if isinstance(data, Dataset) else as_dataset(data)
         return self._here().evaluate(dataset, self.metrics)
 
-    def predict(self, x: ArrayLike, *, batch_size: int | None = None) -> NDArray[Any]:
-        """Return the model's outputs for an array of inputs, one row each."""
+    def predict(self, x: Any, *, batch_size: int | None = None) -> Any:
+        """Return the model's outputs for an array or a tree of inputs, one row each.
+
+        A model of several outputs gives them in its own structure.
+        """
         return self._here().predict(x, batch_size)
 
     def averaged(self) -> AbstractContextManager[nn.Module]:
