@@ -188,7 +188,7 @@ def test_an_id_that_cannot_be_is_named_by_its_row() -> None:
     [
         ((np.ones((3, 2), int), np.ones((4, 3))), "same number of rows; got 3 in '0' and 4 in '1'"),
         ((np.ones((3, 2), int), 3.0), "`x` at '1' must have a row axis"),
-        ((), "must hold at least one array|must have a row axis|number of rows"),
+        ((None, None), "must hold at least one array"),
     ],
 )
 def test_inputs_that_cannot_be_predicted_are_refused(x: Any, message: str) -> None:
