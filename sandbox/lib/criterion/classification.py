@@ -195,7 +195,8 @@ class CrossEntropy(Labelled):
     Notes
     -----
     Same as BigDL `CrossEntropyCriterion` (0.13, where labels count from 1) and ONNX
-    `SoftmaxCrossEntropyLoss`-13. Native kernel: oneDNN softmax; reference: `engine.reference.loss`.
+    `SoftmaxCrossEntropyLoss`-13. Native kernel: oneDNN softmax, from 8,192 elements and without
+    weights and smoothing, else NumPy; reference: `engine.reference.loss`.
 
     Examples
     --------

@@ -199,7 +199,8 @@ class Softmax(AlongAxis):
     -----
     To train a classifier leave it out: `criterion.CrossEntropy` takes the numbers before it.
     Same as BigDL `SoftMax` (0.13) and ONNX `Softmax`-13.
-    Native kernel: oneDNN softmax; reference: `engine.reference.activation`.
+    Native kernel: oneDNN softmax, from 8,192 elements, else NumPy;
+    reference: `engine.reference.activation`.
 
     Examples
     --------
@@ -248,7 +249,7 @@ class LogSoftmax(AlongAxis):
     -----
     Goes with `criterion.NLL`; `criterion.CrossEntropy` does both at once.
     Same as BigDL `LogSoftMax` (0.13) and ONNX `LogSoftmax`-13.
-    Native kernel: oneDNN softmax; reference: `engine.reference.activation`.
+    NumPy, in the reference kernel: `engine.reference.activation`.
 
     Examples
     --------

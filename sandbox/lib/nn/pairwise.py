@@ -74,7 +74,8 @@ class Add(Pairwise):
     -----
     With a ReLU behind it, it is fused in a Program.
     Same as BigDL `CAddTable` (0.13) and ONNX `Sum`-13. Source: He et al. 2016.
-    Native kernel: oneDNN binary; reference: `engine.reference.activation`.
+    Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
+    reference: `engine.reference.math`.
 
     Examples
     --------
@@ -107,7 +108,8 @@ class Subtract(Pairwise):
     Notes
     -----
     Same as BigDL `CSubTable` (0.13) and ONNX `Sub`-14.
-    Native kernel: oneDNN binary; reference: `engine.reference.math`.
+    Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
+    reference: `engine.reference.math`.
 
     Examples
     --------
@@ -142,7 +144,8 @@ class Multiply(Pairwise):
     Notes
     -----
     Same as BigDL `CMulTable` (0.13) and ONNX `Mul`-14.
-    Native kernel: oneDNN binary; reference: `engine.reference.math`.
+    Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
+    reference: `engine.reference.math`.
 
     Examples
     --------
@@ -176,7 +179,8 @@ class Divide(Pairwise):
     -----
     The second must be far from 0; nothing is checked.
     Same as BigDL `CDivTable` (0.13) and ONNX `Div`-14.
-    Native kernel: oneDNN binary; reference: `engine.reference.math`.
+    Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
+    reference: `engine.reference.math`.
 
     Examples
     --------
@@ -212,7 +216,8 @@ class Maximum(Pairwise):
     -----
     Where two are equal the gradient goes to the later one.
     Same as BigDL `CMaxTable` (0.13) and ONNX `Max`-13.
-    Native kernel: oneDNN binary; reference: `engine.reference.math`.
+    Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
+    reference: `engine.reference.math`.
 
     Examples
     --------
@@ -246,7 +251,8 @@ class Minimum(Pairwise):
     -----
     Where two are equal the gradient goes to the later one.
     Same as BigDL `CMinTable` (0.13) and ONNX `Min`-13.
-    Native kernel: oneDNN binary; reference: `engine.reference.math`.
+    Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
+    reference: `engine.reference.math`.
 
     Examples
     --------
@@ -279,7 +285,8 @@ class Average(Pairwise):
     Notes
     -----
     Same as BigDL `CAveTable` (0.13) and ONNX `Mean`-13.
-    Native kernel: oneDNN binary; reference: `engine.reference.math`.
+    Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
+    reference: `engine.reference.math`.
 
     Examples
     --------

@@ -100,7 +100,7 @@ class PReLU(Module):
     Notes
     -----
     Same as BigDL `PReLU` (0.13) and ONNX `PRelu`-16. Source: He et al. 2015.
-    Native kernel: oneDNN eltwise and binary.
+    Native kernel: oneDNN eltwise; the product with the slopes is NumPy's.
 
     Examples
     --------

@@ -45,7 +45,7 @@ class Scale(Module):
     Notes
     -----
     Starts as the identity. Same as BigDL `Scale`, `CMul`, `CAdd` (0.13).
-    Native kernel: oneDNN binary; reference: `engine.reference.math`.
+    NumPy, but in a convolution's layout oneDNN binary; reference: `engine.reference.math`.
 
     Examples
     --------

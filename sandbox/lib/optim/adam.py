@@ -114,6 +114,14 @@ class AdamW(Adam):
     >>> optimizer.apply_slice(p, np.array([5, -0.01], "f4"), state, step=0, learning_rate=0.1)
     >>> p.round(4)
     array([0.85, 1.05], dtype=float32)
+
+    No decay for biases and norms; each pattern must hold a parameter of the model:
+
+    >>> from sandbox.lib import nn, optim
+    >>> model = nn.Sequential(fc=nn.Linear(4, 8), norm=nn.BatchNorm(8), out=nn.Linear(8, 2))
+    >>> spared = optim.ParameterGroup(["*.bias", "norm.*"], weight_decay=0)
+    >>> optimizer = optim.ParameterGroups(AdamW(), [spared])
+    >>> optimizer.check_names([name for name, _ in model.named_parameters()])
     """
 
     def __init__(

@@ -120,8 +120,7 @@ class LARS(LayerwiseAdaptive):
     Notes
     -----
     You, Gitman and Ginsburg 2017, algorithm 1; BigDL's LarsSGD. Biases and the numbers of batch
-    norms are usually left to plain SGD:
-    `ParameterGroups(LARS(2.0), [ParameterGroup("*.bias", optimizer=SGD(0.1))])`.
+    norms are usually left to plain SGD, as in the last example.
 
     Examples
     --------
@@ -130,6 +129,10 @@ class LARS(LayerwiseAdaptive):
     >>> optimizer.apply_slice(p, np.array([0, 2], "f4"), state, step=0, learning_rate=1)
     >>> p
     array([3. , 3.5], dtype=float32)
+
+    >>> from sandbox.lib import optim
+    >>> biases = optim.ParameterGroup("*.bias", optimizer=optim.SGD(0.1))
+    >>> optimizer = optim.ParameterGroups(LARS(2.0), [biases])
     """
 
     slots = ("velocity",)
