@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .failures import raise_together
 from .group import Group
 from .job import Command
-from .state import RunState
+from .state import TrainState
 
 __all__ = ["WORDS", "Hearing"]
 
@@ -31,11 +31,11 @@ class Hearing:
         The ranks.
     poll : callable
         Gives the next command or None; called on rank 0 only.
-    state : RunState
+    state : TrainState
         Holds the learning rate set by hand.
     """
 
-    def __init__(self, group: Group, poll: Callable[[], Command | None], state: RunState) -> None:
+    def __init__(self, group: Group, poll: Callable[[], Command | None], state: TrainState) -> None:
         self.group = group
         self.poll = poll
         self.state = state

@@ -30,7 +30,7 @@ from .programs import Programs
 from .reports import Reports, laps
 from .running import RunningMetrics
 from .share import FIXED, LOSS, ROWS, WEIGHT, OwnShare
-from .state import RunState, Slots, check_fits, pack_state, restore_state
+from .state import Slots, TrainState, check_fits, pack_state, restore_state
 from .updates import Updates, check_optimizer, check_parameters
 from .validation import validate
 
@@ -116,13 +116,13 @@ class _Loop:
 
     # Start -----------------------------------------------------------------------------------
 
-    def _start(self) -> RunState:
+    def _start(self) -> TrainState:
         """Return where the run begins, after putting a checkpoint into the model and the slots."""
         job = self.job
         if job.early_stop is not None:
             job.early_stop.reset()
         if job.start is None:
-            return RunState()
+            return TrainState()
         checkpoint = unpack(job.start, "checkpoint")
         check_fits(checkpoint, job)
         state = restore_state(checkpoint, job, self.flat, self.slots)

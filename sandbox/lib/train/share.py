@@ -16,7 +16,7 @@ from .hearing import WORDS, Hearing
 from .job import TrainJob
 from .programs import Programs
 from .running import RunningMetrics
-from .state import RunState
+from .state import TrainState
 
 __all__ = ["FIXED", "LOSS", "ROWS", "WEIGHT", "OwnShare"]
 
@@ -56,7 +56,7 @@ class OwnShare:
         self.unchecked = batches.order.steps_per_epoch
         self.failure: Exception | None = None
 
-    def compute(self, state: RunState, small: NDArray[Any]) -> Batch:
+    def compute(self, state: TrainState, small: NDArray[Any]) -> Batch:
         """Fill the gradients, put the numbers into the small vector, and return the rows."""
         batch = Batch(None, None, 0, Share([]), 0)
         try:
@@ -79,7 +79,7 @@ class OwnShare:
             self.hearing.report(small)
         return batch
 
-    def raise_together(self, state: RunState, batch: Batch) -> None:
+    def raise_together(self, state: TrainState, batch: Batch) -> None:
         """Raise what failed on this or another rank, with its place in the run. Collective."""
         text = ""
         if self.failure is not None:

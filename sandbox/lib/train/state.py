@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from .history import History
     from .job import TrainJob
 
-__all__ = ["RunState", "Slots", "check_fits", "fingerprint", "pack_state", "restore_state"]
+__all__ = ["Slots", "TrainState", "check_fits", "fingerprint", "pack_state", "restore_state"]
 
 _NO_CURE = "Give the run its own folder, or resume=None to start anew."
 
 
 @dataclass
-class RunState:
+class TrainState:
     """Where a run stands.
 
     Parameters
@@ -207,7 +207,12 @@ def _short(config: Any) -> str:
 
 
 def pack_state(
-    job: TrainJob, state: RunState, flat: FlatParameters, slots: Slots, plan: str, history: History
+    job: TrainJob,
+    state: TrainState,
+    flat: FlatParameters,
+    slots: Slots,
+    plan: str,
+    history: History,
 ) -> bytes | None:
     """Return the run as checkpoint bytes on rank 0, None elsewhere. Collective."""
     gathered = slots.gather()
@@ -248,7 +253,7 @@ def pack_state(
 
 def restore_state(
     checkpoint: Checkpoint, job: TrainJob, flat: FlatParameters, slots: Slots
-) -> RunState:
+) -> TrainState:
     """Put a checkpoint into the model and the slots, and return where the run stands."""
     from .model_io import fill
 
@@ -263,4 +268,6 @@ def restore_state(
         meta["step"], meta["epoch"], meta["epoch_end"], meta["loss"], dict(meta["metrics"])
     )
     sums = {name: np.array(values, np.float64) for name, values in meta["sums"].items()}
-    return RunState(progress, meta["position"], meta["validation_due"], meta["learning_rate"], sums)
+    return TrainState(
+        progress, meta["position"], meta["validation_due"], meta["learning_rate"], sums
+    )
