@@ -5,7 +5,7 @@ Every message reads `<module path>: <argument or axis> must be <constraint>; got
 
 from __future__ import annotations
 
-from ..engine.errors import EngineError, SandboxError
+from ..engine.errors import ArgumentError, DataError, EngineError, SandboxError, ShapeError
 
 __all__ = [
     "ArgumentError",
@@ -20,18 +20,6 @@ __all__ = [
     "TrainingError",
     "add_path",
 ]
-
-
-class ArgumentError(SandboxError, ValueError):
-    """An argument is outside of what its constraint allows."""
-
-
-class ShapeError(SandboxError, ValueError):
-    """An array has the wrong number of axes, a wrong axis or a wrong dtype."""
-
-
-class DataError(SandboxError, ValueError):
-    """The data themselves are bad: a label out of range, NaN, an empty set, a damaged file."""
 
 
 class CheckpointError(SandboxError, RuntimeError):

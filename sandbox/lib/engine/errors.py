@@ -32,3 +32,21 @@ class EngineError(SandboxError, RuntimeError):
         if causes:
             message += "\nLikely causes:" + "".join(f"\n  - {cause}" for cause in causes)
         super().__init__(message)
+
+
+class ArgumentError(SandboxError, ValueError):
+    """An argument is outside of what its constraint allows."""
+
+    __module__ = "sandbox.lib.core.errors"  # where users import it from
+
+
+class ShapeError(SandboxError, ValueError):
+    """An array has the wrong number of axes, a wrong axis or a wrong dtype."""
+
+    __module__ = "sandbox.lib.core.errors"  # where users import it from
+
+
+class DataError(SandboxError, ValueError):
+    """The data themselves are bad: a label out of range, NaN, an empty set, a damaged file."""
+
+    __module__ = "sandbox.lib.core.errors"  # where users import it from
