@@ -52,11 +52,11 @@ def test_the_contract_finds_a_wrong_shape_rule():
 def test_the_contract_finds_a_wrong_gradient():
     from sandbox.lib import core
 
-    doubled = core.primitive(
+    doubled = core.operation(
         "test.doubled",
         infer=lambda x: (x,),
         reference=lambda x: 2 * x,
-        gradient=lambda node, dy: (3.0 * dy,),
+        gradient=lambda entry, dy: (3.0 * dy,),
     )
 
     class Doubled(nn.Module):

@@ -7,7 +7,7 @@ from ..engine.random import RandomKey
 from . import errors, ops, random, tree, validate
 from .cache import ProgramCache
 from .context import context, enter_scope, leave_scope, path, scope, using
-from .eager import EagerPredictProgram, EagerTrainProgram
+from .eager_programs import EagerPredictProgram, EagerTrainProgram
 from .errors import (
     ArgumentError,
     CheckpointError,
@@ -22,9 +22,9 @@ from .errors import (
     add_path,
 )
 from .flat import Bucket, FlatParameters
+from .function import FUNCTIONS, Function, as_operand, as_value, operation
 from .gradcheck import gradcheck, in_float64
 from .parameter import Buffer, Parameter
-from .primitive import PRIMITIVES, Primitive, as_operand, as_value, primitive
 from .profile import Profile, profile
 from .program import PredictProgram, TrainProgram, predict_program, train_program
 from .serial import from_oplist, to_oplist
@@ -34,7 +34,7 @@ from .trace import trace_inference, trace_training
 from .value import Array, Input, Operand, Value
 
 __all__ = [
-    "PRIMITIVES",
+    "FUNCTIONS",
     "ArgumentError",
     "Array",
     "Bucket",
@@ -46,6 +46,7 @@ __all__ = [
     "EagerTrainProgram",
     "EngineError",
     "FlatParameters",
+    "Function",
     "GradientError",
     "Input",
     "Op",
@@ -53,7 +54,6 @@ __all__ = [
     "Operand",
     "Parameter",
     "PredictProgram",
-    "Primitive",
     "Profile",
     "ProgramCache",
     "RandomKey",
@@ -76,10 +76,10 @@ __all__ = [
     "gradcheck",
     "in_float64",
     "leave_scope",
+    "operation",
     "ops",
     "path",
     "predict_program",
-    "primitive",
     "profile",
     "random",
     "scope",

@@ -10,7 +10,7 @@ from typing import Any
 from ..engine.oplist import Spec
 from . import tree, validate
 from .checks import specs_of
-from .eager import EagerPredictProgram, EagerTrainProgram
+from .eager_programs import EagerPredictProgram, EagerTrainProgram
 from .flat import FlatParameters
 from .program import PredictProgram, TrainProgram, predict_program, train_program
 from .trace import CriterionLike, ModuleLike

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..engine.interpreter import kernel
-from ..engine.oplist import Op, OpList, Spec
+from ..engine.oplist import OpList, Spec
+from ..engine.ops import find
 from . import tree
 from .errors import DataError, SandboxError, ShapeError, TrainingError
 from .flat import FlatParameters
-from .ops.loss import check_labels
-from .ops.sequence import check_ids, check_lengths
 from .value import Array
 
 
@@ -27,37 +24,27 @@ class Inputs:
         What the program takes.
     what : "input" or "target"
         How messages call it.
-    oplist : OpList, optional
-        Tells which leaves are labels, ids and lengths, whose range is checked as well.
     """
 
-    def __init__(self, specs: tree.Tree, what: str, oplist: OpList | None = None) -> None:
+    def __init__(self, specs: tree.Tree, what: str) -> None:
         self.specs = specs
         self.what = what
         found, self.structure = tree.flatten(specs)
         self._plain = [(spec.shape, np.dtype(spec.dtype)) for spec in found]
         self._names = names_of(self.structure, what)
-        first = 0 if what == "input" or oplist is None else len(oplist.inputs) - len(found)
-        self._ranges: list[Range] = []
-        if oplist is not None:
-            self._ranges = ranges_of(oplist, range(first, first + len(found)))
         self._alone = self.structure.is_leaf
 
     def check(self, arrays: tree.Tree) -> list[Array]:
         """Return the leaves as contiguous arrays of the right shape and dtype."""
         if self._alone and type(arrays) is np.ndarray:
-            checked = [self.one(0, arrays)]
-        else:
-            given = tree.lone(arrays) if self.what == "input" else arrays
-            if self._alone and self.what == "input" and isinstance(given, tuple | dict):
-                raise ShapeError(
-                    f"the program must get 1 input; got {len(given)} in a {type(given).__name__}."
-                )
-            leaves = self.structure.match(given, self.what)
-            checked = [self.one(k, array) for k, array in enumerate(leaves)]
-        for ranged in self._ranges:
-            self._check_range(checked[ranged.place], ranged)
-        return checked
+            return [self.one(0, arrays)]
+        given = tree.lone(arrays) if self.what == "input" else arrays
+        if self._alone and self.what == "input" and isinstance(given, tuple | dict):
+            raise ShapeError(
+                f"the program must get 1 input; got {len(given)} in a {type(given).__name__}."
+            )
+        leaves = self.structure.match(given, self.what)
+        return [self.one(k, array) for k, array in enumerate(leaves)]
 
     def tree_of(self, leaves: list[Array]) -> tree.Tree:
         """Return checked leaves as the tree they came in."""
@@ -66,16 +53,6 @@ class Inputs:
     def named(self, leaves: list[Array]) -> list[tuple[str, Array]]:
         """Return checked leaves, each with what messages call it."""
         return list(zip(self._names, leaves, strict=True))
-
-    def _check_range(self, array: Array, ranged: Range) -> None:
-        for op in ranged.moves:
-            array = kernel(op.name)(array, **op.attrs)
-        try:
-            ranged.check(array, ranged.limit)
-        except DataError as error:
-            if not self._alone:
-                error.args = (f"{self._names[ranged.place]}: {error}",)
-            raise
 
     def one(self, k: int, array: Any) -> Array:
         """Check one array."""
@@ -131,51 +108,6 @@ def _spec(item: Any) -> Spec:
     return Spec(array.shape, "float32" if array.dtype.kind == "f" else array.dtype.name)
 
 
-@dataclass(frozen=True)
-class Range:
-    """A check of one leaf: labels, ids or lengths, or of the part of it that serves as such."""
-
-    place: int
-    check: Callable[[Array, int], None]
-    limit: int
-    moves: tuple[Op, ...]
-
-
-def ranges_of(oplist: OpList, inputs: range) -> list[Range]:
-    """Return the checks of those of these inputs that are labels, ids or lengths."""
-    known: dict[int, tuple[int, tuple[Op, ...]]] = {
-        oplist.inputs[number][1]: (place, ()) for place, number in enumerate(inputs)
-    }
-    found: list[Range] = []
-    for op in oplist.ops:
-        if op.name in _MOVING and op.inputs[0] in known:
-            place, moves = known[op.inputs[0]]
-            known[op.outputs[0]] = place, (*moves, op)
-        for value, check, limit in _ranged(oplist, op):
-            if value in known:
-                place, moves = known[value]
-                if not any(move.name == "slice" for move in moves):
-                    moves = ()  # the same numbers, in whatever order
-                ranged = Range(place, check, limit, moves)
-                if ranged not in found:
-                    found.append(ranged)
-    return found
-
-
-def _ranged(oplist: OpList, op: Op) -> Iterator[tuple[int, Callable[[Array, int], None], int]]:
-    """Go through what an operation reads that must be in a range."""
-    if op.name == "embedding":
-        yield op.inputs[0], check_ids, oplist.values[op.inputs[1]].shape[0]
-    elif op.name in ("softmax_cross_entropy", "nll"):
-        yield op.inputs[1], check_labels, oplist.values[op.inputs[0]].shape[1]
-    elif op.name in ("lstm", "gru", "rnn", "mask_sequence"):
-        for value in op.inputs[1 if op.name == "mask_sequence" else 4 :]:
-            yield value, check_lengths, oplist.values[op.inputs[0]].shape[1]
-
-
-_MOVING = ("reshape", "transpose", "slice", "broadcast_to")
-
-
 def borrowed(oplist: OpList) -> list[int]:
     """Return which outputs may share memory with a constant, parameter, buffer or input.
 
@@ -187,7 +119,7 @@ def borrowed(oplist: OpList) -> list[int]:
         if fixed.issuperset(op.inputs):
             fixed.update(op.outputs)
             known.update(op.outputs)
-        elif op.name in _MOVING and op.inputs[0] in known:
+        elif find(op.name).moves and op.inputs[0] in known:
             known.update(op.outputs)
     return [place for place, (_, value) in enumerate(oplist.outputs) if value in known]
 

@@ -21,7 +21,7 @@ from ..engine.oplist import Spec
 from ..engine.random import RandomKey
 from . import tree
 from .checks import Inputs, bad_loss, borrowed, moved
-from .eager import EagerPredictProgram, EagerTrainProgram
+from .eager_programs import EagerPredictProgram, EagerTrainProgram
 from .errors import ArgumentError, SandboxError, TraceError
 from .flat import FlatParameters
 from .parameter import Buffer, Parameter, Version
@@ -54,8 +54,8 @@ class TrainProgram:
         self.flat = flat
         self._traced = traced
         self._criterion = criterion
-        self._inputs = Inputs(input_specs, "input", oplist)
-        self._target = Inputs(target_spec, "target", oplist)
+        self._inputs = Inputs(input_specs, "input")
+        self._target = Inputs(target_spec, "target")
         reached = {name for name, _ in oplist.gradients}
         self._unreached = [flat.gradient(name) for name in flat.views if name not in reached]
         self._output = _Output(traced, 1)
@@ -155,7 +155,7 @@ class PredictProgram:
         precision: str,
     ) -> None:
         self.oplist = traced.oplist
-        self._inputs = Inputs(input_specs, "input", traced.oplist)
+        self._inputs = Inputs(input_specs, "input")
         self._output = _Output(traced, 0)
         self._module = module
         self._flat = flat

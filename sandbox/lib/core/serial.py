@@ -8,7 +8,7 @@ from typing import Any
 from ..engine.oplist import OpList
 from . import tree
 from .errors import ArgumentError
-from .primitive import PRIMITIVES, as_operand, as_value
+from .function import FUNCTIONS, as_operand, as_value
 from .trace import ModuleLike, trace_inference
 from .value import Input, Operand, Value
 
@@ -26,7 +26,7 @@ def to_oplist(module: ModuleLike, input_specs: tree.Tree) -> OpList:
 def from_oplist(
     oplist: OpList, storage: Mapping[str, Input]
 ) -> Callable[..., Value | tuple[Value, ...]]:
-    """Return a function that runs a list with the primitives: with a tape, traced, in any dtype.
+    """Return a function that runs a list with the functions: with a tape, traced, in any dtype.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ def from_oplist(
     missing = [n for n, _ in (*oplist.parameters, *oplist.buffers) if n not in storage]
     if missing:
         raise ArgumentError(f"`storage` must hold {missing}; got {sorted(storage)}.")
-    unknown = sorted({op.name for op in oplist.ops if op.name not in PRIMITIVES})
+    unknown = sorted({op.name for op in oplist.ops if op.name not in FUNCTIONS})
     if unknown:
-        raise ArgumentError(f"`oplist` must use registered primitives; got {unknown}.")
+        raise ArgumentError(f"`oplist` must use registered operations; got {unknown}.")
     fixed: dict[int, Operand] = {i: as_operand(array) for array, i in oplist.constants}
     for name, i in (*oplist.parameters, *oplist.buffers):
         fixed[i] = as_operand(storage[name])
@@ -51,7 +51,7 @@ def from_oplist(
         for (_, i), x in zip(oplist.inputs, inputs, strict=True):
             known[i] = as_operand(x)
         for op in oplist.ops:
-            results = PRIMITIVES[op.name].apply(tuple(known[i] for i in op.inputs), op.attrs)
+            results = FUNCTIONS[op.name].apply(tuple(known[i] for i in op.inputs), op.attrs)
             known.update(zip(op.outputs, results, strict=True))
         found = [known[i] for _, i in oplist.outputs]
         outputs = tuple([as_value(x) for x in found])

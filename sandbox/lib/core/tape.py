@@ -1,4 +1,4 @@
-"""Eager reverse mode: record primitives as they run, then walk back."""
+"""Eager reverse mode: record operations as they run, then walk back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from . import tree
 from .errors import ArgumentError, GradientError, ShapeError, add_path
-from .primitive import Node
+from .function import TapeEntry
 from .state import STATE
 from .value import Operand, Value, wrap
 
@@ -44,10 +44,10 @@ class Tape:
     [array([ 6., 12.], dtype=float32)]
     """
 
-    __slots__ = ("_before", "_used", "keep", "nodes")
+    __slots__ = ("_before", "_used", "entries", "keep")
 
     def __init__(self, *, keep: bool = False) -> None:
-        self.nodes: list[Node] = []
+        self.entries: list[TapeEntry] = []
         self.keep = keep
         self._used = False
         self._before: list[Tape | None] = []
@@ -56,9 +56,9 @@ class Tape:
         outer = STATE.tape
         self._before.append(outer)
         if outer is not None and outer is not self:
-            self.nodes = _Passed(self.nodes, outer.nodes)
-        elif type(self.nodes) is not list and outer is None:
-            self.nodes = list(self.nodes)
+            self.entries = _Passed(self.entries, outer.entries)
+        elif type(self.entries) is not list and outer is None:
+            self.entries = list(self.entries)
         STATE.tape = self
         return self
 
@@ -98,19 +98,19 @@ class Tape:
             )
         starts = _starts(y, seed)
         self._used = True
-        nodes = list(self.nodes)
+        entries = list(self.entries)
         if not self.keep:
-            self.nodes.clear()
+            self.entries.clear()
         before = STATE.tape
         if before is self:
             STATE.tape = next((tape for tape in reversed(self._before) if tape is not self), None)
         values = STATE.tape is not None or STATE.trace is not None
         try:
-            found = walk_back(nodes, starts, wrt)
+            found = walk_back(entries, starts, wrt)
         finally:
             STATE.tape = before
             if not self.keep:
-                self.nodes.clear()
+                self.entries.clear()
         filled = [
             wrap(np.zeros(x.shape, x.dtype)) if value is None else value
             for x, value in zip(wrt, found, strict=True)
@@ -118,16 +118,16 @@ class Tape:
         return list(filled) if values else [value._data for value in filled]
 
 
-class _Passed(list[Node]):
+class _Passed(list[TapeEntry]):
     """The record of a tape inside another: what is appended goes to the outer one as well."""
 
-    def __init__(self, nodes: Iterable[Node], outer: list[Node]) -> None:
-        super().__init__(nodes)
+    def __init__(self, entries: Iterable[TapeEntry], outer: list[TapeEntry]) -> None:
+        super().__init__(entries)
         self.outer = outer
 
-    def append(self, node: Node) -> None:
-        super().append(node)
-        self.outer.append(node)
+    def append(self, entry: TapeEntry) -> None:
+        super().append(entry)
+        self.outer.append(entry)
 
 
 def _starts(y: tree.Tree, seed: tree.Tree) -> list[tuple[Operand, Value]]:
@@ -153,10 +153,10 @@ def _starts(y: tree.Tree, seed: tree.Tree) -> list[tuple[Operand, Value]]:
 
 
 def walk_back(
-    nodes: list[Node],
+    entries: list[TapeEntry],
     starts: Sequence[tuple[Operand, Value]],
     wrt: Sequence[Operand],
-    visit: Callable[[Node], None] | None = None,
+    visit: Callable[[TapeEntry], None] | None = None,
 ) -> list[Value | None]:
     """Walk a record backwards and return a gradient (or None) for each of `wrt`.
 
@@ -171,34 +171,34 @@ def walk_back(
             raise ArgumentError(f"`wrt` must hold values or parameters; got {type(x).__name__}.")
     wanted = set(wrt)
     reached: set[Operand] = set(wanted)
-    for node in nodes:
-        node.needs = [x in reached for x in node.inputs]
-        if True in node.needs:
-            reached.update(node.outputs)
+    for entry in entries:
+        entry.needs = [x in reached for x in entry.inputs]
+        if True in entry.needs:
+            reached.update(entry.outputs)
     del reached  # or it would keep every value alive
     gradients: dict[Operand, Value] = {}
     for y, seed in starts:
         gradients[y] = ops.add(gradients[y], seed) if y in gradients else seed
-    while nodes:
-        node = nodes.pop()
-        needs = node.needs
+    while entries:
+        entry = entries.pop()
+        needs = entry.needs
         if True not in needs:
             continue
         arriving = [
             gradients.get(out) if out in wanted else gradients.pop(out, None)
-            for out in node.outputs
+            for out in entry.outputs
         ]
         if all(dy is None for dy in arriving):
             continue
         if visit is not None:
-            visit(node)
+            visit(entry)
         try:
-            results = node.primitive.backward(node, arriving)
+            results = entry.function.backward(entry, arriving)
         except Exception as error:
-            for name in reversed(node.path):
+            for name in reversed(entry.path):
                 add_path(error, name)
             raise
-        for x, needed, dx in zip(node.inputs, needs, results, strict=True):
+        for x, needed, dx in zip(entry.inputs, needs, results, strict=True):
             if needed and dx is not None:
                 known = gradients.get(x)
                 gradients[x] = dx if known is None else ops.add(known, dx)

@@ -17,14 +17,14 @@ from ..engine.random import RandomKey
 from . import tree
 from .context import using
 from .errors import ArgumentError, ShapeError, TraceError
+from .function import PRIMITIVES, TapeEntry, as_value
 from .parameter import Buffer, Holder, Parameter
-from .primitive import PRIMITIVES, Node, as_value
 from .state import STATE
 from .tape import walk_back
 from .value import Array, Input, Operand, Value
 
 if TYPE_CHECKING:
-    from .primitive import Primitive
+    from .function import Function
 
 
 class ModuleLike(Protocol):
@@ -106,7 +106,7 @@ class Trace:
 
     def __init__(self, module: ModuleLike) -> None:
         self.oplist = OpList()
-        self.nodes: list[Node] | None = []
+        self.entries: list[TapeEntry] | None = []
         self._names: dict[Holder, str] = {}
         for name, holder in (*module.named_parameters(), *module.named_buffers()):
             self._names[holder] = name
@@ -140,23 +140,23 @@ class Trace:
         return Symbol(self, value_id, spec)
 
     def record(
-        self, primitive: Primitive, inputs: tuple[Operand, ...], attrs: dict[str, Any]
+        self, function: Function, inputs: tuple[Operand, ...], attrs: dict[str, Any]
     ) -> tuple[Value, ...]:
-        """Write one operation down; `Primitive.apply` calls this."""
+        """Write one operation down; `Function.apply` calls this."""
         ids = tuple([self.id_of(x) for x in inputs])
         values = self.oplist.values
-        specs = primitive.infer(*[values[i] for i in ids], **attrs)
+        specs = function.infer(*[values[i] for i in ids], **attrs)
         outputs = tuple([Symbol(self, self.oplist.new_value(spec), spec) for spec in specs])
         path = ".".join(STATE.path) if self._path is None else self._path
         self.oplist.ops.append(
-            Op(primitive.name, ids, tuple([out.id for out in outputs]), dict(attrs), path)
+            Op(function.name, ids, tuple([out.id for out in outputs]), dict(attrs), path)
         )
-        if self.nodes is not None or STATE.tape is not None:
-            node = Node(primitive, inputs, outputs, attrs, tuple(STATE.path))
-            if self.nodes is not None:
-                self.nodes.append(node)
+        if self.entries is not None or STATE.tape is not None:
+            entry = TapeEntry(function, inputs, outputs, attrs, tuple(STATE.path))
+            if self.entries is not None:
+                self.entries.append(entry)
             if STATE.tape is not None:  # a tape inside of the module, for a gradient of its own
-                STATE.tape.nodes.append(node)
+                STATE.tape.entries.append(entry)
         return outputs
 
     def id_of(self, x: Operand) -> int:
@@ -209,15 +209,15 @@ class Trace:
 
     def backward(self, loss: Value, wrt: Sequence[Operand]) -> list[Value | None]:
         """Write the backward pass down and return the gradients' symbols."""
-        nodes = self.nodes or []
-        self.nodes = None
+        entries = self.entries or []
+        self.entries = None
 
-        def visit(node: Node) -> None:
-            self._path = ".".join(node.path)
+        def visit(entry: TapeEntry) -> None:
+            self._path = ".".join(entry.path)
 
         seed = as_value(np.ones(loss.shape, loss.dtype))
         try:
-            return walk_back(nodes, [(loss, seed)], wrt, visit)
+            return walk_back(entries, [(loss, seed)], wrt, visit)
         finally:
             self._path = None
 
@@ -313,7 +313,7 @@ def inference(module: ModuleLike, input_specs: tree.Tree) -> Traced:
 
     def once() -> Traced:
         with using(training=False, random=_KEY), Trace(module) as trace:
-            trace.nodes = None
+            trace.entries = None
             output = tree.call(module, _inputs(trace, input_specs))
             named, structure = _named_outputs(output)
             return Traced(trace.finish(named), structure)

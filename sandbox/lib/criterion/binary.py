@@ -79,7 +79,7 @@ class BCEWithLogits(Shares):
     -----
     Exact also far from 0, where the logarithm of a sigmoid is not. The mean is over rows, also
     with `pos_weight`. Same as BigDL `BCECriterion` behind a `Sigmoid` (0.13).
-    Reference: `engine.reference.loss`.
+    Reference: `engine.ops.loss`.
 
     Examples
     --------
@@ -155,7 +155,7 @@ class BCE(Shares):
     -----
     1e-7 is added inside the logarithms, so that a wrong certainty costs about 16 and no more;
     `BCEWithLogits` on the numbers before the sigmoid is exact and faster.
-    Same as BigDL `BCECriterion` (0.13). Reference: `engine.reference.math`.
+    Same as BigDL `BCECriterion` (0.13). Reference: `engine.ops.arithmetic`.
 
     Examples
     --------
@@ -210,7 +210,7 @@ class MultiLabelSoftMargin(Shares):
     Notes
     -----
     The numbers of `BCEWithLogits`, under the name that Torch and BigDL give them for labels.
-    Same as BigDL `MultiLabelSoftMarginCriterion` (0.13). Reference: `engine.reference.loss`.
+    Same as BigDL `MultiLabelSoftMarginCriterion` (0.13). Reference: `engine.ops.loss`.
 
     Examples
     --------

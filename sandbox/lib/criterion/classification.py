@@ -196,7 +196,7 @@ class CrossEntropy(Labelled):
     -----
     Same as BigDL `CrossEntropyCriterion` (0.13, where labels count from 1) and ONNX
     `SoftmaxCrossEntropyLoss`-13. Native kernel: oneDNN softmax, from 8,192 elements and without
-    weights and smoothing, else NumPy; reference: `engine.reference.loss`.
+    weights and smoothing, else NumPy; reference: `engine.ops.loss`.
 
     Examples
     --------
@@ -274,7 +274,7 @@ class NLL(Labelled):
     -----
     `CrossEntropy` on logits gives the same numbers faster.
     Same as BigDL `ClassNLLCriterion` (0.13, where labels count from 1) and ONNX
-    `NegativeLogLikelihoodLoss`-13. Reference: `engine.reference.loss`.
+    `NegativeLogLikelihoodLoss`-13. Reference: `engine.ops.loss`.
 
     Examples
     --------

@@ -47,7 +47,7 @@ class MSE(Regression):
 
     Notes
     -----
-    Same as BigDL `MSECriterion` (0.13, sizeAverage). Reference: `engine.reference.activation`.
+    Same as BigDL `MSECriterion` (0.13, sizeAverage). Reference: `engine.ops.activation`.
 
     Examples
     --------
@@ -101,7 +101,7 @@ class MAE(Regression):
     Notes
     -----
     Its best answer is the median, so that single far values count little.
-    Same as BigDL `AbsCriterion` (0.13). Reference: `engine.reference.math`.
+    Same as BigDL `AbsCriterion` (0.13). Reference: `engine.ops.arithmetic`.
 
     Examples
     --------
@@ -148,7 +148,7 @@ class SmoothL1(Regression):
     Notes
     -----
     Same as BigDL `SmoothL1Criterion` (0.13). Source: Girshick 2015.
-    Reference: `engine.reference.math`.
+    Reference: `engine.ops.arithmetic`.
 
     Examples
     --------
@@ -203,7 +203,7 @@ class Huber(Regression):
 
     Notes
     -----
-    delta times `SmoothL1(delta)`. Source: Huber 1964. Reference: `engine.reference.math`.
+    delta times `SmoothL1(delta)`. Source: Huber 1964. Reference: `engine.ops.arithmetic`.
 
     Examples
     --------
@@ -255,7 +255,7 @@ class KLDivergence(ElementwiseCriterion):
     Notes
     -----
     Where t is 0 it adds nothing. Same as BigDL `DistKLDivCriterion` (0.13).
-    Reference: `engine.reference.math`.
+    Reference: `engine.ops.arithmetic`.
 
     Examples
     --------

@@ -14,9 +14,9 @@ from ._load import LibraryMissingError
 from .describe import Description
 from .describe import describe as _describe
 from .errors import EngineError
-from .infer import SMOOTH
 from .interpreter import ReferenceExecutable, call
 from .oplist import Op, OpList, Spec
+from .ops import find
 from .plan import KernelPlan, load_cached, processor, save_cached
 from .precision import PRECISIONS, check_precision
 from .random import RandomKey
@@ -45,24 +45,11 @@ __all__ = [
     "use_reference",
 ]
 
-# Operations worth a native call when they run alone; the others' NumPy kernels are as quick.
-_EAGER = {
-    *("conv2d", "conv2d_grad_input", "conv2d_grad_weight", "matmul"),
-    *("linear", "linear_grad_input", "linear_grad_weight"),
-    *("max_pool2d", "max_pool2d_grad", "avg_pool2d", "avg_pool2d_grad"),
-    *("batch_norm", "batch_norm_inference", "batch_norm_grad"),
-    *("relu", "relu_grad", "tanh", "tanh_grad", "sigmoid", "sigmoid_grad"),
-    *("softmax_cross_entropy", "softmax_cross_entropy_grad"),
-    *SMOOTH,
-    *(f"{name}_grad" for name in SMOOTH),
-    *("conv_transpose2d", "conv_transpose2d_grad_input", "conv_transpose2d_grad_weight"),
-}
-_LABELLED = ("softmax_cross_entropy", "softmax_cross_entropy_grad")
 _lock = threading.RLock()
 _available: bool | None = None
 _default: KernelPlan | None = None
 _saved = 0
-_eager_execute: Callable[..., tuple[Array, ...] | None] | None = None
+_execute_single: Callable[..., tuple[Array, ...] | None] | None = None
 
 
 class _Mode(threading.local):
@@ -153,7 +140,7 @@ def execute(
     Parameters
     ----------
     name : str
-        Name of the operation, see `interpreter.kernel` for the list.
+        Name of the operation, a key of `ops.OPERATIONS`.
     inputs : sequence of arrays
         Never written to.
     attrs : dict
@@ -167,30 +154,35 @@ def execute(
     >>> execute("relu", [np.array([-1.0, 2.0], np.float32)], {})[0].tolist()
     [0.0, 2.0]
     """
-    if name in _EAGER and _suits(name, inputs) and is_native():
-        run = _eager_execute or _load_eager()
+    alone = find(name).alone
+    if alone and _suits(alone, inputs) and is_native():
+        run = _execute_single or _load_single()
         outputs = run(name, inputs, attrs)
         if outputs is not None:
             return outputs
     return call(name, inputs, attrs, random)
 
 
-def _load_eager() -> Callable[..., tuple[Array, ...] | None]:
-    global _eager_execute
-    from .eager import execute as run
+def _load_single() -> Callable[..., tuple[Array, ...] | None]:
+    global _execute_single
+    from .single import execute as run
 
-    _eager_execute = run
+    _execute_single = run
     return run
 
 
-def _suits(name: str, inputs: Sequence[Array]) -> bool:
-    """Return whether the inputs are what the native kernel takes (float32; labels, workspaces)."""
-    for array in inputs:
+def _suits(kinds: str, inputs: Sequence[Array]) -> bool:
+    """Return whether the inputs are what the native kernel takes; see `Operation.alone`."""
+    last = len(kinds) - 1
+    for place, array in enumerate(inputs):
         kind = array.dtype.char
-        if kind != "f" and not (
-            (name in _LABELLED and array.dtype.kind in "iu")
-            or (name == "max_pool2d_grad" and kind == "B")
-        ):
+        if kind != "f":
+            wanted = kinds[place if place < last else last]
+            if not (wanted == "i" and array.dtype.kind in "iu") and not (
+                wanted == "w" and kind == "B"
+            ):
+                return False
+        elif kinds[place if place < last else last] != "f":
             return False
     return True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,15 @@ import numpy as np
 from . import dnnl, interpreter
 from .blueprint import Blueprint, Buffer, PythonKernel, Step, Tensor, plan_memory
 from .choices import Candidate, time_primitives
+from .links import batch_values
+from .operation import Range
 from .oplist import Op, OpList
-from .passes import batch_values
+from .ops import find
 from .plan import KernelPlan
 from .steps import Array
 from .tensors import Tensors
 
 Dims = tuple[int, ...]
-_PAIRWISE = ("relu_grad", "tanh_grad", "sigmoid_grad", "add", "multiply")
 
 
 class Builder(Tensors):
@@ -92,9 +93,11 @@ class Builder(Tensors):
     def reference(self, op: Op) -> None:
         """Add the operation's reference kernel as a step."""
         name, attrs = op.name, op.attrs
+        specs = [self.spec(value) for value in op.outputs]
 
         def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
             results = interpreter.call(name, reads, attrs, context.random)
+            interpreter.check_results(name, results, specs, op.path)
             for target, result in zip(writes, results, strict=True):
                 target[...] = result
 
@@ -118,22 +121,18 @@ class Builder(Tensors):
     def _expected(self, value: int) -> dnnl.Layout | None:
         """Return the layout the first reader of a gradient works in, from its forward kernel."""
         for op in self.consumers(value):
+            record = find(op.name)
             found: dnnl.Layout | None = None
-            if op.name == "reshape":
+            if record.view:
                 found = self._expected(op.outputs[0])
-            elif op.name == "batch_norm_grad" and value == op.inputs[0]:
-                found = self._forward_layout(("norm", op.inputs[3]), dnnl.SRC)
-            elif op.name == "max_pool2d_grad" and value == op.inputs[0]:
-                found = self._forward_layout(("pool", op.inputs[1]), dnnl.DST)
-            elif op.name in _PAIRWISE and len(op.inputs) == 2:
-                other = op.inputs[1] if value == op.inputs[0] else op.inputs[0]
-                if other in self._groups and self.shape(other) == self.shape(value):
-                    found = next(iter(self.layouts(other)), None)
+            elif record.expects is not None:
+                found = record.expects(self, op, value)
             if found is not None:
                 return found
         return None
 
-    def _forward_layout(self, note: tuple[str, int], argument: int) -> dnnl.Layout | None:
+    def forward_layout(self, note: tuple[str, int], argument: int) -> dnnl.Layout | None:
+        """Return the layout in which a forward kernel, noted by its lowering, has an argument."""
         primitive: dnnl.Primitive | None = self.notes.get(note)
         return primitive.layout(argument) if primitive else None
 
@@ -142,7 +141,7 @@ class Builder(Tensors):
         if len(candidates) == 1:
             return candidates[0]
         by_name = {candidate.name: candidate for candidate in candidates}
-        if self.policy and op.name == "conv2d" and self.policy in by_name:
+        if self.policy and find(op.name).policies and self.policy in by_name:
             return by_name[self.policy]
         signature = self._signature(op, candidates[0].wanted)
         known = self.plan.lookup(signature, batch)
@@ -217,24 +216,41 @@ class Builder(Tensors):
 
     # -- the whole ---------------------------------------------------------------------------
 
-    def build(self, lowerings: dict[str, Callable[[Builder, Op], None]]) -> Blueprint:
+    def build(self) -> Blueprint:
         """Lower every operation and return the program."""
         for position, op in enumerate(self.oplist.ops):
             self._position = position
-            before = len(self.steps), len(self.prologue)
-            lowering = lowerings.get(op.name)
-            if lowering is None or not self._is_float32(op):
+            self._pure = find(op.name).pure
+            if not self.lower(op):
                 self.reference(op)
-            else:
-                try:
-                    lowering(self, op)
-                except dnnl.RefusedError:
-                    if (len(self.steps), len(self.prologue)) != before:
-                        raise
-                    self.reference(op)
             for value in op.outputs:
                 self._deliver_gradients(value)
+        self._pure = True
         return self.finish()
+
+    def lower(self, op: Op) -> bool:
+        """Add an operation's native steps; False, and nothing added, if it has none."""
+        record = find(op.name)
+        if record.lower is None or not self._is_float32(op):
+            return False
+        if record.ranges:
+            self._check(op)
+        before = len(self.steps), len(self.prologue)
+        try:
+            record.lower(self, op)
+        except dnnl.RefusedError:
+            if (len(self.steps), len(self.prologue)) != before:
+                raise
+            return False
+        return True
+
+    def _check(self, op: Op) -> None:
+        """Add the step that looks whether integers are in their range, before they are used."""
+        for rule in find(op.name).ranges:
+            if rule.position < len(op.inputs):
+                limit = rule.limit(*[self.spec(value) for value in op.inputs], **op.attrs)
+                step = _range_step(rule, limit)
+                self.python(op, step, [self.plain(op.inputs[rule.position])], [], "check")
 
     def finish(self) -> Blueprint:
         """Deliver updates and outputs, plan the memory and return the program."""
@@ -286,6 +302,13 @@ class Builder(Tensors):
         tensor = Tensor(target, source.shape, source.dtype, source.layout)
         self.python(Op("output", (), (), path=name), _copy, [source], [tensor])
         return tensor
+
+
+def _range_step(rule: Range, limit: int) -> PythonKernel:
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        rule.check(reads[0], limit)
+
+    return run
 
 
 def _copy(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:

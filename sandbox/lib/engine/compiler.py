@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from . import passes, sparse, threads
+from . import links, passes, threads
 from .blueprint import Blueprint
 from .builder import Builder
 from .executable import NativeExecutable
 from .memory import Workspace
-from .native import LOWERINGS
 from .oplist import OpList
+from .ops import find
 from .plan import KernelPlan
 from .random import RandomKey
 from .steps import Array, Storage
@@ -44,20 +44,16 @@ def make_blueprint(
     oplist: OpList, storage: Storage, count: int, plan: KernelPlan, precision: str = "f32"
 ) -> Blueprint:
     """Return the program without memory."""
-    better = sparse.optimise(passes.optimise(oplist))
+    better = passes.optimise(oplist)
     with threads.limit(count):
         threads.apply(count)
-        convolutions = sum(op.name == "conv2d" for op in better.ops)
-        if convolutions == 0:
-            return Builder(better, count, plan, "", precision).build(LOWERINGS)
+        if not any(find(op.name).policies for op in better.ops):
+            return Builder(better, count, plan, "", precision).build()
         signature, batch = _signature(better, count, precision)
         policy = plan.lookup(signature, batch)
         if policy is not None or plan.frozen:
-            return Builder(better, count, plan, policy or "", precision).build(LOWERINGS)
-        made = {
-            name: Builder(better, count, plan, name, precision).build(LOWERINGS)
-            for name in POLICIES
-        }
+            return Builder(better, count, plan, policy or "", precision).build()
+        made = {name: Builder(better, count, plan, name, precision).build() for name in POLICIES}
         policy = _fastest(made, storage)
         plan.record(signature, batch, policy)
         return made[policy]
@@ -102,7 +98,7 @@ def _made_up_inputs(oplist: OpList) -> list[Array]:
 
 def _signature(oplist: OpList, count: int, precision: str) -> tuple[str, int]:
     """Return a name of the program that leaves the batch size out, and the batch size."""
-    carriers, batch = passes.batch_values(oplist)
+    carriers, batch = links.batch_values(oplist)
     shapes: list[list[Any]] = [list(spec.shape) for spec in oplist.values]
     for value in carriers:
         shapes[value][0] = "N"

@@ -3,48 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from . import threads
+from . import passes, threads
+from .builder import Builder
 from .errors import EngineError
 from .oplist import Op, OpList, Spec
+from .ops import OPERATIONS
 from .plan import KernelPlan, cache_file, processor
-
-_CONV = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
-_POOL = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0))}
-_MAP, _SMALLER, _WEIGHTS, _ROWS = (8, 16, 16, 16), (8, 16, 8, 8), (16, 16, 3, 3), (32, 64)
-_EPSILON = {"epsilon": 1e-5}
-_SAMPLES: dict[str, tuple[tuple[tuple[int, ...], ...], dict[str, Any]]] = {
-    "conv2d": ((_MAP, _WEIGHTS), _CONV),
-    "conv2d_grad_input": ((_MAP, _WEIGHTS), {**_CONV, "input_shape": _MAP}),
-    "conv2d_grad_weight": (
-        (_MAP, _MAP),
-        {**_CONV, "weight_shape": _WEIGHTS, "with_bias": False},
-    ),
-    "linear": ((_ROWS, (48, 64)), {}),
-    "linear_grad_input": (((32, 48), (48, 64)), {}),
-    "linear_grad_weight": ((_ROWS, (32, 48)), {"with_bias": True}),
-    "matmul": ((_ROWS, (64, 48)), {}),
-    "max_pool2d": ((_MAP,), _POOL),
-    "avg_pool2d": ((_MAP,), {**_POOL, "include_padding": False}),
-    "avg_pool2d_grad": (
-        (_SMALLER,),
-        {**_POOL, "include_padding": False, "input_shape": _MAP},
-    ),
-    "batch_norm": ((_MAP, (16,), (16,)), _EPSILON),
-    "batch_norm_inference": ((_MAP, (16,), (16,), (16,), (16,)), _EPSILON),
-    "batch_norm_grad": ((_MAP, _MAP, (16,), (16,), (16,)), _EPSILON),
-    "relu": ((_MAP,), {}),
-    "relu_grad": ((_MAP, _MAP), {}),
-    "tanh": ((_MAP,), {}),
-    "sigmoid": ((_MAP,), {}),
-    "add": ((_MAP, _MAP), {}),
-    "softmax": (((512, 64),), {"axis": 1}),
-}
 
 
 @dataclass(frozen=True)
@@ -145,26 +114,23 @@ def _why_missing() -> str:
 
 
 def _kernels() -> list[Kernel]:
-    from . import passes
-    from .builder import Builder
-    from .infer import infer
-    from .native import LOWERINGS
-
+    """Lower the sample of every operation that has one and look at the step that serves it."""
     found = []
     plan = KernelPlan(frozen=True)
-    known: dict[str, Callable[..., None]] = LOWERINGS
-    for name, (shapes, attrs) in _SAMPLES.items():
-        specs = [Spec(shape) for shape in shapes]
-        outputs = [specs[0]] if name == "add" else infer(name, specs, attrs)
+    for name, record in OPERATIONS.items():
+        if record.sample is None:
+            continue
+        specs = [Spec(shape) for shape in record.sample.shapes]
+        outputs = record.infer(*specs, **record.sample.attrs)
         ids = tuple(range(len(specs))), tuple(range(len(specs), len(specs) + len(outputs)))
         oplist = OpList(
             values=[*specs, *outputs],
-            ops=[Op(name, *ids, attrs)],
+            ops=[Op(name, *ids, record.sample.attrs)],
             inputs=[("", value) for value in ids[0]],
-            outputs=[("", value) for value in ids[1]],
+            outputs=[("", value) for value in ids[1][:1]],
         )
         builder = Builder(passes.optimise(oplist), threads.get_threads(), plan)
-        step = next(item for item in builder.build(known).steps if item.name == name)
+        step = next(item for item in builder.build().steps if item.name == name)
         info = step.info()
         if step.primitive is not None:
             found.append(Kernel(name, "oneDNN", info.implementation, "first choice of the library"))
@@ -172,6 +138,9 @@ def _kernels() -> list[Kernel]:
             why = "no optimised oneDNN kernel on this processor"
             found.append(Kernel(name, "NumPy", info.implementation, why))
     rest = "NumPy's kernel is as quick, or exactness asks for it"
-    others = ("dropout", "softmax_cross_entropy", "log_softmax", "concat", "sum", "exp", "log")
-    found += [Kernel(name, "NumPy", "numpy", rest) for name in others]
+    found += [
+        Kernel(name, "NumPy", "numpy", rest)
+        for name, record in OPERATIONS.items()
+        if record.lower is None and not record.gradient and "." not in name
+    ]
     return found

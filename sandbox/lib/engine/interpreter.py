@@ -3,49 +3,54 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
 from .errors import EngineError
-from .oplist import Op, OpList
-from .precision import PRODUCTS, narrow_values, to_bf16
-from .random import RandomKey, dropout_mask
+from .oplist import Op, OpList, Spec
+from .ops import find
+from .precision import narrow_values, to_bf16
+from .random import RandomKey
 from .steps import Array, StepInfo, Storage, bind, check_inputs, stored
-
-
-def kernel(name: str) -> Callable[..., Any]:
-    """Return the reference kernel of an operation."""
-    from .reference import KERNELS  # late: that room is large and imports nothing of this one
-
-    function = KERNELS.get(name)
-    if function is None:
-        raise EngineError(f"engine: operation must be one of {sorted(KERNELS)}; got {name!r}.")
-    result: Callable[..., Any] = function
-    return result
 
 
 def call(
     name: str, inputs: Sequence[Array], attrs: dict[str, Any], random: RandomKey | None
 ) -> tuple[Array, ...]:
     """Run one operation by its reference kernel and return its outputs."""
-    if name == "dropout":
-        return dropout(inputs[0], random, **attrs)
-    result = kernel(name)(*inputs, **attrs)
+    operation = find(name)
+    if operation.ranges:
+        operation.check(inputs, attrs)
+    post = attrs.get("post_ops")
+    if post and not operation.keeps:  # else the kernel keeps what its gradient needs of them
+        attrs = {key: value for key, value in attrs.items() if key != "post_ops"}
+    if operation.random:
+        result = operation.reference(*inputs, random=random, **attrs)
+    else:
+        result = operation.reference(*inputs, **attrs)
     outputs = result if isinstance(result, tuple) else (result,)
-    return tuple(np.asarray(output) for output in outputs)
+    if post and not operation.keeps:
+        y = outputs[0]
+        for step, *_ in post:
+            y = find(step).reference(y)
+        outputs = (y, *outputs[1:])
+    return tuple([np.asarray(output) for output in outputs])
 
 
-def dropout(x: Array, random: RandomKey | None, *, p: float, path: str) -> tuple[Array, Array]:
-    """Return x times its mask, and the mask, after the random-number contract."""
-    if random is None:
+def check_results(
+    name: str, results: Sequence[Array], specs: Sequence[Spec], path: str = ""
+) -> None:
+    """Refuse a kernel whose results are not what the operation's rule for shapes says."""
+    found = [Spec.of(result) for result in results]
+    if found != list(specs):
+        shown = [", ".join(f"{s.dtype} {s.shape}" for s in side) for side in (specs, found)]
+        place = f"{path} ({name})" if path else name
         raise EngineError(
-            f"{path} (dropout): random must be a RandomKey; got None. "
-            "Pass random=RandomKey(seed, step, sample_index) while training."
+            f"{place}: the kernel must give what `infer` says, {shown[0]}; got {shown[1]}. "
+            "Mend one of the two."
         )
-    mask = dropout_mask(x.shape, p, path, random, x.dtype)
-    return x * mask, mask
 
 
 class ReferenceExecutable:
@@ -100,6 +105,7 @@ class ReferenceExecutable:
             try:
                 given = self._given(op, values)
                 results = call(op.name, given, op.attrs, random)
+                check_results(op.name, results, [oplist.values[value] for value in op.outputs])
             except Exception as error:
                 if op.path:
                     error.add_note(f"in {op.path} ({op.name})")
@@ -117,7 +123,7 @@ class ReferenceExecutable:
         """Return what an operation reads; rounded, where its native kernel multiplies bf16."""
         given = [values[value] for value in op.inputs]
         if self._precision == "bf16":
-            for position in range(PRODUCTS.get(op.name, 0)):
+            for position in range(find(op.name).products):
                 if given[position].dtype == np.float32:
                     given[position] = to_bf16(given[position])
         return given

@@ -15,35 +15,11 @@ import os
 import numpy as np
 
 from .errors import EngineError
-from .infer import SMOOTH
 from .oplist import Op, OpList
+from .ops import find
 from .steps import Array
 
 PRECISIONS = ("f32", "bf16")
-
-# Operations that round what they multiply: how many of their first inputs.
-PRODUCTS = {
-    **dict.fromkeys(("conv2d", "conv2d_grad_input", "conv2d_grad_weight"), 2),
-    **dict.fromkeys(
-        ("conv_transpose2d", "conv_transpose2d_grad_input", "conv_transpose2d_grad_weight"), 2
-    ),
-    **dict.fromkeys(("linear", "linear_grad_input", "linear_grad_weight", "matmul"), 2),
-}
-_UNARY = ("relu", "tanh", "sigmoid", *SMOOTH)
-# Operations that go on in bf16: the inputs that decide whether they do.
-_FOLLOWERS: dict[str, tuple[int, ...]] = {
-    "batch_norm": (0,),
-    "batch_norm_inference": (0,),
-    "batch_norm_grad": (1,),
-    **dict.fromkeys(_UNARY, (0,)),
-    **{f"{name}_grad": (1,) for name in _UNARY},
-    **dict.fromkeys(("add", "subtract", "multiply", "maximum", "minimum"), (0, 1)),
-    "max_pool2d": (0,),
-    "max_pool2d_grad": (1,),  # the workspace
-    "avg_pool2d": (0,),
-    "avg_pool2d_grad": (0,),
-    "reshape": (0,),
-}
 
 
 def check_precision(precision: str, *, native: bool) -> None:
@@ -97,16 +73,16 @@ def narrow_values(oplist: OpList) -> set[int]:
     made = {
         op.outputs[0]
         for op in oplist.ops
-        if op.name in PRODUCTS and not op.name.endswith("grad_weight")
+        if find(op.name).products and find(op.name).batch_outputs != 0
     }
     while True:
         found = _spread(oplist, made)
 
         def is_read(value: int, found: set[int] = found) -> bool:
             return any(
-                value in op.inputs[: PRODUCTS.get(op.name, 0)]
-                or (op.name == "reshape" and is_read(op.outputs[0]))
-                or (op.name != "reshape" and op.outputs[0] in found and op.name in _FOLLOWERS)
+                value in op.inputs[: find(op.name).products]
+                or (find(op.name).view and is_read(op.outputs[0]))
+                or (not find(op.name).view and op.outputs[0] in found and find(op.name).follows)
                 for op in uses.get(value, ())
             )
 
@@ -120,13 +96,12 @@ def _spread(oplist: OpList, made: set[int]) -> set[int]:
     """Return these values and what follows from them."""
     found = set(made)
     for op in oplist.ops:
-        keys = _FOLLOWERS.get(op.name)
-        if keys is None or not all(op.inputs[key] in found for key in keys):
+        keys = find(op.name).follows
+        if not keys or not all(op.inputs[key] in found for key in keys):
             continue
         shapes = {oplist.values[op.inputs[key]].shape for key in keys}
         if len(keys) > 1 and shapes != {oplist.values[op.outputs[0]].shape}:
             continue  # repeated along axes: float32
         found.add(op.outputs[0])
-        if op.name == "max_pool2d":
-            found.add(op.outputs[1])
+        found.update(op.outputs[place] for place in find(op.name).follows_with)
     return found

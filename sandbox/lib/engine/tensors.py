@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from . import dnnl
 from .blueprint import Buffer, Step, Tensor
 from .oplist import Op, OpList, Spec
+from .ops import find
 from .precision import narrow_values
 
 Dims = tuple[int, ...]
@@ -58,6 +59,7 @@ class Tensors:
         self._gradients: dict[int, list[str]] = {}
         self._outputs: dict[int, int] = {}
         self._position = 0
+        self._pure = True  # the operation that is lowered now gives the same whenever it runs
         self._last_use: dict[int, int] = {}
         self._consumers: dict[int, list[Op]] = {}
         self._prepare()
@@ -78,7 +80,7 @@ class Tensors:
             self._outputs.setdefault(value, index)
         roots: dict[int, int] = {}
         for position, op in enumerate(oplist.ops):
-            if op.name == "reshape":  # same bytes, same life
+            if find(op.name).view:  # same bytes, same life
                 roots[op.outputs[0]] = roots.get(op.inputs[0], op.inputs[0])
             for value in op.inputs:
                 self._consumers.setdefault(value, []).append(op)
@@ -284,7 +286,7 @@ class Tensors:
         """Add a step, to those that run once if nothing it reads ever changes."""
         fixed = (
             not self.training
-            and step.name != "dropout"
+            and self._pure
             and bool(step.reads)
             and all(tensor.buffer.constant for tensor in step.reads)
         ) or (step.name == "reorder" and step.reads[0].buffer.constant)

@@ -49,7 +49,7 @@ class ReLU(Elementwise):
     The gradient at 0 is 0. After a convolution or linear layer it is fused in a Program and then
     costs nothing. Same as BigDL `ReLU` (0.13; never in place) and ONNX `Relu`-14.
     Source: Nair, Hinton 2010.
-    Native kernel: oneDNN eltwise; reference: `engine.reference.activation`.
+    Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
     --------
@@ -86,7 +86,7 @@ class Tanh(Elementwise):
     Notes
     -----
     Same as BigDL `Tanh` (0.13) and ONNX `Tanh`-13.
-    Native kernel: oneDNN eltwise; reference: `engine.reference.activation`.
+    Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
     --------
@@ -123,7 +123,7 @@ class Sigmoid(Elementwise):
     Notes
     -----
     Same as BigDL `Sigmoid` (0.13) and ONNX `Sigmoid`-13.
-    Native kernel: oneDNN eltwise; reference: `engine.reference.activation`.
+    Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
     --------
@@ -200,7 +200,7 @@ class Softmax(AlongAxis):
     To train a classifier leave it out: `criterion.CrossEntropy` takes the numbers before it.
     Same as BigDL `SoftMax` (0.13) and ONNX `Softmax`-13.
     Native kernel: oneDNN softmax, from 8,192 elements, else NumPy;
-    reference: `engine.reference.activation`.
+    reference: `engine.ops.activation`.
 
     Examples
     --------
@@ -249,7 +249,7 @@ class LogSoftmax(AlongAxis):
     -----
     Goes with `criterion.NLL`; `criterion.CrossEntropy` does both at once.
     Same as BigDL `LogSoftMax` (0.13) and ONNX `LogSoftmax`-13.
-    NumPy, in the reference kernel: `engine.reference.activation`.
+    NumPy, in the reference kernel: `engine.ops.activation`.
 
     Examples
     --------

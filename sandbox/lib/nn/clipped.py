@@ -37,7 +37,7 @@ class HardTanh(Elementwise):
     -----
     At the ends and beyond the gradient is 0.
     Same as BigDL `HardTanh`, `Clamp` (0.13) and ONNX `Clip`-13.
-    Native kernel: oneDNN eltwise; reference: `engine.reference.elementwise`.
+    Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
     --------
@@ -90,7 +90,7 @@ class ReLU6(Elementwise):
     Notes
     -----
     Same as BigDL `ReLU6` (0.13). Source: Howard et al. 2017 (MobileNets).
-    Native kernel: oneDNN eltwise; reference: `engine.reference.elementwise`.
+    Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
     --------
@@ -134,7 +134,7 @@ class HardSigmoid(Elementwise):
     Notes
     -----
     Same as BigDL `HardSigmoid` (0.13, slope 0.2) and ONNX `HardSigmoid`-6.
-    Native kernel: oneDNN eltwise; reference: `engine.reference.elementwise`.
+    Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
     --------
@@ -187,7 +187,7 @@ class HardSwish(Elementwise):
     Notes
     -----
     Same as ONNX `HardSwish`-14. Source: Howard et al. 2019 (MobileNetV3).
-    Native kernel: oneDNN eltwise; reference: `engine.reference.elementwise`.
+    Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
     --------

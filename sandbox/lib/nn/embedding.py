@@ -54,7 +54,7 @@ class Embedding(Module):
     Same as BigDL `LookupTable` (0.13, where ids count from 1) and ONNX `Gather`-13 on axis 0.
     The gradient is the dense sum per id, the same bits whatever the number of threads: a radix sort
     of the ids, then MKL's sparse product, which adds up in an order of its own on each make of
-    processor; reference: `engine.reference.sequence`.
+    processor; reference: `engine.ops.sequence`.
 
     Examples
     --------

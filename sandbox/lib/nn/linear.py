@@ -49,7 +49,7 @@ class Linear(Module):
     Notes
     -----
     Same as BigDL `Linear` (0.13), Torch7 `nn.Linear` and ONNX `Gemm`-13 with transB=1.
-    Native kernel: oneDNN inner product; reference: `engine.reference.linear`.
+    Native kernel: oneDNN inner product; reference: `engine.ops.linear`.
 
     Examples
     --------

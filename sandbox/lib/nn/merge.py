@@ -122,7 +122,7 @@ class Concat(Merge):
     Notes
     -----
     Same as BigDL `JoinTable` (0.13, where dimensions count from 1) and ONNX `Concat`-13.
-    NumPy, into the planned memory; reference: `engine.reference.shape`.
+    NumPy, into the planned memory; reference: `engine.ops.shape`.
 
     Examples
     --------

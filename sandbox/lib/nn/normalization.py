@@ -51,7 +51,7 @@ class BatchNorm(Module):
     On several ranks each rank uses the statistics of its own rows; the running ones are averaged.
     Same as BigDL `BatchNormalization`, `SpatialBatchNormalization` (0.13) and ONNX
     `BatchNormalization`-15 (where momentum is 1 - ours). Source: Ioffe, Szegedy 2015.
-    Native kernel: oneDNN batch normalisation; reference: `engine.reference.norm`.
+    Native kernel: oneDNN batch normalisation; reference: `engine.ops.norm`.
 
     Examples
     --------
@@ -172,7 +172,7 @@ class LayerNorm(Module):
     -----
     No row sees another one, so training and inference are the same and batches may be small.
     Same as ONNX `LayerNormalization`-17. Source: Ba, Kiros, Hinton 2016.
-    Native kernel: oneDNN layer normalisation; reference: `engine.reference.norm`.
+    Native kernel: oneDNN layer normalisation; reference: `engine.ops.norm`.
 
     Examples
     --------

@@ -75,7 +75,7 @@ class Add(Pairwise):
     With a ReLU behind it, it is fused in a Program.
     Same as BigDL `CAddTable` (0.13) and ONNX `Sum`-13. Source: He et al. 2016.
     Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
-    reference: `engine.reference.math`.
+    reference: `engine.ops.arithmetic`.
 
     Examples
     --------
@@ -109,7 +109,7 @@ class Subtract(Pairwise):
     -----
     Same as BigDL `CSubTable` (0.13) and ONNX `Sub`-14.
     Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
-    reference: `engine.reference.math`.
+    reference: `engine.ops.arithmetic`.
 
     Examples
     --------
@@ -145,7 +145,7 @@ class Multiply(Pairwise):
     -----
     Same as BigDL `CMulTable` (0.13) and ONNX `Mul`-14.
     Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
-    reference: `engine.reference.math`.
+    reference: `engine.ops.arithmetic`.
 
     Examples
     --------
@@ -180,7 +180,7 @@ class Divide(Pairwise):
     The second must be far from 0; nothing is checked.
     Same as BigDL `CDivTable` (0.13) and ONNX `Div`-14.
     Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
-    reference: `engine.reference.math`.
+    reference: `engine.ops.arithmetic`.
 
     Examples
     --------
@@ -217,7 +217,7 @@ class Maximum(Pairwise):
     Where two are equal the gradient goes to the later one.
     Same as BigDL `CMaxTable` (0.13) and ONNX `Max`-13.
     Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
-    reference: `engine.reference.math`.
+    reference: `engine.ops.arithmetic`.
 
     Examples
     --------
@@ -252,7 +252,7 @@ class Minimum(Pairwise):
     Where two are equal the gradient goes to the later one.
     Same as BigDL `CMinTable` (0.13) and ONNX `Min`-13.
     Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
-    reference: `engine.reference.math`.
+    reference: `engine.ops.arithmetic`.
 
     Examples
     --------
@@ -286,7 +286,7 @@ class Average(Pairwise):
     -----
     Same as BigDL `CAveTable` (0.13) and ONNX `Mean`-13.
     Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
-    reference: `engine.reference.math`.
+    reference: `engine.ops.arithmetic`.
 
     Examples
     --------

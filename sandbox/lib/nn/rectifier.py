@@ -39,7 +39,7 @@ class LeakyReLU(Elementwise):
     Notes
     -----
     Same as BigDL `LeakyReLU` (0.13) and ONNX `LeakyRelu`-16. Source: Maas, Hannun, Ng 2013.
-    Native kernel: oneDNN eltwise; reference: `engine.reference.elementwise`.
+    Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
     --------
@@ -171,7 +171,7 @@ class ELU(Elementwise):
     Notes
     -----
     Same as BigDL `ELU` (0.13) and ONNX `Elu`-6. Source: Clevert, Unterthiner, Hochreiter 2016.
-    Native kernel: oneDNN eltwise; reference: `engine.reference.elementwise`.
+    Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
     --------
@@ -221,7 +221,7 @@ class SELU(Elementwise):
     Notes
     -----
     Goes with `weight_init="lecun_normal"`. Same as ONNX `Selu`-6. Source: Klambauer et al. 2017.
-    Native kernel: oneDNN eltwise; reference: `engine.reference.elementwise`.
+    Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
     --------

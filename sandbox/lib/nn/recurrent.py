@@ -58,7 +58,7 @@ class LSTM(Recurrent):
     The state starts at 0. Layer l in direction d is `layers[2 · l + d]` if bidirectional.
     Same as BigDL `Recurrent(LSTM)` (0.13) and ONNX `LSTM`-14 (whose gates are i, o, f, c).
     Source: Hochreiter, Schmidhuber 1997; forget bias: Jozefowicz et al. 2015.
-    Native kernel: oneDNN LSTM; reference: `engine.reference.recurrent`.
+    Native kernel: oneDNN LSTM; reference: `engine.ops.recurrent`.
 
     Examples
     --------
@@ -159,7 +159,7 @@ class GRU(Recurrent):
     The state starts at 0. The reset gate works behind the product ("linear before reset"), as in
     ONNX `GRU`-14 with linear_before_reset=1; BigDL's `Recurrent(GRU)` (0.13) puts it before.
     Source: Cho et al. 2014.
-    Native kernel: oneDNN lbr_gru; reference: `engine.reference.recurrent`.
+    Native kernel: oneDNN lbr_gru; reference: `engine.ops.recurrent`.
 
     Examples
     --------
@@ -245,7 +245,7 @@ class RNN(Recurrent):
     Notes
     -----
     Same as BigDL `Recurrent(RnnCell)` (0.13) and ONNX `RNN`-14. Source: Elman 1990.
-    Native kernel: oneDNN vanilla RNN; reference: `engine.reference.recurrent`.
+    Native kernel: oneDNN vanilla RNN; reference: `engine.ops.recurrent`.
 
     Examples
     --------

@@ -61,7 +61,7 @@ class Sum(Reduction):
 
     Notes
     -----
-    Same as BigDL `Sum` (0.13, where dimensions count from 1). Reference: `engine.reference.reduce`.
+    Same as BigDL `Sum` (0.13, where dimensions count from 1). Reference: `engine.ops.reduce`.
 
     Examples
     --------
@@ -104,7 +104,7 @@ class Mean(Reduction):
     Notes
     -----
     Same as BigDL `Mean` (0.13, where dimensions count from 1). For sequences with lengths there is
-    `nn.GlobalMeanOverTime`. Reference: `engine.reference.reduce`.
+    `nn.GlobalMeanOverTime`. Reference: `engine.ops.reduce`.
 
     Examples
     --------

@@ -45,7 +45,7 @@ class Scale(Module):
     Notes
     -----
     Starts as the identity. Same as BigDL `Scale`, `CMul`, `CAdd` (0.13).
-    NumPy, but in a convolution's layout oneDNN binary; reference: `engine.reference.math`.
+    NumPy, but in a convolution's layout oneDNN binary; reference: `engine.ops.arithmetic`.
 
     Examples
     --------
@@ -133,7 +133,7 @@ class AddConstant(WithConstant):
 
     Notes
     -----
-    Same as BigDL `AddConstant` (0.13). Reference: `engine.reference.math`.
+    Same as BigDL `AddConstant` (0.13). Reference: `engine.ops.arithmetic`.
 
     Examples
     --------
@@ -173,7 +173,7 @@ class MultiplyConstant(WithConstant):
 
     Notes
     -----
-    Same as BigDL `MulConstant` (0.13). Reference: `engine.reference.math`.
+    Same as BigDL `MulConstant` (0.13). Reference: `engine.ops.arithmetic`.
 
     Examples
     --------

@@ -34,7 +34,7 @@ class GELU(Elementwise):
     Notes
     -----
     Same as ONNX `Gelu`-20. Source: Hendrycks, Gimpel 2016.
-    Native kernel: oneDNN eltwise; reference: `engine.reference.elementwise`.
+    Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
     --------
@@ -86,7 +86,7 @@ class SiLU(Elementwise):
     Notes
     -----
     Also called swish. Source: Elfwing, Uchibe, Doya 2017.
-    Native kernel: oneDNN eltwise; reference: `engine.reference.elementwise`.
+    Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
     --------
@@ -122,7 +122,7 @@ class Mish(Elementwise):
     Notes
     -----
     Same as ONNX `Mish`-18. Source: Misra 2019.
-    Native kernel: oneDNN eltwise; reference: `engine.reference.elementwise`.
+    Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
     --------
@@ -164,7 +164,7 @@ class Softplus(Elementwise):
     Notes
     -----
     Same as BigDL `SoftPlus` (0.13) and ONNX `Softplus`-1 (beta 1).
-    Native kernel: oneDNN eltwise; reference: `engine.reference.elementwise`.
+    Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
     --------
@@ -217,7 +217,7 @@ class Softsign(Elementwise):
     Notes
     -----
     Same as BigDL `SoftSign` (0.13) and ONNX `Softsign`-1.
-    Reference: `engine.reference.elementwise`.
+    Reference: `engine.ops.activation`.
 
     Examples
     --------
@@ -253,7 +253,7 @@ class LogSigmoid(Elementwise):
     Notes
     -----
     Same as BigDL `LogSigmoid` (0.13).
-    Native kernel: oneDNN eltwise; reference: `engine.reference.elementwise`.
+    Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
     --------

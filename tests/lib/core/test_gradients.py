@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sandbox.lib import core
-from sandbox.lib.core import PRIMITIVES, GradientError, RandomKey, gradcheck, ops
+from sandbox.lib.core import FUNCTIONS, GradientError, RandomKey, gradcheck, ops
 
 
 def normal(*shape):
@@ -161,7 +161,7 @@ CASES = {
     "concat": (lambda a, b: ops.concat([a, b, a], 1), [normal(2, 1, 2), normal(2, 3, 2)]),
     "slice": (lambda x: x[1:, ..., 2, None], [normal(3, 2, 4)]),
     "slice_grad": (
-        lambda x: PRIMITIVES["slice_grad"](x, starts=(0, 1), stops=(2, 3), input_shape=(3, 4)),
+        lambda x: FUNCTIONS["slice_grad"](x, starts=(0, 1), stops=(2, 3), input_shape=(3, 4)),
         [normal(2, 2)],
     ),
     "sum": (lambda x: ops.sum(x, (0, 2)), [normal(2, 3, 4)]),
@@ -216,7 +216,7 @@ def test_gradient_equals_finite_differences(name):
 
 
 def test_every_primitive_with_a_gradient_is_checked():
-    ruled = {n for n, p in PRIMITIVES.items() if p.gradient_rule is not None and "." not in n}
+    ruled = {n for n, p in FUNCTIONS.items() if p.gradient_rule is not None and "." not in n}
 
     assert ruled - {name.split()[0].strip(",") for name in CASES} == set()
 
@@ -240,7 +240,7 @@ def test_equal_maxima_share_the_gradient():
 def test_missing_gradient_is_named():
     x = core.Value(normal(2, 3))
     with core.Tape() as tape, core.scope("head"):
-        y = PRIMITIVES["relu_grad"](x, x).sum()
+        y = FUNCTIONS["relu_grad"](x, x).sum()
 
     with pytest.raises(GradientError, match=r"head.*: gradient of relu_grad is not defined"):
         tape.gradients(y, [x])

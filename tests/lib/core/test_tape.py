@@ -101,10 +101,10 @@ def test_nodes_are_freed_while_the_tape_is_walked():
     seen = []
 
     @ops.activation._tanh.gradient
-    def counting(node, dy, rule=ops.activation._tanh.gradient_rule):
+    def counting(entry, dy, rule=ops.activation._tanh.gradient_rule):
         gc.collect()
         seen.append(sum(ref() is not None for ref in alive))
-        return rule(node, dy)
+        return rule(entry, dy)
 
     try:
         tape.gradients(y, [x])
@@ -120,7 +120,7 @@ def test_operations_outside_of_the_block_are_not_recorded():
         y = x * 2.0
     ops.exp(y)
 
-    assert len(tape.nodes) == 1
+    assert len(tape.entries) == 1
 
 
 def test_gradients_inside_of_the_block_do_not_record_themselves():
@@ -129,7 +129,7 @@ def test_gradients_inside_of_the_block_do_not_record_themselves():
         y = ops.exp(x)
         tape.gradients(y, [x])
 
-        assert len(tape.nodes) == 1
+        assert len(tape.entries) == 1
 
 
 def test_threads_have_their_own_tapes():
@@ -156,9 +156,9 @@ def test_frozen_branches_cost_no_gradient_operations():
     x, w = np.ones((2, 3), "float32"), Parameter(np.ones((4, 3)))
     with Tape() as tape:
         y = ops.linear(x, w)
-    tape.nodes[0].primitive.gradient_rule, rule = (
-        lambda node, dy: calls.append(list(node.needs)) or rule(node, dy),
-        tape.nodes[0].primitive.gradient_rule,
+    tape.entries[0].function.gradient_rule, rule = (
+        lambda entry, dy: calls.append(list(entry.needs)) or rule(entry, dy),
+        tape.entries[0].function.gradient_rule,
     )
     try:
         tape.gradients(y, [w])

@@ -14,7 +14,7 @@ from oplists import lenet
 from sandbox.lib.engine import Op, OpList, RandomKey, Spec, dnnl, passes
 from sandbox.lib.engine.blueprint import Buffer, Step, Tensor, plan_memory
 from sandbox.lib.engine.memory import Pool, size_class
-from sandbox.lib.engine.native import views
+from sandbox.lib.engine.ops import shape
 from sandbox.lib.engine.random import dropout_mask
 
 
@@ -168,7 +168,7 @@ def test_examples_in_the_documentation_hold(name):
 @pytest.mark.parametrize("tag", ["blocked16", "blocked8"])
 def test_a_blocked_map_of_height_one_is_renamed_without_a_copy(tag):
     flat, long = dnnl.tagged((2, 32, 1, 50), tag), dnnl.tagged((2, 32, 50), tag)
-    assert long == views.renamed(flat, (2, 32, 50))
-    assert flat == views.renamed(long, (2, 32, 1, 50))
-    assert views.renamed(dnnl.tagged((2, 32, 5, 10), tag), (2, 32, 50)) is None
-    assert views.renamed(long, (2, 32, 5, 10)) is None
+    assert long == shape.renamed(flat, (2, 32, 50))
+    assert flat == shape.renamed(long, (2, 32, 1, 50))
+    assert shape.renamed(dnnl.tagged((2, 32, 5, 10), tag), (2, 32, 50)) is None
+    assert shape.renamed(long, (2, 32, 5, 10)) is None

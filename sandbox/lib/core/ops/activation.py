@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...engine.oplist import Spec
 from .. import validate
-from ..primitive import Node, Primitive, as_operand
+from ..function import TapeEntry, as_operand, function
 from ..value import Input, Value
-from ._rules import floating, same_float
 
 Gradients = Sequence[Input | None]
 
 
-def _from_output(dy: Spec, y: Spec, **attrs: object) -> tuple[Spec, ...]:
-    return (y,)
-
-
-_relu = Primitive("relu", same_float)
-_relu_grad = Primitive("relu_grad", _from_output)
-_tanh = Primitive("tanh", same_float)
-_tanh_grad = Primitive("tanh_grad", _from_output)
-_sigmoid = Primitive("sigmoid", same_float)
-_sigmoid_grad = Primitive("sigmoid_grad", _from_output)
+_relu = function("relu")
+_relu_grad = function("relu_grad")
+_tanh = function("tanh")
+_tanh_grad = function("tanh_grad")
+_sigmoid = function("sigmoid")
+_sigmoid_grad = function("sigmoid_grad")
 
 
 def relu(x: Input) -> Value:
@@ -41,29 +35,24 @@ def sigmoid(x: Input) -> Value:
 
 
 @_relu.gradient
-def _relu_gradient(node: Node, dy: Value) -> Gradients:
-    return (_relu_grad.apply((dy, node.outputs[0]), {})[0],)
+def _relu_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return (_relu_grad.apply((dy, entry.outputs[0]), {})[0],)
 
 
 @_tanh.gradient
-def _tanh_gradient(node: Node, dy: Value) -> Gradients:
-    return (_tanh_grad.apply((dy, node.outputs[0]), {})[0],)
+def _tanh_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return (_tanh_grad.apply((dy, entry.outputs[0]), {})[0],)
 
 
 @_sigmoid.gradient
-def _sigmoid_gradient(node: Node, dy: Value) -> Gradients:
-    return (_sigmoid_grad.apply((dy, node.outputs[0]), {})[0],)
+def _sigmoid_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return (_sigmoid_grad.apply((dy, entry.outputs[0]), {})[0],)
 
 
-def _along(x: Spec, *, axis: int) -> tuple[Spec, ...]:
-    floating(x)
-    return (x,)
-
-
-_softmax = Primitive("softmax", _along)
-_softmax_grad = Primitive("softmax_grad", _from_output)
-_log_softmax = Primitive("log_softmax", _along)
-_log_softmax_grad = Primitive("log_softmax_grad", _from_output)
+_softmax = function("softmax")
+_softmax_grad = function("softmax_grad")
+_log_softmax = function("log_softmax")
+_log_softmax_grad = function("log_softmax_grad")
 
 
 def softmax(x: Input, axis: int = -1) -> Value:
@@ -79,10 +68,10 @@ def log_softmax(x: Input, axis: int = -1) -> Value:
 
 
 @_softmax.gradient
-def _softmax_gradient(node: Node, dy: Value) -> Gradients:
-    return (_softmax_grad.apply((dy, node.outputs[0]), node.attrs)[0],)
+def _softmax_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return (_softmax_grad.apply((dy, entry.outputs[0]), entry.attrs)[0],)
 
 
 @_log_softmax.gradient
-def _log_softmax_gradient(node: Node, dy: Value) -> Gradients:
-    return (_log_softmax_grad.apply((dy, node.outputs[0]), node.attrs)[0],)
+def _log_softmax_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return (_log_softmax_grad.apply((dy, entry.outputs[0]), entry.attrs)[0],)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import ShapeError
-from ..primitive import as_operand
+from ..function import as_operand
 from ..value import Input, Value
 from . import activation, linear, math, shape
 from .sequence import mask_sequence

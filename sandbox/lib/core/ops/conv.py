@@ -6,75 +6,18 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from ...engine.oplist import Spec
-from ...engine.reference.conv import transposed_shape
 from .. import validate
-from ..errors import ShapeError
-from ..primitive import Node, Primitive, as_operand
+from ..function import TapeEntry, as_operand, function
 from ..value import Input, Operand, Value
-from ._rules import affine_gradients, axis_is, floating, ndim, promoted
+from ._rules import affine_gradients
 
 Gradients = Sequence[Input | None]
 Pair = tuple[int, int]
 
 
-def out_length(length: int, kernel: int, stride: int, padding: Pair, dilation: int = 1) -> int:
-    """Return how many windows fit along one axis."""
-    return (length + padding[0] + padding[1] - dilation * (kernel - 1) - 1) // stride + 1
-
-
-def _check_filters(w: Spec, b: Spec | None, groups: int, out_channels: int) -> None:
-    if w.shape[0] % groups:
-        raise ShapeError(f"weight axis 0 must be a multiple of groups={groups}; got {w.shape[0]}.")
-    if b is not None and b.shape != (out_channels,):
-        raise ShapeError(f"bias must have shape {(out_channels,)} (out_channels); got {b.shape}.")
-
-
-def _conv2d_infer(
-    x: Spec,
-    w: Spec,
-    b: Spec | None = None,
-    *,
-    stride: Pair,
-    padding: tuple[Pair, Pair],
-    dilation: Pair,
-    groups: int,
-    **attrs: Any,
-) -> tuple[Spec, ...]:
-    floating(x)
-    ndim(w, 4, "(out_channels, in_channels/groups, height, width)", "weight")
-    ndim(x, 4, "(batch, channels, height, width)")
-    channels = w.shape[1] * groups
-    hint = "Gray images? use in_channels=1." if x.shape[1] == 1 and groups == 1 else ""
-    axis_is(x, 1, channels, "in_channels", hint)
-    _check_filters(w, b, groups, w.shape[0])
-    sizes = []
-    for k in (0, 1):
-        length = out_length(x.shape[2 + k], w.shape[2 + k], stride[k], padding[k], dilation[k])
-        if length < 1:
-            covers = dilation[k] * (w.shape[2 + k] - 1) + 1
-            raise ShapeError(
-                f"input axis {2 + k} must be at least {covers - sum(padding[k])} (the kernel "
-                f"covers {covers}, padding {padding[k]}); got {x.shape[2 + k]} in shape {x.shape}."
-            )
-        sizes.append(length)
-    return (Spec((x.shape[0], w.shape[0], sizes[0], sizes[1]), promoted(x, w)),)
-
-
-def _grad_weight_infer(
-    x: Spec, dy: Spec, *, weight_shape: tuple[int, ...], with_bias: bool, **attrs: Any
-) -> tuple[Spec, ...]:
-    dtype = promoted(x, dy)
-    dw = Spec(weight_shape, dtype)
-    return (dw, Spec(weight_shape[:1], dtype)) if with_bias else (dw,)
-
-
-_conv2d = Primitive("conv2d", _conv2d_infer)
-_conv2d_grad_input = Primitive(
-    "conv2d_grad_input",
-    lambda dy, w, *, input_shape, **attrs: (Spec(input_shape, promoted(dy, w)),),
-)
-_conv2d_grad_weight = Primitive("conv2d_grad_weight", _grad_weight_infer)
+_conv2d = function("conv2d")
+_conv2d_grad_input = function("conv2d_grad_input")
+_conv2d_grad_weight = function("conv2d_grad_weight")
 
 
 @lru_cache(maxsize=1024)
@@ -129,72 +72,16 @@ def conv2d(
 
 
 @_conv2d.gradient
-def _conv2d_gradient(node: Node, dy: Value) -> Gradients:
-    x, w = node.inputs[:2]
-    of_input = {"input_shape": x.shape, **node.attrs}
-    of_weight = {"weight_shape": w.shape, **node.attrs}
-    return affine_gradients(node, dy, _conv2d_grad_input, of_input, _conv2d_grad_weight, of_weight)
+def _conv2d_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    x, w = entry.inputs[:2]
+    of_input = {"input_shape": x.shape, **entry.attrs}
+    of_weight = {"weight_shape": w.shape, **entry.attrs}
+    return affine_gradients(entry, dy, _conv2d_grad_input, of_input, _conv2d_grad_weight, of_weight)
 
 
-def _transpose_infer(
-    x: Spec,
-    w: Spec,
-    b: Spec | None = None,
-    *,
-    stride: Pair,
-    padding: tuple[Pair, Pair],
-    output_padding: Pair,
-    dilation: Pair,
-    groups: int,
-) -> tuple[Spec, ...]:
-    floating(x)
-    ndim(w, 4, "(in_channels, out_channels/groups, height, width)", "weight")
-    ndim(x, 4, "(batch, channels, height, width)")
-    axis_is(x, 1, w.shape[0], "in_channels")
-    _check_filters(w, b, groups, w.shape[1] * groups)
-    shape = transposed_shape(
-        x.shape,
-        w.shape,
-        stride=stride,
-        padding=padding,
-        output_padding=output_padding,
-        dilation=dilation,
-        groups=groups,
-    )
-    for k in (2, 3):
-        if shape[k] < 1:
-            raise ShapeError(
-                f"input axis {k} must be larger: the padding {padding[k - 2]} takes away all of "
-                f"the output; got {x.shape[k]} in shape {x.shape}."
-            )
-    return (Spec(shape, promoted(x, w)),)
-
-
-def _transpose_grad_weight_infer(
-    x: Spec,
-    dy: Spec,
-    *,
-    weight_shape: tuple[int, ...],
-    with_bias: bool,
-    groups: int,
-    **attrs: Any,
-) -> tuple[Spec, ...]:
-    dtype = promoted(x, dy)
-    dw = Spec(weight_shape, dtype)
-    return (dw, Spec((weight_shape[1] * groups,), dtype)) if with_bias else (dw,)
-
-
-def _transpose_grad_input_infer(
-    dy: Spec, w: Spec, *, output_padding: Pair, **attrs: Any
-) -> tuple[Spec, ...]:
-    return _conv2d_infer(dy, w, **attrs)
-
-
-_conv_transpose2d = Primitive("conv_transpose2d", _transpose_infer)
-_conv_transpose2d_grad_input = Primitive("conv_transpose2d_grad_input", _transpose_grad_input_infer)
-_conv_transpose2d_grad_weight = Primitive(
-    "conv_transpose2d_grad_weight", _transpose_grad_weight_infer
-)
+_conv_transpose2d = function("conv_transpose2d")
+_conv_transpose2d_grad_input = function("conv_transpose2d_grad_input")
+_conv_transpose2d_grad_weight = function("conv_transpose2d_grad_weight")
 
 
 def conv_transpose2d(
@@ -249,13 +136,13 @@ def conv_transpose2d(
 
 
 @_conv_transpose2d.gradient
-def _conv_transpose2d_gradient(node: Node, dy: Value) -> Gradients:
-    of_weight = {"weight_shape": node.inputs[1].shape, **node.attrs}
+def _conv_transpose2d_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    of_weight = {"weight_shape": entry.inputs[1].shape, **entry.attrs}
     return affine_gradients(
-        node,
+        entry,
         dy,
         _conv_transpose2d_grad_input,
-        node.attrs,
+        entry.attrs,
         _conv_transpose2d_grad_weight,
         of_weight,
     )

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from ...engine.oplist import Spec
 from .. import validate
 from ..errors import ArgumentError
-from ..primitive import Node, Primitive, as_operand
+from ..function import Function, TapeEntry, as_operand, function
 from ..value import Input, Value
-from ._rules import floating
 from .math import greater, maximum, multiply, negative, subtract
 
 Gradients = Sequence[Input | None]
@@ -18,22 +15,13 @@ Gradients = Sequence[Input | None]
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
-def _infer(x: Spec, **attrs: Any) -> tuple[Spec, ...]:
-    floating(x)
-    return (x,)
-
-
-def _grad_infer(dy: Spec, x: Spec, **attrs: Any) -> tuple[Spec, ...]:
-    return (x,)
-
-
-def _family(name: str) -> Primitive:
+def _family(name: str) -> Function:
     """Register an activation with its gradient."""
-    made = Primitive(name, _infer)
-    back = Primitive(f"{name}_grad", _grad_infer)
+    made = function(name)
+    back = function(f"{name}_grad")
 
-    def gradient(node: Node, dy: Value) -> Gradients:
-        return (back.apply((dy, node.inputs[0]), node.attrs)[0],)
+    def gradient(entry: TapeEntry, dy: Value) -> Gradients:
+        return (back.apply((dy, entry.inputs[0]), entry.attrs)[0],)
 
     made.gradient(gradient)
     return made

@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from ...engine.oplist import Spec
-from ..errors import ShapeError
-from ..primitive import Node, Primitive, as_operand
+from ..function import TapeEntry, as_operand, function
 from ..value import Input, Value
-from . import math, shape
-from ._rules import affine_gradients, axis_is, floating, ndim, promoted, unbroadcast
+from . import shape
+from ._rules import affine_gradients, unbroadcast
 
 Gradients = Sequence[Input | None]
 
 
-def _linear_infer(x: Spec, w: Spec, b: Spec | None = None, **attrs: Any) -> tuple[Spec, ...]:
-    floating(x)
-    ndim(w, 2, "(out_features, in_features)", "weight")
-    ndim(x, 2, "(batch, in_features)")
-    axis_is(x, 1, w.shape[1], "in_features")
-    if b is not None and b.shape != w.shape[:1]:
-        raise ShapeError(f"bias must have shape {w.shape[:1]} (out_features); got {b.shape}.")
-    return (Spec((x.shape[0], w.shape[0]), promoted(x, w)),)
+_linear = function("linear")
+_linear_grad_input = function("linear_grad_input")
 
 
-_linear = Primitive("linear", _linear_infer)
-_linear_grad_input = Primitive(
-    "linear_grad_input", lambda dy, w: (Spec((dy.shape[0], w.shape[1]), promoted(dy, w)),)
-)
-
-
-def _grad_weight_infer(x: Spec, dy: Spec, *, with_bias: bool) -> tuple[Spec, ...]:
-    dtype = promoted(x, dy)
-    dw = Spec((dy.shape[1], x.shape[1]), dtype)
-    return (dw, Spec((dy.shape[1],), dtype)) if with_bias else (dw,)
-
-
-_linear_grad_weight = Primitive("linear_grad_weight", _grad_weight_infer)
+_linear_grad_weight = function("linear_grad_weight")
 
 
 def linear(x: Input, weight: Input, bias: Input | None = None) -> Value:
@@ -62,24 +41,11 @@ def linear(x: Input, weight: Input, bias: Input | None = None) -> Value:
 
 
 @_linear.gradient
-def _linear_gradient(node: Node, dy: Value) -> Gradients:
-    return affine_gradients(node, dy, _linear_grad_input, {}, _linear_grad_weight, {})
+def _linear_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return affine_gradients(entry, dy, _linear_grad_input, {}, _linear_grad_weight, {})
 
 
-def _matmul_infer(a: Spec, b: Spec) -> tuple[Spec, ...]:
-    if len(a.shape) < 2 or len(b.shape) < 2:
-        raise ShapeError(
-            f"matmul needs at least 2 axes on both sides; got {a.shape} and {b.shape}. Use reshape."
-        )
-    if a.shape[-1] != b.shape[-2]:
-        raise ShapeError(
-            f"matmul needs a's last axis equal to b's last but one; got {a.shape} and {b.shape}."
-        )
-    batch = math._broadcast(Spec(a.shape[:-2], a.dtype), Spec(b.shape[:-2], b.dtype))[0]
-    return (Spec((*batch.shape, a.shape[-2], b.shape[-1]), batch.dtype),)
-
-
-_matmul = Primitive("matmul", _matmul_infer)
+_matmul = function("matmul")
 
 
 def matmul(a: Input, b: Input) -> Value:
@@ -95,9 +61,9 @@ def _swap(x: Input) -> Value:
 
 
 @_matmul.gradient
-def _matmul_gradient(node: Node, dy: Value) -> Gradients:
-    a, b = node.inputs
+def _matmul_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    a, b = entry.inputs
     return (
-        unbroadcast(matmul(dy, _swap(b)), a) if node.needs[0] else None,
-        unbroadcast(matmul(_swap(a), dy), b) if node.needs[1] else None,
+        unbroadcast(matmul(dy, _swap(b)), a) if entry.needs[0] else None,
+        unbroadcast(matmul(_swap(a), dy), b) if entry.needs[1] else None,
     )

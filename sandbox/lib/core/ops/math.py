@@ -6,27 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...engine.oplist import Spec
-from ..errors import ShapeError
-from ..primitive import Node, Primitive, as_operand
+from ..function import TapeEntry, as_operand, function
 from ..value import Input, Operand, Value, wrap
-from ._rules import promoted, same, same_float, unbroadcast
+from ._rules import unbroadcast
 
 Gradients = Sequence[Input | None]
-
-
-def _broadcast(a: Spec, b: Spec) -> tuple[Spec, ...]:
-    dtype = promoted(a, b)
-    if a.shape == b.shape:
-        return (Spec(a.shape, dtype),)
-    try:
-        shape = np.broadcast_shapes(a.shape, b.shape)
-    except ValueError:
-        raise ShapeError(
-            f"shapes must broadcast (equal or 1, from the last axis on); got {a.shape} and "
-            f"{b.shape}."
-        ) from None
-    return (Spec(shape, dtype),)
 
 
 def _pair(a: Input, b: Input) -> tuple[Operand, Operand]:
@@ -58,14 +42,14 @@ def _scalar(number: float, like: Operand) -> Operand:
     return wrap(np.asarray(number, dtype=dtype if keeps else np.float32))
 
 
-_add = Primitive("add", _broadcast)
-_subtract = Primitive("subtract", _broadcast)
-_multiply = Primitive("multiply", _broadcast)
-_divide = Primitive("divide", _broadcast)
-_maximum = Primitive("maximum", _broadcast)
-_minimum = Primitive("minimum", _broadcast)
-_greater = Primitive("greater", _broadcast)
-_scale_add = Primitive("scale_add", lambda a, b, *, alpha, beta: _broadcast(a, b))
+_add = function("add")
+_subtract = function("subtract")
+_multiply = function("multiply")
+_divide = function("divide")
+_maximum = function("maximum")
+_minimum = function("minimum")
+_greater = function("greater")
+_scale_add = function("scale_add")
 
 
 def add(a: Input, b: Input) -> Value:
@@ -109,77 +93,77 @@ def scale_add(a: Input, b: Input, alpha: float, beta: float) -> Value:
 
 
 @_add.gradient
-def _add_gradient(node: Node, dy: Value) -> Gradients:
-    a, b = node.inputs
-    return unbroadcast(dy, a) if node.needs[0] else None, unbroadcast(dy, b) if node.needs[
+def _add_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    a, b = entry.inputs
+    return unbroadcast(dy, a) if entry.needs[0] else None, unbroadcast(dy, b) if entry.needs[
         1
     ] else None
 
 
 @_subtract.gradient
-def _subtract_gradient(node: Node, dy: Value) -> Gradients:
-    a, b = node.inputs
+def _subtract_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    a, b = entry.inputs
     return (
-        unbroadcast(dy, a) if node.needs[0] else None,
-        unbroadcast(negative(dy), b) if node.needs[1] else None,
+        unbroadcast(dy, a) if entry.needs[0] else None,
+        unbroadcast(negative(dy), b) if entry.needs[1] else None,
     )
 
 
 @_multiply.gradient
-def _multiply_gradient(node: Node, dy: Value) -> Gradients:
-    a, b = node.inputs
+def _multiply_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    a, b = entry.inputs
     return (
-        unbroadcast(multiply(dy, b), a) if node.needs[0] else None,
-        unbroadcast(multiply(dy, a), b) if node.needs[1] else None,
+        unbroadcast(multiply(dy, b), a) if entry.needs[0] else None,
+        unbroadcast(multiply(dy, a), b) if entry.needs[1] else None,
     )
 
 
 @_divide.gradient
-def _divide_gradient(node: Node, dy: Value) -> Gradients:
-    a, b = node.inputs
+def _divide_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    a, b = entry.inputs
     da = divide(dy, b)
     return (
-        unbroadcast(da, a) if node.needs[0] else None,
-        unbroadcast(negative(multiply(da, node.outputs[0])), b) if node.needs[1] else None,
+        unbroadcast(da, a) if entry.needs[0] else None,
+        unbroadcast(negative(multiply(da, entry.outputs[0])), b) if entry.needs[1] else None,
     )
 
 
 @_maximum.gradient
-def _maximum_gradient(node: Node, dy: Value) -> Gradients:
-    a, b = node.inputs
+def _maximum_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    a, b = entry.inputs
     from_a = multiply(dy, greater(a, b))
-    return unbroadcast(from_a, a), unbroadcast(subtract(dy, from_a), b) if node.needs[1] else None
+    return unbroadcast(from_a, a), unbroadcast(subtract(dy, from_a), b) if entry.needs[1] else None
 
 
 @_minimum.gradient
-def _minimum_gradient(node: Node, dy: Value) -> Gradients:
-    a, b = node.inputs
+def _minimum_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    a, b = entry.inputs
     from_a = multiply(dy, greater(b, a))
-    return unbroadcast(from_a, a), unbroadcast(subtract(dy, from_a), b) if node.needs[1] else None
+    return unbroadcast(from_a, a), unbroadcast(subtract(dy, from_a), b) if entry.needs[1] else None
 
 
 @_greater.gradient
-def _greater_gradient(node: Node, dy: Value) -> Gradients:
+def _greater_gradient(entry: TapeEntry, dy: Value) -> Gradients:
     return None, None
 
 
 @_scale_add.gradient
-def _scale_add_gradient(node: Node, dy: Value) -> Gradients:
-    a, b = node.inputs
+def _scale_add_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    a, b = entry.inputs
     return (
-        unbroadcast(multiply(dy, node.attrs["alpha"]), a) if node.needs[0] else None,
-        unbroadcast(multiply(dy, node.attrs["beta"]), b) if node.needs[1] else None,
+        unbroadcast(multiply(dy, entry.attrs["alpha"]), a) if entry.needs[0] else None,
+        unbroadcast(multiply(dy, entry.attrs["beta"]), b) if entry.needs[1] else None,
     )
 
 
-_exp = Primitive("exp", same_float)
-_log = Primitive("log", same_float)
-_sqrt = Primitive("sqrt", same_float)
-_square = Primitive("square", same)
-_abs = Primitive("abs", same)
-_negative = Primitive("negative", same)
-_sign = Primitive("sign", same)
-_power = Primitive("power", lambda x, *, exponent: same_float(x))
+_exp = function("exp")
+_log = function("log")
+_sqrt = function("sqrt")
+_square = function("square")
+_abs = function("abs")
+_negative = function("negative")
+_sign = function("sign")
+_power = function("power")
 
 
 def exp(x: Input) -> Value:
@@ -223,41 +207,41 @@ def power(x: Input, exponent: float) -> Value:
 
 
 @_exp.gradient
-def _exp_gradient(node: Node, dy: Value) -> Gradients:
-    return (multiply(dy, node.outputs[0]),)
+def _exp_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return (multiply(dy, entry.outputs[0]),)
 
 
 @_log.gradient
-def _log_gradient(node: Node, dy: Value) -> Gradients:
-    return (divide(dy, node.inputs[0]),)
+def _log_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return (divide(dy, entry.inputs[0]),)
 
 
 @_sqrt.gradient
-def _sqrt_gradient(node: Node, dy: Value) -> Gradients:
-    return (divide(multiply(dy, 0.5), node.outputs[0]),)
+def _sqrt_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return (divide(multiply(dy, 0.5), entry.outputs[0]),)
 
 
 @_square.gradient
-def _square_gradient(node: Node, dy: Value) -> Gradients:
-    return (multiply(multiply(dy, 2.0), node.inputs[0]),)
+def _square_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return (multiply(multiply(dy, 2.0), entry.inputs[0]),)
 
 
 @_abs.gradient
-def _abs_gradient(node: Node, dy: Value) -> Gradients:
-    return (multiply(dy, sign(node.inputs[0])),)
+def _abs_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return (multiply(dy, sign(entry.inputs[0])),)
 
 
 @_negative.gradient
-def _negative_gradient(node: Node, dy: Value) -> Gradients:
+def _negative_gradient(entry: TapeEntry, dy: Value) -> Gradients:
     return (negative(dy),)
 
 
 @_sign.gradient
-def _sign_gradient(node: Node, dy: Value) -> Gradients:
+def _sign_gradient(entry: TapeEntry, dy: Value) -> Gradients:
     return (None,)
 
 
 @_power.gradient
-def _power_gradient(node: Node, dy: Value) -> Gradients:
-    exponent = node.attrs["exponent"]
-    return (multiply(multiply(dy, exponent), power(node.inputs[0], exponent - 1.0)),)
+def _power_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    exponent = entry.attrs["exponent"]
+    return (multiply(multiply(dy, exponent), power(entry.inputs[0], exponent - 1.0)),)

@@ -3,65 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from ...engine.oplist import Spec
 from ..errors import GradientError, ShapeError
+from ..function import TapeEntry, as_operand, function
 from ..parameter import Buffer
-from ..primitive import Node, Primitive, as_operand
 from ..state import STATE
 from ..value import Input, Value
 from . import math, shape
-from ._rules import floating
 
 Gradients = Sequence[Input | None]
 
 
-def _check(x: Spec, **vectors: Spec) -> None:
-    floating(x)
-    if len(x.shape) not in (2, 4):
-        raise ShapeError(
-            "input must have 2 axes (batch, features) or 4 axes (batch, channels, height, width); "
-            f"got {len(x.shape)} in shape {x.shape}."
-        )
-    for name, vector in vectors.items():
-        if len(vector.shape) != 1:
-            raise ShapeError(f"{name} must have 1 axis; got shape {vector.shape}.")
-        if vector.shape[0] != x.shape[1]:
-            raise ShapeError(
-                f"input axis 1 must be {vector.shape[0]} (num_features); got {x.shape[1]} in shape "
-                f"{x.shape}."
-            )
-
-
-def _train_infer(x: Spec, gamma: Spec, beta: Spec, **attrs: Any) -> tuple[Spec, ...]:
-    _check(x, gamma=gamma, beta=beta)
-    if x.size == 0:
-        raise ShapeError(
-            "input must hold at least one row while training (batch statistics); got shape "
-            f"{x.shape}."
-        )
-    vector = Spec(gamma.shape, x.dtype)
-    return x, vector, vector
-
-
-def _inference_infer(
-    x: Spec, gamma: Spec, beta: Spec, mean: Spec, variance: Spec, **attrs: Any
-) -> tuple[Spec, ...]:
-    _check(x, gamma=gamma, beta=beta, mean=mean, variance=variance)
-    return (x,)
-
-
-def _grad_infer(
-    dy: Spec, x: Spec, gamma: Spec, mean: Spec, variance: Spec, *rest: Spec, **attrs: Any
-) -> tuple[Spec, ...]:
-    vector = Spec(gamma.shape, x.dtype)
-    return x, vector, vector
-
-
-_batch_norm = Primitive("batch_norm", _train_infer)
-_batch_norm_inference = Primitive("batch_norm_inference", _inference_infer)
-_batch_norm_grad = Primitive("batch_norm_grad", _grad_infer)
+_batch_norm = function("batch_norm")
+_batch_norm_inference = function("batch_norm_inference")
+_batch_norm_grad = function("batch_norm_grad")
 
 
 def batch_norm(
@@ -114,61 +69,41 @@ def update_running(
 
 @_batch_norm.gradient
 def _batch_norm_gradient(
-    node: Node, dy: Value | None, dmean: Value | None, dvariance: Value | None
+    entry: TapeEntry, dy: Value | None, dmean: Value | None, dvariance: Value | None
 ) -> Gradients:
     if dmean is not None or dvariance is not None or dy is None:
         raise GradientError(
             "gradient of batch_norm is defined for y only, not for its mean and variance. "
             "Compute them with core.ops.mean if the loss needs them."
         )
-    x, gamma, _ = node.inputs
-    _, mean, variance = node.outputs
-    return _batch_norm_grad.apply((dy, x, gamma, mean, variance), dict(node.attrs))
+    x, gamma, _ = entry.inputs
+    _, mean, variance = entry.outputs
+    return _batch_norm_grad.apply((dy, x, gamma, mean, variance), dict(entry.attrs))
 
 
 @_batch_norm_inference.gradient
-def _inference_gradient(node: Node, dy: Value) -> Gradients:
-    x, gamma, _, mean, variance = node.inputs
+def _inference_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    x, gamma, _, mean, variance = entry.inputs
     column = (1, -1) + (1,) * (x.ndim - 2)
     axes = (0, *range(2, x.ndim))
-    inverse = math.power(math.add(variance, node.attrs["epsilon"]), -0.5)
+    inverse = math.power(math.add(variance, entry.attrs["epsilon"]), -0.5)
     centred = math.subtract(x, shape.reshape(mean, column))
     from . import reduce
 
     dgamma_raw = reduce.sum(math.multiply(dy, centred), axes)
     dbeta = reduce.sum(dy, axes)
     slope = math.multiply(gamma, inverse)
-    dx = math.multiply(dy, shape.reshape(slope, column)) if node.needs[0] else None
-    dmean = math.negative(math.multiply(dbeta, slope)) if node.needs[3] else None
+    dx = math.multiply(dy, shape.reshape(slope, column)) if entry.needs[0] else None
+    dmean = math.negative(math.multiply(dbeta, slope)) if entry.needs[3] else None
     dvariance = None
-    if node.needs[4]:
+    if entry.needs[4]:
         cubed = math.multiply(math.multiply(slope, math.square(inverse)), -0.5)
         dvariance = math.multiply(dgamma_raw, cubed)
     return dx, math.multiply(dgamma_raw, inverse), dbeta, dmean, dvariance
 
 
-def _layer_infer(
-    x: Spec, gamma: Spec, beta: Spec, *, epsilon: float, axes_from: int
-) -> tuple[Spec, ...]:
-    floating(x)
-    for name, spec in (("gamma", gamma), ("beta", beta)):
-        if spec.shape != x.shape[axes_from:]:
-            raise ShapeError(
-                f"{name} must have the shape of the normalised axes, {x.shape[axes_from:]} of "
-                f"input {x.shape}; got {spec.shape}."
-            )
-    statistics = Spec(x.shape[:axes_from], x.dtype)
-    return x, statistics, statistics
-
-
-def _layer_grad_infer(
-    dy: Spec, x: Spec, gamma: Spec, mean: Spec, variance: Spec, **attrs: Any
-) -> tuple[Spec, ...]:
-    return x, gamma, gamma
-
-
-_layer_norm = Primitive("layer_norm", _layer_infer)
-_layer_norm_grad = Primitive("layer_norm_grad", _layer_grad_infer)
+_layer_norm = function("layer_norm")
+_layer_norm_grad = function("layer_norm_grad")
 
 
 def layer_norm(x: Input, gamma: Input, beta: Input, *, epsilon: float = 1e-5) -> Value:
@@ -188,10 +123,10 @@ def layer_norm(x: Input, gamma: Input, beta: Input, *, epsilon: float = 1e-5) ->
 
 @_layer_norm.gradient
 def _layer_norm_gradient(
-    node: Node, dy: Value | None, dmean: Value | None, dvariance: Value | None
+    entry: TapeEntry, dy: Value | None, dmean: Value | None, dvariance: Value | None
 ) -> Gradients:
     if dy is None:
         return None, None, None
-    x, gamma, _ = node.inputs
-    _, mean, variance = node.outputs
-    return _layer_norm_grad.apply((dy, x, gamma, mean, variance), dict(node.attrs))
+    x, gamma, _ = entry.inputs
+    _, mean, variance = entry.outputs
+    return _layer_norm_grad.apply((dy, x, gamma, mean, variance), dict(entry.attrs))

@@ -7,52 +7,19 @@ from functools import lru_cache
 from typing import Any
 
 from ...engine.oplist import Spec
+from ...engine.ops.rules import ndim
 from .. import validate
-from ..errors import ShapeError
-from ..primitive import Node, Primitive, as_operand
+from ..function import TapeEntry, as_operand, function
 from ..value import Input, Value
-from ._rules import floating, ndim
-from .conv import Pair, _frozen, out_length
+from .conv import Pair, _frozen
 
 Gradients = Sequence[Input | None]
 
 
-def _windows(x: Spec, kernel: Pair, stride: Pair, padding: tuple[Pair, Pair]) -> tuple[int, ...]:
-    floating(x)
-    ndim(x, 4, "(batch, channels, height, width)")
-    sizes = [out_length(x.shape[2 + k], kernel[k], stride[k], padding[k]) for k in (0, 1)]
-    for k in (0, 1):
-        if sizes[k] < 1:
-            raise ShapeError(
-                f"input axis {2 + k} must be at least {kernel[k] - sum(padding[k])} (kernel "
-                f"{kernel[k]}, padding {padding[k]}); got {x.shape[2 + k]} in shape {x.shape}."
-            )
-    return (*x.shape[:2], sizes[0], sizes[1])
-
-
-def _max_infer(
-    x: Spec, *, kernel: Pair, stride: Pair, padding: tuple[Pair, Pair]
-) -> tuple[Spec, ...]:
-    shape = _windows(x, kernel, stride, padding)
-    return Spec(shape, x.dtype), Spec(shape, "int32")
-
-
-def _average_infer(
-    x: Spec, *, kernel: Pair, stride: Pair, padding: tuple[Pair, Pair], include_padding: bool
-) -> tuple[Spec, ...]:
-    return (Spec(_windows(x, kernel, stride, padding), x.dtype),)
-
-
-def _grad_infer(
-    dy: Spec, workspace: Spec | None = None, *, input_shape: tuple[int, ...], **attrs: Any
-) -> tuple[Spec, ...]:
-    return (Spec(input_shape, dy.dtype),)
-
-
-_max_pool2d = Primitive("max_pool2d", _max_infer)
-_max_pool2d_grad = Primitive("max_pool2d_grad", _grad_infer)
-_avg_pool2d = Primitive("avg_pool2d", _average_infer)
-_avg_pool2d_grad = Primitive("avg_pool2d_grad", _grad_infer)
+_max_pool2d = function("max_pool2d")
+_max_pool2d_grad = function("max_pool2d_grad")
+_avg_pool2d = function("avg_pool2d")
+_avg_pool2d_grad = function("avg_pool2d_grad")
 
 
 @lru_cache(maxsize=1024)
@@ -114,14 +81,14 @@ def global_avg_pool2d(x: Input) -> Value:
 
 
 @_max_pool2d.gradient
-def _max_gradient(node: Node, dy: Value | None, dworkspace: Value | None) -> Gradients:
+def _max_gradient(entry: TapeEntry, dy: Value | None, dworkspace: Value | None) -> Gradients:
     if dy is None:
         return (None,)
-    attrs = {"input_shape": node.inputs[0].shape, **node.attrs}
-    return (_max_pool2d_grad.apply((dy, node.outputs[1]), attrs)[0],)
+    attrs = {"input_shape": entry.inputs[0].shape, **entry.attrs}
+    return (_max_pool2d_grad.apply((dy, entry.outputs[1]), attrs)[0],)
 
 
 @_avg_pool2d.gradient
-def _average_gradient(node: Node, dy: Value) -> Gradients:
-    attrs = {"input_shape": node.inputs[0].shape, **node.attrs}
+def _average_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    attrs = {"input_shape": entry.inputs[0].shape, **entry.attrs}
     return (_avg_pool2d_grad.apply((dy,), attrs)[0],)

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...engine.oplist import Spec
 from .. import validate
 from ..context import path
-from ..primitive import Node, Primitive, as_operand, as_value
+from ..function import TapeEntry, as_operand, as_value, function
 from ..state import STATE
 from ..value import Input, Value
-from ._rules import floating
 from .math import multiply
 
 Gradients = Sequence[Input | None]
 
 
-def _infer(x: Spec, **attrs: object) -> tuple[Spec, ...]:
-    floating(x)
-    return x, x
-
-
-_dropout = Primitive("dropout", _infer, random=True)
+_dropout = function("dropout")
 
 
 def dropout(x: Input, p: float = 0.5) -> Value:
@@ -39,5 +32,5 @@ def dropout(x: Input, p: float = 0.5) -> Value:
 
 
 @_dropout.gradient
-def _dropout_gradient(node: Node, dy: Value | None, dmask: Value | None) -> Gradients:
-    return (None if dy is None else multiply(dy, node.outputs[1]),)
+def _dropout_gradient(entry: TapeEntry, dy: Value | None, dmask: Value | None) -> Gradients:
+    return (None if dy is None else multiply(dy, entry.outputs[1]),)

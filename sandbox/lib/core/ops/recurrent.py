@@ -3,81 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from ...engine.oplist import Spec
 from .. import validate
-from ..errors import ShapeError
-from ..primitive import Node, Primitive, as_operand
+from ..function import Function, TapeEntry, as_operand, function
 from ..value import Input, Operand, Value
-from ._rules import axis_is, floating, ndim, promoted
-from .sequence import lengths_operand, lengths_rule
 
 Gradients = Sequence[Input | None]
 
 
-def _check(
-    x: Spec, w_input: Spec, w_hidden: Spec, bias: Spec, lengths: Spec | None, gates: int, rows: int
-) -> tuple[Spec, Spec]:
-    """Check the shapes and return the specs of y and of a last state."""
-    floating(x)
-    ndim(x, 3, "(batch, time, in_features)")
-    if x.shape[1] == 0:
-        raise ShapeError(f"input axis 1 (time) must not be empty; got shape {x.shape}.")
-    ndim(w_hidden, 2, "(gates · hidden, hidden)", "w_hidden")
-    size = w_hidden.shape[1]
-    wanted = ((gates * size, x.shape[2]), (gates * size, size), (rows * size,))
-    axis_is(x, 2, w_input.shape[-1], "in_features")
-    for name, spec, shape in zip(
-        ("w_input", "w_hidden", "bias"), (w_input, w_hidden, bias), wanted, strict=True
-    ):
-        if spec.shape != shape:
-            raise ShapeError(f"{name} must have shape {shape}; got {spec.shape}.")
-    if lengths is not None:
-        lengths_rule(x, lengths)
-    dtype = promoted(x, w_input)
-    return Spec((*x.shape[:2], size), dtype), Spec((x.shape[0], size), dtype)
-
-
-def _lstm_infer(
-    x: Spec, w: Spec, u: Spec, b: Spec, lengths: Spec | None = None, *, reverse: bool
-) -> tuple[Spec, ...]:
-    y, state = _check(x, w, u, b, lengths, 4, 4)
-    return y, state, state, Spec((*y.shape[:2], 5 * y.shape[2]), y.dtype)
-
-
-def _gru_infer(
-    x: Spec, w: Spec, u: Spec, b: Spec, lengths: Spec | None = None, *, reverse: bool
-) -> tuple[Spec, ...]:
-    y, state = _check(x, w, u, b, lengths, 3, 4)
-    return y, state, Spec((*y.shape[:2], 4 * y.shape[2]), y.dtype)
-
-
-def _rnn_infer(
-    x: Spec,
-    w: Spec,
-    u: Spec,
-    b: Spec,
-    lengths: Spec | None = None,
-    *,
-    activation: str,
-    reverse: bool,
-) -> tuple[Spec, ...]:
-    y, state = _check(x, w, u, b, lengths, 1, 1)
-    return y, state, y
-
-
-def _grad_infer(*specs: Spec, given: str, **attrs: Any) -> tuple[Spec, ...]:
-    x, _, w_input, w_hidden, bias = specs[len(given) : len(given) + 5]
-    return x, w_input, w_hidden, bias
-
-
-_lstm = Primitive("lstm", _lstm_infer)
-_lstm_grad = Primitive("lstm_grad", _grad_infer)
-_gru = Primitive("gru", _gru_infer)
-_gru_grad = Primitive("gru_grad", _grad_infer)
-_rnn = Primitive("rnn", _rnn_infer)
-_rnn_grad = Primitive("rnn_grad", _grad_infer)
+_lstm = function("lstm")
+_lstm_grad = function("lstm_grad")
+_gru = function("gru")
+_gru_grad = function("gru_grad")
+_rnn = function("rnn")
+_rnn_grad = function("rnn_grad")
 
 
 def _inputs(
@@ -85,7 +24,7 @@ def _inputs(
 ) -> tuple[Operand, ...]:
     first = as_operand(x)
     inputs = (first, as_operand(w_input), as_operand(w_hidden), as_operand(bias))
-    return inputs if lengths is None else (*inputs, lengths_operand(first, lengths))
+    return inputs if lengths is None else (*inputs, as_operand(lengths))
 
 
 def lstm(
@@ -170,34 +109,34 @@ def rnn(
     return y, h
 
 
-def _backward(grad: Primitive, node: Node, arriving: dict[str, Value | None]) -> Gradients:
+def _backward(grad: Function, entry: TapeEntry, arriving: dict[str, Value | None]) -> Gradients:
     """Write the gradient down with those of the outputs' gradients that there are."""
     given = {name: dy for name, dy in arriving.items() if dy is not None}
-    rest = [None] * (len(node.inputs) - 4)
+    rest = [None] * (len(entry.inputs) - 4)
     if not given:
         return (None, None, None, None, *rest)
-    x, w_input, w_hidden, bias, *lengths = node.inputs
-    inputs = (*given.values(), x, node.outputs[0], w_input, w_hidden, bias, node.outputs[-1])
-    attrs = {"given": "".join(given), **node.attrs}
+    x, w_input, w_hidden, bias, *lengths = entry.inputs
+    inputs = (*given.values(), x, entry.outputs[0], w_input, w_hidden, bias, entry.outputs[-1])
+    attrs = {"given": "".join(given), **entry.attrs}
     return (*grad.apply((*inputs, *lengths), attrs), *rest)
 
 
 @_lstm.gradient
 def _lstm_gradient(
-    node: Node, dy: Value | None, dh: Value | None, dc: Value | None, dworkspace: Value | None
+    entry: TapeEntry, dy: Value | None, dh: Value | None, dc: Value | None, dworkspace: Value | None
 ) -> Gradients:
-    return _backward(_lstm_grad, node, {"y": dy, "h": dh, "c": dc})
+    return _backward(_lstm_grad, entry, {"y": dy, "h": dh, "c": dc})
 
 
 @_gru.gradient
 def _gru_gradient(
-    node: Node, dy: Value | None, dh: Value | None, dworkspace: Value | None
+    entry: TapeEntry, dy: Value | None, dh: Value | None, dworkspace: Value | None
 ) -> Gradients:
-    return _backward(_gru_grad, node, {"y": dy, "h": dh})
+    return _backward(_gru_grad, entry, {"y": dy, "h": dh})
 
 
 @_rnn.gradient
 def _rnn_gradient(
-    node: Node, dy: Value | None, dh: Value | None, dworkspace: Value | None
+    entry: TapeEntry, dy: Value | None, dh: Value | None, dworkspace: Value | None
 ) -> Gradients:
-    return _backward(_rnn_grad, node, {"y": dy, "h": dh})
+    return _backward(_rnn_grad, entry, {"y": dy, "h": dh})

@@ -8,27 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.oplist import Spec
 from .. import validate
 from ..errors import ArgumentError, ShapeError
-from ..primitive import Node, Primitive, as_operand, as_value
+from ..function import TapeEntry, as_operand, as_value, function
 from ..value import Input, Operand, Value
-from ._rules import promoted
 
 Gradients = Sequence[Input | None]
 
 
-def _reshape_infer(x: Spec, *, shape: tuple[int, ...]) -> tuple[Spec, ...]:
-    result = Spec(shape, x.dtype)
-    if result.size != x.size:
-        raise ShapeError(
-            f"input must have {result.size} elements for shape {shape}; got {x.size} in shape "
-            f"{x.shape}."
-        )
-    return (result,)
-
-
-_reshape = Primitive("reshape", _reshape_infer)
+_reshape = function("reshape")
 
 
 def reshape(x: Input, shape: Sequence[int] | int) -> Value:
@@ -71,15 +59,11 @@ def flatten(x: Input, start: int = 1) -> Value:
 
 
 @_reshape.gradient
-def _reshape_gradient(node: Node, dy: Value) -> Gradients:
-    return (reshape(dy, node.inputs[0].shape),)
+def _reshape_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return (reshape(dy, entry.inputs[0].shape),)
 
 
-def _transpose_infer(x: Spec, *, axes: tuple[int, ...]) -> tuple[Spec, ...]:
-    return (Spec(tuple(x.shape[k] for k in axes), x.dtype),)
-
-
-_transpose = Primitive("transpose", _transpose_infer)
+_transpose = function("transpose")
 
 
 def transpose(x: Input, axes: Sequence[int] | None = None) -> Value:
@@ -93,32 +77,13 @@ def transpose(x: Input, axes: Sequence[int] | None = None) -> Value:
 
 
 @_transpose.gradient
-def _transpose_gradient(node: Node, dy: Value) -> Gradients:
-    axes = node.attrs["axes"]
+def _transpose_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    axes = entry.attrs["axes"]
     return (transpose(dy, sorted(range(len(axes)), key=axes.__getitem__)),)
 
 
-def _broadcast_infer(x: Spec, *, shape: tuple[int, ...]) -> tuple[Spec, ...]:
-    _must_broadcast(x.shape, shape)
-    return (Spec(shape, x.dtype),)
-
-
-def _sum_to_infer(x: Spec, *, shape: tuple[int, ...]) -> tuple[Spec, ...]:
-    _must_broadcast(shape, x.shape)
-    return (Spec(shape, x.dtype),)
-
-
-def _must_broadcast(small: tuple[int, ...], large: tuple[int, ...]) -> None:
-    try:
-        fits = np.broadcast_shapes(small, large) == large
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ShapeError(f"shape {small} must broadcast to {large}; it does not.")
-
-
-_broadcast_to = Primitive("broadcast_to", _broadcast_infer)
-_sum_to = Primitive("sum_to", _sum_to_infer)
+_broadcast_to = function("broadcast_to")
+_sum_to = function("sum_to")
 
 
 def broadcast_to(x: Input, shape: Sequence[int]) -> Value:
@@ -132,31 +97,16 @@ def sum_to(x: Input, shape: Sequence[int]) -> Value:
 
 
 @_broadcast_to.gradient
-def _broadcast_to_gradient(node: Node, dy: Value) -> Gradients:
-    return (sum_to(dy, node.inputs[0].shape),)
+def _broadcast_to_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return (sum_to(dy, entry.inputs[0].shape),)
 
 
 @_sum_to.gradient
-def _sum_to_gradient(node: Node, dy: Value) -> Gradients:
-    return (broadcast_to(dy, node.inputs[0].shape),)
+def _sum_to_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return (broadcast_to(dy, entry.inputs[0].shape),)
 
 
-def _concat_infer(*xs: Spec, axis: int) -> tuple[Spec, ...]:
-    first = xs[0].shape
-    length = 0
-    for k, x in enumerate(xs):
-        if len(x.shape) != len(first) or any(
-            a != b for j, (a, b) in enumerate(zip(x.shape, first, strict=True)) if j != axis
-        ):
-            raise ShapeError(
-                f"inputs must have equal shapes except along axis {axis}; got {first} and "
-                f"{x.shape} (input {k})."
-            )
-        length += x.shape[axis]
-    return (Spec((*first[:axis], length, *first[axis + 1 :]), promoted(*xs)),)
-
-
-_concat = Primitive("concat", _concat_infer)
+_concat = function("concat")
 
 
 def concat(xs: Sequence[Input], axis: int = 1) -> Value:
@@ -168,11 +118,11 @@ def concat(xs: Sequence[Input], axis: int = 1) -> Value:
 
 
 @_concat.gradient
-def _concat_gradient(node: Node, dy: Value) -> Gradients:
-    axis = node.attrs["axis"]
+def _concat_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    axis = entry.attrs["axis"]
     parts: list[Value | None] = []
     start = 0
-    for x, needed in zip(node.inputs, node.needs, strict=True):
+    for x, needed in zip(entry.inputs, entry.needs, strict=True):
         stop = start + x.shape[axis]
         if needed:
             starts = [0] * x.ndim
@@ -185,22 +135,8 @@ def _concat_gradient(node: Node, dy: Value) -> Gradients:
     return parts
 
 
-def _slice_infer(x: Spec, *, starts: tuple[int, ...], stops: tuple[int, ...]) -> tuple[Spec, ...]:
-    if not len(starts) == len(stops) == len(x.shape):
-        raise ShapeError(f"starts and stops must name {len(x.shape)} axes; got {starts}, {stops}.")
-    for k, (start, stop, length) in enumerate(zip(starts, stops, x.shape, strict=True)):
-        if not 0 <= start <= stop <= length:
-            raise ShapeError(
-                f"slice of axis {k} must lie in [0, {length}]; got [{start}, {stop}) of shape "
-                f"{x.shape}."
-            )
-    return (Spec(tuple(b - a for a, b in zip(starts, stops, strict=True)), x.dtype),)
-
-
-_slice = Primitive("slice", _slice_infer)
-_slice_grad = Primitive(
-    "slice_grad", lambda dy, *, starts, stops, input_shape: (Spec(input_shape, dy.dtype),)
-)
+_slice = function("slice")
+_slice_grad = function("slice_grad")
 
 
 def slice(x: Input, starts: Sequence[int], stops: Sequence[int]) -> Value:
@@ -210,13 +146,13 @@ def slice(x: Input, starts: Sequence[int], stops: Sequence[int]) -> Value:
 
 
 @_slice.gradient
-def _slice_gradient(node: Node, dy: Value) -> Gradients:
-    return (_slice_grad.apply((dy,), {**node.attrs, "input_shape": node.inputs[0].shape})[0],)
+def _slice_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return (_slice_grad.apply((dy,), {**entry.attrs, "input_shape": entry.inputs[0].shape})[0],)
 
 
 @_slice_grad.gradient
-def _slice_grad_gradient(node: Node, dy: Value) -> Gradients:
-    return (slice(dy, node.attrs["starts"], node.attrs["stops"]),)
+def _slice_grad_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return (slice(dy, entry.attrs["starts"], entry.attrs["stops"]),)
 
 
 def take(x: Input, index: Any) -> Value:

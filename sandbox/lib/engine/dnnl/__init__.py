@@ -68,6 +68,7 @@ from .primitive import (
     VARIANCE,
     WEIGHTS,
     WORKSPACE,
+    PostOps,
     Primitive,
 )
 
@@ -97,6 +98,7 @@ __all__ = [
     "WORKSPACE",
     "AnyLayout",
     "Layout",
+    "PostOps",
     "Primitive",
     "RefusedError",
     "Wanted",

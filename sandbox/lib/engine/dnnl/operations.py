@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .layout import Layout, Wanted, whatever
-from .primitive import ENGINE, Primitive, describe, make
+from .primitive import ENGINE, PostOps, Primitive, describe, make
 
 TRAINING, INFERENCE, BACKWARD = 64, 96, 128  # kinds of propagation
 _DIRECT = 1
@@ -61,11 +61,11 @@ def convolution(
     window: Window,
     *,
     training: bool,
-    relu: bool = False,
+    post_ops: PostOps = (),
 ) -> Primitive:
-    """Convolution forward, with bias and ReLU in one."""
+    """Convolution forward, with bias and what follows in one."""
     arguments = (ENGINE, way(training), _DIRECT, src, weights, bias, dst, *window)
-    return make("convolution", "convolution_forward", *arguments, relu=relu)
+    return make("convolution", "convolution_forward", *arguments, post_ops=post_ops)
 
 
 def _convolution_hint(src: Wanted, weights: Wanted, dst: Wanted, window: Window) -> Any:
@@ -111,11 +111,11 @@ def inner_product(
     dst: Wanted,
     *,
     training: bool,
-    relu: bool = False,
+    post_ops: PostOps = (),
 ) -> Primitive:
-    """Fully connected layer, with bias and ReLU in one; src may have four axes."""
+    """Fully connected layer, with bias and what follows in one; src may have four axes."""
     arguments = (ENGINE, way(training), src, weights, bias, dst)
-    return make("inner_product", "inner_product_forward", *arguments, relu=relu)
+    return make("inner_product", "inner_product_forward", *arguments, post_ops=post_ops)
 
 
 def _inner_hint(src: Wanted, weights: Wanted, dst: Wanted) -> Any:
@@ -146,10 +146,15 @@ def inner_product_weights(
 
 
 def matmul(
-    src: Wanted, weights: Wanted, bias: Wanted | None, dst: Wanted, *, relu: bool = False
+    src: Wanted,
+    weights: Wanted,
+    bias: Wanted | None,
+    dst: Wanted,
+    *,
+    post_ops: PostOps = (),
 ) -> Primitive:
     """Matrix product, batched over leading axes."""
-    return make("matmul", "matmul", ENGINE, src, weights, bias, dst, relu=relu)
+    return make("matmul", "matmul", ENGINE, src, weights, bias, dst, post_ops=post_ops)
 
 
 def pooling(
@@ -243,10 +248,10 @@ def softmax(src: Layout, dst: Layout, axis: int) -> Primitive:
 
 
 def binary(
-    algorithm: int, first: Layout, second: Layout, dst: Layout, *, relu: bool = False
+    algorithm: int, first: Layout, second: Layout, dst: Layout, *, post_ops: PostOps = ()
 ) -> Primitive:
     """Combine two arrays element by element."""
-    return make("binary", "binary", ENGINE, algorithm, first, second, dst, relu=relu)
+    return make("binary", "binary", ENGINE, algorithm, first, second, dst, post_ops=post_ops)
 
 
 def reorder(src: Layout, dst: Layout) -> Primitive:

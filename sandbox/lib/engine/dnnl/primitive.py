@@ -36,12 +36,13 @@ ARGUMENT_NAMES = {
     DIFF_SHIFT: "diff_shift",
 }
 _REFERENCE_NAME = re.compile(r"(^|[^a-z])ref([^a-z]|$)")
-_PRIMITIVES_KEPT = 2048
+_FUNCTIONS_KEPT = 2048
 
 
 _Q_IMPLEMENTATION, _Q_EXEC_ARG = 8, 255
-_RELU = 32
 ENGINE = "engine"  # where a C function takes the engine
+
+PostOps = tuple[tuple[int, float, float], ...]  # algorithm and its constants
 
 
 class Primitive:
@@ -111,7 +112,7 @@ def make(
     kind: str,
     function: str,
     *arguments: Argument,
-    relu: bool = False,
+    post_ops: PostOps = (),
     allow_reference: bool = False,
 ) -> Primitive:
     """Return the primitive, from the cache or new; refusals are remembered as well.
@@ -124,23 +125,23 @@ def make(
         The C function that describes it, without `dnnl_` and `_primitive_desc_create`.
     *arguments
         What that function takes behind the description and before the attributes.
-    relu : bool
-        Apply a ReLU to what it writes.
+    post_ops : tuple of (algorithm, alpha, beta)
+        Element by element functions applied to what it writes, in order.
     allow_reference : bool
         Take an implementation called `ref` as well.
     """
-    key = (kind, function, tuple(map(_key, arguments)), relu, threads.get_threads())
+    key = (kind, function, tuple(map(_key, arguments)), post_ops, threads.get_threads())
     with lock:
         known = _cache.get(key)
         if known is None:
             try:
-                pd = describe(kind, function, arguments, _attributes(kind, relu))
+                pd = describe(kind, function, arguments, _attributes(kind, post_ops))
                 known = Primitive(kind, key, pd, allow_reference)
             except RefusedError as error:
                 known = error
             if not any(isinstance(item, Layout) and item.name == "opaque" for item in arguments):
                 _cache[key] = known
-                while len(_cache) > _PRIMITIVES_KEPT:
+                while len(_cache) > _FUNCTIONS_KEPT:
                     _cache.popitem(last=False)
         else:
             _cache.move_to_end(key)
@@ -183,16 +184,18 @@ def _to_c(argument: Argument) -> Any:
     return argument() if callable(argument) else argument
 
 
-def _attributes(kind: str, relu: bool) -> Any:
+def _attributes(kind: str, post_ops: PostOps) -> Any:
     n = native()
     box = n.ffi.new("attr_t *")
     check(n.lib.dnnl_primitive_attr_create(box), "attributes", kind)
     attributes = n.ffi.gc(box[0], n.lib.dnnl_primitive_attr_destroy)
     check(n.lib.dnnl_primitive_attr_set_scratchpad_mode(attributes, 1), "scratchpad mode", kind)
-    if relu:
+    if post_ops:
         chain = n.ffi.new("post_ops_t *")
         check(n.lib.dnnl_post_ops_create(chain), "post-ops", kind)
         owned = n.ffi.gc(chain[0], n.lib.dnnl_post_ops_destroy)
-        check(n.lib.dnnl_post_ops_append_eltwise(owned, _RELU, 0.0, 0.0), "post-op", kind)
+        for algorithm, alpha, beta in post_ops:
+            status = n.lib.dnnl_post_ops_append_eltwise(owned, algorithm, alpha, beta)
+            check(status, "post-op", kind)
         check(n.lib.dnnl_primitive_attr_set_post_ops(attributes, owned), "post-ops", kind)
     return attributes

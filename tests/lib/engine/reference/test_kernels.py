@@ -9,11 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sandbox.lib.engine.interpreter import call
+from sandbox.lib.engine.ops import OPERATIONS
 from sandbox.lib.engine.radix import stable_order
 from sandbox.lib.engine.random import RandomKey
-from sandbox.lib.engine.reference import KERNELS
 
 PLAIN = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
+
+
+def numpy_kernel(name):
+    return OPERATIONS[name].reference
 
 
 def normal(*shape, seed=0):
@@ -50,7 +55,7 @@ def test_conv2d_is_its_formula(stride, padding, dilation, groups, kernel):
     w, b = normal(2 * groups, 2, *kernel, seed=1), normal(2 * groups, seed=2)
     attrs = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
 
-    y = KERNELS["conv2d"](x, w, b, **attrs)
+    y = numpy_kernel("conv2d")(x, w, b, **attrs)
 
     np.testing.assert_allclose(looped_conv(x, w, b, **attrs), y, atol=1e-12)
 
@@ -61,11 +66,13 @@ def test_conv2d_gradients_are_the_transposed_maps(stride, padding, dilation, gro
     """<dy, conv(x, w)> is linear in x and in w: both gradients must give the same number."""
     x, w = normal(2, 2 * groups, 5, 4), normal(2 * groups, 2, *kernel, seed=1)
     attrs = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    y = KERNELS["conv2d"](x, w, **attrs)
+    y = numpy_kernel("conv2d")(x, w, **attrs)
     dy = normal(*y.shape, seed=2)
 
-    dx = KERNELS["conv2d_grad_input"](dy, w, input_shape=x.shape, **attrs)
-    dw, db = KERNELS["conv2d_grad_weight"](x, dy, weight_shape=w.shape, **attrs, with_bias=True)
+    dx = numpy_kernel("conv2d_grad_input")(dy, w, input_shape=x.shape, **attrs)
+    dw, db = numpy_kernel("conv2d_grad_weight")(
+        x, dy, weight_shape=w.shape, **attrs, with_bias=True
+    )
 
     np.testing.assert_allclose((dy * y).sum(), (dx * x).sum(), atol=1e-9)
     np.testing.assert_allclose((dy * y).sum(), (dw * w).sum(), atol=1e-9)
@@ -81,11 +88,11 @@ def test_pooling_is_its_formula(padding, stride):
     padded[:, :, top : top + 6, left : left + 5] = x
     attrs = {"kernel": (2, 3), "stride": stride, "padding": padding}
 
-    y, index = KERNELS["max_pool2d"](x, **attrs)
-    means = KERNELS["avg_pool2d"](x, **attrs, include_padding=False)
-    with_zeros = KERNELS["avg_pool2d"](x, **attrs, include_padding=True)
+    y, index = numpy_kernel("max_pool2d")(x, **attrs)
+    means = numpy_kernel("avg_pool2d")(x, **attrs, include_padding=False)
+    with_zeros = numpy_kernel("avg_pool2d")(x, **attrs, include_padding=True)
 
-    assert np.int32 == index.dtype
+    assert np.uint8 == index.dtype
     for i, j in itertools.product(range(y.shape[2]), range(y.shape[3])):
         a, b = i * stride[0], j * stride[1]
         window = padded[:, :, a : a + 2, b : b + 3].reshape(2, 3, 6)
@@ -99,15 +106,15 @@ def test_pooling_is_its_formula(padding, stride):
 def test_max_pooling_gives_the_gradient_to_the_first_of_equal_maxima():
     x = np.ones((1, 1, 2, 2))
     attrs = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0))}
-    _, index = KERNELS["max_pool2d"](x, **attrs)
-    dx = KERNELS["max_pool2d_grad"](np.ones((1, 1, 1, 1)), index, input_shape=x.shape, **attrs)
+    _, index = numpy_kernel("max_pool2d")(x, **attrs)
+    dx = numpy_kernel("max_pool2d_grad")(np.ones((1, 1, 1, 1)), index, input_shape=x.shape, **attrs)
 
     np.testing.assert_array_equal([[1, 0], [0, 0]], dx[0, 0])
 
 
 def test_batch_norm_gives_mean_zero_and_variance_one():
     x = 5 + 3 * normal(8, 4, 3, 2)
-    y, mean, variance = KERNELS["batch_norm"](x, np.ones(4), np.zeros(4), epsilon=0.0)
+    y, mean, variance = numpy_kernel("batch_norm")(x, np.ones(4), np.zeros(4), epsilon=0.0)
 
     np.testing.assert_allclose(0, y.mean((0, 2, 3)), atol=1e-12)
     np.testing.assert_allclose(1, y.var((0, 2, 3)))
@@ -123,8 +130,8 @@ def test_fused_relu_is_the_relu_of_the_plain_result():
         ("add", (x, -x[::-1]), {}),
         ("batch_norm_inference", (x, *normal(3, 3), np.ones(3)), {"epsilon": 1e-5}),
     ]:
-        plain = KERNELS[name](*inputs, **attrs)
-        fused = KERNELS[name](*inputs, **attrs, activation="relu")
+        (plain,) = call(name, inputs, attrs, None)
+        (fused,) = call(name, inputs, {**attrs, "post_ops": (("relu", 0.0, 0.0),)}, None)
 
         assert plain.min() < 0
         np.testing.assert_array_equal(np.maximum(plain, 0), fused)
@@ -133,14 +140,12 @@ def test_fused_relu_is_the_relu_of_the_plain_result():
 def test_fused_relu_of_batch_norm_has_the_gradient_of_both():
     x, gamma, beta = normal(6, 3), np.array([1.0, -2.0, 0.5]), np.array([0.1, 0.2, -0.3])
     dy = normal(6, 3, seed=4)
-    y, mean, variance, passed = KERNELS["batch_norm"](
-        x, gamma, beta, epsilon=1e-5, activation="relu"
+    y, mean, variance, passed = numpy_kernel("batch_norm")(
+        x, gamma, beta, epsilon=1e-5, post_ops=(("relu", 0.0, 0.0),)
     )
-    fused = KERNELS["batch_norm_grad"](
-        dy, x, gamma, mean, variance, passed, epsilon=1e-5, activation="relu"
-    )
-    apart = KERNELS["batch_norm_grad"](
-        KERNELS["relu_grad"](dy, y), x, gamma, mean, variance, epsilon=1e-5
+    fused = numpy_kernel("batch_norm_grad")(dy, x, gamma, mean, variance, passed, epsilon=1e-5)
+    apart = numpy_kernel("batch_norm_grad")(
+        numpy_kernel("relu_grad")(dy, y), x, gamma, mean, variance, epsilon=1e-5
     )
 
     for expected, actual in zip(apart, fused, strict=True):
@@ -150,31 +155,33 @@ def test_fused_relu_of_batch_norm_has_the_gradient_of_both():
 def test_functions_that_could_overflow_do_not():
     x = np.array([[-1e4, 0.0, 1e4]])
 
-    np.testing.assert_array_equal([[0.0, 0.5, 1.0]], KERNELS["sigmoid"](x))
-    np.testing.assert_array_equal([[0.0, 0.0, 1.0]], KERNELS["softmax"](x, axis=1))
-    np.testing.assert_array_equal([[-2e4, -1e4, 0.0]], KERNELS["log_softmax"](x, axis=1))
-    loss, probabilities = KERNELS["softmax_cross_entropy"](x, np.array([0]))
+    np.testing.assert_array_equal([[0.0, 0.5, 1.0]], numpy_kernel("sigmoid")(x))
+    np.testing.assert_array_equal([[0.0, 0.0, 1.0]], numpy_kernel("softmax")(x, axis=1))
+    np.testing.assert_array_equal([[-2e4, -1e4, 0.0]], numpy_kernel("log_softmax")(x, axis=1))
+    loss, probabilities = numpy_kernel("softmax_cross_entropy")(x, np.array([0]))
     assert loss == 2e4
     np.testing.assert_array_equal([[0.0, 0.0, 1.0]], probabilities)
 
 
 def test_cross_entropy_is_nll_of_log_softmax():
     x, labels, weights = normal(5, 4), np.array([3, 0, 1, 1, 2]), np.array([1.0, 2.0, 0.5, 3.0])
-    logp = KERNELS["log_softmax"](x, axis=1)
-    expected = KERNELS["nll"](logp, labels, weights)
+    logp = numpy_kernel("log_softmax")(x, axis=1)
+    expected = numpy_kernel("nll")(logp, labels, weights)
 
-    np.testing.assert_allclose(expected, KERNELS["softmax_cross_entropy"](x, labels, weights)[0])
+    np.testing.assert_allclose(
+        expected, numpy_kernel("softmax_cross_entropy")(x, labels, weights)[0]
+    )
     by_hand = -sum(weights[k] * logp[row, k] for row, k in enumerate(labels))
     np.testing.assert_allclose(by_hand, expected)
 
 
 def test_label_smoothing_is_a_mixture_with_the_uniform_distribution():
     x, labels = normal(5, 4), np.array([3, 0, 1, 1, 2])
-    logp = KERNELS["log_softmax"](x, axis=1)
-    loss, _ = KERNELS["softmax_cross_entropy"](x, labels, label_smoothing=0.2)
+    logp = numpy_kernel("log_softmax")(x, axis=1)
+    loss, _ = numpy_kernel("softmax_cross_entropy")(x, labels, label_smoothing=0.2)
 
     np.testing.assert_allclose(
-        0.8 * KERNELS["nll"](logp, labels) - 0.2 * logp.mean(axis=1).sum(), loss
+        0.8 * numpy_kernel("nll")(logp, labels) - 0.2 * logp.mean(axis=1).sum(), loss
     )
 
 
@@ -221,7 +228,7 @@ def calls(dtype):
 
     image, pool = f(2, 2, 4, 4), {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0))}
     labels, shape = np.array([0, 1, 1]), (2, 2, 4, 4)
-    index = KERNELS["max_pool2d"](image, **pool)[1]
+    index = numpy_kernel("max_pool2d")(image, **pool)[1]
     two = (f(3, 2), f(3, 2))
     axes = {"axes": (1,), "keepdims": False}
     named = {
@@ -306,7 +313,7 @@ def calls(dtype):
     return named
 
 
-NAMES = sorted(name for name in KERNELS if "." not in name)
+NAMES = sorted(name for name in OPERATIONS if "." not in name)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -317,9 +324,9 @@ def test_kernels_keep_the_dtype_and_do_not_write_into_inputs(name, dtype):
     for x in inputs:
         x.flags.writeable = False
 
-    results = KERNELS[name](*inputs, **attrs)
+    results = numpy_kernel(name)(*inputs, **attrs)
 
-    whole = {"max_pool2d": np.int32, "max_over": np.int64, "sequence_lengths": np.int64}
+    whole = {"max_pool2d": np.uint8, "max_over": np.int64, "sequence_lengths": np.int64}
     for y in results if isinstance(results, tuple) else (results,):
         assert y.dtype in (dtype, whole.get(name, dtype))
     for expected, actual in zip(before, inputs, strict=True):
@@ -332,7 +339,7 @@ def test_float32_is_float64_to_rounding(name):
     results = []
     for dtype in ("float32", "float64"):
         inputs, attrs = calls(dtype)[name]
-        found = KERNELS[name](*inputs, **attrs)
+        found = numpy_kernel(name)(*inputs, **attrs)
         results.append(found if isinstance(found, tuple) else (found,))
 
     for single, double in zip(*results, strict=True):
@@ -353,13 +360,15 @@ def test_gradients_of_an_embedding_are_summed_by_id(limit):
         dy, expected = normal(6, 4, 3), np.zeros((limit, 3))
         np.add.at(expected, ids, dy)
         attrs = {"num_embeddings": limit, "padding_index": None}
-        np.testing.assert_allclose(expected, KERNELS["embedding_grad"](dy, ids, **attrs))
+        np.testing.assert_allclose(expected, numpy_kernel("embedding_grad")(dy, ids, **attrs))
 
 
 def test_layer_norm_gives_mean_0_and_variance_1():
     x = normal(4, 3, 50) * 3 + 5
 
-    y, mean, variance = KERNELS["layer_norm"](x, np.ones(50), np.zeros(50), epsilon=0, axes_from=2)
+    y, mean, variance = numpy_kernel("layer_norm")(
+        x, np.ones(50), np.zeros(50), epsilon=0, axes_from=2
+    )
 
     np.testing.assert_allclose(0, y.mean(axis=2), atol=1e-12)
     np.testing.assert_allclose(1, y.var(axis=2))
@@ -376,4 +385,4 @@ def test_not_a_number_passes_silently():
         ("softmax", (bad,), {"axis": 1}),
         ("matmul", (bad, zeros), {}),
     ]:
-        assert np.isnan(KERNELS[name](*inputs, **attrs)).any()
+        assert np.isnan(numpy_kernel(name)(*inputs, **attrs)).any()

@@ -1,0 +1,321 @@
+"""Activations.
+
+Gradients of the first three are computed from the OUTPUT, so that the input can be forgotten; those
+of the others need the INPUT, since their output does not tell enough.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import dnnl
+from ..choices import Candidate
+from ..operation import Kernel, Sample, register
+from ..oplist import Op
+from .in_place import choose_in_place, layout_of_partner
+from .rules import like_second, same_float
+
+if TYPE_CHECKING:
+    from ..builder import Builder
+
+Array = NDArray[Any]
+
+_ROOT_2_BY_PI = math.sqrt(2 / math.pi)
+_CUBIC = 0.044715  # of the approximation of gelu by tanh
+_erf = np.frompyfunc(math.erf, 1, 1)
+
+
+def relu(x: Array) -> Array:
+    """Return max(x, 0)."""
+    return np.maximum(x, 0)
+
+
+def relu_grad(dy: Array, y: Array) -> Array:
+    """Let through where the output is positive."""
+    dx: Array = dy * (y > 0)
+    return dx
+
+
+def tanh(x: Array) -> Array:
+    """Return the hyperbolic tangent."""
+    return np.tanh(x)
+
+
+def tanh_grad(dy: Array, y: Array) -> Array:
+    """Return dy · (1 - y²)."""
+    dx: Array = dy * (1 - y * y)
+    return dx
+
+
+def sigmoid(x: Array) -> Array:
+    """Return 1 / (1 + e^-x), without overflow at either end."""
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1 / (1 + small), small / (1 + small))
+
+
+def sigmoid_grad(dy: Array, y: Array) -> Array:
+    """Return dy · y · (1 - y)."""
+    dx: Array = dy * y * (1 - y)
+    return dx
+
+
+# -- from the input ------------------------------------------------------------------------------
+
+
+def _below(x: Array) -> Array:
+    """Return P(X <= x) of a normal X."""
+    erf: Array = np.asarray(_erf(x / math.sqrt(2)), x.dtype)
+    return 0.5 * (1 + erf)
+
+
+def leaky_relu(x: Array, *, slope: float) -> Array:
+    """Return x where it is positive, else slope · x."""
+    return np.where(x > 0, x, x * slope)
+
+
+def leaky_relu_grad(dy: Array, x: Array, *, slope: float) -> Array:
+    """Return dy, or slope · dy where x is not positive."""
+    return np.where(x > 0, dy, dy * slope)
+
+
+def elu(x: Array, *, alpha: float) -> Array:
+    """Return x where it is positive, else alpha · (e^x - 1)."""
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+def elu_grad(dy: Array, x: Array, *, alpha: float) -> Array:
+    """Return dy, or dy · alpha · e^x where x is not positive."""
+    return np.where(x > 0, dy, dy * (alpha * np.exp(np.minimum(x, 0))))
+
+
+def gelu(x: Array, *, approximate: bool) -> Array:
+    """Return x · P(X <= x) of a normal X, or its approximation by tanh."""
+    if approximate:
+        near: Array = x * 0.5 * (1 + np.tanh(_ROOT_2_BY_PI * (x + _CUBIC * x * x * x)))
+        return near
+    y: Array = x * _below(x)
+    return y
+
+
+def gelu_grad(dy: Array, x: Array, *, approximate: bool) -> Array:
+    """Return dy · (P(X <= x) + x · density(x))."""
+    dx: Array
+    if approximate:
+        tanh = np.tanh(_ROOT_2_BY_PI * (x + _CUBIC * x * x * x))
+        inner = _ROOT_2_BY_PI * (1 + 3 * _CUBIC * x * x)
+        dx = dy * (0.5 * (1 + tanh) + 0.5 * x * (1 - tanh * tanh) * inner)
+        return dx
+    dx = dy * (_below(x) + x * np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi))
+    return dx
+
+
+def silu(x: Array) -> Array:
+    """Return x · sigmoid(x)."""
+    y: Array = x * sigmoid(x)
+    return y
+
+
+def silu_grad(dy: Array, x: Array) -> Array:
+    """Return dy · s · (1 + x · (1 - s))."""
+    s = sigmoid(x)
+    dx: Array = dy * (s * (1 + x * (1 - s)))
+    return dx
+
+
+def mish(x: Array) -> Array:
+    """Return x · tanh(softplus(x))."""
+    y: Array = x * np.tanh(softplus(x))
+    return y
+
+
+def mish_grad(dy: Array, x: Array) -> Array:
+    """Return dy · (t + x · (1 - t²) · sigmoid(x)), t = tanh(softplus(x))."""
+    t = np.tanh(softplus(x))
+    dx: Array = dy * (t + x * (1 - t * t) * sigmoid(x))
+    return dx
+
+
+def softplus(x: Array) -> Array:
+    """Return log(1 + e^x), without overflow."""
+    y: Array = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    return y
+
+
+def softplus_grad(dy: Array, x: Array) -> Array:
+    """Return dy · sigmoid(x)."""
+    dx: Array = dy * sigmoid(x)
+    return dx
+
+
+def softsign(x: Array) -> Array:
+    """Return x / (1 + |x|)."""
+    y: Array = x / (1 + np.abs(x))
+    return y
+
+
+def softsign_grad(dy: Array, x: Array) -> Array:
+    """Return dy / (1 + |x|)²."""
+    dx: Array = dy / np.square(1 + np.abs(x))
+    return dx
+
+
+def hard_sigmoid(x: Array, *, slope: float, offset: float) -> Array:
+    """Return slope · x + offset, kept in 0..1."""
+    return np.clip(x * slope + offset, 0, 1)
+
+
+def hard_sigmoid_grad(dy: Array, x: Array, *, slope: float, offset: float) -> Array:
+    """Return slope · dy between the ends, else 0."""
+    y = x * slope + offset
+    return np.where((y > 0) & (y < 1), dy * slope, np.zeros((), dy.dtype))
+
+
+def clip(x: Array, *, low: float, high: float) -> Array:
+    """Return x, kept in low..high."""
+    return np.clip(x, low, high)
+
+
+def clip_grad(dy: Array, x: Array, *, low: float, high: float) -> Array:
+    """Return dy between the ends, else 0."""
+    return np.where((x > low) & (x < high), dy, np.zeros((), dy.dtype))
+
+
+# -- oneDNN ----------------------------------------------------------------------------------------
+
+
+def lower(builder: Builder, op: Op) -> None:
+    """Lower `relu`, `tanh`, `sigmoid`."""
+    x, y = op.inputs[0], op.outputs[0]
+    algorithm = dnnl.ELTWISE[op.name]
+
+    def candidate(layout: dnnl.Layout) -> Candidate:
+        primitive = dnnl.eltwise(algorithm, layout, layout)
+        wanted = builder.wanted(dnnl.DST, y)
+        return Candidate(layout.name, primitive, {dnnl.SRC: x}, {dnnl.DST: y}, wanted)
+
+    choose_in_place(builder, op, candidate, (x,), dnnl.SRC, dnnl.DST)
+
+
+def lower_grad(builder: Builder, op: Op) -> None:
+    """Lower the gradients of these, computed from the output."""
+    dy, y = op.inputs
+    dx = op.outputs[0]
+    algorithm = dnnl.ELTWISE_FROM_OUTPUT[op.name.removesuffix("_grad")]
+
+    def candidate(layout: dnnl.Layout) -> Candidate:
+        forward = dnnl.eltwise(algorithm, layout, layout)
+        primitive = dnnl.eltwise_grad(algorithm, layout, layout, layout, forward)
+        reads = {dnnl.DIFF_DST: dy, dnnl.DST: y}
+        wanted = builder.wanted(dnnl.DIFF_SRC, dx)
+        return Candidate(layout.name, primitive, reads, {dnnl.DIFF_SRC: dx}, wanted)
+
+    choose_in_place(builder, op, candidate, (dy, y), dnnl.DIFF_DST, dnnl.DIFF_SRC)
+
+
+def _from_input(name: str, attrs: dict[str, Any]) -> tuple[int, float, float]:
+    """Return oneDNN's number of a function and its two constants."""
+    if name == "gelu" and attrs["approximate"]:
+        name = "gelu_tanh"
+    algorithm, names = dnnl.ELTWISE_FROM_INPUT[name]
+    first = 1.0 if name in ("softplus", "silu") else 0.0
+    constants = [float(attrs[key]) for key in names] or [first]
+    alpha, beta = (*constants, 0.0)[:2]
+    return algorithm, alpha, beta
+
+
+def lower_from_input(builder: Builder, op: Op) -> None:
+    """Lower `gelu` and the other activations whose gradient needs the input."""
+    x, y = op.inputs[0], op.outputs[0]
+    algorithm, alpha, beta = _from_input(op.name, op.attrs)
+
+    def candidate(layout: dnnl.Layout) -> Candidate:
+        primitive = dnnl.eltwise(algorithm, layout, layout, alpha, beta)
+        wanted = builder.wanted(dnnl.DST, y)
+        return Candidate(layout.name, primitive, {dnnl.SRC: x}, {dnnl.DST: y}, wanted)
+
+    choose_in_place(builder, op, candidate, (x,), dnnl.SRC, dnnl.DST)
+
+
+def lower_grad_from_input(builder: Builder, op: Op) -> None:
+    """Lower the gradients of these, computed from the input."""
+    dy, x = op.inputs
+    dx = op.outputs[0]
+    algorithm, alpha, beta = _from_input(op.name.removesuffix("_grad"), op.attrs)
+
+    def candidate(layout: dnnl.Layout) -> Candidate:
+        forward = dnnl.eltwise(algorithm, layout, layout, alpha, beta)
+        primitive = dnnl.eltwise_grad(algorithm, layout, layout, layout, forward, alpha, beta)
+        reads = {dnnl.DIFF_DST: dy, dnnl.SRC: x}
+        wanted = builder.wanted(dnnl.DIFF_SRC, dx)
+        return Candidate(layout.name, primitive, reads, {dnnl.DIFF_SRC: dx}, wanted)
+
+    choose_in_place(builder, op, candidate, (dy, x), dnnl.DIFF_DST, dnnl.DIFF_SRC)
+
+
+_MAP = (8, 16, 16, 16)
+_FROM_OUTPUT: tuple[tuple[Kernel, Kernel], ...] = (
+    (relu, relu_grad),
+    (tanh, tanh_grad),
+    (sigmoid, sigmoid_grad),
+)
+_FROM_INPUT: tuple[tuple[Kernel, Kernel], ...] = (
+    *((leaky_relu, leaky_relu_grad), (elu, elu_grad), (gelu, gelu_grad), (silu, silu_grad)),
+    *((mish, mish_grad), (softplus, softplus_grad), (hard_sigmoid, hard_sigmoid_grad)),
+    (clip, clip_grad),
+)
+
+for _forward, _backward in _FROM_OUTPUT:
+    register(
+        _forward.__name__,
+        infer=same_float,
+        reference=_forward,
+        lower=lower,
+        alone="f",
+        elementwise=True,
+        follows=(0,),
+        sample=Sample((_MAP,), {}),
+    )
+    register(
+        _backward.__name__,
+        infer=like_second,
+        reference=_backward,
+        lower=lower_grad,
+        alone="f",
+        elementwise=True,
+        gradient=True,
+        follows=(1,),
+        expects=layout_of_partner,
+        sample=Sample((_MAP, _MAP), {}),
+    )
+for _forward, _backward in _FROM_INPUT:
+    register(
+        _forward.__name__,
+        infer=same_float,
+        reference=_forward,
+        lower=lower_from_input,
+        alone="f",
+        elementwise=True,
+        follows=(0,),
+    )
+    register(
+        _backward.__name__,
+        infer=like_second,
+        reference=_backward,
+        lower=lower_grad_from_input,
+        alone="f",
+        elementwise=True,
+        gradient=True,
+        follows=(1,),
+    )
+register("softsign", infer=same_float, reference=softsign, elementwise=True)
+register(
+    "softsign_grad",
+    infer=like_second,
+    reference=softsign_grad,
+    elementwise=True,
+    gradient=True,
+)

@@ -1,0 +1,108 @@
+"""What several lowerings share."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .. import dnnl
+from ..blueprint import Tensor
+from ..choices import Candidate, legal
+from ..operation import find
+from ..oplist import Op
+from ..steps import Array
+
+if TYPE_CHECKING:
+    from ..builder import Builder
+
+Dims = tuple[int, ...]
+
+SMALL = 8192  # elements; below, a NumPy call on plain arrays costs no more than a kernel
+
+
+def window_of(attrs: dict[str, Any], axes: int = 2) -> dnnl.Window:
+    """Return strides, dilations and paddings as oneDNN counts them (dilation 0 is dense)."""
+    padding = attrs.get("padding") or ((0, 0),) * axes
+    dilation = attrs.get("dilation") or (1,) * axes
+    return (
+        tuple(attrs.get("stride") or (1,) * axes),
+        tuple(step - 1 for step in dilation),
+        tuple(before for before, _ in padding),
+        tuple(after for _, after in padding),
+    )
+
+
+def post_ops(op: Op) -> dnnl.PostOps:
+    """Return what the kernel applies to what it writes, as oneDNN takes it."""
+    return tuple(
+        (dnnl.ELTWISE[name], *constants) for name, *constants in op.attrs.get("post_ops", ())
+    )
+
+
+def apply_post_ops(op: Op, y: Array) -> None:
+    """Apply the same to an array that a NumPy kernel has written."""
+    for name, *_ in op.attrs.get("post_ops", ()):
+        y[...] = find(name).reference(y)
+
+
+def like(layout: dnnl.Layout, dims: Dims) -> dnnl.Layout:
+    """Return the layout of the same family (plain, channels last, blocked) for other sizes."""
+    if layout.plain:
+        return dnnl.plain(dims, layout.dtype)
+    if len(dims) > 2 and layout == dnnl.channels_last(layout.dims, layout.dtype):
+        return dnnl.channels_last(dims, layout.dtype)
+    for tag in ("blocked16", "blocked8"):
+        if len(dims) in (3, 4) and layout == dnnl.tagged(layout.dims, tag, layout.dtype):
+            return dnnl.tagged(dims, tag, layout.dtype)
+    raise dnnl.RefusedError(f"layout {layout}: must be plain, channels last or blocked.")
+
+
+def families(dims: Dims, number: str) -> Iterator[dnnl.Layout]:
+    """Yield the layouts worth trying for an image-like array."""
+    if len(dims) > 2:
+        yield dnnl.channels_last(dims, number)
+    if len(dims) in (3, 4):
+        yield dnnl.tagged(dims, "blocked16", number)
+        yield dnnl.tagged(dims, "blocked8", number)
+    yield dnnl.plain(dims, number)
+
+
+def legal_numbers(
+    builder: Builder, make: Callable[[str], Iterable[Callable[[], Candidate]]]
+) -> list[Candidate]:
+    """Return the legal candidates in bf16 where that is asked for and there are any, else f32."""
+    for number in builder.numbers[:-1]:
+        with contextlib.suppress(dnnl.RefusedError):
+            return legal(make(number))
+    return legal(make(builder.numbers[-1]))
+
+
+def choose_layout(
+    builder: Builder,
+    op: Op,
+    make: Callable[[dnnl.Layout], Candidate],
+    at_hand: Sequence[dnnl.Layout],
+    dims: Dims,
+    batch: int,
+) -> Candidate:
+    """Choose among the layouts at hand; where these have generic kernels only, among all."""
+    try:
+        found = legal([partial(make, layout) for layout in at_hand])
+    except dnnl.RefusedError:
+        found = []
+    if all(item.primitive.generic for item in found):
+        layouts = distinct([*at_hand, *families(dims, builder.number(op.outputs[0]))])
+        found = legal([partial(make, layout) for layout in layouts])
+    return builder.choose(op, found, batch)
+
+
+def distinct(layouts: Iterable[dnnl.Layout]) -> list[dnnl.Layout]:
+    """Return the layouts without doubles, in order."""
+    return list(dict.fromkeys(layouts))
+
+
+def seen(tensor: Tensor, layout: dnnl.Layout) -> Tensor:
+    """Return the same bytes under the library's names of the axes."""
+    return Tensor(tensor.buffer, layout.dims, layout.dtype, layout)

@@ -1,0 +1,261 @@
+"""Fully connected layers and matrix products.
+
+A map of four axes that was flattened just before is taken in the layout it has: the weights are
+then seen as (out, channels, height, width), and no copy into the plain layout is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import dnnl, mkl
+from ..choices import Candidate
+from ..errors import ShapeError
+from ..operation import Sample, register
+from ..oplist import Op, Spec
+from ..steps import Array
+from .common import Dims, legal_numbers, post_ops
+from .rules import axis_is, broadcast, floating, ndim, promoted, with_bias_gradient
+
+if TYPE_CHECKING:
+    from ..builder import Builder
+
+
+def _infer_linear(x: Spec, w: Spec, b: Spec | None = None, **attrs: Any) -> tuple[Spec, ...]:
+    floating(x)
+    ndim(w, 2, "(out_features, in_features)", "weight")
+    ndim(x, 2, "(batch, in_features)")
+    axis_is(x, 1, w.shape[1], "in_features")
+    if b is not None and b.shape != w.shape[:1]:
+        raise ShapeError(f"bias must have shape {w.shape[:1]} (out_features); got {b.shape}.")
+    return (Spec((x.shape[0], w.shape[0]), promoted(x, w)),)
+
+
+def _infer_linear_grad_input(dy: Spec, w: Spec) -> tuple[Spec, ...]:
+    """Return the rule of dy · w."""
+    return (Spec((dy.shape[0], w.shape[1]), promoted(dy, w)),)
+
+
+def _infer_linear_grad_weight(x: Spec, dy: Spec, *, with_bias: bool) -> tuple[Spec, ...]:
+    """Return the rule of dyᵀ · x, with the column sums of dy if asked for."""
+    dw = Spec((dy.shape[1], x.shape[1]), promoted(x, dy))
+    return with_bias_gradient(dw, dy.shape[1], with_bias)
+
+
+def _infer_matmul(a: Spec, b: Spec) -> tuple[Spec, ...]:
+    if len(a.shape) < 2 or len(b.shape) < 2:
+        raise ShapeError(
+            f"matmul needs at least 2 axes on both sides; got {a.shape} and {b.shape}. Use reshape."
+        )
+    if a.shape[-1] != b.shape[-2]:
+        raise ShapeError(
+            f"matmul needs a's last axis equal to b's last but one; got {a.shape} and {b.shape}."
+        )
+    batch = broadcast(Spec(a.shape[:-2], a.dtype), Spec(b.shape[:-2], b.dtype))[0]
+    return (Spec((*batch.shape, a.shape[-2], b.shape[-1]), batch.dtype),)
+
+
+def linear(x: Array, w: Array, b: Array | None = None) -> Array:
+    """Return x · wᵀ + b."""
+    y = x @ w.T
+    if b is not None:
+        y = y + b
+    return y
+
+
+def linear_grad_input(dy: Array, w: Array) -> Array:
+    """Return dy · w."""
+    return dy @ w
+
+
+def linear_grad_weight(
+    x: Array, dy: Array, *, with_bias: bool = False
+) -> Array | tuple[Array, Array]:
+    """Return dyᵀ · x and, if asked for, the column sums of dy."""
+    dw = dy.T @ x
+    return (dw, dy.sum(axis=0)) if with_bias else dw
+
+
+def matmul(a: Array, b: Array) -> Array:
+    """Return the matrix product over the last two axes."""
+    y: Array = np.matmul(a, b)
+    return y
+
+
+# -- oneDNN ----------------------------------------------------------------------------------------
+
+
+def _folds(builder: Builder, value: int, number: str) -> list[dnnl.Layout]:
+    """Return the layouts of four axes a flattened value is at hand in."""
+    found = []
+    for dims in builder.layout_dims(value):
+        if len(dims) > 2 and dims[0] == builder.shape(value)[0]:
+            found += [item for item in builder.layouts(value, dims, number) if not item.plain]
+    return list(dict.fromkeys(found))
+
+
+def _options(
+    builder: Builder,
+    x: int,
+    dims: Dims,
+    make: Callable[[str, dnnl.Layout, dnnl.Wanted], Candidate],
+    number: str,
+) -> list[Callable[[], Candidate]]:
+    """Return what to try where `x` is multiplied by weights of these sizes or gives them."""
+    flat = dnnl.plain(builder.shape(x), number)
+    options: list[Callable[[], Candidate]] = [
+        partial(make, "plain", flat, dnnl.plain(dims, number)),
+        partial(make, "flat", flat, dnnl.whatever(dims, number)),
+    ]
+    return options + [
+        partial(make, f"fold{i}", layout, dnnl.whatever((dims[0], *layout.dims[1:]), number))
+        for i, layout in enumerate(_folds(builder, x, number))
+    ]
+
+
+def lower_linear(builder: Builder, op: Op) -> None:
+    """Lower `linear`."""
+    x, w, *bias = op.inputs
+    y = op.outputs[0]
+    post = post_ops(op)
+    offsets = dnnl.plain(builder.shape(bias[0])) if bias else None
+    reads = {dnnl.SRC: x, dnnl.WEIGHTS: w} | ({dnnl.BIAS: bias[0]} if bias else {})
+
+    def candidate(name: str, src: dnnl.Layout, weights: dnnl.Wanted) -> Candidate:
+        dst = dnnl.plain(builder.shape(y), builder.number_from(src.dtype, y))
+        primitive = dnnl.inner_product(
+            src, weights, offsets, dst, training=builder.training, post_ops=post
+        )
+        return Candidate(name, primitive, reads, {dnnl.DST: y})
+
+    options = partial(_options, builder, x, builder.shape(w), candidate)
+    choice = builder.choose(op, legal_numbers(builder, options), builder.shape(x)[0])
+    src = choice.primitive.needs(dnnl.SRC)
+    if len(src.dims) > 2:
+        builder.notes["fold", w] = src
+    builder.emit(op, choice)
+
+
+def lower_linear_grad_input(builder: Builder, op: Op) -> None:
+    """Lower `linear_grad_input`."""
+    dy, w = op.inputs
+    dx = op.outputs[0]
+    fold: dnnl.Layout | None = builder.notes.get(("fold", w))
+    if fold is not None and fold.dims[0] != builder.shape(dx)[0]:
+        fold = None
+    if fold is not None:
+        fold = dnnl.retyped(fold, builder.number(dx))
+    wanted = builder.wanted(dnnl.DIFF_SRC, dx, fold)  # the layout that map has in the forward pass
+
+    def candidate(name: str, src: dnnl.Wanted, weights: dnnl.Wanted) -> Candidate:
+        dst = dnnl.plain(builder.shape(dy), weights.dtype)
+        primitive = dnnl.inner_product_data(src, weights, dst)
+        reads = {dnnl.DIFF_DST: dy, dnnl.WEIGHTS: w}
+        return Candidate(name, primitive, reads, {dnnl.DIFF_SRC: dx}, wanted)
+
+    def options(number: str) -> list[Callable[[], Candidate]]:
+        result = builder.number_from(number, dx)
+        flat, dims = dnnl.plain(builder.shape(dx), result), builder.shape(w)
+        found: list[Callable[[], Candidate]] = [
+            partial(candidate, "plain", flat, dnnl.plain(dims, number)),
+            partial(candidate, "flat", flat, dnnl.whatever(dims, number)),
+        ]
+        if fold is not None:
+            folded = dnnl.whatever((dims[0], *fold.dims[1:]), number)
+            found.append(partial(candidate, "fold", dnnl.retyped(fold, result), folded))
+        return found
+
+    builder.emit(op, builder.choose(op, legal_numbers(builder, options), builder.shape(dy)[0]))
+
+
+def lower_linear_grad_weight(builder: Builder, op: Op) -> None:
+    """Lower `linear_grad_weight`."""
+    x, dy = op.inputs
+    dw, *db = op.outputs
+    offsets = dnnl.plain(builder.shape(db[0])) if db else None
+    writes = {dnnl.DIFF_WEIGHTS: dw} | ({dnnl.DIFF_BIAS: db[0]} if db else {})
+
+    def candidate(name: str, src: dnnl.Layout, weights: dnnl.Wanted) -> Candidate:
+        # the sums over the batch are float32, whatever is multiplied
+        weights = dnnl.plain(weights.dims) if name == "plain" else dnnl.whatever(weights.dims)
+        dst = dnnl.plain(builder.shape(dy), src.dtype)
+        primitive = dnnl.inner_product_weights(src, weights, offsets, dst)
+        wanted: dict[int, dnnl.Layout] = {dnnl.DIFF_WEIGHTS: dnnl.plain(weights.dims)}
+        return Candidate(name, primitive, {dnnl.SRC: x, dnnl.DIFF_DST: dy}, writes, wanted)
+
+    options = partial(_options, builder, x, builder.shape(dw), candidate)
+    builder.emit(op, builder.choose(op, legal_numbers(builder, options), builder.shape(x)[0]))
+
+
+def lower_matmul(builder: Builder, op: Op) -> None:
+    """Lower `matmul` of two matrices, or of two equal stacks of matrices."""
+    a, b = op.inputs
+    y = op.outputs[0]
+    left, right = builder.shape(a), builder.shape(b)
+    if len(left) != len(right) or len(left) < 2 or left[:-2] != right[:-2] or len(left) > 6:
+        raise dnnl.RefusedError("matmul: must be of matrices or equal stacks of them.")
+    if len(left) == 2 and builder.precision == "f32" and mkl.preferred_gemm() == "mkl":
+
+        def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+            mkl.sgemm(reads[0], reads[1], writes[0])
+
+        builder.python(op, run, [builder.plain(a), builder.plain(b)], [builder.define(y)], "mkl")
+        return
+
+    def options(number: str) -> list[Callable[[], Candidate]]:
+        def candidate() -> Candidate:
+            dst = dnnl.plain(builder.shape(y), builder.number_from(number, y))
+            primitive = dnnl.matmul(dnnl.plain(left, number), dnnl.plain(right, number), None, dst)
+            return Candidate("plain", primitive, {dnnl.SRC: a, dnnl.WEIGHTS: b}, {dnnl.DST: y})
+
+        return [candidate]
+
+    builder.emit(op, legal_numbers(builder, options)[0])
+
+
+_ROWS, _WEIGHT = (32, 64), (48, 64)
+
+register(
+    "linear",
+    infer=_infer_linear,
+    reference=linear,
+    lower=lower_linear,
+    alone="f",
+    products=2,
+    post_ops=("relu",),
+    sample=Sample((_ROWS, _WEIGHT), {}),
+)
+register(
+    "linear_grad_input",
+    infer=_infer_linear_grad_input,
+    reference=linear_grad_input,
+    lower=lower_linear_grad_input,
+    alone="f",
+    gradient=True,
+    products=2,
+    sample=Sample(((32, 48), _WEIGHT), {}),
+)
+register(
+    "linear_grad_weight",
+    infer=_infer_linear_grad_weight,
+    reference=linear_grad_weight,
+    lower=lower_linear_grad_weight,
+    alone="f",
+    gradient=True,
+    products=2,
+    batch_outputs=0,
+    sample=Sample((_ROWS, (32, 48)), {"with_bias": True}),
+)
+register(
+    "matmul",
+    infer=_infer_matmul,
+    reference=matmul,
+    lower=lower_matmul,
+    alone="f",
+    products=2,
+    sample=Sample((_ROWS, (64, 48)), {}),
+)

@@ -1,0 +1,121 @@
+"""Sums, means and maxima over axes: NumPy, into the planned memory, by the quicker of two ways."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import dnnl
+from ..errors import ShapeError
+from ..operation import register
+from ..oplist import Op, Spec
+from ..steps import Array
+from .rules import floating
+from .shape import must_broadcast
+
+if TYPE_CHECKING:
+    from ..builder import Builder
+
+FEW = 1024  # terms; einsum adds them up one after the other, so rounding would grow with more
+
+
+def _infer_sum(x: Spec, *, axes: tuple[int, ...], keepdims: bool) -> tuple[Spec, ...]:
+    if keepdims:
+        return (Spec(tuple(1 if k in axes else n for k, n in enumerate(x.shape)), x.dtype),)
+    return (Spec(tuple(n for k, n in enumerate(x.shape) if k not in axes), x.dtype),)
+
+
+def _infer_mean(x: Spec, *, axes: tuple[int, ...], keepdims: bool) -> tuple[Spec, ...]:
+    floating(x)
+    _not_empty(x, axes)
+    return _infer_sum(x, axes=axes, keepdims=keepdims)
+
+
+def _infer_max(x: Spec, *, axes: tuple[int, ...], keepdims: bool) -> tuple[Spec, ...]:
+    _not_empty(x, axes)
+    return _infer_sum(x, axes=axes, keepdims=keepdims)
+
+
+def _not_empty(x: Spec, axes: tuple[int, ...]) -> None:
+    for k in axes:
+        if x.shape[k] == 0:
+            raise ShapeError(f"input axis {k} must not be empty; got shape {x.shape}.")
+
+
+def _infer_sum_to(x: Spec, *, shape: tuple[int, ...]) -> tuple[Spec, ...]:
+    must_broadcast(shape, x.shape)
+    return (Spec(shape, x.dtype),)
+
+
+def total(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """Return the sum; the dtype stays."""
+    return np.asarray(x.sum(axis=axes, keepdims=keepdims, dtype=x.dtype))
+
+
+def mean(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """Return the mean."""
+    return np.asarray(x.mean(axis=axes, keepdims=keepdims))
+
+
+def maximum(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """Return the maximum."""
+    return np.asarray(x.max(axis=axes, keepdims=keepdims))
+
+
+def sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
+    """Return x summed over the axes along which `shape` would be repeated."""
+    extra = x.ndim - len(shape)
+    axes = [k + extra for k, n in enumerate(shape) if n == 1 and x.shape[k + extra] != 1]
+    summed = x.sum(axis=(*range(extra), *axes), keepdims=True, dtype=x.dtype)
+    return np.asarray(summed).reshape(shape)
+
+
+def _reduce(builder: Builder, op: Op, axes: Sequence[int], factor: float | None) -> None:
+    x, y = op.inputs[0], op.outputs[0]
+    shape = builder.shape(x)
+    if builder.spec(x).dtype != "float32" or builder.spec(y).dtype != "float32":
+        raise dnnl.RefusedError(f"{op.name}: must be of float32 values.")
+    gone = tuple(sorted(axis % len(shape) for axis in axes)) if shape else ()
+    kept = [axis for axis in range(len(shape)) if axis not in gone]
+    inner = tuple(shape[axis] for axis in kept)
+    few = math.prod(shape[axis] for axis in gone) <= FEW
+    labels = list(range(len(shape)))
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        out = writes[0].reshape(inner)
+        if few:
+            np.einsum(reads[0], labels, kept, out=out)
+        else:
+            np.add.reduce(reads[0], axis=gone, out=out)
+        if factor is not None:
+            np.multiply(out, np.float32(factor), out=out)
+
+    builder.python(op, run, [builder.plain(x)], [builder.define(y)])
+
+
+def lower_sum(builder: Builder, op: Op) -> None:
+    """Lower `sum`."""
+    _reduce(builder, op, op.attrs["axes"], None)
+
+
+def lower_mean(builder: Builder, op: Op) -> None:
+    """Lower `mean`."""
+    shape, axes = builder.shape(op.inputs[0]), op.attrs["axes"]
+    _reduce(builder, op, axes, 1.0 / math.prod(shape[axis] for axis in axes))
+
+
+def lower_sum_to(builder: Builder, op: Op) -> None:
+    """Lower `sum_to`: sums over the axes along which the result would be repeated."""
+    wide, narrow = builder.shape(op.inputs[0]), op.attrs["shape"]
+    extra = len(wide) - len(narrow)
+    axes = [k + extra for k, n in enumerate(narrow) if n == 1 and wide[k + extra] != 1]
+    _reduce(builder, op, (*range(extra), *axes), None)
+
+
+register("sum", infer=_infer_sum, reference=total, lower=lower_sum)
+register("mean", infer=_infer_mean, reference=mean, lower=lower_mean)
+register("max", infer=_infer_max, reference=maximum)
+register("sum_to", infer=_infer_sum_to, reference=sum_to, lower=lower_sum_to)

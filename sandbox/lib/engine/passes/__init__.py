@@ -1,0 +1,36 @@
+"""Rewrite a list of operations before it is lowered: less work, the same values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..links import remove_dead
+from ..oplist import OpList
+from .fusion import (
+    fuse_batch_norm_relu,
+    fuse_relu,
+    move_relu_grad_behind_pooling,
+    relu_before_reshape,
+)
+from .peaks import sparse_gradients
+from .transposed import turn_transposed
+
+__all__ = ["optimise"]
+
+
+def optimise(oplist: OpList) -> OpList:
+    """Return a rewritten copy; the caller's list stays as it is."""
+    result = replace(
+        oplist,
+        values=list(oplist.values),
+        ops=[replace(op, attrs=dict(op.attrs)) for op in oplist.ops],
+    )
+    remove_dead(result)  # what nobody reads would hide that a value has one reader
+    turn_transposed(result)
+    relu_before_reshape(result)
+    fuse_relu(result)
+    fuse_batch_norm_relu(result)  # its gradient masks by itself, so before the next one
+    move_relu_grad_behind_pooling(result)
+    sparse_gradients(result)
+    remove_dead(result)
+    return result

@@ -1,0 +1,128 @@
+"""Fewer passes over memory: a ReLU becomes part of the operation in front of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..links import Links
+from ..oplist import Op, OpList, Spec
+from ..ops import find
+
+RELU = ("relu", 0.0, 0.0)  # a post-op: its name and two constants
+
+
+def relu_before_reshape(oplist: OpList) -> None:
+    """Apply a ReLU before the reshape in front of it, next to the operation it can be part of."""
+    links = Links(oplist)
+    places = {value: place for place, op in enumerate(oplist.ops) for value in op.outputs}
+    for place, op in enumerate(oplist.ops):
+        if op.name != "relu" or op.inputs[0] not in places:
+            continue
+        before = places[op.inputs[0]]
+        turn = oplist.ops[before]
+        source = turn.inputs[0] if find(turn.name).view else -1
+        if source not in places or not _takes_relu(oplist.ops[places[source]]):
+            continue
+        if links.only_reader(source) is None or links.only_reader(op.inputs[0]) is None:
+            continue
+        between = oplist.new_value(oplist.values[source])
+        oplist.ops[before] = Op("relu", (source,), (between,), op.attrs, op.path)
+        oplist.ops[place] = Op(turn.name, (between,), op.outputs, turn.attrs, turn.path)
+        places[between], places[op.outputs[0]] = before, place
+
+
+def _takes_relu(op: Op) -> bool:
+    """Return whether the operation may apply a ReLU, and nothing else must be changed with it."""
+    record = find(op.name)
+    return "relu" in record.post_ops and not record.keeps
+
+
+def _fusable(oplist: OpList, links: Links) -> Iterator[tuple[Op, Op]]:
+    """Yield operations that may apply a ReLU, each with the one that alone reads its result."""
+    for op in oplist.ops:
+        value = op.inputs[0] if op.inputs else -1
+        producer = links.maker.get(value)
+        if (
+            op.name == "relu"
+            and producer is not None
+            and producer.outputs[0] == value
+            and "relu" in find(producer.name).post_ops
+            and not producer.attrs.get("post_ops")
+            and links.only_reader(value) is op
+            and oplist.values[value].dtype == "float32"
+        ):
+            yield producer, op
+
+
+def fuse_relu(oplist: OpList) -> None:
+    """Let a convolution, linear layer or addition apply the ReLU that alone reads it."""
+    gone: set[int] = set()
+    for producer, op in _fusable(oplist, Links(oplist)):
+        if _takes_relu(producer):
+            producer.attrs["post_ops"] = (RELU,)
+            producer.outputs = op.outputs
+            gone.add(id(op))
+    oplist.ops = [op for op in oplist.ops if id(op) not in gone]
+
+
+def move_relu_grad_behind_pooling(oplist: OpList) -> None:
+    """Mask a max pooling's gradient by the pooled output, before it is spread out.
+
+    The maximum of a window is positive exactly if the element it came from is, so the values stay
+    the same and the mask works on the smaller map.
+    """
+    links = Links(oplist)
+    pools = {op.outputs[1]: op for op in oplist.ops if op.name == "max_pool2d"}
+    changed: list[Op] = []
+    skip: set[int] = set()
+    for op in oplist.ops:
+        spread = links.maker.get(op.inputs[0]) if op.name == "relu_grad" else None
+        if spread is None or spread.name != "max_pool2d_grad":
+            continue
+        pool = pools.get(spread.inputs[1])
+        single = links.only_reader(op.inputs[0]) is not None
+        if pool is None or pool.inputs[0] != op.inputs[1] or not single:
+            continue
+        dy, workspace = spread.inputs
+        masked = oplist.new_value(oplist.values[dy])
+        changed.append(Op("relu_grad", (dy, pool.outputs[0]), (masked,), {}, op.path))
+        spread.inputs, spread.outputs = (masked, workspace), op.outputs
+        skip.add(id(op))
+        skip.add(id(spread))
+        changed.append(spread)
+    if not changed:
+        return
+    moved = {id(changed[i + 1]): changed[i] for i in range(0, len(changed), 2)}
+    ops: list[Op] = []
+    for op in oplist.ops:
+        if id(op) in moved:
+            ops += [moved[id(op)], op]
+        elif id(op) not in skip:
+            ops.append(op)
+    oplist.ops = ops
+
+
+def fuse_batch_norm_relu(oplist: OpList) -> None:
+    """Let batch normalisation apply the ReLU behind it and keep the mask as its workspace."""
+    links = Links(oplist)
+    gone: set[int] = set()
+    for norm, op in _fusable(oplist, links):
+        grads = [use for use in links.readers(norm.outputs[1]) if use.name == "batch_norm_grad"]
+        masks = [use for use in links.readers(op.outputs[0]) if use.name == "relu_grad"]
+        if len(grads) != 1 or len(masks) != 1:
+            continue
+        grad, mask = grads[0], masks[0]
+        if mask.outputs[0] != grad.inputs[0] or len(links.readers(mask.outputs[0])) > 1:
+            continue
+        if (
+            mask.inputs[1] != op.outputs[0]
+            or mask.outputs[0] in links.kept
+            or len(grad.inputs) != 5
+        ):
+            continue
+        workspace = oplist.new_value(Spec(oplist.values[op.outputs[0]].shape, "int32"))
+        norm.attrs["post_ops"] = (RELU,)
+        norm.outputs = (op.outputs[0], *norm.outputs[1:], workspace)
+        grad.inputs = (mask.inputs[0], *grad.inputs[1:], workspace)
+        gone |= {id(op), id(mask)}
+    oplist.ops = [op for op in oplist.ops if id(op) not in gone]
