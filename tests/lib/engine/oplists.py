@@ -83,12 +83,12 @@ def lenet(batch: int, training: bool = True) -> tuple[OpList, Storage]:
         "conv2d", (x, weights["conv1"], biases["conv1"]), (n, 6, 24, 24), path="conv1", **CONV
     )
     r1 = w.op("relu", (c1,), (n, 6, 24, 24), path="relu1")
-    p1, s1 = w.op("max_pool2d", (r1,), (n, 6, 12, 12), Spec((n, 6, 12, 12), "int32"), **POOL)
+    p1, s1 = w.op("max_pool2d", (r1,), (n, 6, 12, 12), Spec((n, 6, 12, 12), "uint8"), **POOL)
     c2 = w.op(
         "conv2d", (p1, weights["conv2"], biases["conv2"]), (n, 16, 8, 8), path="conv2", **CONV
     )
     r2 = w.op("relu", (c2,), (n, 16, 8, 8), path="relu2")
-    p2, s2 = w.op("max_pool2d", (r2,), (n, 16, 4, 4), Spec((n, 16, 4, 4), "int32"), **POOL)
+    p2, s2 = w.op("max_pool2d", (r2,), (n, 16, 4, 4), Spec((n, 16, 4, 4), "uint8"), **POOL)
     flat = w.op("reshape", (p2,), (n, 256), shape=(n, 256))
     hidden = flat
     trail = []

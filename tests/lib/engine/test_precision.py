@@ -145,7 +145,7 @@ def test_what_stands_between_convolutions_goes_on_in_bf16(name, channels):
     if name == "batch_norm":
         more = w.parameter("gamma", channels), w.parameter("beta", channels)
     shape = (n, channels, 16, 16) if "pool" in name else wide
-    rest = {"max_pool2d": [Spec(shape, "int32")], "batch_norm": [(channels,)] * 2}.get(name, [])
+    rest = {"max_pool2d": [Spec(shape, "uint8")], "batch_norm": [(channels,)] * 2}.get(name, [])
     found = w.op(name, (y, *more), shape, *rest, **FOLLOWERS[name])
     z = found[0] if rest else found
     last = w.op("conv2d", (z, w.parameter("last", 5, channels, 1, 1)), (n, 5, *shape[2:]), **CONV)

@@ -11,6 +11,7 @@ from oplists import CONV, POOL, Writer, lenet, one_op, residual
 
 from sandbox.lib import engine
 from sandbox.lib.engine import Op, RandomKey, Spec, dnnl
+from sandbox.lib.engine.ops.pooling import place_dtype
 
 pytestmark = pytest.mark.usefixtures("native")
 
@@ -82,7 +83,9 @@ def test_max_pooling_keeps_its_workspace_within_a_program(kernel, size):
     w = Writer({"x": Spec((2, 16, size, size))})
     attrs = {"kernel": kernel, "stride": (1, 1), "padding": ((0, 0), (1, 1))}
     y = (2, 16, size - kernel[0] + 1, size + 2 - kernel[1] + 1)
-    value, workspace = w.op("max_pool2d", (w.ids["x"],), y, Spec(y, "int32"), **attrs)
+    value, workspace = w.op(
+        "max_pool2d", (w.ids["x"],), y, Spec(y, place_dtype(attrs["kernel"])), **attrs
+    )
     shape = (2, 16, size, size)
     back = w.op("max_pool2d_grad", (value, workspace), shape, input_shape=shape, **attrs)
     w.list.outputs += [("y", value), ("dx", back)]
@@ -363,7 +366,7 @@ def test_an_empty_batch_runs_by_the_reference():
 def test_pooling_of_a_plain_input_takes_part_in_the_choice():
     oplist = one_op("max_pool2d", [(2, 16, 8, 8)], [(2, 16, 4, 4)], POOL)
     oplist.ops[0] = Op("max_pool2d", (0,), (1, 2), POOL)
-    oplist.values.append(Spec((2, 16, 4, 4), "int32"))
+    oplist.values.append(Spec((2, 16, 4, 4), "uint8"))
     x = np.arange(2 * 16 * 64, dtype=np.float32).reshape(2, 16, 8, 8)
     (y,) = engine.compile(oplist, {}).run([x])
     np.testing.assert_array_equal(x[:, :, 1::2, 1::2], y)
