@@ -87,7 +87,7 @@ class EagerTrainProgram:
         if self._known:
             return
         known = {id(parameter) for _, parameter in self._module.named_parameters()}
-        for node in tape.nodes:
+        for node in tape.entries:
             for x in node.inputs:
                 if isinstance(x, Parameter) and id(x) not in known:
                     raise ArgumentError(stranger(x))

@@ -17,7 +17,7 @@ from ..engine.random import RandomKey
 from . import tree
 from .context import using
 from .errors import ArgumentError, ShapeError, TraceError
-from .function import PRIMITIVES, TapeEntry, as_value
+from .function import FUNCTIONS, TapeEntry, as_value
 from .parameter import Buffer, Holder, Parameter
 from .state import STATE
 from .tape import walk_back
@@ -232,7 +232,7 @@ class Trace:
             """Return the id of what an operation gives: nobody writes other values down."""
             value = as_value(x)
             if self.id_of(value) not in made:
-                value = PRIMITIVES["reshape"].apply((value,), {"shape": value.shape})[0]
+                value = FUNCTIONS["reshape"].apply((value,), {"shape": value.shape})[0]
             return self.id_of(value)
 
         updated = [(self._names[b], symbol) for b, symbol in self._updated.items()]

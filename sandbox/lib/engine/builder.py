@@ -10,7 +10,8 @@ import numpy as np
 from . import dnnl, interpreter
 from .blueprint import Blueprint, Buffer, PythonKernel, Step, Tensor, plan_memory
 from .choices import Candidate, time_primitives
-from .links import batch_values
+from .errors import DataError, named
+from .links import batch_values, origin
 from .operation import Range
 from .oplist import Op, OpList
 from .ops import find
@@ -249,7 +250,7 @@ class Builder(Tensors):
         for rule in find(op.name).ranges:
             if rule.position < len(op.inputs):
                 limit = rule.limit(*[self.spec(value) for value in op.inputs], **op.attrs)
-                step = _range_step(rule, limit)
+                step = _range_step(rule, limit, origin(self.oplist, op.inputs[rule.position]))
                 self.python(op, step, [self.plain(op.inputs[rule.position])], [], "check")
 
     def finish(self) -> Blueprint:
@@ -304,9 +305,12 @@ class Builder(Tensors):
         return tensor
 
 
-def _range_step(rule: Range, limit: int) -> PythonKernel:
+def _range_step(rule: Range, limit: int, origin: str) -> PythonKernel:
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
-        rule.check(reads[0], limit)
+        try:
+            rule.check(reads[0], limit)
+        except DataError as error:
+            raise named(error, origin) from None
 
     return run
 

@@ -50,3 +50,8 @@ class DataError(SandboxError, ValueError):
     """The data themselves are bad: a label out of range, NaN, an empty set, a damaged file."""
 
     __module__ = "sandbox.lib.core.errors"  # where users import it from
+
+
+def named(error: DataError, name: str) -> DataError:
+    """Return the error with the name of what is wrong in front."""
+    return DataError(f"{name}: {error}") if name else error

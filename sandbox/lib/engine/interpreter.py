@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import EngineError
+from .errors import DataError, EngineError, named
+from .links import origin
 from .oplist import Op, OpList, Spec
 from .ops import find
 from .precision import narrow_values, to_bf16
@@ -106,6 +107,9 @@ class ReferenceExecutable:
                 given = self._given(op, values)
                 results = call(op.name, given, op.attrs, random)
                 check_results(op.name, results, [oplist.values[value] for value in op.outputs])
+            except DataError as error:
+                checked = [op.inputs[rule.position] for rule in find(op.name).ranges]
+                raise named(error, origin(oplist, checked[0]) if checked else "") from None
             except Exception as error:
                 if op.path:
                     error.add_note(f"in {op.path} ({op.name})")

@@ -53,6 +53,19 @@ class Links:
         return None
 
 
+def origin(oplist: OpList, value: int) -> str:
+    """Return the name of the list's input whose elements a value holds; "" if it is none.
+
+    A list of one input and one target needs no names in messages.
+    """
+    if len(oplist.inputs) <= 2:
+        return ""
+    links = Links(oplist)
+    while value in links.maker and find(links.maker[value].name).moves:
+        value = links.maker[value].inputs[0]
+    return next((name for name, place in oplist.inputs if place == value), "")
+
+
 def kept(oplist: OpList) -> set[int]:
     """Return the values the caller gets."""
     pairs = (oplist.outputs, oplist.gradients, oplist.updates)

@@ -182,7 +182,7 @@ def test_a_label_out_of_range_names_its_target():
     inputs, target = towers_batch()
     _, program = train(two_towers(), Both(), inputs, target)
     target["digit"][3] = -1
-    with pytest.raises(DataError, match=r"target 'digit': labels must be .* got -1 in row 3"):
+    with pytest.raises(DataError, match=r"target.digit: labels must be .* got -1 in row 3"):
         program.run(inputs, target)
 
 
