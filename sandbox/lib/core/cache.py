@@ -9,7 +9,7 @@ from typing import Any
 
 from ..engine.oplist import Spec
 from . import tree, validate
-from .checks import specs_of
+from .checks import model_dtype, specs_of
 from .eager_programs import EagerPredictProgram, EagerTrainProgram
 from .flat import FlatParameters
 from .program import PredictProgram, TrainProgram, predict_program, train_program
@@ -54,7 +54,8 @@ class ProgramCache:
         precision: str = "f32",
     ) -> TrainProgram | EagerTrainProgram:
         """Return the training program for these arrays' (or specs') shapes."""
-        specs, target_spec = specs_of(inputs), specs_of(target)
+        dtype = flat.values.dtype
+        specs, target_spec = specs_of(inputs, dtype), specs_of(target, dtype)
         trained = tuple(flat.trainable())
         parts = (id(module), id(criterion), id(flat))
         shapes = _key(specs), _key(target_spec)
@@ -89,7 +90,7 @@ class ProgramCache:
 
         A module whose parts were exchanged (`model.fc = nn.Linear(...)`) gets a new program.
         """
-        specs = specs_of(inputs)
+        specs = specs_of(inputs, model_dtype(module))
         parts = _parts(module)
         program: PredictProgram | EagerPredictProgram = self._get(
             (

@@ -86,26 +86,27 @@ def names_of(structure: tree.Structure, what: str) -> list[str]:
     return [tree.place(what, path or alone) for path in structure.paths]
 
 
-def specs_of(items: tree.Tree) -> tree.Tree:
-    """Return the specs of inputs or a target as programs take them: floats are float32.
+def specs_of(items: tree.Tree, dtype: Any = np.float32) -> tree.Tree:
+    """Return the specs of inputs or a target as programs take them: floats in one dtype.
 
     Examples
     --------
     >>> specs_of({"image": np.zeros((2, 3)), "ids": [[1], [2]]})["image"]
     Spec(shape=(2, 3), dtype='float32')
     """
+
+    def spec(item: Any) -> Spec:
+        if isinstance(item, Spec):
+            return item
+        array = np.asarray(item)
+        return Spec(array.shape, (dtype if array.dtype.kind == "f" else array.dtype).name)
+
+    dtype = np.dtype(dtype)
     if type(items) is np.ndarray:
-        return _spec(items)
+        return spec(items)
     if isinstance(items, tuple):  # positional arguments, numbers too
-        return tree.lone(tuple([tree.map(_spec, tree.with_arrays(item)) for item in items]))
-    return tree.map(_spec, tree.with_arrays(items))
-
-
-def _spec(item: Any) -> Spec:
-    if isinstance(item, Spec):
-        return item
-    array = np.asarray(item)
-    return Spec(array.shape, "float32" if array.dtype.kind == "f" else array.dtype.name)
+        return tree.lone(tuple([tree.map(spec, tree.with_arrays(item)) for item in items]))
+    return tree.map(spec, tree.with_arrays(items))
 
 
 def borrowed(oplist: OpList) -> list[int]:
@@ -124,10 +125,16 @@ def borrowed(oplist: OpList) -> list[int]:
     return [place for place, (_, value) in enumerate(oplist.outputs) if value in known]
 
 
-def float32(array: Any) -> Array:
-    """Return an array; floats in the dtype that programs compute in."""
+def floats(array: Any, dtype: Any) -> Array:
+    """Return an array; floats in the dtype that a model computes in."""
     given = np.asarray(array)
-    return given.astype(np.float32, copy=False) if given.dtype.kind == "f" else given
+    return given.astype(dtype, copy=False) if given.dtype.kind == "f" else given
+
+
+def model_dtype(module: Any) -> np.dtype[Any]:
+    """Return the floating dtype of a module's parameters, float32 if it has none."""
+    found = (p.dtype for _, p in module.named_parameters() if p.dtype.kind == "f")
+    return next(found, np.dtype(np.float32))
 
 
 def moved() -> TrainingError:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from ..engine.random import RandomKey
 from . import tree
-from .checks import Inputs, bad_loss, float32, moved, names_of
+from .checks import Inputs, bad_loss, floats, model_dtype, moved, names_of
 from .context import using
 from .errors import ArgumentError
 from .flat import FlatParameters
 from .parameter import Parameter
-from .tape import Tape
+from .tape import Tape, origin
 from .trace import CriterionLike, ModuleLike, scalar, stranger
-from .value import Array, Operand, wrap
+from .value import Array, Operand, borrow, wrap
 
 
 class EagerTrainProgram:
@@ -57,15 +58,16 @@ class EagerTrainProgram:
         flat = self.flat
         if flat.retired:
             raise moved()
-        arrays = _given(self._inputs, inputs, "input")
-        goal = _given(self._target, target, "target")
+        dtype = flat.values.dtype
+        arrays = _given(self._inputs, inputs, "input", dtype)
+        goal = _given(self._target, target, "target", dtype)
         buffers, trained = flat.named_buffers(), flat.trainable()
         with using(training=True, random=random, collect=True) as context, Tape() as tape:
             if flat.is_replica and context.updates is not None:
                 for name, buffer in buffers.items():
                     context.updates[buffer] = wrap(flat.buffer(name).copy())
-            output = tree.call(self._module, tree.map(wrap, arrays))
-            loss_value = scalar(self._criterion.call(output, tree.map(wrap, goal)))
+            output = tree.call(self._module, tree.map(borrow, arrays))
+            loss_value = scalar(self._criterion.call(output, tree.map(borrow, goal)))
         self._refuse_strangers(tape)
         loss = float(loss_value)
         if not math.isfinite(loss):
@@ -88,7 +90,7 @@ class EagerTrainProgram:
             return
         known = {id(parameter) for _, parameter in self._module.named_parameters()}
         for node in tape.entries:
-            for x in node.inputs:
+            for x in map(origin, node.inputs):
                 if isinstance(x, Parameter) and id(x) not in known:
                     raise ArgumentError(stranger(x))
         self._known = True
@@ -108,20 +110,24 @@ class EagerPredictProgram:
 
     def run(self, inputs: tree.Tree) -> tree.Tree:
         """Return the module's output."""
-        given = _given(self._inputs, inputs, "input")
+        given = _given(self._inputs, inputs, "input", model_dtype(self._module))
         with using(training=False):
-            return _arrays(tree.call(self._module, tree.map(wrap, given)))
+            return _arrays(tree.call(self._module, tree.map(borrow, given)))
 
 
-def _given(checks: Inputs | None, items: tree.Tree, what: str) -> tree.Tree:
+def _given(checks: Inputs | None, items: tree.Tree, what: str, dtype: Any) -> tree.Tree:
     """Return inputs or target as a tree of arrays, checked where it is known what they must be."""
     if checks is not None:
         return checks.tree_of(checks.check(items))
+
+    def made(array: Any) -> Array:
+        return floats(array, dtype)
+
     if what == "input":
         items = tree.lone(items)
         if isinstance(items, tuple):
-            return tuple([tree.map(float32, tree.with_arrays(item)) for item in items])
-    return tree.map(float32, tree.with_arrays(items))
+            return tuple([tree.map(made, tree.with_arrays(item)) for item in items])
+    return tree.map(made, tree.with_arrays(items))
 
 
 def _named(arrays: tree.Tree, what: str) -> list[tuple[str, Array]]:

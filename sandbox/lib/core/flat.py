@@ -18,7 +18,7 @@ from .parameter import Buffer, Holder, Parameter, Version
 from .trace import ModuleLike
 from .value import Array
 
-_ALIGN = 16  # floats: 64 bytes, a cache line and the widest vector register
+_ALIGN = 16  # elements: 64 bytes of float32, a cache line and the widest vector register
 
 Allocate = Callable[[int], Array]
 
@@ -44,20 +44,29 @@ class FlatParameters:
     Parameters
     ----------
     module : ModuleLike
-        Its parameters and buffers become views into `values` and `buffers`; it is used as before.
+        Its parameters and buffers become views into `values`, `buffers` and `others`; it is used as
+        before.
     slices : int > 0
         Every bucket's length is a multiple of it (one slice per rank).
     bucket_bytes : int > 0
         Wished size of a bucket; buckets hold whole cache lines, the last may be smaller.
     allocate : function of (number of floats) -> 1-D float32 array, optional
-        Where the three vectors live (shared memory); called for values, gradients, buffers.
+        Where the three vectors live (shared memory); called for values, gradients, buffers. A
+        float64 model asks for twice as many.
 
     Attributes
     ----------
-    values, gradients : 1-D float32 arrays of equal size, parameters 64-byte aligned in them
-    buffers : 1-D float32 array of the running statistics
+    values, gradients : 1-D arrays of equal size, parameters 64-byte aligned in them; float32, or
+        float64 for a model of float64 parameters
+    buffers : 1-D array of the running statistics, of the same dtype
+    others : "parameter:DTYPE" or "buffer:DTYPE" -> 1-D array of what is of another dtype, which is
+        neither trained nor exchanged: counters, tables of indices
     buckets : list of Bucket(start, stop), in backward order, together the whole vector
-    views, buffer_views : name -> View(start, stop, shape)
+    views, buffer_views : name -> View(start, stop, shape) of what is in `values` and `buffers`
+
+    Raises
+    ------
+    ArgumentError : the parameters are of two floating dtypes.
 
     Notes
     -----
@@ -84,19 +93,20 @@ class FlatParameters:
         wished = validate.positive_int("bucket_bytes", bucket_bytes) // 4
         self._parameters: dict[str, Parameter] = dict(module.named_parameters())
         self._buffers: dict[str, Buffer] = dict(module.named_buffers())
-        self.views, self.buckets, total = _layout(self._parameters, self.slices, wished)
-        self.buffer_views, buffer_total = _rows(list(self._buffers.items()), 0)
-        make = allocate or aligned_zeros
-        self.values = _checked(make(total), total)
-        self.gradients = _checked(make(total), total)
-        self.buffers = _checked(make(buffer_total), buffer_total)
+        dtype = _common_dtype(self._parameters)
+        floats = {name: p for name, p in self._parameters.items() if p.dtype == dtype}
+        statistics = {name: b for name, b in self._buffers.items() if b.dtype == dtype}
+        self.views, self.buckets, total = _layout(floats, self.slices, wished)
+        self.buffer_views, buffer_total = _rows(list(statistics.items()), 0)
+        self.values = _vector(allocate, total, dtype)
+        self.gradients = _vector(allocate, total, dtype)
+        self.buffers = _vector(allocate, buffer_total, dtype)
+        self.others, self._other_views = _others(self._parameters, self._buffers, dtype)
         self._version = Version()
-        for holders, views, vector in (
-            (self._parameters, self.views, self.values),
-            (self._buffers, self.buffer_views, self.buffers),
-        ):
-            for name, holder in holders.items():
-                holder._move(_part(vector, views[name]), self._version)
+        for name, parameter in self._parameters.items():
+            parameter._move(self.value(name), self._version)
+        for name, buffer in self._buffers.items():
+            buffer._move(self.buffer(name), self._version)
         self.is_replica = False
 
     @property
@@ -117,18 +127,25 @@ class FlatParameters:
     def touch(self) -> None:
         """Say that `values` or `buffers` were written to."""
         self._version.count += 1
+        self._version.writes += 1
 
     def value(self, name: str) -> Array:
-        """Return a parameter's part of `values`, in its shape."""
-        return _part(self.values, self.views[name])
+        """Return a parameter's part of `values` (or `others`), in its shape."""
+        view = self.views.get(name)
+        return self._other(f"parameter:{name}") if view is None else _part(self.values, view)
 
     def gradient(self, name: str) -> Array:
         """Return a parameter's part of `gradients`, in its shape."""
         return _part(self.gradients, self.views[name])
 
     def buffer(self, name: str) -> Array:
-        """Return a buffer's part of `buffers`, in its shape."""
-        return _part(self.buffers, self.buffer_views[name])
+        """Return a buffer's part of `buffers` (or `others`), in its shape."""
+        view = self.buffer_views.get(name)
+        return self._other(f"buffer:{name}") if view is None else _part(self.buffers, view)
+
+    def _other(self, key: str) -> Array:
+        vector, view = self._other_views[key]
+        return _part(self.others[vector], view)
 
     def named(self, vector: Array) -> dict[str, Array]:
         """Return any vector of this layout (an optimiser's slot) as named, shaped views.
@@ -171,9 +188,13 @@ class FlatParameters:
         """Return a twin for another thread: the same values, its own gradients and buffers."""
         twin: FlatParameters = object.__new__(FlatParameters)
         twin.__dict__.update(self.__dict__)
-        twin.gradients = aligned_zeros(len(self.gradients))
-        twin.buffers = aligned_zeros(len(self.buffers))
+        twin.gradients = aligned_zeros(len(self.gradients), self.gradients.dtype)
+        twin.buffers = aligned_zeros(len(self.buffers), self.buffers.dtype)
         np.copyto(twin.buffers, self.buffers)
+        twin.others = {
+            key: vector.copy() if key.startswith("buffer:") else vector
+            for key, vector in self.others.items()
+        }
         twin.is_replica = True
         return twin
 
@@ -185,6 +206,8 @@ class FlatParameters:
             arrays[f"gradient:{name}"] = self.gradient(name)
         for name in self.buffer_views:
             arrays[f"buffer:{name}"] = self.buffer(name)
+        for key in self._other_views:
+            arrays[key] = self._other(key)
         return arrays
 
     def __repr__(self) -> str:
@@ -194,18 +217,24 @@ class FlatParameters:
         )
 
 
-def aligned_zeros(count: int) -> Array:
-    """Return `count` float32 zeros that start on a 64-byte boundary."""
-    raw = np.zeros(count * 4 + 64, dtype=np.uint8)
+def aligned_zeros(count: int, dtype: Any = np.float32) -> Array:
+    """Return `count` zeros that start on a 64-byte boundary."""
+    kind = np.dtype(dtype)
+    raw = np.zeros(count * kind.itemsize + 64, dtype=np.uint8)
     offset = -raw.ctypes.data % 64
-    return raw[offset : offset + count * 4].view(np.float32)
+    return raw[offset : offset + count * kind.itemsize].view(kind)
 
 
-def _checked(vector: Any, count: int) -> Array:
+def _vector(allocate: Allocate | None, count: int, dtype: np.dtype[Any]) -> Array:
+    """Return zeros, from where the caller says."""
+    if allocate is None:
+        return aligned_zeros(count, dtype)  # not touched: memory is taken where it is used
+    floats = count * dtype.itemsize // 4
+    vector: Any = allocate(floats)
     fits = (
         isinstance(vector, np.ndarray)
         and vector.dtype == np.float32
-        and vector.shape == (count,)
+        and vector.shape == (floats,)
         and vector.flags.c_contiguous
         and vector.flags.writeable
     )
@@ -214,10 +243,50 @@ def _checked(vector: Any, count: int) -> Array:
             f"{vector.dtype} in shape {vector.shape}" if isinstance(vector, np.ndarray) else vector
         )
         raise ArgumentError(
-            f"`allocate` must give a writeable 1-D float32 array of {count} elements; got {got}."
+            f"`allocate` must give a writeable 1-D float32 array of {floats} elements; got {got}."
         )
     vector[...] = 0
-    return np.asarray(vector)
+    return np.asarray(vector).view(dtype)
+
+
+def _common_dtype(parameters: dict[str, Parameter]) -> np.dtype[Any]:
+    """Return the floating dtype of all parameters that are not whole numbers."""
+    found: dict[np.dtype[Any], str] = {}
+    for name, parameter in parameters.items():
+        if parameter.dtype.kind == "f":
+            found.setdefault(parameter.dtype, name)
+    if len(found) > 1:
+        got = " and ".join(f"{dtype} ({name})" for dtype, name in found.items())
+        raise ArgumentError(
+            f"the parameters must be of one floating dtype; got {got}. "
+            'Turn them with module.astype("float32").'
+        )
+    dtype = next(iter(found), np.dtype(np.float32))
+    if dtype not in (np.float32, np.float64):
+        raise ArgumentError(
+            f"the parameters must be float32 or float64; got {dtype} ({found[dtype]}). "
+            'Turn them with module.astype("float32").'
+        )
+    return dtype
+
+
+def _others(
+    parameters: dict[str, Parameter], buffers: dict[str, Buffer], dtype: np.dtype[Any]
+) -> tuple[dict[str, Array], dict[str, tuple[str, View]]]:
+    """Return the vectors of what is not of the model's dtype, and by storage key its place."""
+    named: dict[str, list[tuple[str, Holder]]] = {}
+    for kind, holders in (("parameter", parameters), ("buffer", buffers)):
+        for name, holder in holders.items():
+            if holder.dtype != dtype:
+                vector = f"{kind}:{holder.dtype.name}"
+                named.setdefault(vector, []).append((f"{kind}:{name}", holder))
+    vectors: dict[str, Array] = {}
+    places: dict[str, tuple[str, View]] = {}
+    for vector, pairs in named.items():
+        views, total = _rows(pairs, 0)
+        vectors[vector] = aligned_zeros(total, pairs[0][1].dtype)
+        places |= {key: (vector, view) for key, view in views.items()}
+    return vectors, places
 
 
 def _part(vector: Array, view: View) -> Array:

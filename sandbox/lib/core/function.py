@@ -19,7 +19,8 @@ from ..engine.oplist import Spec
 from .errors import ArgumentError, GradientError
 from .random import next_key
 from .state import STATE
-from .value import Array, Input, Operand, Value, wrap
+from .value import Array, Input, Operand, Value, borrow, wrap
+from .value import results as made
 
 Gradient = Callable[..., Sequence["Input | None"]]
 
@@ -97,9 +98,10 @@ class Function:
             if len(self._seen) >= _CACHE_LIMIT:
                 self._seen.clear()
             self._seen.add(signature)
-        outputs = tuple([wrap(array) for array in results])
+        outputs = made(inputs, results)
         if state.tape is not None:
-            state.tape.entries.append(TapeEntry(self, inputs, outputs, attrs, tuple(state.path)))
+            seen = tuple([x.seen() for x in inputs])
+            state.tape.entries.append(TapeEntry(self, seen, outputs, attrs, tuple(state.path)))
         return outputs
 
     def __call__(self, *inputs: Input, **attrs: Any) -> Value:
@@ -147,7 +149,8 @@ def as_operand(x: Input) -> Operand:
             f"an input of an operation must be an array of numbers; got {type(x).__name__} "
             f"of dtype {array.dtype}."
         )
-    return wrap(array)
+    # A trace takes a copy itself, one for all uses of an array.
+    return Value(array) if STATE.trace is None else borrow(array)
 
 
 def as_value(x: Input) -> Value:

@@ -22,7 +22,7 @@ from .value import Array, Operand, Value
 @contextmanager
 def in_float64(holders: Iterable[Holder]) -> Iterator[None]:
     """Let parameters and buffers hold float64 copies for a while; their own numbers come back."""
-    before = [(holder, holder._data) for holder in holders]
+    before = [(holder, holder._array) for holder in holders]
     try:
         for holder, array in before:
             holder._place(array.astype(np.float64))
@@ -93,7 +93,7 @@ def gradcheck(
             return float(sum(np.sum(out.data * weight) for out, weight in pairs))
 
         targets = [(f"input {k}", arrays[k]) for k in floats]
-        targets += [(f"parameter {p.name or p.shape}", p._data) for p in parameters]
+        targets += [(f"parameter {p.name or p.shape}", p._array) for p in parameters]
         worst = 0.0
         for (name, array), gradient in zip(targets, gradients, strict=True):
             direction = generator.standard_normal(array.shape)

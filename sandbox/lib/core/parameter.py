@@ -1,44 +1,90 @@
 """Parameters and buffers: the arrays a module owns.
 
 Their numbers are read through a read-only view and written with `set`, so that every program which
-uses them learns that they changed. `FlatParameters` may move them into one long vector.
+uses them learns that they changed, and every tape which saw the old ones keeps them.
+`FlatParameters` may move them into one long vector.
 """
 
 from __future__ import annotations
 
+import threading
+import weakref
 from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, ShapeError, TraceError
+from .errors import ArgumentError, GradientError, ShapeError, TraceError
 from .state import STATE
-from .value import Array, Operand
+from .value import Array, Operand, Value
 
 
 class Version:
-    """A counter shared by all parameters of one storage; it moves when their numbers do."""
+    """A counter shared by all parameters of one storage; it moves when their numbers do.
 
-    __slots__ = ("count", "retired")
+    `writes` counts what was written into the storage itself, past `set`.
+    """
+
+    __slots__ = ("count", "retired", "writes")
 
     def __init__(self) -> None:
         self.count = 0
+        self.writes = 0
         self.retired = False
+
+
+_readings = threading.Lock()
+
+
+class Reading(Value):
+    """The numbers of a parameter or buffer as a tape saw them.
+
+    It shares the storage until somebody writes there: `set` leaves it a copy before. Who writes
+    into the storage itself leaves no copy; then there is no gradient rather than a wrong one.
+    """
+
+    __slots__ = ("_array", "_version", "_writes", "source")
+
+    def __init__(self, source: Holder) -> None:
+        self.source = source
+        self._array = source._data
+        self._version: Version | None = source._version
+        self._writes = source._version.writes
+
+    @property
+    def changes(self) -> bool:  # type: ignore[override]
+        """Whether it shares the storage still."""
+        return self._version is not None
+
+    @property
+    def _data(self) -> Array:  # type: ignore[override]
+        if self._version is not None and self._version.writes != self._writes:
+            raise GradientError(
+                f"{self.source!r} must keep its numbers between the forward pass and gradients(); "
+                "they were changed in its FlatParameters. Record again, or write with .set()."
+            )
+        return self._array
+
+    def keep(self) -> None:
+        """Take a copy: the storage is about to change."""
+        array = np.array(self._data)
+        array.setflags(write=False)
+        self._array, self._version = array, None
 
 
 class Holder(Operand):
     """What `Parameter` and `Buffer` share: storage, a read-only view, a version."""
 
-    __slots__ = ("_version", "_view", "name")
+    __slots__ = ("_array", "_reading", "_version", "name")
     _what = "value"
+    changes = True
+    # Whether any was ever of another floating dtype than float32: if not, nobody need look.
+    wide = False
 
-    def __init__(self, data: Any, name: str = "") -> None:
-        try:
-            array = np.array(data, dtype=np.float32, order="C")
-        except (TypeError, ValueError) as error:
-            raise ArgumentError(f"`data` must be an array of numbers; got {data!r}.") from error
+    def __init__(self, data: Any, name: str = "", *, copy: bool = True) -> None:
         self.name = name
         self._version = Version()
-        self._place(array)
+        self._reading: weakref.ref[Reading] | None = None
+        self._place(_storage(data, copy))
 
     @property
     def data(self) -> Array:
@@ -48,32 +94,71 @@ class Holder(Operand):
                 f"the numbers of {self._what} {self.name or self.shape} are read with `.data`, "
                 "which would freeze them into the program. Use the parameter itself with core.ops."
             )
-        return self._view
+        return self._data
 
     def set(self, data: Any) -> None:
         """Replace the numbers; the shape stays."""
         array = np.asarray(data)
-        if array.shape != self._data.shape:
+        if array.shape != self.shape:
             raise ShapeError(
-                f"{self._what} {self.name!r} must get shape {self._data.shape}; got {array.shape}."
+                f"{self._what} {self.name!r} must get shape {self.shape}; got {array.shape}."
             )
-        np.copyto(self._data, array, casting="same_kind" if array.dtype.kind == "f" else "unsafe")
+        if array.dtype != self.dtype and not _fits(array, self.dtype):
+            raise ArgumentError(
+                f"{self._what} {self.name!r} must get numbers that {self.dtype} can hold; got "
+                f"{array.dtype}. Make one of that dtype, or round them first."
+            )
+        self._keep_reading()
+        np.copyto(self._array, array, casting="unsafe")
         self._version.count += 1
+
+    def astype(self, dtype: Any) -> None:
+        """Hold the numbers in another dtype from now on; programs are to be made anew.
+
+        Examples
+        --------
+        >>> weight = Parameter([1.0, 2.0])
+        >>> weight.astype("float64")
+        >>> weight.data
+        array([1., 2.])
+        """
+        self._move(np.empty(self.shape, np.dtype(dtype)), Version())
+
+    def seen(self) -> Operand:
+        """Return the present numbers, which stay as they are."""
+        reading = None if self._reading is None else self._reading()
+        if reading is None:
+            with _readings:  # two threads may use one module
+                reading = None if self._reading is None else self._reading()
+                if reading is None:
+                    reading = Reading(self)
+                    self._reading = weakref.ref(reading)
+        return reading
+
+    def _keep_reading(self) -> None:
+        """Leave tapes that saw the present numbers a copy of them."""
+        reading = None if self._reading is None else self._reading()
+        self._reading = None
+        if reading is not None:
+            reading.keep()
 
     def _place(self, array: Array) -> None:
         """Live in another array from now on (which already holds the numbers)."""
-        self._data = array
+        self._keep_reading()
+        if array.dtype.kind == "f" and array.dtype != np.float32:
+            Holder.wide = True
+        self._array = array
         view = array.view()
-        view.flags.writeable = False
-        self._view = view
+        view.setflags(write=False)
+        self._data = view
 
     def _move(self, array: Array, version: Version) -> None:
         """Move into another storage; programs bound to the old one learn of it."""
-        np.copyto(array, self._data)
+        np.copyto(array, self._array, casting="unsafe")
         self._version.retired = True
         self._version.count += 1
-        self._version = version
         self._place(array)
+        self._version = version
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         data = self.data
@@ -82,7 +167,7 @@ class Holder(Operand):
         return np.array(data, dtype=dtype, copy=copy)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), np.array(self._data), self.name, self._extra())
+        return _rebuild, (type(self), np.array(self._array), self.name, self._extra())
 
     def _extra(self) -> dict[str, Any]:
         return {}
@@ -92,8 +177,32 @@ class Holder(Operand):
         return f"{type(self).__name__}({label}shape={self.shape})"
 
 
+def _storage(data: Any, copy: bool) -> Array:
+    """Return a contiguous, writeable array of numbers: float32 unless `data` is an array."""
+    typed = isinstance(data, np.ndarray | np.generic | Operand)
+    try:
+        array = np.asarray(data) if typed else np.asarray(data, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"`data` must be an array of numbers; got {data!r}.") from error
+    if array.dtype.kind not in "fiub":
+        raise ArgumentError(f"`data` must be an array of numbers; got dtype {array.dtype}.")
+    if copy or not (array.flags.c_contiguous and array.flags.writeable):
+        array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
+    return array
+
+
+def _fits(array: Array, dtype: np.dtype[Any]) -> bool:
+    """Return whether numbers may be set: floats into floats, whole numbers where none is lost."""
+    if array.dtype.kind not in "fiub":
+        return False
+    if dtype.kind == "f":
+        return True
+    with np.errstate(invalid="ignore"):
+        return bool(np.array_equal(array.astype(dtype), array))
+
+
 def _rebuild(kind: Any, data: Array, name: str, extra: dict[str, Any]) -> Any:
-    holder = kind(data, name)
+    holder = kind(data, name, copy=False)
     for key, value in extra.items():
         setattr(holder, key, value)
     return holder
@@ -105,9 +214,11 @@ class Parameter(Holder):
     Parameters
     ----------
     data : array of numbers
-        Copied as float32.
+        An array keeps its dtype; Python numbers become float32. Copied.
     name : str
         Shown in messages; modules give the path themselves.
+    copy : bool
+        False takes a contiguous array over as it is: nobody else may write into it.
 
     Examples
     --------
@@ -117,15 +228,24 @@ class Parameter(Holder):
     array([[3., 4.]], dtype=float32)
     """
 
-    __slots__ = ("trainable",)
+    __slots__ = ("_trainable",)
     _what = "parameter"
 
-    def __init__(self, data: Any, name: str = "") -> None:
-        super().__init__(data, name)
-        self.trainable = True
+    def __init__(self, data: Any, name: str = "", *, copy: bool = True) -> None:
+        super().__init__(data, name, copy=copy)
+        self._trainable = True
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes it; whole numbers are never trained."""
+        return self._trainable and self.dtype.kind == "f"
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
 
     def _extra(self) -> dict[str, Any]:
-        return {"trainable": self.trainable}
+        return {"trainable": self._trainable}
 
 
 class Buffer(Holder):

@@ -364,6 +364,6 @@ def _storage(
             yield f"buffer:{name}", buffer
 
     for key, holder in holders():
-        storage[key] = holder._data
+        storage[key] = holder._array
         versions[id(holder._version)] = holder._version
     return storage, list(versions.values())

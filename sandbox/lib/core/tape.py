@@ -145,11 +145,17 @@ def _starts(y: tree.Tree, seed: tree.Tree) -> list[tuple[Operand, Value]]:
         if given is None:
             start = wrap(np.ones(value.shape, value.dtype))
         else:
-            start = given if isinstance(given, Value) else wrap(np.asarray(given, value.dtype))
+            start = given if isinstance(given, Value) else Value(np.asarray(given, value.dtype))
         if start.shape != value.shape:
             raise ShapeError(f"`seed` must have y's shape {value.shape}; got {start.shape}.")
         starts.append((value, start))
     return starts
+
+
+def origin(x: Operand) -> Operand:
+    """Return the parameter or buffer whose numbers an input has; the input itself for others."""
+    source = x.source
+    return x if source is None else source
 
 
 def walk_back(
@@ -172,7 +178,7 @@ def walk_back(
     wanted = set(wrt)
     reached: set[Operand] = set(wanted)
     for entry in entries:
-        entry.needs = [x in reached for x in entry.inputs]
+        entry.needs = [origin(x) in reached for x in entry.inputs]
         if True in entry.needs:
             reached.update(entry.outputs)
     del reached  # or it would keep every value alive
@@ -200,6 +206,7 @@ def walk_back(
             raise
         for x, needed, dx in zip(entry.inputs, needs, results, strict=True):
             if needed and dx is not None:
+                x = origin(x)
                 known = gradients.get(x)
                 gradients[x] = dx if known is None else ops.add(known, dx)
     return [gradients.get(x) for x in wrt]

@@ -56,11 +56,14 @@ class CriterionLike(Protocol):
 class Symbol(Value):
     """A value of a trace: shape and dtype, no numbers."""
 
-    __slots__ = ("_dtype", "_shape", "id", "trace")
+    __slots__ = ("_dtype", "_shape", "id", "source", "trace")
 
-    def __init__(self, trace: Trace, value_id: int, spec: Spec) -> None:
+    def __init__(
+        self, trace: Trace, value_id: int, spec: Spec, source: Operand | None = None
+    ) -> None:
         self.trace = trace
         self.id = value_id
+        self.source = source
         self._shape = spec.shape
         self._dtype = np.dtype(spec.dtype)
 
@@ -111,8 +114,8 @@ class Trace:
         for name, holder in (*module.named_parameters(), *module.named_buffers()):
             self._names[holder] = name
         self._ids: dict[Holder, int] = {}
-        self._updated: dict[Buffer, Symbol] = {}
-        self._constants: dict[Any, int] = {}
+        self._updated: dict[Holder, Value] = {}
+        self._constants: dict[Any, tuple[int, Array]] = {}
         self._kept: list[Array] = []
         self._path: str | None = None
         self._before: Any = None
@@ -152,12 +155,21 @@ class Trace:
             Op(function.name, ids, tuple([out.id for out in outputs]), dict(attrs), path)
         )
         if self.entries is not None or STATE.tape is not None:
-            entry = TapeEntry(function, inputs, outputs, attrs, tuple(STATE.path))
+            seen = tuple([self._seen(x, i) for x, i in zip(inputs, ids, strict=True)])
+            entry = TapeEntry(function, seen, outputs, attrs, tuple(STATE.path))
             if self.entries is not None:
                 self.entries.append(entry)
             if STATE.tape is not None:  # a tape inside of the module, for a gradient of its own
                 STATE.tape.entries.append(entry)
         return outputs
+
+    def _seen(self, x: Operand, value_id: int) -> Operand:
+        """Return what gradient rules get for an input: a buffer as it is before later updates."""
+        if not isinstance(x, Holder):
+            return x
+        if x in self._updated:
+            return self._updated[x]
+        return Symbol(self, value_id, self.oplist.values[value_id], x)
 
     def id_of(self, x: Operand) -> int:
         """Return the id of a symbol, parameter, buffer or constant."""
@@ -173,8 +185,9 @@ class Trace:
         return self._constant_id(x._data)
 
     def _holder_id(self, holder: Holder) -> int:
-        if holder in self._updated:
-            return self._updated[holder].id
+        updated = self._updated.get(holder)
+        if updated is not None:
+            return self.id_of(updated)
         known = self._ids.get(holder)
         if known is not None:
             return known
@@ -188,24 +201,26 @@ class Trace:
         return value_id
 
     def _constant_id(self, array: Array) -> int:
+        kind = (array.dtype.str, array.shape)
         small = array.nbytes <= 64
-        key = (array.dtype.str, array.shape, array.tobytes()) if small else id(array)
-        known = self._constants.get(key)
-        if known is None:
-            known = self.oplist.new_value(Spec.of(array))
-            # A copy: the caller may write into his array later. It also keeps `id` in use.
-            self.oplist.constants.append((np.array(array, order="C"), known))
-            self._constants[key] = known
-            self._kept.append(array)
-        return known
+        place = array.tobytes() if small else (array.ctypes.data, array.strides)
+        known = self._constants.get((*kind, place))
+        if known is not None and (small or np.array_equal(array, known[1], equal_nan=True)):
+            return known[0]
+        value_id = self.oplist.new_value(Spec.of(array))
+        # A copy: the caller may write into his array later.
+        copied = np.array(array, order="C")
+        self.oplist.constants.append((copied, value_id))
+        self._constants[*kind, place] = value_id, copied
+        self._kept.append(array)  # or another one could be put in its place
+        return value_id
 
     def update(self, buffer: Buffer, value: Operand) -> None:
         """Write down that a buffer gets new numbers; later reads see them."""
         self._holder_id(buffer)
-        symbol = as_value(value)
-        self._updated[buffer] = Symbol(
-            self, self.id_of(symbol), Spec(value.shape, value.dtype.name)
-        )
+        new = as_value(value)
+        self.id_of(new)
+        self._updated[buffer] = new
 
     def backward(self, loss: Value, wrt: Sequence[Operand]) -> list[Value | None]:
         """Write the backward pass down and return the gradients' symbols."""

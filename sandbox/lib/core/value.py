@@ -1,7 +1,7 @@
-"""A value: what operations take and give.
+"""A value: what operations take and give. Its numbers never change.
 
-An eager `Value` holds an array. While a module is traced its values are `Symbol`s (see `trace.py`),
-which know shape and dtype but no numbers.
+An eager `Value` holds an array that nobody can write into. While a module is traced its values are
+`Symbol`s (see `trace.py`), which know shape and dtype but no numbers.
 """
 
 from __future__ import annotations
@@ -25,8 +25,17 @@ class Operand:
     __slots__ = ("__weakref__", "_data")
     _data: Array
 
+    # The parameter or buffer whose numbers these are, as a tape or a trace saw them.
+    source: Operand | None = None
+    # Whether the array behind `_data` is written into later: what shares it must be copied.
+    changes = False
+
     # NumPy must hand `array + value` to us instead of looping over the elements.
     __array_ufunc__ = None
+
+    def seen(self) -> Operand:
+        """Return what a tape keeps of this input: numbers that stay as they are now."""
+        return self
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -118,7 +127,7 @@ class Value(Operand):
     Parameters
     ----------
     data : array
-        Taken as it is, not copied; do not write into it while a tape may still need it.
+        Copied, unless nobody can write into it (a result of an operation, a read-only file).
 
     Examples
     --------
@@ -131,11 +140,15 @@ class Value(Operand):
     __slots__ = ()
 
     def __init__(self, data: Any) -> None:
-        self._data = np.asarray(data)
+        array = np.asarray(data)
+        if not is_immutable(array):
+            array = np.array(array)
+            array.setflags(write=False)
+        self._data = array
 
     @property
     def data(self) -> Array:
-        """The numbers."""
+        """The numbers, read-only; `np.array(value)` gives an array of your own."""
         return self._data
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
@@ -163,10 +176,57 @@ Input = Operand | Array | float | int
 
 
 def wrap(array: Array) -> Value:
-    """Make a value of an array without any check; the quick way for results of kernels."""
+    """Make a value of an array that nobody else writes into, which becomes read-only.
+
+    The quick way for results of kernels; `borrow` is for arrays of others.
+    """
+    array.setflags(False)  # type: ignore[call-arg] # by position: in a third of the time
     value = _new(Value)
     value._data = array
     return value
+
+
+def borrow(array: Array) -> Value:
+    """Make a value of a caller's array without a copy, for as long as the caller waits for it."""
+    view = array.view()
+    view.setflags(write=False)
+    value = _new(Value)
+    value._data = view
+    return value
+
+
+def results(inputs: Sequence[Operand], arrays: Sequence[Array]) -> tuple[Value, ...]:
+    """Make values of what a kernel gave; a view of a parameter becomes a copy.
+
+    Views of other values may stay views: nobody writes into any of them.
+    """
+    return tuple([wrap(_apart(a, inputs) if type(a.base) is np.ndarray else a) for a in arrays])
+
+
+def _apart(array: Array, inputs: Sequence[Operand]) -> Array:
+    """Return an array that shares nothing with a parameter or buffer."""
+    shares = any(x.changes and np.may_share_memory(array, x._data) for x in inputs)
+    return np.array(array) if shares else array
+
+
+def is_immutable(array: Any) -> bool:
+    """Return whether nobody can write into an array or what it is a view of."""
+    while isinstance(array, np.ndarray):
+        if array.flags.writeable:
+            return False
+        array = array.base
+    return True
+
+
+def as_array(output: Any, borrowed: Sequence[Value] = ()) -> Any:
+    """Take the array out of a value; it shares nothing with what was borrowed or may change."""
+    if not isinstance(output, Operand):
+        return output
+    array = output._data
+    if output.changes or any(np.may_share_memory(array, x._data) for x in borrowed):
+        array = np.array(array)
+        array.setflags(write=False)
+    return array
 
 
 _new = object.__new__

@@ -256,8 +256,9 @@ class Builder(Tensors):
     def finish(self) -> Blueprint:
         """Deliver updates and outputs, plan the memory and return the program."""
         self._position = len(self.oplist.ops)
-        self._deliver_updates()
+        # Outputs first: one may be a buffer as it was before its update.
         outputs = [self._deliver_output(index) for index in range(len(self.oplist.outputs))]
+        self._deliver_updates()
         scratch = max(
             (s.primitive.scratch for s in (*self.steps, *self.prologue) if s.primitive), default=0
         )
@@ -288,8 +289,15 @@ class Builder(Tensors):
             group.append(tensor)
 
     def _deliver_updates(self) -> None:
+        sources = []
         for name, value in self.oplist.updates:
             source = self.plain(value)
+            if source.buffer.kind == "bound":  # another buffer, which may be updated as well
+                kept = self.temporary(source)
+                self.python(Op("update", (), (), path=name), _copy, [source], [kept])
+                source = kept
+            sources.append((name, source))
+        for name, source in sources:
             target = Buffer(source.buffer.nbytes, "bound", f"buffer:{name}")
             tensor = Tensor(target, source.shape, source.dtype, source.layout)
             self.python(Op("update", (), (), path=name), _copy, [source], [tensor])

@@ -119,9 +119,17 @@ class ReferenceExecutable:
                 values[value] = to_bf16(result) if rounds else result
             if best is not None:
                 best[position] = min(best[position], time.perf_counter() - start)
-        for target, value in self._targets:
-            target[...] = values[value]
-        return [values[value] for _, value in oplist.outputs]
+        outputs = [self._apart(values[value]) for _, value in oplist.outputs]
+        for target, new in [
+            (target, self._apart(values[value])) for target, value in self._targets
+        ]:
+            target[...] = new
+        return outputs
+
+    def _apart(self, array: Array) -> Array:
+        """Return a result that no update of a buffer changes."""
+        shares = any(np.may_share_memory(array, target) for target, _ in self._targets)
+        return array.copy() if shares else array
 
     def _given(self, op: Op, values: dict[int, Array]) -> list[Array]:
         """Return what an operation reads; rounded, where its native kernel multiplies bf16."""

@@ -11,8 +11,9 @@ import numpy as np
 
 from ..core.context import context, enter_scope, leave_scope, path, using
 from ..core.errors import ArgumentError, add_path
+from ..core.parameter import Holder
 from ..core.state import STATE
-from ..core.value import Operand, Value
+from ..core.value import Operand, Value, as_array, borrow
 
 if TYPE_CHECKING:
     from .module import Module
@@ -49,7 +50,7 @@ def label(module: Module) -> str:
 
 def values(module: Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """Make values of arrays and of lists of numbers; other floats take the parameters' dtype."""
-    made = []
+    made, kept = [], recording()
     for position, item in enumerate(inputs):
         if isinstance(item, Operand):
             made.append(item)
@@ -61,10 +62,10 @@ def values(module: Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
                 f"{getattr(array, 'dtype', type(array).__name__)}. "
                 "Turn it with np.asarray(x, dtype='float32')."
             )
-        if array.dtype.kind == "f" and array.dtype != np.float32:
-            wanted = next((p.dtype for p in module.parameters()), array.dtype)
-            array = array.astype(wanted, copy=False)
-        made.append(Value(array))
+        if array.dtype.kind == "f" and (array.dtype != np.float32 or Holder.wide):
+            found = (p.dtype for _, p in module.named_parameters() if p.dtype.kind == "f")
+            array = array.astype(next(found, array.dtype), copy=False)
+        made.append(Value(array) if kept else borrow(array))
     return tuple(made)
 
 
@@ -76,11 +77,11 @@ def _array(numbers: Any) -> Any:
         return numbers
 
 
-def arrays(output: Any) -> Any:
-    """Take the arrays out of values."""
+def arrays(output: Any, borrowed: tuple[Any, ...] = ()) -> Any:
+    """Take the arrays out of values, read-only; none of them is part of a caller's array."""
     if isinstance(output, (tuple, list)):
-        return tuple(arrays(item) for item in output)
-    return output.data if isinstance(output, Value) else output
+        return tuple(arrays(item, borrowed) for item in output)
+    return as_array(output, borrowed)
 
 
 def run(module: Module, inputs: tuple[Any, ...], segment: str | None = None) -> Any:

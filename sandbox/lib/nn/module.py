@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..core import Buffer, Parameter, Value
@@ -96,7 +97,8 @@ class Module:
         ----------
         inputs : arrays, values or nodes
             Arrays give arrays, unless a tape is recording: then, and for values, values come back.
-            Nodes give a node. float64 arrays are turned to the parameters' dtype.
+            Nodes give a node. float64 arrays are turned to the parameters' dtype. Resulting
+            arrays are read-only: `np.array(y)` makes one to write into.
 
         Raises
         ------
@@ -106,7 +108,8 @@ class Module:
             return Node(self, inputs)
         if any(isinstance(item, Value) for item in inputs) or calls.recording():
             return calls.run(self, calls.values(self, inputs))
-        return calls.arrays(calls.run(self, calls.values(self, inputs)))
+        given = calls.values(self, inputs)
+        return calls.arrays(calls.run(self, given), given)
 
     def forward(self, *inputs: Any) -> Any:
         """Compute the output and keep the tape for `backward` (one tape per thread).
@@ -309,6 +312,28 @@ class Module:
         """
         for parameter in self.parameters():
             parameter.trainable = not frozen
+        return self
+
+    def astype(self: M, dtype: Any) -> M:
+        """Hold all floating parameters and buffers inside in another dtype; gives the module back.
+
+        In float64 every operation runs by the NumPy kernels, slowly: for checks.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sandbox.lib import nn
+        >>> nn.Linear(2, 1, rng=0).astype("float64")(np.ones((1, 2))).dtype
+        dtype('float64')
+        """
+        kind = np.dtype(dtype)
+        if kind not in (np.float32, np.float64):
+            raise ArgumentError(
+                f"{calls.label(self)}: `dtype` must be float32 or float64; got {kind}."
+            )
+        for holder in (*self.parameters(), *self.buffers()):
+            if holder.dtype.kind == "f" and holder.dtype != kind:
+                holder.astype(kind)
         return self
 
     # ---- showing ---------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def gradients_match_differences(cls: type[Module], case: Case) -> None:
         module, inputs = make(case, dtype="float64"), inputs_of(case, dtype="float64")
         _, gradients = run(module, inputs, training=training)
         names = names_of(module, inputs)[1:]
-        places = [*inputs, *(p._data for p in module.parameters())]
+        places = [*inputs, *(p._array for p in module.parameters())]
         for name, place, gradient in zip(names, places, gradients, strict=True):
             if place.dtype.kind != "f":
                 continue  # ids and lengths have no neighbours

@@ -257,7 +257,7 @@ def test_statistics_of_batch_norm_have_no_gradient():
 
 
 def test_parameters_get_their_numbers_back_after_a_check():
-    weight = core.Parameter(normal(5, 3))
+    weight = core.Parameter(normal(5, 3).astype("float32"))
     before = weight.data.copy()
 
     gradcheck(lambda x: ops.linear(x, weight), [normal(2, 3)], [weight])

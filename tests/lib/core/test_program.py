@@ -135,7 +135,7 @@ def test_dropout_used_twice_draws_two_masks_in_both_ways():
 
 def test_parameters_without_part_in_the_loss_have_zero_gradients():
     module = perceptron()
-    module.p["spare"] = core.Parameter(np.ones(3), "spare")
+    module.p["spare"] = core.Parameter(np.ones(3, "float32"), "spare")
     module.p["a.bias"].trainable = False
     x, target = np.ones((4, 3), "float32"), np.ones((4, 2), "float32")
     flat, program = make(module, SumOfSquares(), x, target)

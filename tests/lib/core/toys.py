@@ -18,8 +18,8 @@ class Toy:
         self, call: Any, parameters: dict[str, Any], buffers: dict[str, Any] | None = None
     ):
         self.call = call
-        self.p = {name: core.Parameter(data, name) for name, data in parameters.items()}
-        self.b = {name: core.Buffer(data, name) for name, data in (buffers or {}).items()}
+        self.p = {name: core.Parameter(_float32(x), name) for name, x in parameters.items()}
+        self.b = {name: core.Buffer(_float32(x), name) for name, x in (buffers or {}).items()}
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         return self.call(self, *inputs, **named)
@@ -29,6 +29,11 @@ class Toy:
 
     def named_buffers(self) -> Iterator[tuple[str, core.Buffer]]:
         return iter(self.b.items())
+
+
+def _float32(data: Any) -> Any:
+    array = np.asarray(data)
+    return array.astype("float32") if array.dtype.kind == "f" else array
 
 
 class SumOfSquares:

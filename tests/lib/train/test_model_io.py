@@ -112,3 +112,12 @@ def test_a_checkpoint_is_no_model(tmp_path: Path) -> None:
     make_trainer(checkpoint=tmp_path).fit(make_data(), epochs=1)
     with pytest.raises(CheckpointError, match="must be a model file; got a checkpoint file"):
         load_model(next(tmp_path.iterdir()))
+
+
+def test_a_file_of_an_earlier_version_gives_the_outputs_of_that_version() -> None:
+    golden = Path(__file__).parent / "golden"
+    expected = np.load(golden / "model.npz")
+    model = load_model(golden / "model.safetensors")
+    assert {p.dtype.name for p in (*model.parameters(), *model.buffers())} == {"float32"}
+    # Another processor may add up in another order; float32 has 7 digits.
+    np.testing.assert_allclose(model(expected["x"]), expected["y"], rtol=1e-5, atol=1e-6)
