@@ -281,6 +281,12 @@ class Builder(Tensors):
                 continue
             source = next((tensor for tensor in group if tensor.plain), group[0])
             layout = source.layout
+            if layout is None and source.dtype == "float32":  # more axes than the library names
+                bound = Buffer(source.buffer.nbytes, "bound", key)
+                tensor = Tensor(bound, source.shape, source.dtype, None)
+                self.python(Op("gradient", (), (), path=key), _copy, [source], [tensor])
+                group.append(tensor)
+                continue
             if layout is None:
                 raise dnnl.RefusedError(f"{key}: must be float32; got {source.dtype}.")
             target = dnnl.plain(layout.dims)

@@ -47,3 +47,17 @@ def test_a_sum_of_two_values_behind_transpose_and_reshape(size):
     (found,) = engine.compile(oplist, {}).run([x])
 
     np.testing.assert_array_equal(found, 2 * x.transpose(0, 2, 1).reshape(size, 256))
+
+
+def test_a_gradient_of_more_axes_than_the_library_names_is_delivered():
+    shape = (2, 1, 2, 1, 1, 2, 3)
+    oplist = chain([shape, shape], [("square", {})])
+    oplist.parameters, oplist.inputs = [("w", 0)], []
+    oplist.gradients = [("w", 1)]
+    weight = np.arange(24, dtype=np.float32).reshape(shape)
+    storage = {"parameter:w": weight, "gradient:w": np.full(shape, np.nan, np.float32)}
+
+    (y,) = engine.compile(oplist, storage).run([])
+
+    np.testing.assert_array_equal(storage["gradient:w"], weight * weight)
+    np.testing.assert_array_equal(y, weight * weight)

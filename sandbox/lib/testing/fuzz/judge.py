@@ -1,0 +1,272 @@
+"""Run a graph in every mode and tell where two modes differ by more than rounding explains.
+
+Where native kernels and reference differ, a third party judges: the reference in float64, once as
+it is and several times with every result of every operation moved by rounding errors drawn at
+random (stochastic arithmetic). What these runs differ by is what rounding does to this graph: much,
+where a ReLU or a maximum stands on its kink, where numbers cancel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ... import core, engine
+from ...core import FlatParameters, OpList, Spec
+from ...engine.threads import limit
+from .graph import Array, Graph, Loss, Module
+from .maker import KEY
+
+Results = dict[str, Array]
+
+# Of the largest element. Eight times the rounding of a float32 sum of a thousand numbers: below,
+# nobody is asked.
+CLOSE = 1e-5
+# Relative error of one operation: 16 float32 roundings, which covers the polynomials by which
+# oneDNN computes exp, erf and tanh.
+NOISE = 1e-6
+# Error of one operation where a relative one would be too strict: oneDNN computes these as 1 + e^x,
+# so that what is left far below 0 has lost its digits.
+ABSOLUTE = dict.fromkeys(("softplus", "elu", "mish", "gelu"), 2e-7)
+RUNS = 6
+# How many times farther than the runs with rounding errors lie from the one without, native may.
+FACTOR = 10.0
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs: in which mode, of which result, and by how much of its largest element."""
+
+    mode: str
+    what: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.mode}: {self.what}: {self.text}"
+
+
+class _Case:
+    """One graph's module, its storage, and its programs."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.module = Module(graph)
+        self.loss = Loss(graph)
+        self.flat = FlatParameters(self.module)
+        self.start = self.flat.buffers.copy()
+        self.specs = tuple(Spec.of(x) for x in graph.inputs)
+
+    def trained(self, program: Any) -> Results:
+        """Run one training step and return everything it gives."""
+        flat = self.flat
+        np.copyto(flat.buffers, self.start)
+        flat.touch()
+        flat.gradients.fill(np.nan)  # so that one which is not written is seen
+        loss, _, output = program.run(self.graph.inputs, self.graph.target, KEY)
+        found = {"loss": np.asarray(loss), **_outputs(output)}
+        found |= {f"gradient of {name}": flat.gradient(name).copy() for name in flat.views}
+        found |= {f"buffer {name}": flat.buffer(name).copy() for name in flat.buffer_views}
+        np.copyto(flat.buffers, self.start)
+        flat.touch()
+        return found
+
+    def train_program(self) -> Any:
+        """Compile a training step."""
+        target = Spec.of(self.graph.target)
+        options = {"plan": plan_of(self.graph), "threads": self.graph.threads}
+        return core.train_program(self.module, self.loss, self.flat, self.specs, target, **options)
+
+    def predict_program(self) -> Any:
+        """Compile inference."""
+        options = {"plan": plan_of(self.graph), "threads": self.graph.threads}
+        return core.predict_program(self.module, self.flat, self.specs, **options)
+
+    def predicted(self, program: Any) -> Results:
+        """Run inference."""
+        return _outputs(program.run(self.graph.inputs))
+
+
+def plan_of(graph: Graph) -> engine.KernelPlan:
+    """Return a plan of its own: nothing is timed unless the graph asks for it."""
+    return engine.KernelPlan(frozen=not graph.timed)
+
+
+def _outputs(output: Any) -> Results:
+    several = output if isinstance(output, tuple | list) else (output,)
+    return {f"output {k}": np.array(array) for k, array in enumerate(several)}
+
+
+def check(graph: Graph, *, programs_only: bool = False) -> list[Difference]:
+    """Run a graph in all modes and return what differs; nothing, if all is well.
+
+    Train and predict, each as a program and eagerly, by native kernels and by the reference. The
+    two reference modes must give the same bits, and so must a program's second run. What a mode
+    raises is a difference, too, unless the reference raises it when it runs eagerly: then the graph
+    itself is wrong, and the error goes to the caller.
+
+    Parameters
+    ----------
+    programs_only : bool
+        Compare native programs with the eager reference, and nothing else.
+    """
+    case = _Case(graph)
+    found: list[Difference] = []
+    with np.errstate(all="ignore"), limit(graph.threads):
+        for job in ("train", "predict"):
+            found += _job(case, job, programs_only)
+    return found
+
+
+def _job(case: _Case, job: str, programs_only: bool) -> Iterator[Difference]:
+    training = job == "train"
+    run = case.trained if training else case.predicted
+    make = case.train_program if training else case.predict_program
+    if training:
+        eager: Any = core.EagerTrainProgram(case.module, case.loss, case.flat, "for comparison")
+    else:
+        eager = core.EagerPredictProgram(case.module, "for comparison")
+    with engine.use_reference():
+        expected = run(eager)
+    modes: dict[str, Results] = {}
+    oplist: OpList | None = None
+    mode = job
+    try:
+        for by_reference in (False,) if programs_only else (True, False):
+            mode = f"{job}, program{' by the reference' if by_reference else ''}"
+            with engine.use_reference() if by_reference else nullcontext():
+                program = make()
+                if program.reason is not None:
+                    yield Difference(mode, "compilation", program.reason)
+                    return
+                oplist = program.oplist
+                found = run(program)
+                again = found if programs_only else run(program)
+            if by_reference:
+                yield from _same(mode, expected, found)
+            else:
+                modes[mode] = found
+            yield from _same(f"{mode}, run again", found, again)
+        if not programs_only:
+            mode = f"{job}, eager"
+            modes[mode] = run(eager)
+    except Exception as error:
+        notes = "; ".join(getattr(error, "__notes__", ()))
+        yield Difference(mode, type(error).__name__, f"{error} {notes}".strip())
+    for mode, results in modes.items():
+        yield from _judge(case, oplist, mode, expected, results)
+
+
+def _same(mode: str, expected: Results, found: Results) -> Iterator[Difference]:
+    for what, wanted in expected.items():
+        got = found[what]
+        if wanted.shape != got.shape or wanted.dtype != got.dtype:
+            yield Difference(
+                mode, what, f"{got.dtype} {got.shape} must be {wanted.dtype} {wanted.shape}"
+            )
+        elif not np.array_equal(wanted, got, equal_nan=True):
+            yield Difference(mode, what, f"other bits, by {_distance(wanted, got):.2e}")
+
+
+def _distance(wanted: Array, got: Array) -> float:
+    """Return the largest difference, as part of the largest element; inf where one is NaN."""
+    if not wanted.size:
+        return 0.0
+    first, second = np.asarray(wanted, np.float64), np.asarray(got, np.float64)
+    both = np.isfinite(first) & np.isfinite(second)
+    other = ~both & ~((first == second) | (np.isnan(first) & np.isnan(second)))
+    if other.any():
+        return float("inf")
+    largest = max(float(np.abs(first[both]).max(initial=0.0)), 1e-6)
+    return float(np.abs(first[both] - second[both]).max(initial=0.0)) / largest
+
+
+def _judge(
+    case: _Case, oplist: OpList | None, mode: str, expected: Results, found: Results
+) -> Iterator[Difference]:
+    doubtful = []
+    for what, wanted in expected.items():
+        got = found[what]
+        if wanted.shape != got.shape or wanted.dtype != got.dtype:
+            yield Difference(
+                mode, what, f"{got.dtype} {got.shape} must be {wanted.dtype} {wanted.shape}"
+            )
+        elif _distance(wanted, got) > CLOSE:
+            doubtful.append(what)
+    if not doubtful or oplist is None:
+        return
+    exact = _in_float64(case, oplist)
+    spread = dict.fromkeys(doubtful, 0.0)
+    left = doubtful
+    for seed in range(4 * RUNS):  # more of them only for what seems wrong
+        scale = 1.0 if seed < RUNS else 4.0
+        noisy = _in_float64(case, oplist, np.random.Generator(np.random.PCG64(seed)), scale)
+        for what in left:
+            spread[what] = max(spread[what], _distance(exact[what], noisy[what]))
+        if seed >= RUNS - 1:
+            left = [what for what in left if _error(exact, found, what) > FACTOR * spread[what]]
+        if not left:
+            return
+    for what in left:
+        ours = _distance(exact[what], found[what])
+        theirs = _distance(exact[what], expected[what])
+        if ours > FACTOR * max(spread[what], theirs):
+            yield Difference(
+                mode,
+                what,
+                f"{ours:.2e} off the float64 result; the reference is {theirs:.2e} off it and "
+                f"rounding explains {spread[what]:.2e}",
+            )
+
+
+def _error(exact: Results, found: Results, what: str) -> float:
+    return _distance(exact[what], found[what])
+
+
+def _in_float64(
+    case: _Case, oplist: OpList, rng: np.random.Generator | None = None, scale: float = 1.0
+) -> Results:
+    """Run a list of operations by the reference in float64, with rounding errors if `rng` is there.
+
+    Python numbers became float32 constants while tracing, and stay what they are.
+    """
+    np.copyto(case.flat.buffers, case.start)
+    arrays: dict[int, Array] = {}
+    given = (*case.graph.inputs, case.graph.target)
+    for array, (_, value) in zip(given, oplist.inputs, strict=False):
+        arrays[value] = array
+    arrays |= {value: case.flat.value(name) for name, value in oplist.parameters}
+    arrays |= {value: case.flat.buffer(name) for name, value in oplist.buffers}
+    arrays |= {value: array for array, value in oplist.constants}
+    for value, array in arrays.items():
+        if array.dtype == np.float32:
+            arrays[value] = array.astype(np.float64)
+    with engine.use_reference():
+        for op in oplist.ops:
+            results = engine.execute(
+                op.name, [arrays[value] for value in op.inputs], op.attrs, random=KEY
+            )
+            for value, array in zip(op.outputs, results, strict=True):
+                arrays[value] = array if rng is None else _rounded(op.name, array, rng, scale)
+    found: Results = {}
+    outputs = [value for _, value in oplist.outputs]
+    if oplist.gradients or oplist.outputs[0][0] == "loss":
+        found["loss"], *outputs = arrays[outputs[0]], *outputs[1:]  # type: ignore[assignment]
+    found |= {f"output {k}": arrays[value] for k, value in enumerate(outputs)}
+    found |= {f"gradient of {name}": np.zeros(view.shape) for name, view in case.flat.views.items()}
+    found |= {f"gradient of {name}": arrays[value] for name, value in oplist.gradients}
+    found |= {f"buffer {name}": case.flat.buffer(name) for name in case.flat.buffer_views}
+    found |= {f"buffer {name}": arrays[value] for name, value in oplist.updates}
+    return found
+
+
+def _rounded(name: str, array: Array, rng: np.random.Generator, scale: float) -> Array:
+    if array.dtype != np.float64 or not array.size:
+        return array
+    moved = array * (1 + scale * NOISE * rng.uniform(-1, 1, size=array.shape))
+    if name in ABSOLUTE:
+        moved += scale * ABSOLUTE[name] * rng.uniform(-1, 1, size=array.shape)
+    return np.asarray(moved)

@@ -1,0 +1,99 @@
+"""Random models over all operations: natively and by the reference, eagerly and compiled."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sandbox.lib import engine
+from sandbox.lib.core import ops
+from sandbox.lib.engine.reference import KERNELS
+from sandbox.lib.testing import fuzz
+from sandbox.lib.testing.fuzz import judge
+from sandbox.lib.testing.fuzz.graph import Ref
+from sandbox.lib.testing.fuzz.maker import Maker
+
+GRAPHS, CHUNK = 500, 25
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("SANDBOX_CACHE", str(tmp_path))
+
+
+@pytest.mark.parametrize("first", range(0, GRAPHS, CHUNK))
+def test_random_graphs_give_the_same_in_every_mode(first):
+    for seed in range(first, first + CHUNK):
+        graph = fuzz.generate(seed)
+        found = fuzz.check(graph)
+        assert not found, "\n".join([graph.listing(), *map(str, found)])
+
+
+def test_every_operation_is_drawn_or_excepted_with_a_reason():
+    drawn = set(fuzz.names())
+    assert set(ops.__all__) <= drawn | set(fuzz.EXCEPTIONS)
+    assert not drawn & set(fuzz.EXCEPTIONS)
+    assert all(len(reason) > 20 for reason in fuzz.EXCEPTIONS.values())
+
+
+def test_every_operation_occurs_in_what_is_drawn():
+    left = set(fuzz.names())
+    for seed in range(3 * GRAPHS):
+        left -= {step.name for step in fuzz.generate(seed).steps}
+        if not left:
+            return
+    raise AssertionError(f"never drawn: {sorted(left)}")
+
+
+def test_a_seed_tells_all():
+    first, second = fuzz.generate(17), fuzz.generate(17)
+    assert first.listing() == second.listing()
+    assert first.listing() != fuzz.generate(18).listing()
+    for one, two in zip(first.sources.values(), second.sources.values(), strict=True):
+        np.testing.assert_array_equal(one.data, two.data)
+
+
+def _first_with(name):
+    return next(
+        graph
+        for graph in map(fuzz.generate, range(10_000))
+        if name in {step.name for step in graph.steps} and len(graph.steps) > 4
+    )
+
+
+@pytest.mark.parametrize("name", ["tanh", "transpose", "mean"])
+def test_a_wrong_reference_kernel_is_found_and_shrunk_to_it(monkeypatch, name):
+    if not engine.is_native():
+        pytest.skip("no native library")
+    right = KERNELS[name]
+    graph = _first_with(name)
+    assert not fuzz.check(graph)
+
+    def wrong(*arrays, **attrs):
+        return right(*arrays, **attrs) * np.float32(1 + 1e-3)
+
+    monkeypatch.setitem(KERNELS, name, wrong)
+    assert fuzz.check(graph)
+    small = fuzz.shrink(graph, fuzz.check)
+    assert [step.name for step in small.steps] == [name]
+    assert fuzz.check(small)
+    assert name in small.listing()
+
+
+@pytest.mark.parametrize(("factor", "is_wrong"), [(0.5, True), (1.0, False)])
+def test_what_rounding_decides_is_no_difference(factor, is_wrong):
+    # The sign of x - factor * x: at a factor of 1 only rounding tells it.
+    maker = Maker(0)
+    x = maker.source("input", np.float32([1.5, -0.7, 0.3]))
+    part = maker.apply("multiply", ((Ref(x), factor), {}))
+    rest = maker.apply("subtract", ((Ref(x), Ref(part)), {}))
+    graph = maker.graph([maker.apply("sign", ((Ref(rest),), {}))])
+    case = judge._Case(graph)
+    with engine.use_reference():
+        program = case.predict_program()
+        expected = case.predicted(program)
+    other = {name: 1 - array for name, array in expected.items()}
+
+    found = list(judge._judge(case, program.oplist, "for the test", expected, other))
+
+    assert bool(found) == is_wrong
