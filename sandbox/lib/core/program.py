@@ -10,9 +10,10 @@ import logging
 import math
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -107,6 +108,10 @@ class TrainProgram:
             raise moved()
         return arrays, goals
 
+    def pieces(self) -> Iterable[tuple[object, int]]:
+        """Give what the program holds in memory, with its bytes."""
+        return self.executable.pieces()
+
     def clone(self, flat: FlatParameters) -> TrainProgram:
         """Return a program for another thread, bound to `flat` (see `FlatParameters.replica`)."""
         return TrainProgram(
@@ -173,8 +178,8 @@ class PredictProgram:
 
     def _bind(self) -> None:
         storage, versions = _storage(self._module, self._flat)
-        self._versions = versions
-        self._count = sum(version.count for version in versions)
+        self._versions = list(dict.fromkeys(versions.values()))
+        self._count = sum(version.count for version in self._versions)
         self._first = engine.compile(
             self.oplist,
             storage,
@@ -182,7 +187,9 @@ class PredictProgram:
             plan=self._plan,
             precision=self._precision,
             owner=_this_thread(),
+            versions=versions,
         )
+        self._all = WeakSet([self._first])
         self._local = threading.local()
         self._local.own = self._first
         self._local.count = self._count
@@ -203,6 +210,7 @@ class PredictProgram:
             own = getattr(local, "own", None)
             if own is None:
                 own = self._first.clone(owner=_this_thread())
+                self._all.add(own)
             own.refresh_parameters()
             local.own, local.count = own, count
         return own
@@ -351,11 +359,12 @@ def _reason(error: Exception, precision: str) -> str:
 
 def _storage(
     module: ModuleLike, flat: FlatParameters | None
-) -> tuple[dict[str, Array], list[Version]]:
+) -> tuple[dict[str, Array], dict[str, Version]]:
     if flat is not None:
-        return flat.storage(), [flat._version]
-    storage: dict[str, Array] = {}
-    versions: dict[int, Version] = {}
+        storage = flat.storage()
+        return storage, dict.fromkeys(storage, flat._version)
+    storage = {}
+    versions: dict[str, Version] = {}
 
     def holders() -> Iterator[tuple[str, Parameter | Buffer]]:
         for name, parameter in module.named_parameters():
@@ -365,5 +374,5 @@ def _storage(
 
     for key, holder in holders():
         storage[key] = holder._array
-        versions[id(holder._version)] = holder._version
-    return storage, list(versions.values())
+        versions[key] = holder._version
+    return storage, versions

@@ -21,6 +21,7 @@ from .plan import KernelPlan, load_cached, processor, save_cached
 from .precision import PRECISIONS, check_precision
 from .random import RandomKey
 from .steps import Array, Executable, StepInfo, Storage
+from .weights import Versions
 
 __all__ = [
     "PRECISIONS",
@@ -195,6 +196,7 @@ def compile(
     plan: KernelPlan | None = None,
     precision: str = "f32",
     owner: Hashable = None,
+    versions: Versions | None = None,
 ) -> Executable:
     """Turn a list of operations into something that runs.
 
@@ -215,6 +217,10 @@ def compile(
     owner : hashable, optional
         Programs of one owner never run at the same time: they share the memory of what lives within
         a run. Those that write the same gradients do so anyway.
+    versions : dict of str -> object with a number `count`, optional
+        By key of `storage`: a counter that moves when the array's numbers change. Programs share
+        weights in the layouts of the kernels as long as array, counter and count are the same;
+        without it each has its own.
 
     Raises
     ------
@@ -228,6 +234,6 @@ def compile(
     from .compiler import compile_native
 
     chosen = default_plan() if plan is None else plan
-    executable = compile_native(oplist, storage, threads, chosen, precision, owner)
+    executable = compile_native(oplist, storage, threads, chosen, precision, owner, versions)
     _save(chosen)
     return executable

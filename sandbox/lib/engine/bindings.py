@@ -36,7 +36,8 @@ class Bindings:
     arena : array
         What lives within a run: values between the steps, then the kernels' scratchpad.
     own : dict
-        Blocks that stay where they are when the arena moves, by buffer; filled here.
+        Blocks that stay where they are when the arena moves, by buffer; filled here. What is
+        prepared before the first run is not among them: `point_kept` tells where it lies.
     fixed : dict
         The caller's arrays, and constants.
     stream, context : what every call is given.
@@ -46,7 +47,7 @@ class Bindings:
         self,
         blueprint: Blueprint,
         arena: Array,
-        own: dict[int, Array],
+        own: dict[Buffer, Array],
         fixed: dict[str, Array],
         stream: Any,
         context: Context,
@@ -57,19 +58,38 @@ class Bindings:
         self._stream = stream
         self._context = context
         self._scratch = arena.ctypes.data + blueprint.arena_bytes
-        self._memories: dict[tuple[int, Any], Any] = {}
+        self._memories: dict[tuple[Buffer, Any], Any] = {}
+        self._kept: dict[Buffer, KeptSlot] = {}
+        self._prologue: dict[int, Call] = {}
+        self._blueprint = blueprint
         self._keep: list[Any] = []
         self.inputs: list[Slot] = [Slot() for _ in blueprint.oplist.inputs]
         self.outputs: list[Slot] = [Slot() for _ in blueprint.oplist.outputs]
-        self.prologue = [self._call(step) for step in blueprint.prologue]
         self.calls = [self._call(step) for step in blueprint.steps]
         self.results = [self._array(tensor) for tensor in blueprint.outputs]
+
+    def prologue(self, position: int) -> Call:
+        """Return the call of a step that prepares; made when it is first needed."""
+        call = self._prologue.get(position)
+        if call is None:
+            call = self._prologue[position] = self._call(self._blueprint.prologue[position])
+        return call
+
+    def point_kept(self, buffer: Buffer, block: Array | None) -> None:
+        """Tell all calls where a prepared block lies; None lets go of the one before."""
+        self._slot(buffer).point_block(block)
+
+    def _slot(self, buffer: Buffer) -> KeptSlot:
+        slot = self._kept.get(buffer)
+        if slot is None:
+            slot = self._kept[buffer] = KeptSlot()
+        return slot
 
     def _block(self, buffer: Buffer) -> Array:
         """Return the bytes of a buffer that has an address before the first run."""
         if buffer.kind == "arena":
             return self._arena[buffer.offset : buffer.offset + buffer.nbytes]
-        block = self._own.get(id(buffer))
+        block = self._own.get(buffer)
         if block is not None:
             return block
         if buffer.kind in ("bound", "constant"):
@@ -77,29 +97,27 @@ class Bindings:
             block = self._fixed[key].reshape(-1).view(np.uint8)
         else:
             block = aligned(buffer.nbytes)
-        self._own[id(buffer)] = block
+        self._own[buffer] = block
         return block
 
     def _array(self, tensor: Tensor) -> Array:
-        block = self._block(tensor.buffer)
-        size = np.dtype(tensor.dtype).itemsize
-        for length in tensor.shape:
-            size *= length
-        return block[:size].view(tensor.dtype).reshape(tensor.shape)
+        return _seen(self._block(tensor.buffer), tensor)
 
     def _memory(self, tensor: Tensor) -> Any:
         layout = tensor.layout
         if layout is None:
             raise EngineError(f"engine: a kernel cannot read {tensor.dtype} {tensor.shape}.")
         buffer = tensor.buffer
-        key = (id(buffer), layout.key)
+        key = (buffer, layout.key)
         memory = self._memories.get(key)
         if memory is None:
-            is_input = buffer.kind == "input"
-            address = self._scratch if is_input else self._block(buffer).ctypes.data
+            moves = buffer.kind in ("input", "kept")
+            address = self._scratch if moves else self._block(buffer).ctypes.data
             memory = dnnl.new_memory(layout, address)
             self._memories[key] = memory
-            if is_input:
+            if buffer.kind == "kept":
+                self._slot(buffer).add(memory)
+            elif buffer.kind == "input":
                 self.inputs[buffer.index].memories.append(memory)
             elif buffer.kind == "output":
                 self.outputs[buffer.index].memories.append(memory)
@@ -125,6 +143,9 @@ class Bindings:
     def _python_arrays(self, tensors: Sequence[Tensor]) -> list[Any]:
         found: list[Any] = []
         for position, tensor in enumerate(tensors):
+            if tensor.buffer.kind == "kept":
+                found.append(self._slot(tensor.buffer).seen_by(found, position, tensor))
+                continue
             kind, index = tensor.buffer.kind, tensor.buffer.index
             slots = {"input": self.inputs, "output": self.outputs}.get(kind)
             if slots is not None:
@@ -150,3 +171,43 @@ class Slot:
                 dnnl.set_address(memory, address)
         for arrays, position, shape in self.places:
             arrays[position] = array if array.shape == shape else array.reshape(shape)
+
+
+class KeptSlot(Slot):
+    """Everything that must be told when a prepared block is exchanged for another."""
+
+    __slots__ = ("_block", "_views")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._block: Array | None = None
+        self._views: list[tuple[list[Any], int, Tensor]] = []
+
+    def add(self, memory: Any) -> None:
+        """Tell a kernel's memory object from now on."""
+        self.memories.append(memory)
+        if self._block is not None:
+            dnnl.set_address(memory, dnnl.address_of(self._block))
+
+    def seen_by(self, arrays: list[Any], position: int, tensor: Tensor) -> Array | None:
+        """Return the array for this place of a Python step's arguments, and tell it from now on."""
+        self._views.append((arrays, position, tensor))
+        return None if self._block is None else _seen(self._block, tensor)
+
+    def point_block(self, block: Array | None) -> None:
+        """Tell it."""
+        self._block = block
+        if block is not None:
+            address = dnnl.address_of(block)
+            for memory in self.memories:
+                dnnl.set_address(memory, address)
+        for arrays, position, tensor in self._views:
+            arrays[position] = None if block is None else _seen(block, tensor)
+
+
+def _seen(block: Array, tensor: Tensor) -> Array:
+    """Return a block's bytes as an array of the tensor's type and shape."""
+    size = np.dtype(tensor.dtype).itemsize
+    for length in tensor.shape:
+        size *= length
+    return block[:size].view(tensor.dtype).reshape(tensor.shape)

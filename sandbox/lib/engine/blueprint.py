@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
+
+import numpy as np
 
 from . import dnnl
 from .oplist import OpList
 from .placement import Life, place
 from .steps import Array, StepInfo
+
+STEP_BYTES = 4 << 10  # of a step's description: operation, tensors, its share of a kernel
 
 
 @dataclass(eq=False)
@@ -17,8 +24,8 @@ class Buffer:
     """A piece of memory.
 
     `kind` is "arena" (shared, planned by lifetime), "input" and "output" (number `index`), "bound"
-    (the caller's array `key`), "constant" (number `index`) or "kept" (own memory that outlives a
-    run). `constant` tells that its contents change only when the weights do.
+    (the caller's array `key`), "constant" (number `index`) or "kept" (outlives a run, see
+    `weights.py`). `constant` tells that its contents change only when the weights do.
     """
 
     nbytes: int
@@ -62,6 +69,25 @@ class Step:
     function: PythonKernel | None = None
     label: str = "numpy"
 
+    @property
+    def made(self) -> list[Buffer]:
+        """The pieces of memory it writes."""
+        return list(dict.fromkeys(tensor.buffer for tensor in self.writes))
+
+    @cached_property
+    def recipe(self) -> Hashable:
+        """What the step makes of what it reads: equal for steps which make the same bytes."""
+        tensors = tuple(
+            (tensor.shape, tensor.dtype, tensor.layout and tensor.layout.key)
+            for tensor in (*self.reads, *self.writes)
+        )
+        if self.name == "reorder":
+            return "reorder", tensors
+        if self.primitive is not None:
+            arguments = tuple(argument for argument, _ in self.arguments)
+            return self.primitive.key, arguments, tensors
+        return self.label, function_key(self.function), tensors
+
     def info(self) -> StepInfo:
         """Return what the step tells about itself."""
         if self.primitive is None:
@@ -84,11 +110,55 @@ class Blueprint:
     outputs: list[Tensor]
     arena_bytes: int
     scratch_bytes: int
+    _digests: dict[int, bytes] = field(default_factory=dict)
 
     @property
     def run_bytes(self) -> int:
         """Memory for what lives within a run: values between the steps, then the scratchpad."""
         return self.arena_bytes + self.scratch_bytes
+
+    @property
+    def nbytes(self) -> int:
+        """What the program itself takes: constants, and steps with their kernels."""
+        constants = sum(array.nbytes for array, _ in self.oplist.constants)
+        return constants + STEP_BYTES * (len(self.steps) + len(self.prologue))
+
+    def digest(self, index: int) -> bytes:
+        """Return what stands for the contents of a constant."""
+        found = self._digests.get(index)
+        if found is None:
+            array = np.ascontiguousarray(self.oplist.constants[index][0])
+            digest = blake2b(f"{array.dtype.str} {array.shape}".encode(), digest_size=32)
+            digest.update(array.reshape(-1).view(np.uint8).data)
+            found = self._digests[index] = digest.digest()
+        return found
+
+
+def function_key(function: Any) -> Hashable:
+    """Return what stands for a function made by another: its code and the plain data it holds.
+
+    Equal keys stand for functions that do the same. One that holds anything else is its own key.
+    """
+    try:
+        return _plain_key(function)
+    except TypeError:
+        return id(function)  # whoever keeps the key keeps the step as well
+
+
+def _plain_key(item: Any) -> Hashable:
+    if item is None or isinstance(item, bool | int | float | str | bytes | np.generic):
+        return type(item).__name__, repr(item)
+    if isinstance(item, tuple | list):
+        return type(item).__name__, tuple([_plain_key(part) for part in item])
+    if isinstance(item, dict):
+        return "dict", tuple([(key, _plain_key(part)) for key, part in sorted(item.items())])
+    if isinstance(item, np.ufunc | BuiltinFunctionType):
+        return item
+    if isinstance(item, FunctionType) and not item.__kwdefaults__:
+        held = [cell.cell_contents for cell in item.__closure__ or ()]
+        names = item.__module__, item.__qualname__, item.__code__
+        return (*names, _plain_key(held), _plain_key(item.__defaults__))
+    raise TypeError(f"a {type(item).__name__} is no plain data")
 
 
 def plan_memory(steps: Sequence[Step], outputs: Sequence[Tensor]) -> int:

@@ -47,14 +47,14 @@ def legal(options: Iterable[Callable[[], Candidate]]) -> list[Candidate]:
         try:
             candidate = make()
         except dnnl.RefusedError as error:
-            refusal = error
+            refusal = error.with_traceback(None)  # which would keep this frame and be kept by it
             continue
         primitive = candidate.primitive
         arguments = (*candidate.reads, *candidate.writes)
         layouts = tuple(primitive.needs(argument).key for argument in arguments)
         found.setdefault((primitive.implementation, layouts), candidate)
     if not found and refusal is not None:
-        raise refusal
+        raise dnnl.RefusedError(*refusal.args)
     return list(found.values())
 
 

@@ -20,6 +20,7 @@ from .ops import find
 from .plan import KernelPlan
 from .random import RandomKey
 from .steps import Array, Storage
+from .weights import Versions
 
 POLICIES = ("", "nhwc", "blocked", "any")  # of forward convolutions; "" is the fastest each
 ROUNDS = 6  # timing runs of a whole program
@@ -32,12 +33,15 @@ def compile_native(
     plan: KernelPlan,
     precision: str = "f32",
     owner: Hashable = None,
+    versions: Versions | None = None,
 ) -> NativeExecutable:
     """Return the executable, timing what the plan does not tell (unless it is frozen)."""
     if threads.is_orphaned():
-        return threads.elsewhere(compile_native, oplist, storage, count, plan, precision, owner)
+        return threads.elsewhere(
+            compile_native, oplist, storage, count, plan, precision, owner, versions
+        )
     blueprint = make_blueprint(oplist, storage, count, plan, precision)
-    return NativeExecutable(blueprint, storage, owner=owner)
+    return NativeExecutable(blueprint, storage, owner=owner, versions=versions)
 
 
 def make_blueprint(

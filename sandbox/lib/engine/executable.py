@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -12,12 +13,14 @@ import numpy as np
 
 from . import dnnl, threads
 from .bindings import Bindings, Context
-from .blueprint import Blueprint
-from .memory import Workspace
+from .blueprint import Blueprint, Buffer, Step
+from .memory import Workspace, aligned
 from .random import RandomKey
 from .steps import Array, StepInfo, Storage, bind, check_inputs, stored
 from .subnormal import FlushToZero
+from .weights import STORE, Prepared, Versions
 
+STEP_BYTES = 2 << 10  # of a step's call: arguments, memory objects
 _streams: list[Any] = []
 _streams_lock = threading.RLock()  # a program may die while this thread holds it
 _workspaces: WeakValueDictionary[Hashable, Workspace] = WeakValueDictionary()
@@ -47,7 +50,9 @@ def _workspace(blueprint: Blueprint, storage: Storage, owner: Hashable) -> Works
 class NativeExecutable:
     """A program that runs: primitives are shared with its clones, memory is its own.
 
-    One thread may run it at a time. Outputs are valid until the next run.
+    One thread may run it at a time. Outputs are valid until the next run. Weights in the layouts of
+    the kernels are shared with all programs that read the same arrays, as far as `versions` tells
+    (by key of the storage) when their numbers change.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class NativeExecutable:
         storage: Storage,
         workspace: Workspace | None = None,
         owner: Hashable = None,
+        versions: Versions | None = None,
     ) -> None:
         self.steps: list[StepInfo] = [step.info() for step in blueprint.steps]
         self._blueprint = blueprint
@@ -63,7 +69,10 @@ class NativeExecutable:
         self._stream = _take_stream()
         self._context = Context()
         self._fixed = self._bind(storage)
-        self._own: dict[int, Array] = {}
+        self._own: dict[Buffer, Array] = {}
+        self._versions = versions
+        self._prepared: list[Prepared | None] = [None] * len(blueprint.prologue)
+        self._keys: list[Hashable] = [None] * len(blueprint.prologue)
         self._bindings: Bindings | None = None
         self._workspace = workspace or _workspace(blueprint, storage, owner)
         self._workspace.admit(self, blueprint.run_bytes)
@@ -92,10 +101,22 @@ class NativeExecutable:
         """Return the calls, after binding them if the workspace has moved."""
         bindings = self._bindings
         if bindings is None:
-            arena = self._workspace.memory
-            bindings = self._bindings = Bindings(
-                self._blueprint, arena, self._own, self._fixed, self._stream, self._context
-            )
+            bindings = self._bind_calls()
+            if None in self._prepared:
+                self._prepare(bindings)
+        return bindings
+
+    def _bind_calls(self) -> Bindings:
+        bindings = self._bindings = Bindings(
+            self._blueprint,
+            self._workspace.memory,
+            self._own,
+            self._fixed,
+            self._stream,
+            self._context,
+        )
+        for step, prepared in zip(self._blueprint.prologue, self._prepared, strict=True):
+            _place(bindings, step, prepared)
         return bindings
 
     def leave(self) -> None:
@@ -147,21 +168,101 @@ class NativeExecutable:
         """Return a copy with its own memory, for another thread; it may have its own storage."""
         if storage is None and owner is None:
             own = Workspace(self._blueprint.run_bytes)
-            return NativeExecutable(self._blueprint, self._storage, own)
-        found = self._storage if storage is None else storage
-        return NativeExecutable(self._blueprint, found, owner=owner)
+            return NativeExecutable(self._blueprint, self._storage, own, versions=self._versions)
+        if storage is None:
+            return NativeExecutable(
+                self._blueprint, self._storage, owner=owner, versions=self._versions
+            )
+        return NativeExecutable(self._blueprint, storage, owner=owner)
 
     def refresh_parameters(self) -> None:
-        """Reorder the weights again; needed after a change unless the program trains."""
+        """Take over changed weights; needed after a change unless the program trains."""
         if threads.is_orphaned():
             return threads.elsewhere(self.refresh_parameters)
         threads.apply(self._blueprint.threads)
-        with FlushToZero():
-            for position, (call, arguments) in enumerate(self._bound().prologue):
-                if call(*arguments):
-                    step = self._blueprint.prologue[position]
-                    dnnl.check(5, step.name, f"{step.primitive}")
+        self._prepare(self._bindings or self._bind_calls())
         return None
+
+    # -- what is prepared before the first run -----------------------------------------------
+
+    def _prepare(self, bindings: Bindings) -> None:
+        """Get what depends on constants and weights from the store, or make it for the store."""
+        prologue = self._blueprint.prologue
+        makers = {
+            buffer: (position, number)
+            for position, step in enumerate(prologue)
+            for number, buffer in enumerate(step.made)
+        }
+        tokens: dict[Buffer, Hashable] = {}
+        with FlushToZero():
+            try:
+                for position, step in enumerate(prologue):
+                    read = [tensor.buffer for tensor in step.reads]
+                    key = (
+                        step.recipe,
+                        tuple([self._token(buffer, makers, tokens) for buffer in read]),
+                    )
+                    if self._keys[position] == key and self._prepared[position] is not None:
+                        continue
+                    # Let go first: the last user of a large weight would else hold it twice.
+                    self._prepared[position] = None
+                    _place(bindings, step, None)
+                    sources = step, [self._fixed.get(buffer.key) for buffer in read]
+                    make = partial(self._make, bindings, position)
+                    self._keys[position] = key
+                    self._prepared[position] = prepared = STORE.get(key, sources, make)
+                    _place(bindings, step, prepared)
+            except BaseException:
+                self._bindings = None  # its calls point at memory that is gone
+                self._prepared = [None] * len(prologue)
+                raise
+
+    def _token(
+        self,
+        buffer: Buffer,
+        makers: dict[Buffer, tuple[int, int]],
+        tokens: dict[Buffer, Hashable],
+    ) -> Hashable:
+        """Return what stands for a buffer's present contents."""
+        if buffer in makers:
+            position, number = makers[buffer]
+            return self._prepared[position], number
+        token = tokens.get(buffer)
+        if token is None:
+            token = tokens[buffer] = self._source(buffer)
+        return token
+
+    def _source(self, buffer: Buffer) -> Hashable:
+        if buffer.kind == "constant":
+            return self._blueprint.digest(buffer.index)
+        version = (self._versions or {}).get(buffer.key)
+        if version is None:
+            return object()  # nobody tells when it changes: not to be shared
+        return self._fixed[buffer.key].ctypes.data, version, version.count
+
+    def _make(self, bindings: Bindings, position: int) -> list[Array]:
+        """Run a step that prepares, into blocks of its own."""
+        step = self._blueprint.prologue[position]
+        blocks = [aligned(buffer.nbytes) for buffer in step.made]
+        for buffer, block in zip(step.made, blocks, strict=True):
+            bindings.point_kept(buffer, block)
+        call, arguments = bindings.prologue(position)
+        if call(*arguments):
+            dnnl.check(5, step.name, f"{step.primitive}")
+        return blocks
+
+    def pieces(self) -> Iterator[tuple[object, int]]:
+        """Yield what the program holds in memory, with its bytes; programs share some of it."""
+        yield self._workspace, self._workspace.used
+        yield self._blueprint, self._blueprint.nbytes
+        yield (
+            self,
+            sum(block.nbytes for buffer, block in self._own.items() if buffer.kind == "output")
+            + STEP_BYTES * len(self.steps),
+        )
+        for prepared in self._prepared:
+            if prepared is not None:
+                yield prepared, prepared.nbytes
 
     def profile(self, inputs: Sequence[Array], repeats: int = 5) -> list[StepInfo]:
         """Run a few times and return the steps with their best times."""
@@ -183,3 +284,9 @@ class NativeExecutable:
 
 def _contiguous(array: Array) -> Array:
     return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+
+
+def _place(bindings: Bindings, step: Step, prepared: Prepared | None) -> None:
+    blocks = prepared.blocks if prepared is not None else None
+    for number, buffer in enumerate(step.made):
+        bindings.point_kept(buffer, blocks[number] if blocks else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,10 @@ class ReferenceExecutable:
 
     def refresh_parameters(self) -> None:
         """Do nothing: every run reads the bound weights."""
+
+    def pieces(self) -> Iterable[tuple[object, int]]:
+        """Give the constants; nothing else outlives a run."""
+        return [(self._oplist, sum(array.nbytes for array, _ in self._oplist.constants))]
 
     def profile(self, inputs: Sequence[Array], repeats: int = 3) -> list[StepInfo]:
         """Run a few times and return the steps with their best times."""

@@ -38,14 +38,16 @@ class Workspace:
     order, would else keep up to three times the memory of the longest.
     """
 
-    __slots__ = ("__weakref__", "_tenants", "memory")
+    __slots__ = ("__weakref__", "_tenants", "memory", "used")
 
     def __init__(self, nbytes: int = 0) -> None:
         self.memory = aligned(nbytes)
+        self.used = nbytes
         self._tenants: WeakSet[Tenant] = WeakSet()
 
     def admit(self, tenant: Tenant, nbytes: int) -> None:
         """Have room for one more program."""
+        self.used = max(self.used, nbytes)
         if self.memory.nbytes < nbytes:
             for other in list(self._tenants):
                 other.leave()

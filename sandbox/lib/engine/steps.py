@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -55,6 +55,9 @@ class Executable(Protocol):
 
     def refresh_parameters(self) -> None:
         """Take over changed weights."""
+
+    def pieces(self) -> Iterable[tuple[object, int]]:
+        """Give what it holds in memory, with its bytes; executables share some of it."""
 
     def profile(self, inputs: Sequence[Array], repeats: int = 3) -> list[StepInfo]:
         """Run a few times and return the steps with their best times."""

@@ -283,17 +283,22 @@ class Tensors:
         self.add(step)
 
     def add(self, step: Step) -> None:
-        """Add a step, to those that run once if nothing it reads ever changes."""
-        fixed = (
-            not self.training
-            and self._pure
-            and bool(step.reads)
-            and all(tensor.buffer.constant for tensor in step.reads)
-        ) or (step.name == "reorder" and step.reads[0].buffer.constant)
+        """Add a step, to those that run once if nothing it reads ever changes.
+
+        What is handed out is written anew in each run: the caller may have changed it.
+        """
+        fixed = all(tensor.buffer.kind == "arena" for tensor in step.writes) and (
+            (
+                not self.training
+                and self._pure
+                and bool(step.reads)
+                and all(tensor.buffer.constant for tensor in step.reads)
+            )
+            or (step.name == "reorder" and step.reads[0].buffer.constant)
+        )
         if fixed:
             for tensor in step.writes:
-                if tensor.buffer.kind == "arena":
-                    tensor.buffer.kind = "kept"
+                tensor.buffer.kind = "kept"
                 tensor.buffer.constant = True
             self.prologue.append(step)
         else:

@@ -138,7 +138,7 @@ def make(
                 pd = describe(kind, function, arguments, _attributes(kind, post_ops))
                 known = Primitive(kind, key, pd, allow_reference)
             except RefusedError as error:
-                known = error
+                known = RefusedError(*error.args)
             if not any(isinstance(item, Layout) and item.name == "opaque" for item in arguments):
                 _cache[key] = known
                 while len(_cache) > _FUNCTIONS_KEPT:
@@ -146,7 +146,8 @@ def make(
         else:
             _cache.move_to_end(key)
     if isinstance(known, RefusedError):
-        raise known.with_traceback(None)
+        # Anew: one that is raised keeps the frames of its callers, and all programs in them, alive.
+        raise RefusedError(*known.args)
     return known
 
 
