@@ -252,7 +252,7 @@ def test_average_starts_from_the_first_weights():
         (lambda: EMA(EMA(SGD(1))), "must not be averaged already"),
         (lambda: SGD(0.1, schedule=optim.Cosine), "schedule must be a Schedule or None; got <"),
         (lambda: optim.MultiStep(10), "milestones must be a list; got 10"),
-        (lambda: optim.from_config("SGD"), "name must be one of optim.Adadelta.*got 'SGD'"),
+        (lambda: optim.from_config("SGD"), "name must be one of .*optim.Adadelta.*got 'SGD'"),
     ],
 )
 def test_arguments_out_of_range_are_named(make, message):
