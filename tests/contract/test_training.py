@@ -78,14 +78,14 @@ def concrete(room, base):
     return {c.__name__ for c in classes if issubclass(c, base) and not inspect.isabstract(c)}
 
 
-def test_all_methods_schedules_and_metrics_are_here():
+def test_all_optimizers_schedules_and_metrics_are_here():
     assert concrete(optim, optim.Optimizer) - {"Wrapper"} == set(OPTIMIZERS)
     assert concrete(optim, optim.Schedule) == set(SCHEDULES)
     assert concrete(metrics, metrics.Metric) == set(METRICS) | set(NUMBERS)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_method_learns(name):
+def test_every_optimizer_learns(name):
     run = trainer(OPTIMIZERS[name])
     history = run.fit((X, LABELS), steps=30)
     losses = history["loss"]

@@ -181,7 +181,7 @@ def test_a_group_of_rate_zero_stays_as_it_is():
     assert (p[:40] != q[:40]).all()
 
 
-def test_groups_of_long_slices_give_the_bits_of_the_method_alone():
+def test_groups_of_long_slices_give_the_bits_of_the_optimizer_alone():
     size = 2 * SGD.chunk + 5
     rng = np.random.default_rng(0)
     p, g = rng.standard_normal((2, size), "f4")
@@ -260,7 +260,7 @@ def test_arguments_out_of_range_are_named(make, message):
         make()
 
 
-def test_a_method_around_a_method_shows_the_numbers_of_the_inner_one():
+def test_an_optimizer_around_another_shows_the_numbers_of_the_inner_one():
     inner = SGD(0.1, weight_decay=0.5, schedule=optim.StepDecay(2, gamma=0.5))
     outer = EMA(ParameterGroups(inner, [ParameterGroup("*.bias", weight_decay=0)]))
     assert (outer.learning_rate, outer.weight_decay) == (0.1, 0.5)

@@ -182,7 +182,7 @@ def test_lbfgs_on_ranks_is_refused(run_ranks):
     assert "must train in one process" in str(errors[0])
 
 
-def test_frozen_parameters_stay_with_every_method():
+def test_frozen_parameters_stay_with_every_optimizer():
     for optimizer in OPTIMIZERS:
         model = make_model()
         for name, parameter in model.named_parameters():
