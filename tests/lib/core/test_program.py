@@ -368,3 +368,34 @@ def test_several_inputs_and_outputs():
     assert (loss, len(outputs)) == (24.0 + 6.0, 2)
     predict = core.predict_program(module, flat, (spec, spec))
     np.testing.assert_array_equal(a - b, predict.run((a, b))[1])
+
+
+def test_no_gradient_flows_through_running_statistics_that_are_read_after_their_update():
+    def call(self, x):
+        y, mean, variance = ops.batch_norm(
+            ops.multiply(x, self.p["scale"]), np.ones(2, "f4"), np.zeros(2, "f4")
+        )
+        statistics = self.b["mean"], self.b["variance"]
+        if core.context().training:
+            ops.update_running(*statistics, mean, variance, momentum=0.5, count=6)
+        return y + self.b["mean"] * 2.0
+
+    x = np.random.default_rng(0).normal(size=(6, 2)).astype("float32")
+    target = np.zeros((6, 2), "float32")
+    found = []
+    for eager in (True, False):
+        module = Toy(call, {"scale": [0.5, 2.0]}, {"mean": [1.0, 2.0], "variance": [1.0, 1.0]})
+        flat = FlatParameters(module)
+        if eager:
+            program = core.EagerTrainProgram(module, SumOfSquares(), flat, "for the test")
+        else:
+            program = core.train_program(module, SumOfSquares(), flat, Spec.of(x), Spec.of(target))
+            assert program.reason is None
+        loss = program.run(x, target)[0]
+        found.append((loss, flat.gradient("scale").copy(), flat.buffers.copy()))
+
+    # Normalised inputs do not depend on their scale, and the statistics give no gradient.
+    for loss, gradient, buffers in found:
+        assert loss == pytest.approx(found[0][0], rel=1e-5)
+        np.testing.assert_allclose(gradient, 0, atol=2e-3)  # sums of a float32 that cancel
+        np.testing.assert_allclose(buffers, found[0][2], rtol=1e-5)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from ..errors import GradientError, ShapeError
 from ..function import TapeEntry, as_operand, function
@@ -56,15 +57,29 @@ def update_running(
     """Move running statistics towards those of a batch.
 
     running = (1 - momentum) · running + momentum · batch; the batch's variance is made unbiased
-    first: `count` is the number of elements per channel that it was taken over.
+    first: `count` is the number of elements per channel that it was taken over. No gradient flows
+    through running statistics, whoever reads them afterwards.
     """
-    before, STATE.tape = STATE.tape, None
-    try:
+    with _unrecorded():
         unbiased = momentum * (count / (count - 1) if count > 1 else 1.0)
         mean.update(math.scale_add(mean, batch_mean, 1.0 - momentum, momentum))
         variance.update(math.scale_add(variance, batch_variance, 1.0 - momentum, unbiased))
+
+
+@contextmanager
+def _unrecorded() -> Iterator[None]:
+    """Record nothing for a gradient, neither eagerly nor in a trace."""
+    trace, tape = STATE.trace, STATE.tape
+    entries = None if trace is None else trace.entries
+    STATE.tape = None
+    if trace is not None:
+        trace.entries = None
+    try:
+        yield
     finally:
-        STATE.tape = before
+        STATE.tape = tape
+        if trace is not None:
+            trace.entries = entries
 
 
 @_batch_norm.gradient

@@ -43,6 +43,7 @@ SHAPES = (
 )
 LARGE = ((128, 80), (16, 640), (16, 32, 24), (8, 16, 10, 10), (4, 32, 9, 9), (16, 8, 1, 96))
 STEPS = 12
+FORMS = ("places", "places", "names", "nested")
 
 
 def names() -> list[str]:
@@ -111,7 +112,8 @@ def _finish(maker: Maker, last: int) -> Graph | None:
         if extra not in outputs:
             outputs.append(extra)
     threads = 2 if maker.large and maker.chance(0.3) else 1
-    return maker.graph(outputs, timed=maker.chance(0.05), threads=threads)
+    forms = maker.one_of(FORMS), maker.one_of(FORMS)
+    return maker.graph(outputs, timed=maker.chance(0.05), threads=threads, forms=forms)
 
 
 def sequence(chain: Sequence[str], seed: int = 0) -> Graph | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import core
-from ...core import Buffer, Parameter, ops
+from ...core import Buffer, Parameter, ops, tree
 
 Array: TypeAlias = NDArray[Any]
 
@@ -66,6 +66,8 @@ class Graph:
     timed : bool
         Whether native programs choose their kernels by timing.
     threads : of the native kernels
+    forms : str and str
+        What trees inputs and outputs are, see `arranged`.
     """
 
     seed: int
@@ -75,6 +77,7 @@ class Graph:
     labels: Array | None = None
     timed: bool = False
     threads: int = 1
+    forms: tuple[str, str] = ("places", "places")
     numbers: dict[int, Array] = field(default_factory=dict, repr=False)
 
     def of_kind(self, kind: str) -> dict[int, Array]:
@@ -82,17 +85,20 @@ class Graph:
         return {n: source.data for n, source in self.sources.items() if source.kind == kind}
 
     @property
-    def inputs(self) -> tuple[Array, ...]:
+    def inputs(self) -> tree.Tree:
         """What the model is called with."""
-        return tuple(self.of_kind("input").values())
+        return arranged(list(self.of_kind("input").values()), self.forms[0])
 
     @property
-    def target(self) -> Array:
-        """What the loss takes beside the output."""
-        if self.labels is not None:
-            return self.labels
+    def target(self) -> tree.Tree:
+        """What the loss takes beside the output: one array, in a dict if there are several outputs.
+
+        An absent part stands beside it then.
+        """
         first = self.numbers[self.outputs[0]]
-        return numbers_like(first, self.seed).astype(np.float32)
+        goal = numbers_like(first, self.seed).astype(np.float32)
+        goal = goal if self.labels is None else self.labels
+        return goal if self.forms[1] == "places" else {"goal": goal, "other": None}
 
     def module(self) -> Module:
         """Make the model."""
@@ -129,7 +135,7 @@ class Graph:
             lines.append(f"{made} = {step.name}({', '.join(words)})".lstrip(" ="))
         kept = ", ".join(f"v{n}" for n in self.outputs)
         loss = "squares" if self.labels is None else f"cross entropy with {self.labels.tolist()}"
-        lines.append(f"outputs {kept}; loss: {loss}")
+        lines.append(f"outputs {kept}; loss: {loss}; inputs and outputs by {self.forms}")
         return "\n".join(lines)
 
 
@@ -173,6 +179,20 @@ def _refs(value: Any) -> Iterator[int]:
     elif isinstance(value, tuple | list):
         for item in value:
             yield from _refs(item)
+
+
+def arranged(items: Sequence[Any], form: str) -> tree.Tree:
+    """Return items as a tree whose leaves are in their order.
+
+    "places": one by itself, several as a tuple; "names": a dict; "nested": tuples, dicts and lists
+    within each other, with an absent part.
+    """
+    if form == "names":
+        return {f"item{k:02}": item for k, item in enumerate(items)}
+    if form == "nested":
+        first, *rest = items
+        return (first, {"absent": None, "rest": [tuple(rest[:1]), *rest[1:]]})
+    return tuple(items) if len(items) > 1 else items[0]
 
 
 def numbers_like(array: Array, seed: int) -> Array:
@@ -230,15 +250,15 @@ class Module:
             parameter.trainable = n in trained
         self.buffers = {n: Buffer(data, f"b{n}") for n, data in graph.of_kind("buffer").items()}
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *places: Any, **names: Any) -> Any:
         """Run all steps."""
+        inputs = tree.leaves((places, names))
         graph = self.graph
         values: dict[int, Any] = {**self.parameters, **self.buffers, **graph.of_kind("constant")}
         values.update(zip(graph.of_kind("input"), inputs, strict=True))
         for step in graph.steps:
             run_step(step, values)
-        found = tuple([core.as_value(values[n]) for n in graph.outputs])
-        return found if len(found) > 1 else found[0]
+        return arranged([core.as_value(values[n]) for n in graph.outputs], graph.forms[1])
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Give all parameters."""
@@ -257,8 +277,9 @@ class Loss:
 
     def call(self, output: Any, target: Any) -> Any:
         """Return the loss."""
-        outputs = output if isinstance(output, tuple | list) else (output,)
+        outputs = tree.leaves(output)
         first = outputs[0]
+        (target,) = tree.leaves(target)
         if self.graph.labels is not None:
             total = ops.softmax_cross_entropy(first, target)
         else:

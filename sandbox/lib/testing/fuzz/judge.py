@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ... import core, engine
-from ...core import FlatParameters, OpList, Spec
+from ...core import FlatParameters, OpList, Spec, tree
 from ...engine.threads import limit
 from .graph import Array, Graph, Loss, Module
 from .maker import KEY
@@ -58,7 +58,7 @@ class _Case:
         self.loss = Loss(graph)
         self.flat = FlatParameters(self.module)
         self.start = self.flat.buffers.copy()
-        self.specs = tuple(Spec.of(x) for x in graph.inputs)
+        self.specs = tree.map(Spec.of, graph.inputs)
 
     def trained(self, program: Any) -> Results:
         """Run one training step and return everything it gives."""
@@ -76,7 +76,7 @@ class _Case:
 
     def train_program(self) -> Any:
         """Compile a training step."""
-        target = Spec.of(self.graph.target)
+        target = tree.map(Spec.of, self.graph.target)
         options = {"plan": plan_of(self.graph), "threads": self.graph.threads}
         return core.train_program(self.module, self.loss, self.flat, self.specs, target, **options)
 
@@ -96,8 +96,7 @@ def plan_of(graph: Graph) -> engine.KernelPlan:
 
 
 def _outputs(output: Any) -> Results:
-    several = output if isinstance(output, tuple | list) else (output,)
-    return {f"output {k}": np.array(array) for k, array in enumerate(several)}
+    return {f"output {k}": np.array(array) for k, array in enumerate(tree.leaves(output))}
 
 
 def check(graph: Graph, *, programs_only: bool = False) -> list[Difference]:
@@ -235,7 +234,7 @@ def _in_float64(
     """
     np.copyto(case.flat.buffers, case.start)
     arrays: dict[int, Array] = {}
-    given = (*case.graph.inputs, case.graph.target)
+    given = tree.leaves((case.graph.inputs, case.graph.target))
     for array, (_, value) in zip(given, oplist.inputs, strict=False):
         arrays[value] = array
     arrays |= {value: case.flat.value(name) for name, value in oplist.parameters}

@@ -187,7 +187,14 @@ class Maker:
             self.sources, self.steps, self.values, self.numbers = before
         return made
 
-    def graph(self, outputs: Sequence[int], *, timed: bool = False, threads: int = 1) -> Graph:
+    def graph(
+        self,
+        outputs: Sequence[int],
+        *,
+        timed: bool = False,
+        threads: int = 1,
+        forms: tuple[str, str] = ("places", "places"),
+    ) -> Graph:
         """Return what was made."""
         first = self.numbers[outputs[0]]
         labels = None
@@ -201,6 +208,7 @@ class Maker:
             labels,
             timed,
             threads,
+            forms,
             dict(self.numbers),
         )
         return made.pruned()

@@ -58,6 +58,8 @@ def _smaller(graph: Graph) -> list[Graph]:
             found.append(replace(graph, outputs=rest).pruned())
     if graph.labels is not None:
         found.append(replace(graph, labels=None))
+    if graph.forms != ("places", "places"):
+        found.append(replace(graph, forms=("places", "places")))
     if graph.timed:
         found.append(replace(graph, timed=False))
     for step in graph.steps:
