@@ -244,13 +244,13 @@ def _match(shape: Any, tree: Tree, what: str, path: str, found: list[Any]) -> No
         return
     if shape == _NONE:
         if tree is not None:
-            raise ShapeError(f"{where} must be None, as it was before; got {_kind(tree)}.")
+            raise ShapeError(f"{where} must be None, as it was before; got {kind(tree)}.")
         return
-    kind, count = shape[0], len(shape) - 1
-    if kind == "dict":
+    container, count = shape[0], len(shape) - 1
+    if container == "dict":
         keys = [key for key, _ in shape[1:]]
         if not isinstance(tree, dict):
-            raise ShapeError(f"{where} must be a dict of {_quoted(keys)}; got {_kind(tree)}.")
+            raise ShapeError(f"{where} must be a dict of {_quoted(keys)}; got {kind(tree)}.")
         for key in tree:
             if key not in keys:
                 raise ShapeError(
@@ -263,13 +263,20 @@ def _match(shape: Any, tree: Tree, what: str, path: str, found: list[Any]) -> No
                 )
             _match(inner, tree.get(key), what, _join(path, key), found)
         return
-    if not isinstance(tree, tuple if kind == "tuple" else list) or len(tree) != count:
-        raise ShapeError(f"{where} must be a {kind} of {count}; got {_kind(tree)}.")
+    if not isinstance(tree, tuple if container == "tuple" else list) or len(tree) != count:
+        raise ShapeError(f"{where} must be a {container} of {count}; got {kind(tree)}.")
     for index, (inner, item) in enumerate(zip(shape[1:], tree, strict=True)):
         _match(inner, item, what, _join(path, str(index)), found)
 
 
-def _kind(tree: Tree) -> str:
+def kind(tree: Tree) -> str:
+    """Return what a message says that it got.
+
+    Examples
+    --------
+    >>> kind((1, 2)), kind({"a": 1}), kind(np.ones(3))
+    ('a tuple of 2', "a dict of 'a'", 'one ndarray of shape (3,)')
+    """
     if isinstance(tree, tuple | list):
         return f"a {type(tree).__name__} of {len(tree)}"
     if isinstance(tree, dict):
@@ -325,7 +332,8 @@ def _to_json(shape: Any) -> Any:
     if shape in (_LEAF, _NONE):
         return shape
     if shape[0] == "dict":
-        return {"dict": {key: _to_json(inner) for key, inner in shape[1:]}}
+        # Pairs: a key may be any text, also one that means something to who reads the file.
+        return {"dict": [[key, _to_json(inner)] for key, inner in shape[1:]]}
     return {shape[0]: [_to_json(inner) for inner in shape[1:]]}
 
 
@@ -333,11 +341,19 @@ def _from_json(data: Any) -> Any:
     if data in (_LEAF, _NONE):
         return data
     if isinstance(data, dict) and len(data) == 1:
-        kind, items = next(iter(data.items()))
-        if kind in ("tuple", "list") and isinstance(items, list):
-            return (kind, *[_from_json(item) for item in items])
-        if kind == "dict" and isinstance(items, dict):
-            return ("dict", *[(str(key), _from_json(items[key])) for key in sorted(items)])
+        container, items = next(iter(data.items()))
+        if container in ("tuple", "list") and isinstance(items, list | tuple):
+            return (container, *[_from_json(item) for item in items])
+        pairs = isinstance(items, list | tuple) and all(
+            isinstance(pair, list | tuple) and len(pair) == 2 and isinstance(pair[0], str)
+            for pair in items
+        )
+        if container == "dict" and pairs:
+            return ("dict", *[(key, _from_json(inner)) for key, inner in sorted(items, key=_first)])
     raise ArgumentError(
         f"a tree's structure must be tuples, lists, dicts and leaves; got {data!r}."
     )
+
+
+def _first(pair: Any) -> str:
+    return str(pair[0])

@@ -108,17 +108,17 @@ class MultiHeadAttention(Module):
             for part in ("query", "key", "value", "out")
         )
 
-    def call(self, query: Any, *others: Any) -> Any:
-        """Look at the memory."""
-        lengths = None
-        if others and str(others[-1].dtype)[:3] in ("int", "uin"):
-            *others, lengths = others  # type: ignore[assignment]
-        if len(others) > 1:
+    def call(self, query: Any, memory: Any | None = None, lengths: Any | None = None) -> Any:
+        """Look at the memory, by default the query itself; integers behind it are lengths."""
+        if memory is not None and lengths is None and str(memory.dtype)[:3] in ("int", "uin"):
+            memory, lengths = None, memory
+        if lengths is not None and str(lengths.dtype)[:3] not in ("int", "uin"):
             raise ShapeError(
-                "inputs must be query, memory and lengths (integers); got "
-                f"{1 + len(others)} of floats, the last of shape {others[-1].shape}."
+                "inputs must be query, memory and lengths (integers); got 3 of floats, the last "
+                f"of shape {lengths.shape}."
             )
-        memory = others[0] if others else query
+        if memory is None:
+            memory = query
         for x in (query, memory):
             check_floating(x)
             check_rank(x, "(batch, time, features)", 3)

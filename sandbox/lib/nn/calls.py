@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from ..core import tree
 from ..core.context import context, enter_scope, leave_scope, path, using
 from ..core.errors import ArgumentError, add_path
 from ..core.parameter import Holder
 from ..core.state import STATE
 from ..core.value import Operand, Value, as_array, borrow
+from .node import Node
 
 if TYPE_CHECKING:
     from .module import Module
 
-Observer: TypeAlias = "Callable[[str, Module, tuple[Any, ...], Any], None]"
+Observer: TypeAlias = "Callable[[str, Module, Any, Any], None]"
 
 
 class _Calls(threading.local):
@@ -48,25 +51,63 @@ def label(module: Module) -> str:
     return f"{name} ({kind})" if name else kind
 
 
-def values(module: Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Make values of arrays and of lists of numbers; other floats take the parameters' dtype."""
-    made, kept = [], recording()
-    for position, item in enumerate(inputs):
+class Given:
+    """The inputs of a call: values where arrays and numbers were, and what was among them."""
+
+    __slots__ = ("borrowed", "inputs", "kept", "module", "named", "nodes", "values")
+
+    def __init__(self, module: Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        self.module = module
+        self.nodes = False
+        self.values = False
+        self.kept = recording()  # a tape keeps what it sees: borrowed arrays may change
+        self.borrowed: list[Value] = []
+        self.inputs = tuple([self._take(x, "", place) for place, x in enumerate(inputs)])
+        self.named = {name: self._take(x, "", name) for name, x in named.items()}
+
+    def _take(self, item: Any, path: str, place: int | str) -> Any:
+        """Make values of arrays and of lists of numbers; floats take the parameters' dtype."""
+        if isinstance(item, np.ndarray):
+            return self._value(item, item, path, place)
         if isinstance(item, Operand):
-            made.append(item)
-            continue
-        array = _array(item) if isinstance(item, (list, tuple, float, int)) else item
+            self.values = self.values or isinstance(item, Value)
+            return item
+        if isinstance(item, Node):
+            self.nodes = True
+            return item
+        if item is None:
+            return None
+        if isinstance(item, (list, tuple)):
+            if tree.is_numbers(item):
+                return self._value(_array(item), item, path, place)
+            parts = [self._take(x, f"{path}.{k}", place) for k, x in enumerate(item)]
+            return parts if isinstance(item, list) else tuple(parts)
+        if isinstance(item, dict):
+            return {key: self._take(x, f"{path}.{key}", place) for key, x in item.items()}
+        known = isinstance(item, (float, int, np.generic))
+        return self._value(np.asarray(item) if known else item, item, path, place)
+
+    def _value(self, array: Any, item: Any, path: str, place: int | str) -> Value:
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
-            raise ArgumentError(
-                f"{label(module)}: input {position} must be an array of numbers; got "
-                f"{getattr(array, 'dtype', type(array).__name__)}. "
-                "Turn it with np.asarray(x, dtype='float32')."
-            )
+            where = f"{place}{path}" if isinstance(place, int) else repr(f"{place}{path}")
+            raise ArgumentError(f"{label(self.module)}: {_no_array(where, item)}")
         if array.dtype.kind == "f" and (array.dtype != np.float32 or Holder.wide):
-            found = (p.dtype for _, p in module.named_parameters() if p.dtype.kind == "f")
+            pairs = self.module.named_parameters()
+            found = (p.dtype for _, p in pairs if p.dtype.kind == "f")
             array = array.astype(next(found, array.dtype), copy=False)
-        made.append(Value(array) if kept else borrow(array))
-    return tuple(made)
+        if self.kept:
+            return Value(array)
+        value = borrow(array)
+        self.borrowed.append(value)
+        return value
+
+
+def _no_array(where: str, item: Any) -> str:
+    cure = "Turn it with np.asarray(x, dtype='float32')."
+    if isinstance(item, (list, tuple)) and item and not tree.is_numbers(item):
+        cure = "Make one array of several with np.stack."
+    kind = getattr(item, "dtype", type(item).__name__)
+    return f"input {where} must be an array of numbers; got {kind}. {cure}"
 
 
 def _array(numbers: Any) -> Any:
@@ -77,14 +118,21 @@ def _array(numbers: Any) -> Any:
         return numbers
 
 
-def arrays(output: Any, borrowed: tuple[Any, ...] = ()) -> Any:
-    """Take the arrays out of values, read-only; none of them is part of a caller's array."""
-    if isinstance(output, (tuple, list)):
-        return tuple(arrays(item, borrowed) for item in output)
-    return as_array(output, borrowed)
+def arrays(output: Any, borrowed: Sequence[Value] = ()) -> Any:
+    """Take the arrays out of a tree, read-only; none of them is part of a caller's array."""
+    if isinstance(output, Operand):
+        return as_array(output, borrowed)
+    if isinstance(output, (tuple, list, dict)):
+        return tree.map(lambda x: as_array(x, borrowed), output)
+    return output
 
 
-def run(module: Module, inputs: tuple[Any, ...], segment: str | None = None) -> Any:
+def run(
+    module: Module,
+    inputs: tuple[Any, ...],
+    segment: str | None = None,
+    named: dict[str, Any] | None = None,
+) -> Any:
     """Call a module under its name in its parent; errors get the path on their way up."""
     stack = _calls.stack
     kind = type(module).__name__
@@ -96,22 +144,42 @@ def run(module: Module, inputs: tuple[Any, ...], segment: str | None = None) -> 
     stack.append(module)
     try:
         if module.training is context().training:
-            output = module.call(*inputs)
+            output = module.call(*inputs, **named) if named else module.call(*inputs)
         else:
             with using(training=module.training) as own:
                 own.explicit = False  # a module inside may have a mode of its own
-                output = module.call(*inputs)
+                output = module.call(*inputs, **named) if named else module.call(*inputs)
         if _calls.observers:
+            seen: Any = _by_name(module, inputs, named) if named else inputs
             for observer in tuple(_calls.observers):
-                observer(path(), module, inputs, output)
+                observer(path(), module, seen, output)
     except Exception as error:
-        add_path(error, segment or module.name or kind, kind)
+        wrong = _not_taken(error, inputs, named) if isinstance(error, AttributeError) else None
+        add_path(wrong or error, segment or module.name or kind, kind)
+        if wrong is not None:
+            raise wrong from error
         raise
     finally:
         stack.pop()
         if segment is not None:
             leave_scope()
     return output
+
+
+def _by_name(module: Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    """Return all inputs by name, for observers."""
+    return dict(inspect.signature(module.call).bind(*inputs, **named).arguments)
+
+
+def _not_taken(
+    error: AttributeError, inputs: tuple[Any, ...], named: dict[str, Any] | None
+) -> ArgumentError | None:
+    """Say so if a module takes an array where it was given a list, a dict or nothing."""
+    if not isinstance(error.obj, (list, tuple, dict, type(None))):
+        return None
+    items = [*((str(k), x) for k, x in enumerate(inputs)), *((named or {}).items())]
+    places = [where for where, x in items if x is error.obj]
+    return ArgumentError(_no_array(places[0], error.obj)) if places else None
 
 
 @contextmanager
@@ -121,7 +189,8 @@ def observe(observer: Observer) -> Iterator[None]:
     Parameters
     ----------
     observer : function of (path, module, inputs, output)
-        Called after each module's call; the values have `.data` unless a trace is running.
+        Called after each module's call; the values have `.data` unless a trace is running. Inputs
+        are a tuple, or a dict of all by name where some were given by name.
 
     Examples
     --------

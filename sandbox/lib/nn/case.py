@@ -17,13 +17,14 @@ class Case:
     ----------
     make : function of a Generator
         Makes the module; weights are drawn from the generator.
-    inputs : tuple of shapes
-        One shape per input, batch axis first.
-    output : shape
+    inputs : tuple or dict of shapes, or of trees of shapes
+        One shape per input, batch axis first; a dict for inputs that are given by name.
+    output : shape, or tree of shapes
         What the shape rule of the docstring gives for these inputs.
     integers : tuple of (low, high) or None, optional
-        For each input that holds integers: they are drawn from [low, high). None: real numbers.
-    wrong : tuple of shapes, optional
+        For each array that holds integers, in the order of the tree's leaves: they are drawn from
+        [low, high). None: real numbers.
+    wrong : like `inputs`, or shapes that one input is given in turn, optional
         Inputs that must be refused with a `ShapeError`. None: every shape is legal.
     wrong_axis : int, optional
         The axis which the error must name.
@@ -41,13 +42,33 @@ class Case:
     """
 
     make: Callable[[np.random.Generator], Any]
-    inputs: tuple[tuple[int, ...], ...]
-    output: tuple[int, ...]
+    inputs: Any
+    output: Any
     integers: tuple[tuple[int, int] | None, ...] = ()
-    wrong: tuple[tuple[int, ...], ...] | None = None
+    wrong: Any = None
     wrong_axis: int | None = None
     stochastic: bool = False
     batch_statistics: bool = False
     kinks: bool = False
     sizes: tuple[str, ...] = ()
     tolerance: float = 1e-5
+
+
+def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
+    """Return the tree of `function(shape)`: a tuple of whole numbers is a shape.
+
+    Examples
+    --------
+    >>> map_shapes(len, {"image": (2, 3), "pair": ((1,), (2, 3, 4))})
+    {'image': 2, 'pair': (1, 3)}
+    """
+    if isinstance(shapes, dict):
+        return {key: map_shapes(function, item) for key, item in shapes.items()}
+    if isinstance(shapes, (list, tuple)) and not _is_shape(shapes):
+        items = [map_shapes(function, item) for item in shapes]
+        return items if isinstance(shapes, list) else tuple(items)
+    return None if shapes is None else function(shapes)
+
+
+def _is_shape(item: Any) -> bool:
+    return bool(item) and all(isinstance(size, (int, np.integer)) for size in item)

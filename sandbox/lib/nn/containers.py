@@ -89,6 +89,8 @@ class Sequential(Container):
     input : what the first module takes
     output : what the last module gives
 
+    A tuple between two modules is given by place, a dict by name, anything else as one argument.
+
     Raises
     ------
     ArgumentError : something is not a module, or two have the same name.
@@ -148,11 +150,22 @@ class Sequential(Container):
         for key, module in named.items():
             self.add(key, module)
 
-    def call(self, *inputs: Any) -> Any:
-        """Call the modules one after the other."""
-        x: Any = inputs[0] if len(inputs) == 1 else inputs
-        for name in self.names:
-            x = calls.run(self.__dict__[name], x if isinstance(x, tuple) else (x,), name)
+    def call(self, *inputs: Any, **named: Any) -> Any:
+        """Call the modules one after the other; tuples are given by place, dicts by name."""
+        if named and inputs:
+            if not self.names:
+                raise ArgumentError(f"inputs of no module cannot have names; got {list(named)}.")
+            first, *others = self.names
+            x = calls.run(self.__dict__[first], inputs, first, named)
+        else:
+            others = list(self.names)
+            x = named or (inputs[0] if len(inputs) == 1 else inputs)
+        for name in others:
+            module = self.__dict__[name]
+            if isinstance(x, dict):
+                x = calls.run(module, (), name, x)
+            else:
+                x = calls.run(module, x if isinstance(x, tuple) else (x,), name)
         return x
 
     def append(self, module: Module, name: str | None = None) -> Sequential:

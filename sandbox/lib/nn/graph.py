@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
 
+from ..core import tree
 from ..core.errors import ArgumentError, ShapeError
 from . import calls
 from .activation import ReLU
@@ -21,8 +22,6 @@ from .pairwise import Add
 from .registry import register
 from .shape import Flatten
 
-Nodes: TypeAlias = Node | Sequence[Node]
-
 
 @register("nn.Graph")
 class Graph(Container):
@@ -30,20 +29,21 @@ class Graph(Container):
 
     Parameters
     ----------
-    inputs : Node or sequence of Node
-        Made by `Input()`; the order is that of the arguments of a call.
-    outputs : Node or sequence of Node
-        What comes out; a sequence gives a tuple.
+    inputs : Node, sequence of Node, or dict of Node
+        Made by `Input()`; the order is that of the arguments of a call. Named ones,
+        `Input("image")` or all of a dict, can be given by name.
+    outputs : Node, or tree of Node
+        What comes out: a dict of nodes gives a dict, a sequence a tuple, and so on inside.
 
     Shapes
     ------
     inputs : what the modules behind the input nodes take
-    output : what the module of the output node gives, or a tuple of these
+    output : what the module of the output node gives, or a tree of these
 
     Raises
     ------
     ArgumentError : a node is missing among the inputs, is not used, or is no node.
-    ShapeError : in `call`, wrong number of inputs, or raised by a module (with its path).
+    ShapeError : in `call`, wrong number or names of inputs, or raised by a module (with its path).
 
     Notes
     -----
@@ -64,6 +64,10 @@ class Graph(Container):
     )
     >>> model(np.ones((2, 4), "f4")).shape
     (2, 4)
+    >>> left, right = Input("left"), Input("right")
+    >>> both = Graph((left, right), {"sum": Add()(left, right), "joined": Concat()([left, right])})
+    >>> both(right=np.ones((1, 2), "f4"), left=np.zeros((1, 2), "f4"))["joined"]
+    array([[0., 0., 1., 1.]], dtype=float32)
     """
 
     cases: ClassVar[tuple[Case, ...]] = (
@@ -86,10 +90,15 @@ class Graph(Container):
         ),
     )
 
-    def __init__(self, inputs: Nodes, outputs: Nodes, *, name: str | None = None) -> None:
+    def __init__(self, inputs: Any, outputs: Any, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.single = isinstance(outputs, Node)
-        sources, sinks = _nodes("inputs", inputs), _nodes("outputs", outputs)
+        sources, at = _nodes("inputs", inputs)
+        results = tuple(outputs) if isinstance(outputs, list) else outputs
+        sinks, self._output = _nodes("outputs", results)
+        if any("." in path for path in at.paths):
+            raise ArgumentError(
+                f"Graph: `inputs` must be a node, or a flat sequence or dict of them; got {at}."
+            )
         for node in sources:
             if node.module is not None or sources.count(node) > 1:
                 raise ArgumentError(
@@ -107,9 +116,11 @@ class Graph(Container):
                 raise ArgumentError(
                     f"Graph: input {place} must be used by an output; got {node!r}."
                 )
-        self.inputs = tuple(node.name for node in sources)
+        names = at.paths if isinstance(inputs, dict) else [node.name for node in sources]
+        self.inputs: tuple[str | None, ...] = tuple(names)
         place_of = {node: place for place, node in enumerate(sources)}
         steps: list[tuple[str, tuple[int, ...]]] = []
+        self._trees: dict[int, tree.Structure] = {}
         known: dict[int, str] = {}
         counts: dict[str, int] = {}
         for node in order:
@@ -119,6 +130,8 @@ class Graph(Container):
                 known[id(node.module)] = self._free_name(node.module, counts)
                 self.add(known[id(node.module)], node.module)
             place_of[node] = len(sources) + len(steps)
+            if node.structure is not None:
+                self._trees[len(steps)] = node.structure
             steps.append((known[id(node.module)], tuple(place_of[n] for n in node.inputs)))
         self.steps = tuple(steps)
         self.outputs = tuple(place_of[node] for node in sinks)
@@ -132,27 +145,41 @@ class Graph(Container):
             if f"{kind}_{counts[kind]}" not in self.__dict__:
                 return f"{kind}_{counts[kind]}"
 
-    def call(self, *inputs: Any) -> Any:
+    def call(self, *inputs: Any, **named: Any) -> Any:
         """Call the modules in order."""
-        if len(inputs) != len(self.inputs):
+        values = self._values(inputs, named)
+        for number, (name, places) in enumerate(self.steps):
+            module, structure = self.__dict__[name], self._trees.get(number)
+            given: tuple[Any, ...] = tuple([values[place] for place in places])
+            by_name: dict[str, Any] = {}
+            if structure is not None:
+                given, by_name = structure.unflatten(given)
+            values.append(calls.run(module, given, name, by_name))
+        return self._output.unflatten([values[place] for place in self.outputs])
+
+    def _values(self, inputs: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
+        """Return the inputs in the order of the nodes."""
+        waiting = self.inputs[len(inputs) :]
+        if len(inputs) > len(self.inputs) or {*waiting} != {*named} or len(waiting) != len(named):
             names = ", ".join(name or f"input {i}" for i, name in enumerate(self.inputs))
-            raise ShapeError(f"inputs must be {len(self.inputs)} ({names}); got {len(inputs)}.")
-        values: list[Any] = list(inputs)
-        for name, places in self.steps:
-            module = self.__dict__[name]
-            values.append(calls.run(module, tuple(values[place] for place in places), name))
-        results = tuple(values[place] for place in self.outputs)
-        return results[0] if self.single else results
+            got = f"{len(inputs)}{''.join([f' and {name!r}' for name in named])}"
+            raise ShapeError(f"inputs must be {len(self.inputs)} ({names}); got {got}.")
+        return [*inputs, *[named[str(name)] for name in waiting]]
 
     def config(self) -> dict[str, Any]:
         """Give modules by name, the steps and which values come out."""
         return {
             "inputs": list(self.inputs),
             "modules": [[name, self[name]] for name in self.names],
-            "steps": [[name, list(places)] for name, places in self.steps],
+            "steps": [self._step(number) for number in range(len(self.steps))],
             "outputs": list(self.outputs),
-            "single": self.single,
+            "output": self._output.to_json(),
         }
+
+    def _step(self, number: int) -> list[Any]:
+        name, places = self.steps[number]
+        structure = self._trees.get(number)
+        return [name, list(places), *([structure.to_json()] if structure is not None else [])]
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Graph:
@@ -164,22 +191,36 @@ class Graph(Container):
         """
         made = cls.__new__(cls)
         Container.__init__(made, name=config.get("name"))
-        made.inputs, made.single = tuple(config["inputs"]), bool(config["single"])
+        made.inputs = tuple(config["inputs"])
         made.steps = made.outputs = ()  # so that no module can take these names
+        made._trees = {}
         for name, module in config["modules"]:
             made.add(name, module)
         steps: list[tuple[str, tuple[int, ...]]] = []
-        for name, places in config["steps"]:
+        for name, places, *structure in config["steps"]:
             _check_places(places, len(made.inputs) + len(steps))
             if name not in made.names:
                 raise ArgumentError(
                     f"Graph: a step must name one of {', '.join(made.names)}; got {name!r}."
                 )
+            if structure:
+                made._trees[len(steps)] = _structure(structure[0], len(places))
             steps.append((name, tuple(places)))
         made.steps = tuple(steps)
         made.outputs = tuple(config["outputs"])
         _check_places(made.outputs, len(made.inputs) + len(steps))
+        kind = config.get("output")
+        if kind is None:  # a file from before outputs were trees
+            kind = "leaf" if config["single"] else {"tuple": ["leaf"] * len(made.outputs)}
+        made._output = _structure(kind, len(made.outputs))
         return made
+
+
+def _structure(data: Any, size: int) -> tree.Structure:
+    structure = tree.Structure.from_json(data)
+    if structure.size != size:
+        raise ArgumentError(f"Graph: a tree must have {size} leaves; got {structure.size}.")
+    return structure
 
 
 def _check_places(places: Sequence[int], known: int) -> None:
@@ -191,14 +232,14 @@ def _check_places(places: Sequence[int], known: int) -> None:
             )
 
 
-def _nodes(argument: str, nodes: Nodes) -> list[Node]:
-    found = [nodes] if isinstance(nodes, Node) else list(nodes)
+def _nodes(argument: str, nodes: Any) -> tuple[list[Node], tree.Structure]:
+    found, structure = tree.flatten(nodes)
     if not found or not all(isinstance(node, Node) for node in found):
         raise ArgumentError(
             f"Graph: `{argument}` must be a node or a sequence of nodes; got {nodes!r}. "
             "Nodes are made by Input() and by calling modules on nodes."
         )
-    return found
+    return found, structure
 
 
 def _sorted(sinks: list[Node]) -> list[Node]:

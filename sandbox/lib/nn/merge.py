@@ -20,6 +20,8 @@ class Merge(Module):
 
     def call(self, *inputs: Any) -> Any:
         """Check the inputs and merge them."""
+        if len(inputs) == 1 and isinstance(inputs[0], (list, tuple)):
+            inputs = tuple(inputs[0])
         if not inputs:
             raise ShapeError("inputs must be at least one; got none.")
         return self.merge(inputs)
@@ -128,6 +130,8 @@ class Concat(Merge):
     --------
     >>> import numpy as np
     >>> Concat()(np.ones((2, 3), "f4"), np.ones((2, 4), "f4")).shape
+    (2, 7)
+    >>> Concat()([np.ones((2, 3), "f4"), np.ones((2, 4), "f4")]).shape
     (2, 7)
     """
 

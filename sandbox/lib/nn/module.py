@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Buffer, Parameter, Value
+from ..core import Buffer, Parameter
 from ..core.errors import ArgumentError
 from . import calls, records
 from .case import Case
@@ -84,34 +84,43 @@ class Module:
 
     # ---- computing -------------------------------------------------------------------------
 
-    def call(self, *inputs: Any) -> Any:
+    def call(self, *inputs: Any, **named: Any) -> Any:
         """Compute the output from the inputs with `core.ops` and other modules."""
         raise NotImplementedError(
             f"{type(self).__name__} must define call(self, x): what it computes from its input."
         )
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
         """Apply the module: to arrays, to values on a tape or in a trace, or to graph nodes.
 
         Parameters
         ----------
-        inputs : arrays, values or nodes
+        inputs : trees of arrays, values or nodes
             Arrays give arrays, unless a tape is recording: then, and for values, values come back.
-            Nodes give a node. float64 arrays are turned to the parameters' dtype. Resulting
-            arrays are read-only: `np.array(y)` makes one to write into.
+            Nodes give a node. A list of plain numbers is an array; any other list, tuple or dict
+            goes to `call` as it is, with values at its leaves; None is an optional input that is
+            absent. float64 arrays are turned to the parameters' dtype. Resulting arrays are
+            read-only: `np.array(y)` makes one to write into.
+        named : trees of arrays, values or nodes
+            Inputs by name, as `call` names them.
+
+        Returns
+        -------
+        what `call` gives, in the same tuples, lists and dicts
 
         Raises
         ------
         ShapeError, ArgumentError, DataError : with the path of the module which refused.
         """
-        if any(isinstance(item, Node) for item in inputs):
-            return Node(self, inputs)
-        if any(isinstance(item, Value) for item in inputs) or calls.recording():
-            return calls.run(self, calls.values(self, inputs))
-        given = calls.values(self, inputs)
-        return calls.arrays(calls.run(self, given), given)
+        given = calls.Given(self, inputs, named)
+        if given.nodes:
+            return Node(self, inputs, named=named)
+        output = calls.run(self, given.inputs, named=given.named)
+        if given.values or calls.recording():
+            return output
+        return calls.arrays(output, given.borrowed)
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: Any, **named: Any) -> Any:
         """Compute the output and keep the tape for `backward` (one tape per thread).
 
         Examples
@@ -124,25 +133,26 @@ class Module:
         >>> layer.backward(np.ones((1, 2), "f4"))
         array([[0., 1.]], dtype=float32)
         """
-        return records.forward(self, inputs)
+        return records.forward(self, inputs, named)
 
     def backward(self, *grads: Any) -> Any:
         """Give the gradient of the last `forward` of this thread for its inputs.
 
         Parameters
         ----------
-        grads : array, one per output
+        grads : tree of arrays like the output; one argument for each output of a tuple
             Gradient of what is minimised for the output. The gradients of the parameters are
             then found in `gradients()`.
 
         Returns
         -------
-        array, or a tuple of arrays where `forward` had several inputs
+        tree of arrays like the input; a tuple where `forward` had several inputs, a dict where they
+        were given by name, a tuple that ends with a dict where there were both
 
         Raises
         ------
         ArgumentError : there was no `forward` in this thread since the last `backward`.
-        ShapeError : a gradient has not the shape of the output.
+        ShapeError : a gradient has not the structure or the shape of the output.
         """
         return records.backward(self, grads)
 
@@ -165,7 +175,14 @@ class Module:
         return records.gradients(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Assign; a parameter or buffer can only give way to another one or to None."""
+        """Assign; a parameter or buffer can only give way to another one or to None.
+
+        Raises
+        ------
+        ArgumentError : such a change, or a set that holds modules or parameters.
+        """
+        if isinstance(value, (set, frozenset)):
+            list(self._held(name, value))  # refuses modules in it
         held = self.__dict__.get(name)
         if isinstance(held, (Parameter, Buffer)) and not isinstance(
             value, (type(held), type(None))
@@ -180,16 +197,45 @@ class Module:
 
     def _members(self) -> Iterator[tuple[str, Any]]:
         for name, item in self.__dict__.items():
-            if name in _INTERNAL:
-                continue
-            if isinstance(item, (list, tuple)):
-                for place, element in enumerate(item):
-                    yield f"{name}.{place}", element
-            else:
-                yield name, item
+            if name not in _INTERNAL:
+                yield from self._held(name, item)
+
+    def _held(self, path: str, item: Any) -> Iterator[tuple[str, Any]]:
+        """Go through what is held under a path: itself, or in lists, tuples and dicts, nested."""
+        if isinstance(item, _HELD):
+            yield path, item
+        elif isinstance(item, (list, tuple)):
+            for place, element in enumerate(item):
+                if isinstance(element, _HELD):
+                    yield f"{path}.{place}", element
+                elif isinstance(element, _COLLECTIONS):
+                    yield from self._held(f"{path}.{place}", element)
+        elif isinstance(item, dict):
+            names: set[str] = set()
+            for key, element in item.items():
+                for below, held in self._held(f"{path}.{key}", element):
+                    self._check_key(path, key, names)
+                    yield below, held
+                names.add(str(key))
+        elif isinstance(item, (set, frozenset)) and any(isinstance(e, _HELD) for e in item):
+            raise ArgumentError(
+                f"{calls.label(self)}: `{path}` must hold modules and parameters in a list, tuple "
+                "or dict; got a set, which has no order and no names."
+            )
+
+    def _check_key(self, path: str, key: Any, before: set[str]) -> None:
+        usable = isinstance(key, (str, int)) and str(key) and not set("./") & set(str(key))
+        if not usable or str(key) in before:
+            raise ArgumentError(
+                f"{calls.label(self)}: keys of `{path}` must be different names without dots and "
+                f"slashes, as they are part of the parameters' names; got {key!r}."
+            )
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """Go through the modules held directly, by name, in the order of assignment."""
+        """Go through the modules held directly, by name, in the order of assignment.
+
+        Those in lists, tuples and dicts count as held directly: "blocks.0", "heads.digit".
+        """
         for name, item in self._members():
             if isinstance(item, Module):
                 yield name, item
@@ -217,14 +263,21 @@ class Module:
         What a compiled program belongs to: it fits as long as these are the same objects.
         """
         found: dict[int, Module | Parameter | Buffer] = {id(self): self}
-        pending: list[Module] = [self]
+        pending: list[Any] = [self]
         while pending:
-            for held in pending.pop().__dict__.values():
-                for item in held if isinstance(held, (list, tuple)) else (held,):
-                    if isinstance(item, (Module, Parameter, Buffer)) and id(item) not in found:
+            held = pending.pop()
+            if isinstance(held, Module):
+                inside: Any = [item for k, item in held.__dict__.items() if k not in _INTERNAL]
+            else:
+                inside = held.values() if isinstance(held, dict) else held
+            for item in inside:
+                if isinstance(item, _HELD):
+                    if id(item) not in found:
                         found[id(item)] = item
                         if isinstance(item, Module):
                             pending.append(item)
+                elif isinstance(item, (list, tuple, dict)):
+                    pending.append(item)
         return list(found.values())
 
     def _named(self, kind: type[Any]) -> Iterator[tuple[str, Any]]:
@@ -353,12 +406,12 @@ class Module:
         lines = [f"  {name}: {child!r}".replace("\n", "\n  ") for name, child in children]
         return "\n".join([f"{type(self).__name__}(", *lines, ")"])
 
-    def summary(self, *input_shapes: tuple[int, ...] | Array) -> Any:
+    def summary(self, *input_shapes: Any, **named: Any) -> Any:
         """Give a table of all modules with output shapes and parameter counts.
 
         Parameters
         ----------
-        input_shapes : tuple of int, one per input
+        input_shapes, named : tuple of int, one per input, or a tree of them
             With the batch axis, as of an array that would be given: `(1, 1, 28, 28)`. A model that
             takes ids gets an array of them: `np.zeros((1, 20), int)`.
 
@@ -377,7 +430,11 @@ class Module:
         """
         from .summary import table
 
-        return table(self, input_shapes)
+        return table(self, input_shapes, named)
+
+
+_HELD = (Module, Parameter, Buffer)
+_COLLECTIONS = (list, tuple, dict, set, frozenset)
 
 
 def _join(path: str, name: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..core import tree
 from ..core.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -20,10 +21,12 @@ class Node:
     ----------
     module : Module or None
         What will be called; None for an input.
-    inputs : tuple of Node
+    inputs : tuple of trees of Node
         Whose values it will be called with.
     name : str, optional
-        For an input: its name in error messages.
+        For an input: its name in error messages and calls.
+    named : dict of trees of Node, optional
+        Inputs by name.
 
     Raises
     ------
@@ -37,21 +40,29 @@ class Node:
     <node of ReLU()>
     """
 
-    __slots__ = ("inputs", "module", "name")
+    __slots__ = ("inputs", "module", "name", "structure")
 
     def __init__(
-        self, module: Module | None, inputs: tuple[object, ...] = (), *, name: str | None = None
+        self,
+        module: Module | None,
+        inputs: tuple[Any, ...] = (),
+        *,
+        name: str | None = None,
+        named: dict[str, Any] | None = None,
     ) -> None:
-        nodes: list[Node] = []
-        for position, item in enumerate(inputs):
+        given = (inputs, named or {})
+        nodes, structure = tree.flatten(given)
+        for path, item in zip(structure.paths, nodes, strict=True):
             if not isinstance(item, Node):
+                # "0.2" is the third by place, "1.lengths" the one of this name.
                 raise ArgumentError(
-                    f"{module!r}: input {position} must be a graph node like the others; got "
+                    f"{module!r}: input {path[2:]} must be a graph node like the others; got "
                     f"{type(item).__name__}. Feed arrays to the finished Graph, not to its nodes."
                 )
-            nodes.append(item)
         self.module = module
         self.inputs: tuple[Node, ...] = tuple(nodes)
+        plain = not named and all(isinstance(item, Node) for item in inputs)
+        self.structure: tree.Structure | None = None if plain else structure
         self.name = name
 
     def __repr__(self) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 import weakref
-from functools import reduce
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Tape, ops
+from ..core import Tape, tree
 from ..core.errors import ArgumentError, ShapeError
 from . import calls
 
@@ -23,7 +22,7 @@ Array: TypeAlias = NDArray[Any]
 class _Record:
     """What `forward` leaves for `backward`, per module and thread."""
 
-    def __init__(self, tape: Tape, inputs: tuple[Any, ...], output: Any) -> None:
+    def __init__(self, tape: Tape, inputs: Any, output: Any) -> None:
         self.tape: Tape | None = tape
         self.inputs = inputs
         self.output = output
@@ -38,12 +37,17 @@ class _Records(threading.local):
 _records = _Records()
 
 
-def forward(module: Module, inputs: tuple[Any, ...]) -> Any:
+def forward(module: Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> Any:
     """Do what `Module.forward` does."""
     with Tape() as tape:
-        values = calls.values(module, inputs)
-        output = calls.run(module, values)
-    _records.of[module] = _Record(tape, values, output)
+        given = calls.Given(module, inputs, named)
+        output = calls.run(module, given.inputs, named=given.named)
+    taken: Any = given.inputs
+    if named:
+        taken = (*taken, given.named) if taken else given.named
+    elif len(taken) == 1:
+        taken = taken[0]
+    _records.of[module] = _Record(tape, taken, output)
     return calls.arrays(output)
 
 
@@ -55,21 +59,15 @@ def backward(module: Module, grads: tuple[Any, ...]) -> Any:
             f"{calls.label(module)}: backward() must follow a forward() of the same module in "
             "the same thread; got none since the last backward(). Call forward(x) first."
         )
-    outputs = record.output if isinstance(record.output, tuple) else (record.output,)
-    seeds = _seeds(module, grads, outputs)
+    seeds = _seeds(module, grads, record.output)
     parameters = dict(module.named_parameters())
-    wrt = [*record.inputs, *parameters.values()]
-    if len(outputs) == 1:
-        result = record.tape.gradients(outputs[0], wrt, seed=seeds[0])
-    else:
-        with record.tape:
-            parts = [ops.sum(ops.multiply(out, g)) for out, g in zip(outputs, seeds, strict=True)]
-            total = reduce(ops.add, parts)
-        result = record.tape.gradients(total, wrt)
-    count = len(record.inputs)
-    record.gradients = dict(zip(parameters, result[count:], strict=True))
+    inputs, structure = tree.flatten(record.inputs)
+    result = record.tape.gradients(record.output, [*inputs, *parameters.values()], seeds)
+    found = calls.arrays(result)
+    count = len(inputs)
+    record.gradients = dict(zip(parameters, found[count:], strict=True))
     record.tape, record.inputs, record.output = None, (), ()
-    return result[0] if count == 1 else tuple(result[:count])
+    return structure.unflatten(found[:count])
 
 
 def gradients(module: Module) -> dict[str, Array]:
@@ -83,18 +81,27 @@ def gradients(module: Module) -> dict[str, Array]:
     return record.gradients
 
 
-def _seeds(module: Module, grads: tuple[Any, ...], outputs: tuple[Any, ...]) -> list[Array]:
-    """Return the outputs' gradients as arrays, checked."""
-    if len(grads) != len(outputs):
+def _seeds(module: Module, grads: tuple[Any, ...], output: Any) -> Any:
+    """Return the outputs' gradients as a tree of arrays like the output, checked."""
+    count = len(output) if isinstance(output, tuple) else 1
+    given: Any = grads
+    if len(grads) == 1 and (not isinstance(output, tuple) or isinstance(grads[0], tuple)):
+        given = grads[0]
+    elif len(grads) != count:
         raise ArgumentError(
             f"{calls.label(module)}: backward() must be given one gradient per output "
-            f"({len(outputs)}); got {len(grads)}."
+            f"({count}); got {len(grads)}."
         )
-    seeds = [np.asarray(g, dtype=out.dtype) for g, out in zip(grads, outputs, strict=True)]
-    for seed, output in zip(seeds, outputs, strict=True):
-        if seed.shape != output.shape:
+    outputs, structure = tree.flatten(output)
+    try:
+        items = structure.match(given, "gradient")
+    except ShapeError as error:
+        raise ShapeError(f"{calls.label(module)}: {error}") from None
+    seeds = [np.asarray(g, dtype=out.dtype) for g, out in zip(items, outputs, strict=True)]
+    for seed, out in zip(seeds, outputs, strict=True):
+        if seed.shape != out.shape:
             raise ShapeError(
                 f"{calls.label(module)}: the gradient must have the output's shape "
-                f"{output.shape}; got {seed.shape}."
+                f"{out.shape}; got {seed.shape}."
             )
-    return seeds
+    return structure.unflatten(seeds)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..core import tree
 from ..core.context import using
 from ..core.errors import ArgumentError
 from . import calls
+from .case import map_shapes
 from .module import Module
 
 
@@ -24,15 +25,19 @@ class Table(str):
         return str(self)
 
 
-def table(module: Module, input_shapes: Sequence[tuple[int, ...] | NDArray[Any]]) -> Table:
+def table(
+    module: Module, input_shapes: Sequence[Any], named: Mapping[str, Any] | None = None
+) -> Table:
     """Call a module on zeros and write down what comes out of each module inside.
 
     Parameters
     ----------
     module : Module
         The model.
-    input_shapes : sequence of shapes
+    input_shapes : sequence of shapes, or trees of shapes
         With the batch axis, one per input; an array stands for itself.
+    named : mapping of shapes, or trees of shapes, optional
+        Of the inputs that are given by name.
 
     Raises
     ------
@@ -48,18 +53,18 @@ def table(module: Module, input_shapes: Sequence[tuple[int, ...] | NDArray[Any]]
     """
     shapes: dict[str, list[str]] = {}
 
-    def note(path: str, called: Module, inputs: tuple[Any, ...], output: Any) -> None:
-        results = output if isinstance(output, tuple) else (output,)
-        shapes.setdefault(path, []).append(", ".join(str(result.shape) for result in results))
+    def note(path: str, called: Module, inputs: Any, output: Any) -> None:
+        results = [str(np.shape(result)) for result in tree.leaves(output)]
+        shapes.setdefault(path, []).append(", ".join(results))
 
-    if not input_shapes:
+    if not input_shapes and not named:
         raise ArgumentError(
             f"{calls.label(module)}: summary() must be given a shape for each input; got none. "
             "For gray images of 28x28: model.summary((1, 1, 28, 28))."
         )
-    inputs = [x if isinstance(x, np.ndarray) else np.zeros(x, np.float32) for x in input_shapes]
+    inputs, by_name = map_shapes(_zeros, (tuple(input_shapes), dict(named or {})))
     with using(training=False), calls.observe(note):
-        module(*inputs)
+        module(*inputs, **by_name)
     rows = [("module", "type", "output", "parameters")]
     inside = list(module.named_modules())
     counted: set[int] = set()
@@ -84,6 +89,10 @@ def table(module: Module, input_shapes: Sequence[tuple[int, ...] | NDArray[Any]]
     trainable = sum(p.size for p in parameters if p.trainable)
     lines.append(f"{total:,} parameters ({_bytes(4 * total)}), {trainable:,} trainable")
     return Table("\n".join(lines))
+
+
+def _zeros(shape: Any) -> Any:
+    return shape if isinstance(shape, np.ndarray) else np.zeros(shape, np.float32)
 
 
 def _own(module: Module) -> list[Any]:
