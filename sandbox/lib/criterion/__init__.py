@@ -16,6 +16,7 @@ from .classification import CrossEntropy as CrossEntropy
 from .classification import Labelled as Labelled
 from .classification import check_labels as check_labels
 from .combine import WeightedSum as WeightedSum
+from .parallel import Parallel as Parallel
 from .regression import MAE as MAE
 from .regression import MSE as MSE
 from .regression import Huber as Huber

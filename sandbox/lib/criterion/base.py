@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Value, add_path, ops
+from ..core import Value, add_path, ops, tree
 from ..core.errors import ArgumentError, DataError, ShapeError
 from ..core.state import STATE
 from ..nn.registry import bound_arguments
@@ -28,10 +28,10 @@ class CriterionCase:
     ----------
     make : function
         Makes the criterion.
-    output : shape
+    output : shape, or tree of shapes
         Of the model's output, batch axis first.
     target : function of (rows, Generator)
-        Draws a legal target for that many rows.
+        Draws a legal target, an array or a tree of arrays, for that many rows.
     wrong : tuple of (target, error class)
         Targets for the first rows that must be refused.
     kinks : bool
@@ -43,8 +43,8 @@ class CriterionCase:
     """
 
     make: Callable[[], Any]
-    output: tuple[int, ...]
-    target: Callable[[int, np.random.Generator], Array]
+    output: Any
+    target: Callable[[int, np.random.Generator], Any]
     wrong: tuple[tuple[Any, type[Exception]], ...] = ()
     kinks: bool = False
     logarithms: bool = False
@@ -61,8 +61,8 @@ class Criterion(ABC):
 
     Shapes
     ------
-    output : (batch, ...) float32, what the model gives
-    target : (batch, ...), what the data hold
+    output : (batch, ...) float32, what the model gives; or a tree of these
+    target : (batch, ...), what the data hold; or a tree of these
 
     Raises
     ------
@@ -97,16 +97,24 @@ class Criterion(ABC):
 
     @abstractmethod
     def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows, with `core.ops`."""
+        """Compute the sum over the rows, with `core.ops`; output and target may be trees."""
 
     def weight(self, target: Any) -> float:
         """Give what the sum is divided by for the mean: the number of rows."""
-        return float(np.shape(target)[0])
+        return float(row_count(target))
 
-    def check(self, output_shape: tuple[int, ...], target: Array) -> None:  # noqa: B027 - optional
-        """Refuse a target that cannot be, before it goes into a program. Nothing by default."""
+    @property
+    def counts_rows(self) -> bool:
+        """Whether `weight` is the number of rows, so that sums of several criterions add up."""
+        return type(self).weight is Criterion.weight
 
-    def check_output(self, output: Array) -> None:  # noqa: B027 - optional
+    def check(self, output_shape: Any, target: Any) -> None:  # noqa: B027 - optional
+        """Refuse a target that cannot be, before it goes into a program. Nothing by default.
+
+        `output_shape` is the output's tree with a shape for each array.
+        """
+
+    def check_output(self, output: Any) -> None:  # noqa: B027 - optional
         """Refuse an output that cannot be, such as a probability of 2. Nothing by default."""
 
     def config(self) -> dict[str, Any]:
@@ -117,21 +125,16 @@ class Criterion(ABC):
         """Compute the mean: a value while a tape is recording, else a float."""
         recording = STATE.tape is not None or STATE.trace is not None
         try:
-            value = output if isinstance(output, Value) else Value(np.asarray(output))
-            goal = target if isinstance(target, Value) else np.asarray(target)
-            if not value.shape or not goal.shape or value.shape[0] != goal.shape[0]:
-                raise ShapeError(
-                    "output and target must have the same number of rows; got shapes "
-                    f"{value.shape} and {goal.shape}."
-                )
-            if value.shape[0] == 0:
-                raise DataError("output and target must have at least one row; got none.")
-            if isinstance(goal, np.ndarray):
-                self.check(value.shape, goal)
+            value = tree.map(_value, tree.with_arrays(output))
+            goal = tree.map(_goal, tree.with_arrays(target))
+            _check_rows(value, goal)
+            goals = tree.leaves(goal)
+            if not any(isinstance(leaf, Value) for leaf in goals):
+                self.check(tree.map(lambda x: x.shape, value), goal)
             if STATE.trace is None:
-                self.check_output(value.data)
+                self.check_output(tree.map(lambda x: x.data, value))
             total = self.call(value, goal)
-            weight = self.weight(goal.data if isinstance(goal, Value) else goal)
+            weight = self.weight(tree.map(_numbers, goal))
         except Exception as error:
             add_path(error, type(self).__name__)
             raise
@@ -141,6 +144,47 @@ class Criterion(ABC):
         """Tell the class and the arguments that are given."""
         given = {key: item for key, item in self.config().items() if item is not None}
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in given.items())})"
+
+
+def row_count(target: Any) -> int:
+    """Return the number of rows of a target: of its first array, if it is a tree.
+
+    Examples
+    --------
+    >>> row_count(np.zeros((3, 2))), row_count({"digit": [0, 1], "size": np.zeros((2, 1))})
+    (3, 2)
+    """
+    if isinstance(target, dict | tuple | list):
+        target = next(iter(tree.leaves(tree.with_arrays(target))), None)
+    shape = () if target is None else np.shape(target)
+    if not shape:
+        raise ShapeError(f"target must have rows; got {tree.kind(target)}.")
+    return int(shape[0])
+
+
+def _value(item: Any) -> Value:
+    return item if isinstance(item, Value) else Value(np.asarray(item))
+
+
+def _goal(item: Any) -> Any:
+    return item if isinstance(item, Value) else np.asarray(item)
+
+
+def _numbers(item: Any) -> Array:
+    return item.data if isinstance(item, Value) else item
+
+
+def _check_rows(output: Any, target: Any) -> None:
+    """Refuse outputs and targets without rows; of single ones, different rows."""
+    single = isinstance(output, Value) and isinstance(target, Value | np.ndarray)
+    if single and (not output.shape or output.shape[:1] != target.shape[:1]):
+        raise ShapeError(
+            "output and target must have the same number of rows; got shapes "
+            f"{output.shape} and {target.shape}."
+        )
+    for leaf in (*tree.leaves(output), *tree.leaves(target)):
+        if leaf.shape and leaf.shape[0] == 0:
+            raise DataError("output and target must have at least one row; got none.")
 
 
 def weights(name: str, value: Any, wanted: str, axes: tuple[int, ...]) -> Array | None:

@@ -135,6 +135,11 @@ class Labelled(Criterion):
                 f"got {self.class_weights.size}."
             )
 
+    @property
+    def counts_rows(self) -> bool:
+        """Whether rows of all classes count 1."""
+        return self.class_weights is None and type(self).weight is Labelled.weight
+
     def weight(self, target: Any) -> float:
         """Give the sum of the rows' class weights."""
         labels = np.asarray(target)

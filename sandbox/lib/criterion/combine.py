@@ -11,7 +11,7 @@ from ..core import ops
 from ..core.errors import ArgumentError, DataError, ShapeError
 from ..core.validate import non_negative
 from ..nn.registry import register
-from .base import Array, Criterion, CriterionCase
+from .base import Criterion, CriterionCase
 from .classification import CrossEntropy
 from .regression import MAE, MSE
 
@@ -81,18 +81,18 @@ class WeightedSum(Criterion):
             )
         self.factors = tuple(non_negative("factors", factor) for factor in given)
         for part in self.criterions:
-            if getattr(part, "class_weights", None) is not None:
+            if not part.counts_rows:
                 raise ArgumentError(
                     "`criterions` must have means over rows, without class weights; got "
                     f"{part!r}. Their sums cannot be added: they are divided by other numbers."
                 )
 
-    def check(self, output_shape: tuple[int, ...], target: Array) -> None:
+    def check(self, output_shape: Any, target: Any) -> None:
         """Refuse what one of them refuses."""
         for part in self.criterions:
             part.check(output_shape, target)
 
-    def check_output(self, output: Array) -> None:
+    def check_output(self, output: Any) -> None:
         """Refuse what one of them refuses."""
         for part in self.criterions:
             part.check_output(output)

@@ -88,6 +88,14 @@ class Graph(Container):
             wrong_axis=1,
             sizes=("4 -> 3",),
         ),
+        Case(
+            lambda rng: _forked(rng),
+            inputs={"left": (3, 4), "right": (3, 2)},
+            output={"sum": (3, 2), "rest": ((3, 6), [(3, 2)])},
+            wrong={"left": (3, 4), "right": (3, 3)},
+            wrong_axis=1,
+            sizes=("4 -> 2",),
+        ),
     )
 
     def __init__(self, inputs: Any, outputs: Any, *, name: str | None = None) -> None:
@@ -263,6 +271,12 @@ def _residual(rng: np.random.Generator) -> Graph:
     h = ReLU()(Conv2d(3, 3, 3, padding=1, rng=rng)(x))
     h = ReLU()(Add()(Conv2d(3, 3, 3, padding=1, rng=rng)(h), x))
     return Graph(x, Linear(48, 2, rng=rng)(Flatten()(h)))
+
+
+def _forked(rng: np.random.Generator) -> Graph:
+    left, right = Input("left"), Input("right")
+    low = Linear(4, 2, rng=rng)(left)
+    return Graph((left, right), {"sum": Add()([low, right]), "rest": (Concat()(left, low), [low])})
 
 
 def _twins(rng: np.random.Generator) -> Graph:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from .. import core, engine, nn
-from ..core import RandomKey, Spec, Tape, Value, using
+from ..core import RandomKey, Spec, Tape, Value, tree, using
 from ..core.errors import SandboxError
 from ..criterion import Criterion, CriterionCase
 from ..engine.threads import limit
-from .tools import SLOPE_TOLERANCE, STEP, Array, close, generator, own_cases, require
+from ..nn.case import map_shapes
+from .tools import SLOPE_TOLERANCE, STEP, Array, close, generator, own_cases, require, shapes_of
 
 
 def check_criterion(cls: type[Criterion], cases: tuple[CriterionCase, ...] | None = None) -> None:
@@ -34,25 +35,32 @@ def check_criterion(cls: type[Criterion], cases: tuple[CriterionCase, ...] | Non
             clause(cls, case)
 
 
-def _draw(
-    case: CriterionCase, dtype: str = "float32", rows: int | None = None
-) -> tuple[Array, Array]:
+def _draw(case: CriterionCase, dtype: str = "float32", rows: int | None = None) -> tuple[Any, Any]:
     rng = generator(5)
-    shape = case.output if rows is None else (rows, *case.output[1:])
-    output = rng.normal(size=shape)
-    if case.logarithms:
-        output -= np.log(np.exp(output).sum(axis=1, keepdims=True))
-    if case.probabilities:
-        output = 1 / (1 + np.exp(-output))
-    return output.astype(dtype), case.target(shape[0], rng)
+
+    def draw(shape: tuple[int, ...]) -> Array:
+        output = rng.normal(size=shape if rows is None else (rows, *shape[1:]))
+        if case.logarithms:
+            output -= np.log(np.exp(output).sum(axis=1, keepdims=True))
+        if case.probabilities:
+            output = 1 / (1 + np.exp(-output))
+        return output.astype(dtype)
+
+    count = shapes_of(case.output)[0][0] if rows is None else rows
+    return map_shapes(draw, case.output), case.target(count, rng)
 
 
-def _loss(criterion: Criterion, output: Array, target: Array) -> tuple[float, Array]:
-    value = Value(output)
+def _loss(criterion: Criterion, output: Any, target: Any) -> tuple[float, Any]:
+    value = tree.map(Value, output)
     with Tape() as tape:
-        total = criterion.call(value, Value(target))
+        total = criterion.call(value, tree.map(Value, target))
     require(total.shape == (), f"{criterion!r}: call must give one number; got {total.shape}")
-    return float(total), tape.gradients(total, [value])[0]
+    leaves, structure = tree.flatten(value)
+    return float(total), structure.unflatten(tape.gradients(total, leaves))
+
+
+def _rows(items: Any, part: slice) -> Any:
+    return tree.map(lambda x: x[part], items)
 
 
 def mean_is_sum_by_weight(cls: type[Criterion], case: CriterionCase) -> None:
@@ -64,7 +72,7 @@ def mean_is_sum_by_weight(cls: type[Criterion], case: CriterionCase) -> None:
     expected = _loss(criterion, output, target)[0] / criterion.weight(target)
     close(np.array(expected), np.array(mean), 1e-6, f"{criterion!r}: mean")
     with Tape():
-        value = criterion(Value(output), target)
+        value = criterion(tree.map(Value, output), target)
     require(isinstance(value, Value), f"{criterion!r}: must give a value on a tape")
     close(np.array(expected), np.array(float(value)), 1e-6, f"{criterion!r}: mean on a tape")
 
@@ -74,9 +82,15 @@ def loss_gradient_matches_differences(cls: type[Criterion], case: CriterionCase)
     criterion: Criterion = case.make()
     output, target = _draw(case, "float64")
     _, gradient = _loss(criterion, output, target)
-    direction = generator(11).normal(size=output.shape)
-    above, below = (_loss(criterion, output + s * STEP * direction, target)[0] for s in (1, -1))
-    numeric, analytic = (above - below) / (2 * STEP), float((gradient * direction).sum())
+    rng = generator(11)
+    direction = tree.map(lambda x: rng.normal(size=x.shape), output)
+
+    def side(sign: float) -> float:
+        moved = tree.map(lambda x, d: x + sign * STEP * d, output, direction)
+        return _loss(criterion, moved, target)[0]
+
+    products = tree.map(lambda g, d: (g * d).sum(), gradient, direction)
+    numeric, analytic = (side(1) - side(-1)) / (2 * STEP), float(sum(tree.leaves(products)))
     error = abs(numeric - analytic) / max(abs(numeric), 1.0)
     require(error <= SLOPE_TOLERANCE, f"{criterion!r}: {analytic:.9g} must be {numeric:.9g}")
 
@@ -86,10 +100,12 @@ def sums_add_over_parts(cls: type[Criterion], case: CriterionCase) -> None:
     criterion: Criterion = case.make()
     output, target = _draw(case)
     whole, gradient = _loss(criterion, output, target)
-    parts = [_loss(criterion, output[part], target[part]) for part in (slice(0, 1), slice(1, None))]
-    weights = [criterion.weight(target[:1]), criterion.weight(target[1:])]
+    pieces = (slice(0, 1), slice(1, None))
+    parts = [_loss(criterion, _rows(output, part), _rows(target, part)) for part in pieces]
+    weights = [criterion.weight(_rows(target, part)) for part in pieces]
+    joined = tree.map(lambda a, b: np.concatenate([a, b]), parts[0][1], parts[1][1])
     close(np.array(whole), np.array(parts[0][0] + parts[1][0]), 1e-5, f"{criterion!r}: sums")
-    close(gradient, np.concatenate([p[1] for p in parts]), 1e-5, f"{criterion!r}: gradients")
+    close(gradient, joined, 1e-5, f"{criterion!r}: gradients")
     total = np.array(criterion.weight(target))
     close(total, np.array(sum(weights)), 1e-6, f"{criterion!r}: weights")
 
@@ -121,7 +137,7 @@ def wrong_targets_are_refused(cls: type[Criterion], case: CriterionCase) -> None
     """Check that wrong targets raise a clear error that begins with the criterion's name."""
     criterion: Criterion = case.make()
     for target, error_class in case.wrong:
-        wrong = np.array(target)
+        wrong = tree.with_arrays(target)
         output = _draw(case, rows=3)[0]
         try:
             criterion(output, wrong)
@@ -130,7 +146,8 @@ def wrong_targets_are_refused(cls: type[Criterion], case: CriterionCase) -> None
             require(isinstance(error, error_class), f"{criterion!r}: wrong class: {error!r}")
         else:
             raise AssertionError(f"{criterion!r}: must refuse {target}")
-        require(text.startswith(f"{cls.__name__}: ") and "; got " in text, f"bad message: {text}")
+        begin = (f"{cls.__name__}: ", f"{cls.__name__}/")
+        require(text.startswith(begin) and "; got " in text, f"bad message: {text}")
 
 
 def no_rows_give_no_loss(cls: type[Criterion], case: CriterionCase) -> None:
@@ -139,7 +156,8 @@ def no_rows_give_no_loss(cls: type[Criterion], case: CriterionCase) -> None:
     output, target = _draw(case, rows=0)
     total, gradient = _loss(criterion, output, target)
     require(total == 0.0, f"{criterion!r}: no rows must give 0; got {total}")
-    require(gradient.shape == output.shape, f"{criterion!r}: gradient shape of no rows")
+    for a, b in zip(tree.leaves(gradient), tree.leaves(output), strict=True):
+        require(a.shape == b.shape, f"{criterion!r}: gradient shape of no rows")
     require(criterion.weight(target) == 0.0, f"{criterion!r}: no rows must weigh 0")
     try:
         criterion(output, target)
@@ -148,27 +166,38 @@ def no_rows_give_no_loss(cls: type[Criterion], case: CriterionCase) -> None:
     raise AssertionError(f"{criterion!r}: the mean over no rows must be refused")
 
 
+class Heads(nn.Module):
+    """Gives its input to each module of a tree, and the tree of what they give."""
+
+    def __init__(self, heads: Any) -> None:
+        self.heads = heads
+
+    def call(self, x: Any) -> Any:
+        """Call the modules."""
+        return tree.map(lambda head: head(x), self.heads)
+
+
 def criterion_program_equals_eager(cls: type[Criterion], case: CriterionCase) -> None:
     """Check that a compiled training step gives the eager loss, weight and gradient."""
     criterion: Criterion = case.make()
-    output, target = _draw(case)
-    features = int(np.prod(output.shape[1:]))
-    x = generator(6).normal(size=(output.shape[0], 3)).astype("f4")
+    _, target = _draw(case)
+    x = generator(6).normal(size=(shapes_of(case.output)[0][0], 3)).astype("f4")
 
-    def build() -> nn.Sequential:
-        model = nn.Sequential(fc=nn.Linear(3, features, rng=0), shape=nn.Reshape(output.shape[1:]))
+    def head(shape: tuple[int, ...]) -> nn.Sequential:
+        features = int(np.prod(shape[1:]))
+        model = nn.Sequential(fc=nn.Linear(3, features, rng=0), shape=nn.Reshape(shape[1:]))
         if case.probabilities:
             model.append(nn.Sigmoid(), "sigmoid")
         return model.append(nn.LogSoftmax(), "log") if case.logarithms else model
 
-    model, twin = build(), build()
+    model, twin = (Heads(map_shapes(head, case.output)) for _ in range(2))
     with using(training=True), Tape() as tape:
-        total = criterion.call(model(Value(x)), Value(target))
+        total = criterion.call(model(Value(x)), tree.map(Value, target))
     gradients = tape.gradients(total, model.parameters())
     flat = core.FlatParameters(twin)
-    program = core.train_program(twin, criterion, flat, (Spec.of(x),), Spec.of(target))
+    program = core.train_program(twin, criterion, flat, Spec.of(x), tree.map(Spec.of, target))
     require(program.reason is None, f"{criterion!r}: was not compiled: {program.reason}")
-    loss, weight, _ = program.run((x,), target, RandomKey(0, 0, 0))
+    loss, weight, _ = program.run(x, target, RandomKey(0, 0, 0))
     close(np.array(float(total)), np.array(loss), 1e-5, f"{criterion!r}: loss of the program")
     require(weight == criterion.weight(target), f"{criterion!r}: weight of the program")
     for (name, _), gradient in zip(model.named_parameters(), gradients, strict=True):

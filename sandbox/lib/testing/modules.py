@@ -6,20 +6,25 @@ import json
 import pickle
 import threading
 from collections.abc import Callable
+from functools import reduce
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from .. import core, engine, nn
-from ..core import RandomKey, Spec, Tape, Value, ops, using
+from ..core import RandomKey, Spec, Tape, Value, ops, tree, using
 from ..core.errors import ShapeError
 from ..criterion import Criterion
 from ..engine.threads import cpu_count, limit
 from ..nn import Case, Module
+from ..nn.case import map_shapes
 from .tools import (
     SLOPE_TOLERANCE,
     STEP,
+    arranged,
     close,
+    equal,
+    feed,
     generator,
     inputs_of,
     integers_of,
@@ -28,10 +33,13 @@ from .tools import (
     modes,
     names_of,
     own_cases,
+    projected,
     projection,
+    projections,
     require,
     run,
     same,
+    shapes_of,
 )
 
 
@@ -63,17 +71,19 @@ def shape_follows_the_rule(cls: type[Module], case: Case) -> None:
     module, inputs = make(case), inputs_of(case)
     for training in modes():
         with mode(training):
-            y = module(*inputs)
-        require(isinstance(y, np.ndarray), f"{cls.__name__}: arrays must give an array")
-        require(y.shape == case.output, f"{module!r}: got {y.shape}, declared {case.output}")
-        require(y.dtype == np.float32, f"{module!r}: float32 became {y.dtype}")
+            y = feed(module, case, inputs)
+        for x in tree.leaves(y):
+            require(isinstance(x, np.ndarray), f"{cls.__name__}: arrays must give arrays")
+            require(x.dtype == np.float32, f"{module!r}: float32 became {x.dtype}")
+        found = tree.map(lambda x: x.shape, y)
+        require(found == case.output, f"{module!r}: got {found}, declared {case.output}")
 
 
 def gradients_match_differences(cls: type[Module], case: Case) -> None:
     """(2) Gradients equal central differences along a random direction, in float64."""
     for training in modes():
         module, inputs = make(case, dtype="float64"), inputs_of(case, dtype="float64")
-        _, gradients = run(module, inputs, training=training)
+        _, gradients = run(module, inputs, training=training, case=case)
         names = names_of(module, inputs)[1:]
         places = [*inputs, *(p._array for p in module.parameters())]
         for name, place, gradient in zip(names, places, gradients, strict=True):
@@ -85,8 +95,8 @@ def gradients_match_differences(cls: type[Module], case: Case) -> None:
             for sign in (1.0, -1.0):
                 np.copyto(place, start + sign * STEP * direction)
                 with mode(training):
-                    y = module(*[Value(x) for x in inputs]).data
-                sides.append(float((y * projection(y.shape, y.dtype)).sum()))
+                    y = feed(module, case, [Value(x) for x in inputs])
+                    sides.append(float(projected(y)))
             np.copyto(place, start)
             numeric = (sides[0] - sides[1]) / (2 * STEP)
             analytic = float((gradient * direction).sum())
@@ -102,11 +112,11 @@ def native_equals_reference(cls: type[Module], case: Case) -> None:
     module, inputs = make(case), inputs_of(case)
     for training in modes():
         with engine.use_reference():
-            y, gradients = run(module, inputs, training=training)
+            y, gradients = run(module, inputs, training=training, case=case)
         expected = [y, *gradients]
         for cores in {1, cpu_count()}:
             with limit(cores):
-                y, gradients = run(module, inputs, training=training)
+                y, gradients = run(module, inputs, training=training, case=case)
             for name, a, b in zip(names_of(module, inputs), expected, [y, *gradients], strict=True):
                 what = f"{module!r}, training={training}, {cores} cores, {name}"
                 close(a, b, case.tolerance, what)
@@ -117,7 +127,7 @@ def inputs_stay_as_they_are(cls: type[Module], case: Case) -> None:
     module, inputs = make(case), inputs_of(case)
     kept = [array.copy() for array in (*inputs, *(p.data for p in module.parameters()))]
     for training in modes():
-        run(module, inputs, training=training)
+        run(module, inputs, training=training, case=case)
     now = (*inputs, *(p.data for p in module.parameters()))
     for before, after in zip(kept, now, strict=True):
         same(before, after, f"{module!r}: an input or parameter was written to")
@@ -129,12 +139,11 @@ def gradients_add_when_used_twice(cls: type[Module], case: Case) -> None:
     first, second = inputs_of(case, 1), inputs_of(case, 2)
     with using(training=False):
         with Tape() as tape:
-            one, two = module(*map(Value, first)), module(*map(Value, second))
-            r = Value(projection(one.shape, one.dtype))
-            loss = ops.sum(ops.multiply(ops.add(one, two), r))
+            one, two = (feed(module, case, [*map(Value, x)]) for x in (first, second))
+            loss = projected(tree.map(ops.add, one, two))
         found = tape.gradients(loss, module.parameters())
     count = len(first)
-    parts = [run(module, inputs)[1][count:] for inputs in (first, second)]
+    parts = [run(module, inputs, case=case)[1][count:] for inputs in (first, second)]
     for a, b, total in zip(*parts, found, strict=True):
         close(a + b, total, 1e-5, f"{module!r}: gradients of two uses must add")
 
@@ -144,7 +153,7 @@ def threads_do_not_disturb(cls: type[Module], case: Case) -> None:
     module = make(case)
     batches = [inputs_of(case, seed) for seed in range(4)]
     for training in modes():
-        expected = [run(module, inputs, training=training) for inputs in batches]
+        expected = [run(module, inputs, training=training, case=case) for inputs in batches]
         actual: dict[int, Any] = {}
         gate = threading.Barrier(len(batches))
 
@@ -157,7 +166,7 @@ def threads_do_not_disturb(cls: type[Module], case: Case) -> None:
             try:
                 gate.wait(10)
                 for _ in range(3):
-                    actual[place] = run(module, batches[place], training=training)
+                    actual[place] = run(module, batches[place], training=training, case=case)
             except Exception as error:  # noqa: BLE001, RUF100 - shown by the caller
                 actual[place] = error
 
@@ -177,9 +186,11 @@ def threads_do_not_disturb(cls: type[Module], case: Case) -> None:
 def modes_differ_where_declared(cls: type[Module], case: Case) -> None:
     """(7) Training and inference calls differ exactly where the case says so."""
     module, inputs = make(case), inputs_of(case)
-    infer, train = (run(module, inputs, training=training)[0] for training in (False, True))
+    infer, train = (
+        run(module, inputs, training=training, case=case)[0] for training in (False, True)
+    )
     declared = case.stochastic or case.batch_statistics
-    differ = not np.array_equal(infer, train)
+    differ = not equal(infer, train)
     require(
         differ == declared,
         f"{module!r}: training and inference differ={differ}, declared={declared}",
@@ -191,11 +202,11 @@ def same_seed_same_result(cls: type[Module], case: Case) -> None:
     one, two, inputs = make(case), make(case), inputs_of(case)
     for a, b in zip(one.parameters(), two.parameters(), strict=True):
         same(a.data, b.data, f"{one!r}: weights of one seed")
-    first = run(one, inputs, training=True)[0]
-    same(first, run(two, inputs, training=True)[0], f"{one!r}: outputs of one seed")
+    first = run(one, inputs, training=True, case=case)[0]
+    same(first, run(two, inputs, training=True, case=case)[0], f"{one!r}: outputs of one seed")
     if case.stochastic:
-        other = run(one, inputs, training=True, step=2)[0]
-        require(not np.array_equal(first, other), f"{one!r}: another step must draw anew")
+        other = run(one, inputs, training=True, step=2, case=case)[0]
+        require(not equal(first, other), f"{one!r}: another step must draw anew")
 
 
 def config_and_weights_come_back(cls: type[Module], case: Case) -> None:
@@ -207,7 +218,11 @@ def config_and_weights_come_back(cls: type[Module], case: Case) -> None:
     require(json.loads(json.dumps(nn.serialize(twin))) == config, f"{module!r}: config changed")
     require(repr(twin) == repr(module), f"{module!r}: came back as {twin!r}")
     copy_state(module, twin)
-    same(run(module, inputs)[0], run(twin, inputs)[0], f"{module!r}: output after loading")
+    same(
+        run(module, inputs, case=case)[0],
+        run(twin, inputs, case=case)[0],
+        f"{module!r}: output after loading",
+    )
 
 
 def copy_state(source: Module, target: Module) -> None:
@@ -222,10 +237,10 @@ def copy_state(source: Module, target: Module) -> None:
 def pickle_comes_back(cls: type[Module], case: Case) -> None:
     """(10) A pickle (how Spark ships tasks) gives an equal module."""
     module, inputs = make(case), inputs_of(case)
-    module.forward(*inputs)
+    feed(module, case, inputs, "forward")
     twin = pickle.loads(pickle.dumps(module))
     require(repr(twin) == repr(module), f"{module!r}: came back as {twin!r}")
-    expected, actual = run(module, inputs), run(twin, inputs)
+    expected, actual = run(module, inputs, case=case), run(twin, inputs, case=case)
     same(expected[0], actual[0], f"{module!r}: output after pickling")
     for a, b in zip(expected[1], actual[1], strict=True):
         same(a, b, f"{module!r}: gradient after pickling")
@@ -244,10 +259,12 @@ def wrong_shapes_are_refused(cls: type[Module], case: Case) -> None:
     if case.wrong is None:
         return
     module = nn.Sequential(layer=make(case), name="model")
-    calls = [(shape,) for shape in case.wrong] if len(case.inputs) == 1 else [case.wrong]
-    for place, shapes in enumerate(calls):
+    alone = isinstance(case.inputs, tuple) and len(case.inputs) == 1
+    calls = [(shape,) for shape in case.wrong] if alone else [case.wrong]
+    for place, wrong in enumerate(calls):
+        shapes = shapes_of(wrong)
         try:
-            module(*wrong_inputs(case, shapes))
+            tree.call(module, arranged(wrong, wrong_inputs(case, shapes)))
         except ShapeError as error:
             text = str(error)
         else:
@@ -259,7 +276,7 @@ def wrong_shapes_are_refused(cls: type[Module], case: Case) -> None:
         require(str(shapes[-1]) in text or not shapes[-1], f"shape is missing: {text}")
 
 
-def wrong_inputs(case: Case, shapes: tuple[tuple[int, ...], ...]) -> list[Any]:
+def wrong_inputs(case: Case, shapes: list[tuple[int, ...]]) -> list[Any]:
     """Make inputs of wrong shapes, of the right kinds of numbers."""
     made: list[Any] = []
     for place, shape in enumerate(shapes):
@@ -273,9 +290,9 @@ def any_number_of_rows(cls: type[Module], case: Case) -> None:
     for rows in (1, 0):
         module, inputs = make(case), inputs_of(case, rows=rows)
         for training in modes():
-            y, gradients = run(module, inputs, training=training)
-            expected = (rows, *case.output[1:])
-            require(y.shape == expected, f"{module!r}, {rows} rows: got {y.shape}")
+            y, gradients = run(module, inputs, training=training, case=case)
+            for shape, x in zip(shapes_of(case.output), tree.leaves(y), strict=True):
+                require(x.shape == (rows, *shape[1:]), f"{module!r}, {rows} rows: got {x.shape}")
             for name, gradient in zip(names_of(module, inputs)[1:], gradients, strict=True):
                 require(np.isfinite(gradient).all(), f"{module!r}, {rows} rows: {name} not finite")
                 if rows == 0:
@@ -285,20 +302,22 @@ def any_number_of_rows(cls: type[Module], case: Case) -> None:
 def rows_do_not_see_each_other(cls: type[Module], case: Case) -> None:
     """Check that in inference a row's output does not depend on the other rows."""
     module, inputs = make(case), inputs_of(case)
-    whole = module(*inputs)
-    for row in range(whole.shape[0]):
-        alone = module(*(x[row : row + 1] for x in inputs))
-        close(whole[row : row + 1], alone, case.tolerance, f"{module!r}: row {row} alone")
+    whole = feed(module, case, inputs)
+    for row in range(shapes_of(case.output)[0][0]):
+        part = slice(row, row + 1)
+        alone = feed(module, case, [x[part] for x in inputs])
+        of_whole = tree.map(lambda x, part=part: x[part], whole)
+        close(of_whole, alone, case.tolerance, f"{module!r}: row {row} alone")
 
 
 def forward_and_backward_agree(cls: type[Module], case: Case) -> None:
     """Check that `forward`, `backward` and `gradients` give what the tape gives."""
     module, inputs = make(case), inputs_of(case)
-    expected, gradients = run(module, inputs)
-    y = module.forward(*inputs)
+    expected, gradients = run(module, inputs, case=case)
+    y = feed(module, case, inputs, "forward")
     same(expected, y, f"{module!r}: forward")
-    back = module.backward(projection(y.shape, y.dtype))
-    found = [*(back if isinstance(back, tuple) else (back,)), *module.gradients().values()]
+    back = module.backward(projections(y))
+    found = [*tree.leaves(back), *module.gradients().values()]
     for name, a, b in zip(names_of(module, inputs)[1:], gradients, found, strict=True):
         same(a, b, f"{module!r}: {name} by backward")
 
@@ -306,43 +325,45 @@ def forward_and_backward_agree(cls: type[Module], case: Case) -> None:
 def prediction_program_equals_eager(cls: type[Module], case: Case) -> None:
     """Check that a compiled program predicts what eager calls predict."""
     module, inputs = make(case), inputs_of(case)
-    expected = module(*inputs)
-    specs = tuple(Spec.of(x) for x in inputs)
-    program = core.predict_program(module, None, specs)
+    expected = feed(module, case, inputs)
+    given = arranged(case.inputs, inputs)
+    program = core.predict_program(module, None, tree.map(Spec.of, given))
     require(program.reason is None, f"{module!r}: was not compiled: {program.reason}")
-    actual = program.run(tuple(inputs))
-    close(expected, np.array(actual), case.tolerance, f"{module!r}: predicted by the program")
+    close(expected, program.run(given), case.tolerance, f"{module!r}: predicted by the program")
 
 
 class Projected(Criterion):
-    """The sum of the output times the target: gives any gradient to a module's output."""
+    """The sum of the outputs times the targets: gives any gradient to a module's output."""
 
     def call(self, output: Any, target: Any) -> Any:
         """Compute the sum."""
-        return ops.sum(ops.multiply(output, target))
+        products = tree.map(lambda x, t: ops.sum(ops.multiply(x, t)), output, target)
+        return reduce(ops.add, tree.leaves(products))
 
 
 def training_program_equals_eager(cls: type[Module], case: Case) -> None:
     """Check that a compiled training step gives eager output, gradients and statistics."""
     module, inputs = make(case), inputs_of(case)
-    target = projection(case.output, np.float32)
+    target = map_shapes(lambda shape: projection(shape, np.float32), case.output)
     key = RandomKey(3, 1, 0)
     parameters = module.parameters()
     with using(training=True, random=key), Tape() as tape:
-        y = module(*map(Value, inputs))
-        loss = Projected().call(y, Value(target))
+        y = feed(module, case, [*map(Value, inputs)])
+        loss = Projected().call(y, tree.map(Value, target))
     gradients = tape.gradients(loss, parameters)
     statistics = [buffer.data.copy() for buffer in module.buffers()]
     twin = make(case)
     flat = core.FlatParameters(twin)
-    specs = tuple(Spec.of(x) for x in inputs)
-    program = core.train_program(twin, Projected(), flat, specs, Spec.of(target))
+    given = arranged(case.inputs, inputs)
+    specs = tree.map(Spec.of, given), tree.map(Spec.of, target)
+    program = core.train_program(twin, Projected(), flat, *specs)
     require(program.reason is None, f"{module!r}: was not compiled: {program.reason}")
-    total, weight, output = program.run(tuple(inputs), target, key)
+    total, weight, output = program.run(given, target, key)
     what = f"{module!r}: by the training program"
     close(np.array(float(loss)), np.array(total), max(case.tolerance, 1e-5) * 10, f"{what}, loss")
-    require(weight == case.output[0], f"{what}: weight {weight} must be {case.output[0]}")
-    close(y.data, np.array(output), case.tolerance, f"{what}, output")
+    rows = shapes_of(case.output)[0][0]
+    require(weight == rows, f"{what}: weight {weight} must be {rows}")
+    close(tree.map(lambda x: x.data, y), output, case.tolerance, f"{what}, output")
     for (name, _), gradient in zip(module.named_parameters(), gradients, strict=True):
         close(gradient, np.array(flat.gradient(name)), case.tolerance, f"{what}, {name}")
     for before, buffer in zip(statistics, twin.buffers(), strict=True):

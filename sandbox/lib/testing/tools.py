@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from functools import reduce
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import RandomKey, Tape, Value, ops, using
+from ..core import RandomKey, Tape, Value, ops, tree, using
 from ..nn import Case, Module
+from ..nn.case import map_shapes
 
 Array: TypeAlias = NDArray[Any]
 
@@ -60,10 +62,13 @@ def make(case: Case, seed: int = 0, dtype: str = "float32") -> Module:
 def inputs_of(
     case: Case, seed: int = 0, dtype: str = "float32", rows: int | None = None
 ) -> list[Array]:
-    """Draw inputs; where there are kinks, all elements are far from each other and from 0."""
+    """Draw the arrays of the inputs' tree, in the order of its leaves.
+
+    Where there are kinks, all elements are far from each other and from 0.
+    """
     rng = generator(seed + 2000)
     made = []
-    for place, shape in enumerate(case.inputs):
+    for place, shape in enumerate(shapes_of(case.inputs)):
         shape = shape if rows is None else (rows, *shape[1:])
         limits = integers_of(case, place)
         if limits is not None:
@@ -76,6 +81,28 @@ def inputs_of(
             values = rng.normal(size=count)
         made.append(values.reshape(shape).astype(dtype))
     return made
+
+
+class _Shape:
+    """A shape as one leaf of a tree."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = tuple(shape)
+
+
+def shapes_of(shapes: Any) -> list[tuple[int, ...]]:
+    """Give the shapes of a tree of shapes, in the order of its leaves."""
+    return [leaf.shape for leaf in tree.leaves(map_shapes(_Shape, shapes))]
+
+
+def arranged(shapes: Any, leaves: list[Any]) -> Any:
+    """Put leaves where a tree has its shapes."""
+    return tree.flatten(map_shapes(_Shape, shapes))[1].unflatten(leaves)
+
+
+def feed(module: Module, case: Case, leaves: list[Any], method: str = "__call__") -> Any:
+    """Call a module, or a method of it, with the leaves of the case's inputs."""
+    return tree.call(getattr(module, method), arranged(case.inputs, leaves))
 
 
 def integers_of(case: Case, place: int) -> tuple[int, int] | None:
@@ -91,19 +118,36 @@ def mode(training: bool, step: int = 1) -> AbstractContextManager[Any]:
 
 
 def run(
-    module: Module, inputs: list[Array], *, training: bool = False, step: int = 1
-) -> tuple[Array, list[Array]]:
+    module: Module,
+    inputs: list[Array],
+    *,
+    training: bool = False,
+    step: int = 1,
+    case: Case | None = None,
+) -> tuple[Any, list[Array]]:
     """Call a module and walk back: output, gradients of inputs and parameters.
 
-    What is minimised is the sum of the output times a fixed projection.
+    What is minimised is the sum of the outputs times fixed projections. Without a case the inputs
+    are given by place.
     """
     values = [Value(x) for x in inputs]
     with mode(training, step):
         with Tape() as tape:
-            y = module(*values)
-            loss = ops.sum(ops.multiply(y, Value(projection(y.shape, y.dtype))))
+            y = module(*values) if case is None else feed(module, case, values)
+            loss = projected(y)
         found = tape.gradients(loss, [*values, *module.parameters()])
-    return y.data, found
+    return tree.map(lambda x: x.data, y), found
+
+
+def projected(y: Any) -> Any:
+    """Give the sum of all outputs times fixed random numbers."""
+    parts = [ops.sum(ops.multiply(x, Value(projection(x.shape, x.dtype)))) for x in tree.leaves(y)]
+    return reduce(ops.add, parts)
+
+
+def projections(y: Any) -> Any:
+    """Give the tree of the numbers that `projected` multiplies outputs with."""
+    return tree.map(lambda x: projection(x.shape, x.dtype), y)
 
 
 def projection(shape: tuple[int, ...], dtype: Any) -> Array:
@@ -111,8 +155,12 @@ def projection(shape: tuple[int, ...], dtype: Any) -> Array:
     return generator(7).normal(size=shape).astype(dtype)
 
 
-def close(expected: Array, actual: Array, tolerance: float, what: str) -> None:
-    """Compare arrays relative to the largest element."""
+def close(expected: Any, actual: Any, tolerance: float, what: str) -> None:
+    """Compare trees of arrays, each array relative to its largest element."""
+    tree.map(lambda a, b: _close(a, b, tolerance, what), expected, actual)
+
+
+def _close(expected: Array, actual: Array, tolerance: float, what: str) -> None:
     require(
         expected.shape == actual.shape, f"{what}: shape {actual.shape} must be {expected.shape}"
     )
@@ -123,9 +171,15 @@ def close(expected: Array, actual: Array, tolerance: float, what: str) -> None:
     require(worst <= tolerance, f"{what}: differs by {worst:.2e} of the largest, > {tolerance:g}")
 
 
-def same(expected: Array, actual: Array, what: str) -> None:
-    """Compare arrays bit for bit."""
-    require(np.array_equal(expected, actual), f"{what}: must be equal bit for bit")
+def same(expected: Any, actual: Any, what: str) -> None:
+    """Compare trees of arrays bit for bit."""
+    require(equal(expected, actual), f"{what}: must be equal bit for bit")
+
+
+def equal(expected: Any, actual: Any) -> bool:
+    """Tell whether two trees of arrays are equal bit for bit."""
+    pairs = tree.leaves(tree.map(np.array_equal, expected, actual))
+    return all(pairs)
 
 
 def names_of(module: Module, inputs: list[Array]) -> list[str]:
