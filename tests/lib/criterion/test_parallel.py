@@ -167,7 +167,7 @@ def test_labels_out_of_range_are_found_by_a_program():
     specs = Spec.of(x), core.tree.map(Spec.of, target)
     program = core.train_program(model, loss(), FlatParameters(model), *specs)
     target["digit"][4] = 4
-    with pytest.raises(DataError, match=r"target 'digit': labels must be .* got 4 in row 4"):
+    with pytest.raises(DataError, match=r"target\.digit: labels must be .* got 4 in row 4"):
         program.run(x, target)
 
 
