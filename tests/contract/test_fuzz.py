@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sandbox.lib.engine.reference import KERNELS
 
 from sandbox.lib import engine
 from sandbox.lib.core import ops
-from sandbox.lib.engine.reference import KERNELS
 from sandbox.lib.testing import fuzz
 from sandbox.lib.testing.fuzz import judge
 from sandbox.lib.testing.fuzz.graph import Ref

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from ..engine.oplist import Spec
 from . import tree, validate
 from .checks import model_dtype, specs_of
 from .eager_programs import EagerPredictProgram, EagerTrainProgram
+from .errors import ArgumentError
 from .flat import FlatParameters
 from .program import PredictProgram, TrainProgram, predict_program, train_program
 from .trace import CriterionLike, ModuleLike
+
+VARIABLE = "SANDBOX_PROGRAM_CACHE_MB"
+MEGABYTES = 1024
 
 
 class ProgramCache:
@@ -21,8 +27,19 @@ class ProgramCache:
 
     Parameters
     ----------
-    maxsize : int > 0
-        How many programs are kept.
+    megabytes : int > 0, optional
+        How much memory the programs may hold; by default SANDBOX_PROGRAM_CACHE_MB, else 1024.
+        What they share (weights, the memory of a run) counts once. The program asked for last is
+        kept, however large it is.
+
+    Raises
+    ------
+    ArgumentError : the size is not a whole number > 0.
+
+    Notes
+    -----
+    Any number of threads may ask. Of those who ask for the same program one compiles it and the
+    others wait; nobody waits for another program. What could not be compiled is tried again.
 
     Examples
     --------
@@ -36,9 +53,10 @@ class ProgramCache:
     True
     """
 
-    def __init__(self, maxsize: int = 16) -> None:
-        self.maxsize = validate.positive_int("maxsize", maxsize)
-        self._programs: OrderedDict[Any, Any] = OrderedDict()
+    def __init__(self, megabytes: int | None = None) -> None:
+        self.limit = (_megabytes() if megabytes is None else _checked(megabytes)) << 20
+        self._programs: OrderedDict[Any, tuple[Any, tuple[Any, ...]]] = OrderedDict()
+        self._making: dict[Any, Future[Any]] = {}
         self._lock = threading.Lock()
 
     def train(
@@ -110,17 +128,73 @@ class ProgramCache:
         return program
 
     def _get(self, key: Any, owners: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        with self._lock:
-            entry = self._programs.get(key)
-            if entry is None:
-                # The owners are kept with the entry: an id stays theirs while it is in the key.
-                entry = (make(), owners)
-                self._programs[key] = entry
-                if len(self._programs) > self.maxsize:
-                    self._programs.popitem(last=False)
+        while True:
+            with self._lock:
+                entry = self._programs.get(key)
+                if entry is not None:
+                    self._programs.move_to_end(key)
+                    return entry[0]
+                future = self._making.get(key)
+                is_maker = future is None
+                if future is None:
+                    future = self._making[key] = Future()
+            if is_maker:
+                return self._make(key, owners, make, future)
+            try:
+                return future.result()
+            except CancelledError:
+                continue  # the maker was interrupted, which is nobody else's business
+
+    def _make(
+        self, key: Any, owners: tuple[Any, ...], make: Callable[[], Any], future: Future[Any]
+    ) -> Any:
+        try:
+            program = make()
+        except BaseException as error:
+            with self._lock:
+                del self._making[key]
+            if isinstance(error, Exception):
+                future.set_exception(error)
             else:
-                self._programs.move_to_end(key)
-            return entry[0]
+                future.cancel()
+            raise
+        with self._lock:
+            # The owners are kept with the entry: an id stays theirs while it is in the key.
+            self._programs[key] = program, owners
+            del self._making[key]
+        future.set_result(program)
+        self._trim()
+        return program
+
+    def _trim(self) -> None:
+        """Drop programs, the one not used longest first, until the others hold little enough."""
+        with self._lock:
+            held = [(key, program) for key, (program, _) in self._programs.items()]
+        pieces = [(key, program, _pieces(program)) for key, program in held]
+        users = Counter(piece for _, _, found in pieces for piece in found)
+        total = sum({piece: n for _, _, found in pieces for piece, n in found.items()}.values())
+        for key, program, found in pieces[:-1]:
+            if total <= self.limit:
+                break
+            with self._lock:
+                entry = self._programs.get(key)
+                if entry is None or entry[0] is not program:
+                    continue
+                if key == next(reversed(self._programs)):  # asked for in the meantime
+                    continue
+                del self._programs[key]
+            users.subtract(found.keys())
+            total -= sum(n for piece, n in found.items() if not users[piece])
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory the programs hold."""
+        with self._lock:
+            programs = [program for program, _ in self._programs.values()]
+        found: dict[int, int] = {}
+        for program in programs:
+            found |= _pieces(program)
+        return sum(found.values())
 
     def clear(self) -> None:
         """Drop all programs."""
@@ -129,6 +203,29 @@ class ProgramCache:
 
     def __len__(self) -> int:
         return len(self._programs)
+
+
+def _pieces(program: Any) -> dict[int, int]:
+    """Return what a program holds: bytes by the identity of what holds them."""
+    pieces = getattr(program, "pieces", None)  # what runs eagerly holds nothing
+    return {} if pieces is None else {id(piece): nbytes for piece, nbytes in pieces()}
+
+
+def _checked(megabytes: int) -> int:
+    return validate.positive_int("megabytes", megabytes)
+
+
+def _megabytes() -> int:
+    """Return the limit the environment asks for."""
+    asked = os.environ.get(VARIABLE, "")
+    if not asked:
+        return MEGABYTES
+    if not asked.isdecimal() or int(asked) < 1:
+        raise ArgumentError(
+            f"{VARIABLE} must be a whole number of megabytes > 0; got {asked!r}. "
+            f"Without it, programs may hold {MEGABYTES} MB."
+        )
+    return int(asked)
 
 
 def _parts(module: ModuleLike) -> list[Any]:

@@ -225,6 +225,13 @@ class PredictProgram:
         """
         return self._output.of(self._mine().run(self._inputs.check(inputs)))
 
+    def pieces(self) -> Iterator[tuple[object, int]]:
+        """Yield what the program holds in memory, in all threads, with its bytes."""
+        with self._lock:
+            executables = list(self._all)
+        for executable in executables:
+            yield from executable.pieces()
+
     def check(self, inputs: tree.Tree, target: None = None) -> list[Array]:
         """Return inputs as the executable takes them, or raise as `run` does."""
         return self._inputs.check(inputs)

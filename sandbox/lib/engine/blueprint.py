@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -16,7 +16,8 @@ from .oplist import OpList
 from .placement import Life, place
 from .steps import Array, StepInfo
 
-STEP_BYTES = 4 << 10  # of a step's description: operation, tensors, its share of a kernel
+STEP_BYTES = 4 << 10  # of a step's description, about: operation, tensors
+KERNEL_BYTES = 64 << 10  # of a kernel made for exact sizes, about: a LeNet's programs grow by this
 
 
 @dataclass(eq=False)
@@ -117,11 +118,14 @@ class Blueprint:
         """Memory for what lives within a run: values between the steps, then the scratchpad."""
         return self.arena_bytes + self.scratch_bytes
 
-    @property
-    def nbytes(self) -> int:
-        """What the program itself takes: constants, and steps with their kernels."""
+    def pieces(self) -> Iterator[tuple[object, int]]:
+        """Yield what the program itself takes, with its bytes: constants, steps, kernels."""
+        steps = [*self.steps, *self.prologue]
         constants = sum(array.nbytes for array, _ in self.oplist.constants)
-        return constants + STEP_BYTES * (len(self.steps) + len(self.prologue))
+        yield self, constants + STEP_BYTES * len(steps)
+        for primitive in {step.primitive for step in steps}:
+            if primitive is not None:
+                yield primitive, KERNEL_BYTES
 
     def digest(self, index: int) -> bytes:
         """Return what stands for the contents of a constant."""

@@ -254,7 +254,7 @@ class NativeExecutable:
     def pieces(self) -> Iterator[tuple[object, int]]:
         """Yield what the program holds in memory, with its bytes; programs share some of it."""
         yield self._workspace, self._workspace.used
-        yield self._blueprint, self._blueprint.nbytes
+        yield from self._blueprint.pieces()
         yield (
             self,
             sum(block.nbytes for buffer, block in self._own.items() if buffer.kind == "output")

@@ -51,7 +51,7 @@ class Programs:
         self.precision = precision
         self.eager: str | None = None
         """Why the model runs eagerly, None where it does not."""
-        self._cache = ProgramCache(16)
+        self._cache = ProgramCache()
 
     def prepare(self, spec: DataSpec, rows: int, *, training: bool) -> None:
         """Make the program for batches of this many rows."""
