@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -13,6 +14,7 @@ import numpy as np
 from . import links, passes, threads
 from .blueprint import Blueprint
 from .builder import Builder
+from .errors import DataError
 from .executable import NativeExecutable
 from .memory import Workspace
 from .oplist import OpList
@@ -75,20 +77,22 @@ def _fastest(made: dict[str, Blueprint], storage: Storage) -> str:
     copies = {key: array.copy() for key, array in storage.items()}
     shared = Workspace(max(made[name].run_bytes for name in names))  # they run in turns
     runs = {name: NativeExecutable(made[name], copies, shared) for name in names}
-    inputs = _made_up_inputs(made[names[0]].oplist)
     best = dict.fromkeys(names, float("inf"))
-    with np.errstate(all="ignore"):
-        for turn in range(1 + ROUNDS):
-            for name in names:
-                start = time.perf_counter()
-                runs[name].run(inputs, random=RandomKey(0))
-                seconds = time.perf_counter() - start
-                if turn:
-                    best[name] = min(best[name], seconds)
+    for number in (0, 1):  # ids may be 0 only, lengths of sequences may not
+        inputs = _made_up_inputs(made[names[0]].oplist, number)
+        with np.errstate(all="ignore"), contextlib.suppress(DataError):
+            for turn in range(1 + ROUNDS):
+                for name in names:
+                    start = time.perf_counter()
+                    runs[name].run(inputs, random=RandomKey(0))
+                    seconds = time.perf_counter() - start
+                    if turn:
+                        best[name] = min(best[name], seconds)
+            break
     return min(names, key=lambda name: best[name])
 
 
-def _made_up_inputs(oplist: OpList) -> list[Array]:
+def _made_up_inputs(oplist: OpList, integer: int) -> list[Array]:
     generator = np.random.Generator(np.random.PCG64(0))
     inputs: list[Array] = []
     for _, value in oplist.inputs:
@@ -96,7 +100,7 @@ def _made_up_inputs(oplist: OpList) -> list[Array]:
         if spec.dtype == "float32":
             inputs.append(generator.standard_normal(spec.shape, np.float32))
         else:
-            inputs.append(np.zeros(spec.shape, spec.dtype))
+            inputs.append(np.full(spec.shape, integer, spec.dtype))
     return inputs
 
 

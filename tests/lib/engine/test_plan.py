@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from oplists import lenet
+from oplists import CONV, lenet
 
 from sandbox.lib import engine
-from sandbox.lib.engine import KernelPlan, builder, compiler, plan
+from sandbox.lib.engine import KernelPlan, Op, OpList, Spec, builder, compiler, plan
 
 
 def batch(n):
@@ -111,3 +111,38 @@ def test_plans_merge_and_the_other_wins():
 def test_a_plan_of_another_format_is_refused():
     with pytest.raises(ValueError, match="format must be 1; got 99"):
         KernelPlan.from_json('{"format": 99}')
+
+
+@pytest.mark.parametrize("lengths", [[1, 3], [2, 2]])
+def test_whole_programs_are_timed_on_lengths_that_they_take(native, monkeypatch, lengths):
+    oplist = OpList()
+    x, w, rows, steps = (
+        oplist.new_value(Spec(shape, dtype))
+        for shape, dtype in (
+            ((2, 16, 8, 8), "float32"),
+            ((16, 16, 3, 3), "float32"),
+            ((2, 3), "float32"),
+            ((2,), "int64"),
+        )
+    )
+    oplist.inputs = [("x", x), ("w", w), ("rows", rows), ("steps", steps)]
+    y, masked = oplist.new_value(Spec((2, 16, 6, 6))), oplist.new_value(Spec((2, 3)))
+    oplist.ops = [
+        Op("conv2d", (x, w), (y,), dict(CONV), "conv"),
+        Op("mask_sequence", (rows, steps), (masked,), {"value": 0.0}, "mask"),
+    ]
+    oplist.outputs = [("y", y), ("masked", masked)]
+    seen = []
+    whole = compiler._fastest
+    monkeypatch.setattr(compiler, "_fastest", lambda *given: seen.append(whole(*given)) or seen[-1])
+
+    program = engine.compile(oplist, {}, plan=KernelPlan())
+
+    assert seen
+    random = np.random.default_rng(0)
+    arrays = [random.normal(size=oplist.values[value].shape).astype("f4") for value in (x, w, rows)]
+    found = program.run([*arrays, np.array(lengths)])[1]
+    expected = np.where(np.arange(3) < np.array(lengths)[:, None], arrays[2], 0)
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(engine.errors.DataError, match="lengths must be integers in"):
+        program.run([*arrays, np.array([0, 1])])
