@@ -71,4 +71,4 @@ def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
 
 
 def _is_shape(item: Any) -> bool:
-    return bool(item) and all(isinstance(size, (int, np.integer)) for size in item)
+    return all(isinstance(size, (int, np.integer)) for size in item)

@@ -62,7 +62,8 @@ def table(
             f"{calls.label(module)}: summary() must be given a shape for each input; got none. "
             "For gray images of 28x28: model.summary((1, 1, 28, 28))."
         )
-    inputs, by_name = map_shapes(_zeros, (tuple(input_shapes), dict(named or {})))
+    inputs = [map_shapes(_zeros, shape) for shape in input_shapes]
+    by_name = map_shapes(_zeros, dict(named or {}))
     with using(training=False), calls.observe(note):
         module(*inputs, **by_name)
     rows = [("module", "type", "output", "parameters")]
