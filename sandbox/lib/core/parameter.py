@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,12 @@ class Holder(Operand):
             )
         self._keep_reading()
         np.copyto(self._array, array, casting="unsafe")
+        self._version.count += 1
+
+    def write(self, function: Callable[[Array], object]) -> None:
+        """Let a function write the numbers into the storage, a contiguous array."""
+        self._keep_reading()
+        function(self._array)
         self._version.count += 1
 
     def astype(self, dtype: Any) -> None:

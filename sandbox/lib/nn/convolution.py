@@ -74,7 +74,9 @@ class Convolution(Module):
         self.padding = "same" if padding == "same" else padding_pairs("padding", padding)
         self.groups = divides("groups", groups, "in_channels", self.in_channels)
         divides("groups", groups, "out_channels", self.out_channels)
-        self.weight = Parameter(init.draw(weight_init, self.weight_shape(), rng), "weight")
+        self.weight = Parameter(
+            init.draw(weight_init, self.weight_shape(), rng), "weight", copy=False
+        )
         self.bias = Parameter(init.zeros((self.out_channels,)), "bias") if bias else None
 
     def weight_shape(self) -> tuple[int, ...]:
@@ -340,7 +342,7 @@ class Conv1d(Module):
         self.groups = divides("groups", groups, "in_channels", self.in_channels)
         divides("groups", groups, "out_channels", self.out_channels)
         shape = (self.out_channels, self.in_channels // self.groups, self.kernel_size)
-        self.weight = Parameter(init.draw(weight_init, shape, rng), "weight")
+        self.weight = Parameter(init.draw(weight_init, shape, rng), "weight", copy=False)
         self.bias = Parameter(init.zeros((self.out_channels,)), "bias") if bias else None
 
     def ends(self, length: int) -> tuple[int, int]:

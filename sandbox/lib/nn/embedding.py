@@ -15,6 +15,10 @@ from .module import Module
 from .registry import register
 
 
+def _first(shape: tuple[int, ...], rng: np.random.Generator) -> init.Array:
+    return init.deviating(shape, rng, 0.1)
+
+
 @register("nn.Embedding")
 class Embedding(Module):
     """Look up a vector for each id: words, products, categories.
@@ -110,12 +114,12 @@ class Embedding(Module):
         self.padding_index = padding_index
         shape = (self.num_embeddings, self.embedding_dim)
         if weight_init is None:
-            weight = init.generator(rng).normal(0.0, 0.1, shape).astype(np.float32)
+            weight = init.draw_by(_first, shape, rng)
         else:
             weight = init.draw(weight_init, shape, rng)
         if padding_index is not None:
             weight[padding_index] = 0
-        self.weight = Parameter(weight, "weight")
+        self.weight = Parameter(weight, "weight", copy=False)
 
     def call(self, ids: Any) -> Any:
         """Look the vectors up."""

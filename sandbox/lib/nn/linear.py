@@ -92,7 +92,7 @@ class Linear(Module):
         self.in_features = positive_int("in_features", in_features)
         self.out_features = positive_int("out_features", out_features)
         shape = (self.out_features, self.in_features)
-        self.weight = Parameter(init.draw(weight_init, shape, rng), "weight")
+        self.weight = Parameter(init.draw(weight_init, shape, rng), "weight", copy=False)
         self.bias = Parameter(init.zeros((self.out_features,)), "bias") if bias else None
 
     def call(self, x: Any) -> Any:

@@ -21,9 +21,11 @@ class Recurrence(Module):
         super().__init__()
         rows = kind.gates * hidden
         self.weight_input = Parameter(
-            init.draw(weight_init, (rows, in_features), rng), "weight_input"
+            init.draw(weight_init, (rows, in_features), rng), "weight_input", copy=False
         )
-        self.weight_hidden = Parameter(init.draw(weight_init, (rows, hidden), rng), "weight_hidden")
+        self.weight_hidden = Parameter(
+            init.draw(weight_init, (rows, hidden), rng), "weight_hidden", copy=False
+        )
         self.bias = Parameter(kind.first_bias(hidden), "bias")
 
     @property

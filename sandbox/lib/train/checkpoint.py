@@ -7,33 +7,27 @@ not depend on the number of ranks; its metadata hold one JSON text and a digest 
 
 from __future__ import annotations
 
-import hashlib
-import json
+import io
 import logging
 import os
 import re
 import socket
-import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import numpy as np
-import safetensors.numpy
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 
 from ..core import validate
 from ..core.errors import CheckpointError
 from .job import CheckpointPolicy
+from .tensors import Reader, write
 from .triggers import EveryEpoch, Trigger
 
 __all__ = ["Checkpoint", "CheckpointStore", "Checkpoints", "pack", "unpack", "write_atomic"]
 
-VERSION = 1
-_UNREADABLE = (SafetensorError, ValueError, KeyError, TypeError, AttributeError, struct.error)
 _log = logging.getLogger("sandbox.train")
 _log.addHandler(logging.NullHandler())
 
@@ -81,17 +75,14 @@ def pack(meta: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], kind: str
 
     Examples
     --------
+    >>> import numpy as np
     >>> data = pack({"step": 3}, {"parameter/w": np.ones(2, "f4")}, "checkpoint")
     >>> unpack(data, "checkpoint").step
     3
     """
-    arrays = {k: np.ascontiguousarray(v) for k, v in tensors.items()}
-    text = json.dumps({"version": VERSION, "kind": kind, **meta})
-    # One key only: with several, their order in the file would be another one each time.
-    data: bytes = safetensors.numpy.save(
-        arrays, metadata={"sandbox": f"{_digest(text, arrays)} {text}"}
-    )
-    return data
+    file = io.BytesIO()
+    write(file, meta, tensors, kind)
+    return file.getvalue()
 
 
 def unpack(data: bytes, kind: str, place: str = "the checkpoint") -> Checkpoint:
@@ -101,55 +92,29 @@ def unpack(data: bytes, kind: str, place: str = "the checkpoint") -> Checkpoint:
     ------
     CheckpointError : truncated, changed, of another kind or of a newer version; names the place.
     """
-    try:
-        tensors = safetensors.numpy.load(data)
-        (length,) = struct.unpack("<Q", data[:8])
-        notes = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
-    except _UNREADABLE as error:
-        raise CheckpointError(
-            f"{place}: must be a whole safetensors file; got {len(data)} bytes that are not"
-            f" ({error}). It was cut off or damaged: use an earlier one."
-        ) from None
-    digest, space, text = str(notes.get("sandbox", "")).partition(" ")
-    if not space:
-        raise CheckpointError(
-            f"{place}: must be written by this library; got a safetensors file of another program."
-        )
-    if digest != _digest(text, tensors):
-        raise CheckpointError(
-            f"{place}: the digest must fit the content; it does not. The file was damaged or"
-            " changed after it was written: use an earlier one."
-        )
-    meta = json.loads(text)
-    if meta["version"] > VERSION:
-        raise CheckpointError(
-            f"{place}: the format version must be at most {VERSION}; got {meta['version']}."
-            " Update this library."
-        )
-    if meta["kind"] != kind:
-        raise CheckpointError(f"{place}: must be a {kind} file; got a {meta['kind']} file.")
-    return Checkpoint(meta, tensors)
-
-
-def _digest(text: str, tensors: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.blake2b(text.encode(), digest_size=16)
-    for name in sorted(tensors):
-        array = np.ascontiguousarray(tensors[name])
-        digest.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
-        digest.update(array.reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()
+    reader = Reader(io.BytesIO(data), kind, place)
+    return Checkpoint(reader.meta, {name: reader.read(name) for name in reader.places})
 
 
 # Files -----------------------------------------------------------------------------------------
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that at any moment the old or the new content is there, never a part."""
+def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None:
+    """Write a file so that at any moment the old or the new content is there, never a part.
+
+    Parameters
+    ----------
+    path : Path
+    data : bytes, or function of (open file) that writes them
+    """
     folder = path.parent
     temporary = folder / f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp"
     try:
         with open(temporary, "wb") as file:
-            file.write(data)
+            if callable(data):
+                data(file)
+            else:
+                file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

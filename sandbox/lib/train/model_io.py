@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import nn
+from ..core import Buffer, Parameter
 from ..core.errors import ArgumentError, CheckpointError, DataError, ShapeError
-from .checkpoint import pack, unpack, write_atomic
+from .checkpoint import write_atomic
+from .tensors import Reader, write
 
 __all__ = ["fill", "load_model", "model_tensors", "save_model"]
 
@@ -40,13 +42,14 @@ def save_model(model: nn.Module, path: str | os.PathLike[str]) -> Path:
     >>> np.array_equal(load_model(path)(np.ones((1, 3), "f4")), model(np.ones((1, 3), "f4")))
     True
     """
-    data = pack({"model": nn.serialize(model)}, model_tensors(model), "model")
+    meta, tensors = {"model": nn.serialize(model)}, {k: h.data for k, h in _holders(model).items()}
     target = Path(path)
     try:
-        write_atomic(target, data)
+        write_atomic(target, lambda file: write(file, meta, tensors, "model"))
     except OSError as error:
+        size = sum(array.nbytes for array in tensors.values())
         raise CheckpointError(
-            f"{target}: a model of {len(data)} bytes must be written there; got {error}."
+            f"{target}: a model of {size} bytes must be written there; got {error}."
             " Free space or give another place."
         ) from error
     return target
@@ -61,22 +64,42 @@ def load_model(path: str | os.PathLike[str]) -> nn.Module:
         registered (import the file which registers it, then load).
     """
     try:
-        data = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            reader = Reader(file, "model", str(path))
+            try:
+                with nn.init.skipped():  # the file's numbers take their place
+                    model: nn.Module = nn.deserialize(reader.meta["model"])
+            except (ArgumentError, ShapeError, DataError, KeyError) as error:
+                raise CheckpointError(f"{path}: the model cannot be built: {error}") from error
+            shapes = {name: place.shape for name, place in reader.places.items()}
+            _check(_holders(model), shapes, str(path))
+            for name, holder in _holders(model).items():
+                _take(holder, name, reader)
     except OSError as error:
         raise CheckpointError(f"{path}: must be a model file; got {error}.") from None
-    file = unpack(data, "model", str(path))
-    try:
-        model: nn.Module = nn.deserialize(file.meta["model"])
-    except (ArgumentError, ShapeError, DataError, KeyError) as error:
-        raise CheckpointError(f"{path}: the model cannot be built: {error}") from error
-    fill(model, file.tensors, str(path))
     return model
 
 
-def model_tensors(model: nn.Module) -> dict[str, NDArray[np.float32]]:
+def _take(holder: Parameter | Buffer, name: str, reader: Reader) -> None:
+    """Read a holder's numbers straight into its memory."""
+    dtype = reader.places[name].dtype
+    if dtype.kind == holder.dtype.kind == "f" and dtype != holder.dtype:
+        holder.astype(dtype)  # a float64 model
+    if dtype == holder.dtype:
+        holder.write(lambda array: reader.read(name, array))
+    else:
+        holder.set(reader.read(name))
+
+
+def model_tensors(model: nn.Module) -> dict[str, NDArray[Any]]:
     """Return copies of all parameters and buffers by name."""
     tensors = {f"parameter/{k}": np.array(v.data) for k, v in model.named_parameters()}
     return tensors | {f"buffer/{k}": np.array(v.data) for k, v in model.named_buffers()}
+
+
+def _holders(model: nn.Module) -> dict[str, Parameter | Buffer]:
+    holders: dict[str, Any] = {f"parameter/{k}": v for k, v in model.named_parameters()}
+    return holders | {f"buffer/{k}": v for k, v in model.named_buffers()}
 
 
 def fill(model: nn.Module, tensors: Mapping[str, NDArray[Any]], place: str) -> None:
@@ -86,20 +109,25 @@ def fill(model: nn.Module, tensors: Mapping[str, NDArray[Any]], place: str) -> N
     ------
     CheckpointError : one is missing or has another shape; names it and the place.
     """
-    holders: dict[str, Any] = {f"parameter/{k}": v for k, v in model.named_parameters()}
-    holders |= {f"buffer/{k}": v for k, v in model.named_buffers()}
+    holders = _holders(model)
+    _check(holders, {name: array.shape for name, array in tensors.items()}, place)
     for name, holder in holders.items():
-        if name not in tensors:
+        holder.set(tensors[name])
+
+
+def _check(
+    holders: Mapping[str, Parameter | Buffer], shapes: Mapping[str, tuple[int, ...]], place: str
+) -> None:
+    for name, holder in holders.items():
+        if name not in shapes:
             raise CheckpointError(f"{place}: must hold {name}, which the model has; it does not.")
-        if tensors[name].shape != holder.shape:
+        if shapes[name] != holder.shape:
             raise CheckpointError(
                 f"{place}: {name} must have the model's shape {holder.shape};"
-                f" got {tensors[name].shape}. It belongs to another model."
+                f" got {shapes[name]}. It belongs to another model."
             )
-    extra = [k for k in tensors if k.startswith(("parameter/", "buffer/")) and k not in holders]
+    extra = [k for k in shapes if k.startswith(("parameter/", "buffer/")) and k not in holders]
     if extra:
         raise CheckpointError(
             f"{place}: must belong to this model; got {extra[0]}, which it does not have."
         )
-    for name, holder in holders.items():
-        holder.set(tensors[name])

@@ -76,7 +76,7 @@ def test_a_model_file_is_no_checkpoint() -> None:
 
 
 def test_a_newer_format_is_refused_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandbox.lib.train.checkpoint.VERSION", 99)
+    monkeypatch.setattr("sandbox.lib.train.tensors.VERSION", 99)
     data = packed()
     monkeypatch.undo()
     with pytest.raises(CheckpointError, match="at most 1; got 99"):
