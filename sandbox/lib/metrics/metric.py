@@ -106,7 +106,10 @@ class Metric(ABC):
         place, goal = self.at
         if goal is None:
             goal = place if isinstance(target, tuple | list | dict) else ""
-        return _at(output, place, self.name, "output"), _at(target, goal, self.name, "target")
+        return (
+            part_at(output, place, f"{self.name}: output"),
+            part_at(target, goal, f"{self.name}: target"),
+        )
 
     def zero(self) -> Sums:
         """Return the sums over no rows."""
@@ -139,8 +142,14 @@ def arrays(values: Any) -> Any:
     return np.asarray(values)
 
 
-def _at(values: Any, path: str, name: str, what: str) -> Any:
-    """Return what is at a path of a tree."""
+def part_at(values: Any, path: str, what: str) -> Any:
+    """Return what is at a path of a tree, or raise `ShapeError` with the paths there are.
+
+    Examples
+    --------
+    >>> part_at({"a": (1, 2)}, "a.1", "output")
+    2
+    """
     found, left = values, path
     while left:
         parts = found if isinstance(found, dict) else {}
@@ -149,7 +158,7 @@ def _at(values: Any, path: str, name: str, what: str) -> Any:
         key = next((k for k in parts if left == k or left.startswith(f"{k}.")), None)
         if key is None:
             known = ", ".join(map(repr, tree.flatten(values)[1].paths))
-            raise ShapeError(f"{name}: {what} must have {path!r}; got {known or 'nothing'}.")
+            raise ShapeError(f"{what} must have {path!r}; got {known or 'nothing'}.")
         found, left = parts[key], left[len(key) + 1 :]
     return found
 

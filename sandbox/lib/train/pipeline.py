@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import nn
+from ..core import tree
 from ..core import validate as check
 from ..core.errors import ArgumentError, CheckpointError, DataError
 from ..data import Scaler, TextEncoder
 from ..data.sequences import SequenceDataset
+from ..data.trees import arrays, is_tree
+from ..metrics.metric import part_at
 from .batches import rows_at_once
 from .model_io import load_model, save_model
 
 __all__ = ["Pipeline"]
+
+Before: TypeAlias = TextEncoder | Scaler | dict[str, TextEncoder | Scaler | None] | None
 
 _KINDS: dict[str, Any] = {"text": TextEncoder, "scaler": Scaler}
 _FILE = "pipeline.json"
@@ -31,10 +37,13 @@ class Pipeline:
 
     Parameters
     ----------
-    before : TextEncoder, Scaler or None
-        Turns texts or a table into the model's inputs.
+    before : TextEncoder, Scaler or None, or dict of them
+        Turns texts or a table into the model's inputs. A dict for a model of several inputs: data
+        are then a dict with the same keys, and what it does not name goes in as it is.
     model : Module
         Gives logits: (rows, classes), or (rows, 1) for one yes or no.
+    output : str, default=""
+        Path of the logits where the model gives several outputs: a key, a place in a tuple.
     labels : list of str, optional
         What the classes are called.
     threshold : float in [0, 1], default=0.5
@@ -64,41 +73,80 @@ class Pipeline:
 
     def __init__(
         self,
-        before: TextEncoder | Scaler | None,
+        before: Before,
         model: nn.Module,
         *,
         labels: Sequence[str] | None = None,
         threshold: float = 0.5,
+        output: str = "",
     ) -> None:
-        if before is not None and not isinstance(before, TextEncoder | Scaler):
-            raise ArgumentError(
-                f"Pipeline: `before` must be a TextEncoder, a Scaler or None; got {before!r}."
-            )
+        for key, step in before.items() if isinstance(before, dict) else [("", before)]:
+            if step is not None and not isinstance(step, TextEncoder | Scaler):
+                raise ArgumentError(
+                    f"Pipeline: `before` must be a TextEncoder, a Scaler or None; got {step!r}."
+                )
+            if key and not key.isidentifier():  # it becomes the name of a folder
+                raise ArgumentError(
+                    f"Pipeline: `before` must have names of arguments as keys; got {key!r}."
+                )
         if not isinstance(model, nn.Module):
             raise ArgumentError(
                 f"Pipeline: `model` must be a Module; got {model!r}. The order is "
                 "Pipeline(encoder_or_scaler, model)."
             )
+        if not isinstance(output, str):
+            raise ArgumentError(f"Pipeline: `output` must be text; got {output!r}.")
         if not 0 <= float(threshold) <= 1:
             raise ArgumentError(f"Pipeline: `threshold` must be in [0, 1]; got {threshold!r}.")
         self.before, self.model = before, model
         self.labels = None if labels is None else tuple(map(str, labels))
         self.threshold = float(threshold)
+        self.output = output
 
-    def outputs(self, data: Any, *, batch_size: int | None = None) -> NDArray[np.float32]:
-        """Return the model's outputs for texts, a table or an array, one row each.
+    def outputs(self, data: Any, *, batch_size: int | None = None) -> Any:
+        """Return the model's outputs for texts, a table, an array or a tree of arrays.
+
+        One row each; several outputs in the model's own structure.
 
         Texts are put into batches of about the same length, and come back in their own order.
         Without `batch_size` 256 rows are run at once, fewer if they are long.
         """
         if isinstance(self.before, TextEncoder):
             return self._of_texts(self.before, data, batch_size)
-        x = np.asarray(data, np.float32) if self.before is None else self.before.table(data)
-        if not len(x):
+        x = self._inputs(data)
+        leaves = tree.leaves(x)
+        rows = len(leaves[0]) if leaves else 0
+        for array in leaves:
+            if len(array) != rows:
+                raise DataError(
+                    "Pipeline: all inputs must have the same number of rows; got "
+                    f"{', '.join(str(len(a)) for a in leaves)}."
+                )
+        if not rows:
             raise DataError("Pipeline: there must be at least one row; got 0.")
-        size = _rows(batch_size, x[0].size)
-        parts = [self.model(x[at : at + size]) for at in range(0, len(x), size)]
-        return np.concatenate([np.asarray(part) for part in parts])
+        size = _rows(batch_size, sum(array[0].size for array in leaves))
+        parts = [
+            tree.map(
+                np.asarray, tree.call(self.model, tree.map(itemgetter(slice(at, at + size)), x))
+            )
+            for at in range(0, rows, size)
+        ]
+        return tree.map(lambda *pieces: np.concatenate(pieces), *parts)
+
+    def _inputs(self, data: Any) -> Any:
+        """Return what the model takes: an array or a tree of arrays."""
+        if isinstance(self.before, Scaler):
+            return self.before.table(data)
+        if isinstance(self.before, dict):
+            if not isinstance(data, dict) or not set(self.before) <= set(data):
+                got = ", ".join(data) if isinstance(data, dict) else type(data).__name__
+                raise DataError(
+                    f"Pipeline: data must be a dict with {', '.join(self.before)}; got {got}."
+                )
+            return {key: _prepared(self.before.get(key), item, key) for key, item in data.items()}
+        if is_tree(data):
+            return _prepared(None, data, "")
+        return np.asarray(data, np.float32)
 
     def _of_texts(self, encoder: TextEncoder, texts: Any, size: int | None) -> NDArray[np.float32]:
         ids = encoder.encode(texts)
@@ -117,7 +165,8 @@ class Pipeline:
 
     def probabilities(self, data: Any, *, batch_size: int | None = None) -> NDArray[np.float64]:
         """Return the probability of each class, shape (rows, classes)."""
-        logits = self.outputs(data, batch_size=batch_size).astype(np.float64)
+        found = self.outputs(data, batch_size=batch_size)
+        logits = part_at(found, self.output, "Pipeline: output").astype(np.float64)
         if logits.ndim == 1 or logits.shape[1] == 1:
             column = logits.reshape(-1, 1)
             logits = np.concatenate((np.zeros_like(column), column), axis=1)
@@ -140,12 +189,19 @@ class Pipeline:
             place.mkdir(parents=True, exist_ok=True)
             (place / _FILE).unlink(missing_ok=True)
             save_model(self.model, place / "model.safetensors")
-            if self.before is not None:
-                self.before.save(place)
-            kind = next((k for k, c in _KINDS.items() if isinstance(self.before, c)), None)
+            if isinstance(self.before, dict):
+                for key, step in self.before.items():
+                    if step is not None:
+                        step.save(place / key)
+                kind: Any = {key: _kind(step) for key, step in self.before.items()}
+            else:
+                kind = _kind(self.before)
+                if self.before is not None:
+                    self.before.save(place)
             settings = {
                 "format": "pipeline 1",
                 "before": kind,
+                "output": self.output,
                 "labels": self.labels,
                 "threshold": self.threshold,
             }
@@ -169,7 +225,12 @@ class Pipeline:
         place = Path(folder)
         try:
             found = json.loads((place / _FILE).read_text(encoding="utf-8"))
-            if found["format"] != "pipeline 1" or found["before"] not in (None, *_KINDS):
+            kind = found["before"]
+            steps = kind if isinstance(kind, dict) else {"": kind}
+            if found["format"] != "pipeline 1" or not all(
+                step in (None, *_KINDS) and (key.isidentifier() or steps is not kind)
+                for key, step in steps.items()
+            ):
                 raise KeyError("format")
             labels, threshold = found["labels"], found["threshold"]
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -177,17 +238,33 @@ class Pipeline:
                 f"{place}: must be a folder that Pipeline.save wrote; got {error!r}."
             ) from None
         try:
-            before = None if found["before"] is None else _KINDS[found["before"]].load(place)
+            read = {k: None if s is None else _KINDS[s].load(place / k) for k, s in steps.items()}
         except DataError as error:
             raise CheckpointError(f"{place}: {error}") from None
         model = load_model(place / "model.safetensors")
-        return cls(before, model, labels=labels, threshold=threshold)
+        before = read if steps is kind else read[""]
+        output = found.get("output", "")
+        return cls(before, model, labels=labels, threshold=threshold, output=output)
 
     def __repr__(self) -> str:
         return (
             f"Pipeline({self.before!r}, {type(self.model).__name__}, labels={self.labels}, "
             f"threshold={self.threshold})"
         )
+
+
+def _kind(step: Any) -> str | None:
+    return next((name for name, made in _KINDS.items() if isinstance(step, made)), None)
+
+
+def _prepared(step: TextEncoder | Scaler | None, data: Any, key: str) -> Any:
+    """Return what one input of several is for the model; integers stay integers."""
+    if isinstance(step, TextEncoder):
+        return step.padded(data)[0]
+    if isinstance(step, Scaler):
+        return step.table(data)
+    found = arrays(data, f"Pipeline: data.{key}" if key else "Pipeline: data")
+    return tree.map(lambda a: a.astype(np.float32) if a.dtype.kind == "f" else a, found)
 
 
 def _rows(asked: int | None, numbers: int) -> int:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from sandbox.lib import nn, optim
-from sandbox.lib.core.errors import ArgumentError, CheckpointError, DataError
+from sandbox.lib.core import Value, ops
+from sandbox.lib.core.errors import ArgumentError, CheckpointError, DataError, ShapeError
 from sandbox.lib.criterion import CrossEntropy
 from sandbox.lib.data import ArrayDataset, Scaler, TextEncoder, labels_of
 from sandbox.lib.metrics import AUC, PRAUC
@@ -137,3 +138,56 @@ def test_bad_rows_and_arguments_are_named(fraud):
         Pipeline(None, "model")
     with pytest.raises(ArgumentError, match="`threshold` must be in"):
         Pipeline(None, pipeline.model, threshold=2)
+
+
+class TwoAnswers(nn.Module):
+    """A text and a table in, two answers out."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(20, 4, padding_index=0, rng=0)
+        self.fc = nn.Linear(6, 2, rng=1)
+
+    def call(self, text, row):
+        told = ops.sum(self.words(text), axes=(1,))
+        both = ops.concat([told, row], axis=1)
+        return {"kind": self.fc(both), "sum": ops.sum(both, axes=(1,))}
+
+
+def test_every_input_of_several_has_its_own_step_before_the_model(tmp_path):
+    texts = ["good film", "bad", "a good long film"] * 2
+    table = {"age": [20, 40, 30, 25, 60, 18], "amount": [1.0, 9.0, 3.0, 2.0, 2.0, 8.0]}
+    before = {"text": TextEncoder.build(texts), "row": Scaler.fit(table)}
+    model = TwoAnswers()
+    pipeline = Pipeline(before, model, labels=["no", "yes"], output="kind")
+    data = {"text": texts, "row": table}
+    found = pipeline.outputs(data, batch_size=4)
+    ids, row = before["text"].padded(texts)[0], before["row"].table(table)
+    for name, expected in model.call(Value(ids), Value(row)).items():
+        # 1e-6: products of fewer rows may be added up in another order.
+        np.testing.assert_allclose(found[name], expected.data, rtol=1e-6, atol=1e-6)
+    assert pipeline.probabilities(data).shape == (6, 2)
+    nn.register("tests.TwoAnswers")(TwoAnswers)
+    again = Pipeline.load(pipeline.save(tmp_path / "both"))
+    assert (again.output, list(again.before)) == ("kind", ["text", "row"])
+    np.testing.assert_array_equal(again.predict(data), pipeline.predict(data))
+
+
+def test_inputs_of_several_that_do_not_go_together_are_named():
+    pipeline = Pipeline({"row": Scaler.fit({"age": [1, 2]})}, TwoAnswers(), output="kind")
+    with pytest.raises(DataError, match=r"must be a dict with row; got text"):
+        pipeline.outputs({"text": np.ones((2, 3), int)})
+    with pytest.raises(DataError, match=r"same number of rows; got 2, 3"):
+        pipeline.outputs({"row": {"age": [1, 2]}, "text": np.ones((3, 3), int)})
+    with pytest.raises(DataError, match=r"data\.text must be numbers"):
+        pipeline.outputs({"row": {"age": [1, 2]}, "text": np.array(["a", "b"])})
+    with pytest.raises(ArgumentError, match="names of arguments as keys; got '../row'"):
+        Pipeline({"../row": None}, TwoAnswers())
+
+
+def test_a_tuple_of_arrays_goes_into_the_model_by_place():
+    ids, row = np.array([[1, 2], [3, 0]]), np.ones((2, 2))
+    found = Pipeline(None, TwoAnswers(), output="kind").outputs((ids, row))
+    assert found["kind"].shape == (2, 2)
+    with pytest.raises(ShapeError, match=r"Pipeline: output must have 'x'; got 'kind', 'sum'"):
+        Pipeline(None, TwoAnswers(), output="x").probabilities((ids, row))
