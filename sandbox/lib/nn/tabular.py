@@ -114,8 +114,11 @@ def wide_and_deep(
     Examples
     --------
     >>> model = wide_and_deep((10, 5), 3, 2, 0)
-    >>> model(offsets((10, 5)) + np.array([[9, 0], [1, 4]]), np.zeros((2, 3), "f4")).shape
+    >>> ids, row = offsets((10, 5)) + np.array([[9, 0], [1, 4]]), np.zeros((2, 3), "f4")
+    >>> model(ids, row).shape
     (2, 2)
+
+    `Trainer(model, criterion.CrossEntropy(), optim.Adam()).fit(((ids, row), y))` trains it.
     """
     if not fields:
         raise ArgumentError("`fields` must name at least one size; got none.")

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import engine, nn
+from ..core import tree
 from ..core import validate as check
 from ..core.errors import ArgumentError, DataError
-from ..criterion import NLL, Criterion, CrossEntropy
+from ..criterion import NLL, Criterion, CrossEntropy, Parallel
 from ..data import Dataset, as_dataset
 from ..metrics import Loss, Metric, Top1
 from ..optim import Optimizer
@@ -177,8 +178,11 @@ def choose_metrics(
 ) -> tuple[Metric, ...]:
     """Return the metrics, each under a name of its own; without any, those that fit the loss."""
     if metrics is None:
-        loss = Loss(criterion)
-        return (Top1(), loss) if isinstance(criterion, CrossEntropy | NLL) else (loss,)
+        if isinstance(criterion, Parallel):
+            parts, form = tree.flatten(criterion.criterions)
+            by_output = dict(zip(form.paths, map(_fitting, parts), strict=True))
+            return (*_by_output(by_output), Loss(criterion))
+        return _fitting(criterion)
     if isinstance(metrics, Mapping):
         found = (*_by_output(metrics), Loss(criterion))
     else:
@@ -191,6 +195,11 @@ def choose_metrics(
                 " Give one of them another: Top1(name='...')."
             )
     return found
+
+
+def _fitting(criterion: Criterion) -> tuple[Metric, ...]:
+    loss = Loss(criterion)
+    return (Top1(), loss) if isinstance(criterion, CrossEntropy | NLL) else (loss,)
 
 
 def _by_output(metrics: Mapping[str, Any]) -> list[Metric]:

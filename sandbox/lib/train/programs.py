@@ -69,8 +69,8 @@ class Programs:
         With `look` the criterion looks at the numbers of target and output, and may raise.
         """
         found: tuple[float, float, Any] = self._training(inputs, target).run(inputs, target, key)
-        if look and isinstance(found[2], np.ndarray):
-            self.criterion.check(found[2].shape, target)
+        if look:
+            self.criterion.check(tree.map(np.shape, found[2]), target)
             self.criterion.check_output(found[2])
         return found
 

@@ -49,8 +49,9 @@ class Trainer:
         Rows of a global batch, over all ranks. Any number; the last batch may be smaller.
     metrics : sequence of Metric, or dict of them, optional
         Measured in validation and, those with a small state, while training. Default: the loss, and
-        Top1 for criterions over classes. A dict names the output that each judges, where there are
-        several, `{"digit": Top1(), "size": [MAE(), R2()]}`, and the loss of all is measured, too.
+        Top1 for criterions over classes; for `Parallel` this for each output, too. A dict names the
+        outputs that are judged, `{"digit": Top1(), "size": [MAE(), R2()]}`, and the loss of all is
+        measured as well.
     seed : int, default=0
         Order of rows and dropout masks: same seed, same bits.
     threads : int, optional
