@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sandbox.lib import criterion, metrics, nn, optim
+from sandbox.lib.core import tree
 from sandbox.lib.data import ArrayDataset
 from sandbox.lib.train import EarlyStopping, EveryEpoch, Trainer
 
@@ -160,3 +161,63 @@ def test_schedules_and_early_stops_take_the_metrics_own_direction():
     history = run.fit(data, epochs=4, validation=data, validate=EveryEpoch())
     # It falls with every epoch, so nothing lowers the rate or ends the run.
     assert history["learning_rate"].tolist() == [0.05] * 4
+
+
+class AddsUp(nn.Module):
+    """Takes inputs in any structure; gives the outputs in the structure it is told."""
+
+    def __init__(self, outputs):
+        super().__init__()
+        self.outputs = outputs
+        self.fc = nn.Linear(4, 2, rng=0)
+
+    def call(self, *inputs, **named):
+        every = tree.leaves((inputs, named))
+        total = every[0]
+        for one in every[1:]:
+            total = total + one
+        logits = self.fc(total)
+        return tree.map(lambda share: logits * share, self.outputs)
+
+
+INPUTS = {
+    "one": X,
+    "tuple": (X, X[:, ::-1]),
+    "tuple of one": (X,),
+    "list": [X, X[:, ::-1], X],
+    "dict": {"b": X, "a": X[:, ::-1]},
+    "absent": {"a": X, "b": None},
+    "nested": ({"a": X, "b": [X[:, ::-1], X]}, X),
+}
+OUTPUTS = {
+    "one": 1.0,
+    "tuple": (1.0, 0.5),
+    "list": [1.0, 0.5],
+    "dict": {"b": 1.0, "a": 0.5},
+    "nested": {"a": (1.0, [0.5])},
+}
+
+
+@pytest.mark.parametrize("inputs", INPUTS)
+@pytest.mark.parametrize("outputs", OUTPUTS)
+def test_inputs_and_outputs_of_every_structure_are_trained_and_predicted(inputs, outputs):
+    x, shares = INPUTS[inputs], OUTPUTS[outputs]
+    one = outputs == "one"
+    cross = criterion.CrossEntropy()
+    loss = (
+        cross if one else criterion.Parallel(tree.map(lambda _: criterion.CrossEntropy(), shares))
+    )
+    target = tree.map(lambda _: LABELS, shares)
+    run = trainer(optim.SGD(0.3), AddsUp(shares), loss)
+    losses = run.fit((x, target), steps=20, validation=(x, target))["loss"]
+    assert losses[-1] < 0.8 * losses[0]
+    found = run.predict(x)
+    total = np.sum(tree.leaves(x), axis=0)
+    logits = total @ run.model.fc.weight.data.T + run.model.fc.bias.data
+    expected = [logits * share for share in tree.leaves(shares)]
+    assert tree.flatten(found)[1] == tree.flatten(shares)[1]
+    for array, right in zip(tree.leaves(found), expected, strict=True):
+        # 1e-5: products of float32.
+        np.testing.assert_allclose(array, right, rtol=1e-5, atol=1e-5)
+    figure = run.evaluate((x, target))["loss"]
+    assert figure == pytest.approx(sum(cross(o, LABELS) for o in expected), rel=1e-4)
