@@ -36,7 +36,7 @@ class DataSpec(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Column:
+class _Rule:
     """What becomes of one array of x in a tree."""
 
     path: str
@@ -77,7 +77,7 @@ class Dataset(ABC):
         self.transform = _transforms(transform, type(self).__name__)
         self.dtype = _dtypes(dtype)
         self._local = threading.local()
-        self._planned: tuple[Any, list[_Column]] | None = None
+        self._planned: tuple[Any, list[_Rule]] | None = None
         self._known: tuple[Any, DataSpec] | None = None
 
     @property
@@ -109,7 +109,7 @@ class Dataset(ABC):
             if isinstance(x, Spec):
                 made = _input_spec(x, self.transform, self.dtype)
             else:
-                columns = self._columns(x)
+                columns = self._rules(x)
                 specs = [_input_spec(c.spec, c.transform, c.dtype) for c in columns]
                 made = tree.flatten(x)[1].unflatten(specs)
             self._known = (key, DataSpec(made, tree.map(_target_spec, y)))
@@ -163,7 +163,7 @@ class Dataset(ABC):
         made = [
             self._take(array, picked, column.transform, column.dtype, room, random, place)
             for place, (array, column, room) in enumerate(
-                zip(xs, self._columns(self.stored().x), rooms, strict=True)
+                zip(xs, self._rules(self.stored().x), rooms, strict=True)
             )
         ]
         goal = [_take_target(array, picked, room) for array, room in zip(ys, goals, strict=True)]
@@ -204,7 +204,7 @@ class Dataset(ABC):
         spread(self.transform, x, f"{name}: transform")
         spread(self.dtype, x, f"{name}: dtype")
 
-    def _columns(self, x: Any) -> list[_Column]:
+    def _rules(self, x: Any) -> list[_Rule]:
         """Return what becomes of each array of a stored tree x."""
         key = (x, self.transform, self.dtype)
         if self._planned is None or self._planned[0] != key:
@@ -221,7 +221,7 @@ class Dataset(ABC):
                     dtype, alone = np.dtype(np.float32), False
                 if dtype is not None and not alone and _made(spec, transform).kind != "f":
                     dtype = None
-                columns.append(_Column(path, spec, transform, dtype))
+                columns.append(_Rule(path, spec, transform, dtype))
             self._planned = (key, columns)
         return self._planned[1]
 
