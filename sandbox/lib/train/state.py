@@ -68,21 +68,25 @@ class Slots:
         self.flat = flat
         self.group = group
         self.ranges = _joined(flat.slice(group.rank))
-        self.state = optimizer.init_slice(sum(stop - start for start, stop in self.ranges))
-        self.views: list[dict[str, NDArray[np.float32]]] = []
+        made = optimizer.init_slice(sum(stop - start for start, stop in self.ranges))
+        dtype = flat.values.dtype
+        self.state = {name: vector.astype(dtype, copy=False) for name, vector in made.items()}
+        self.views: list[dict[str, NDArray[Any]]] = []
         at = 0
         for start, stop in self.ranges:
             end = at + stop - start
             self.views.append({name: vector[at:end] for name, vector in self.state.items()})
             at = end
-        self._scratch: NDArray[np.float32] | None = None
+        self._scratch: NDArray[Any] | None = None
 
-    def gather(self) -> dict[str, NDArray[np.float32]]:
+    def gather(self) -> dict[str, NDArray[Any]]:
         """Return every slot of every parameter by name. Collective; the arrays are copies."""
         found = {}
         for name in self.state:
             if self._scratch is None:
-                self._scratch = self.group.allocate(self.flat.values.size)
+                bytes_each = self.flat.values.itemsize
+                floats = self.group.allocate(self.flat.values.size * bytes_each // 4)
+                self._scratch = floats.view(self.flat.values.dtype)
             vector = self._scratch
             for (start, stop), view in zip(self.ranges, self.views, strict=True):
                 vector[start:stop] = view[name]
@@ -95,7 +99,7 @@ class Slots:
     def load(self, tensors: Mapping[str, NDArray[Any]]) -> None:
         """Take this rank's slices out of what `gather` returned."""
         for name in self.state:
-            vector = np.zeros(self.flat.values.size, np.float32)
+            vector = np.zeros_like(self.flat.values)
             for parameter, (start, stop, _) in self.flat.views.items():
                 key = f"slot/{name}/{parameter}"
                 if key not in tensors:
@@ -219,8 +223,8 @@ def pack_state(
     if slots.group.rank:
         return None
     tensors: dict[str, NDArray[Any]] = dict(gathered)
-    for name, (start, stop, shape) in flat.views.items():
-        tensors[f"parameter/{name}"] = flat.values[start:stop].reshape(shape)
+    for name in flat.names:
+        tensors[f"parameter/{name}"] = flat.value(name)
     for name, buffer in job.model.named_buffers():
         tensors[f"buffer/{name}"] = buffer.data
     if job.checkpoint is None or job.checkpoint.history:

@@ -185,8 +185,9 @@ def check_optimizer(job: TrainJob, ranks: int) -> None:
 
     Raises
     ------
-    ArgumentError : it needs the whole vector but there are several ranks; a group's pattern fits no
-        parameter; the schedule goes by a validation metric that is not measured.
+    ArgumentError : it needs the whole vector, or the model is float64, but there are several ranks;
+        a group's pattern fits no parameter; the schedule goes by a validation metric that is not
+        measured.
     """
     optimizer = job.optimizer
     optimizer.check_names([name for name, _ in job.model.named_parameters()])
@@ -195,6 +196,12 @@ def check_optimizer(job: TrainJob, ranks: int) -> None:
             f"{type(optimizer).__name__}: must train in one process, since it needs products over "
             f"the whole parameter vector; got {ranks} ranks. Use the LocalBackend, or an optimiser "
             "that works on slices: SGD, Adam, LAMB."
+        )
+    wide = [name for name, p in job.model.named_parameters() if p.dtype == np.float64]
+    if wide and ranks > 1:
+        raise ArgumentError(
+            f"{wide[0]}: must be float32 to be trained by {ranks} ranks, which exchange float32;"
+            ' got float64. Use the LocalBackend, or turn the model with module.astype("float32").'
         )
     optimizer.orient({metric.name: metric.higher_is_better for metric in job.metrics})
     wanted = optimizer.monitored()
