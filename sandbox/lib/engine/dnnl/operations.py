@@ -257,3 +257,49 @@ def binary(
 def reorder(src: Layout, dst: Layout) -> Primitive:
     """Copy from one layout into another."""
     return make("reorder", "reorder", src, ENGINE, dst, ENGINE, allow_reference=True)
+
+
+# The C functions of these operations; what they share is in `declarations.py`.
+CDEF = """
+int dnnl_convolution_forward_primitive_desc_create(pd_t *, engine_t, int prop, int alg, md_t src,
+    md_t weights, md_t bias, md_t dst, const dims_t strides, const dims_t dilates,
+    const dims_t padding_l, const dims_t padding_r, attr_t);
+int dnnl_convolution_backward_data_primitive_desc_create(pd_t *, engine_t, int alg, md_t diff_src,
+    md_t weights, md_t diff_dst, const dims_t strides, const dims_t dilates,
+    const dims_t padding_l, const dims_t padding_r, pd_t hint, attr_t);
+int dnnl_convolution_backward_weights_primitive_desc_create(pd_t *, engine_t, int alg, md_t src,
+    md_t diff_weights, md_t diff_bias, md_t diff_dst, const dims_t strides, const dims_t dilates,
+    const dims_t padding_l, const dims_t padding_r, pd_t hint, attr_t);
+int dnnl_inner_product_forward_primitive_desc_create(pd_t *, engine_t, int prop, md_t src,
+    md_t weights, md_t bias, md_t dst, attr_t);
+int dnnl_inner_product_backward_data_primitive_desc_create(pd_t *, engine_t, md_t diff_src,
+    md_t weights, md_t diff_dst, pd_t hint, attr_t);
+int dnnl_inner_product_backward_weights_primitive_desc_create(pd_t *, engine_t, md_t src,
+    md_t diff_weights, md_t diff_bias, md_t diff_dst, pd_t hint, attr_t);
+int dnnl_matmul_primitive_desc_create(pd_t *, engine_t, md_t src, md_t weights, md_t bias,
+    md_t dst, attr_t);
+int dnnl_pooling_forward_primitive_desc_create(pd_t *, engine_t, int prop, int alg, md_t src,
+    md_t dst, const dims_t strides, const dims_t kernel, const dims_t dilation,
+    const dims_t padding_l, const dims_t padding_r, attr_t);
+int dnnl_pooling_backward_primitive_desc_create(pd_t *, engine_t, int alg, md_t diff_src,
+    md_t diff_dst, const dims_t strides, const dims_t kernel, const dims_t dilation,
+    const dims_t padding_l, const dims_t padding_r, pd_t hint, attr_t);
+int dnnl_batch_normalization_forward_primitive_desc_create(pd_t *, engine_t, int prop, md_t src,
+    md_t dst, float epsilon, unsigned flags, attr_t);
+int dnnl_batch_normalization_backward_primitive_desc_create(pd_t *, engine_t, int prop,
+    md_t diff_src, md_t diff_dst, md_t src, float epsilon, unsigned flags, pd_t hint, attr_t);
+int dnnl_eltwise_forward_primitive_desc_create(pd_t *, engine_t, int prop, int alg, md_t src,
+    md_t dst, float alpha, float beta, attr_t);
+int dnnl_eltwise_backward_primitive_desc_create(pd_t *, engine_t, int alg, md_t diff_src,
+    md_t diff_dst, md_t data, float alpha, float beta, pd_t hint, attr_t);
+int dnnl_softmax_forward_primitive_desc_create(pd_t *, engine_t, int prop, int alg, md_t src,
+    md_t dst, int axis, attr_t);
+int dnnl_binary_primitive_desc_create(pd_t *, engine_t, int alg, md_t src0, md_t src1, md_t dst,
+    attr_t);
+int dnnl_reorder_primitive_desc_create(pd_t *, md_t src, engine_t, md_t dst, engine_t, attr_t);
+int dnnl_layer_normalization_forward_primitive_desc_create(pd_t *, engine_t, int prop, md_t src,
+    md_t dst, md_t statistics, float epsilon, unsigned flags, attr_t);
+int dnnl_layer_normalization_backward_primitive_desc_create(pd_t *, engine_t, int prop,
+    md_t diff_src, md_t diff_dst, md_t src, md_t statistics, float epsilon, unsigned flags,
+    pd_t hint, attr_t);
+"""

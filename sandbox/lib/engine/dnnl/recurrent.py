@@ -91,3 +91,35 @@ def recurrent_grad(cell: Cell, layouts: Layouts, forward: Primitive) -> Primitiv
         *(ENGINE, BACKWARD, *cell.arguments(layouts, _order(cell, True), _OVERWRITE), forward),
         allow_reference=True,
     )
+
+
+# The C functions of these cells; what they share is in `declarations.py`.
+CDEF = """
+int dnnl_lstm_forward_primitive_desc_create(pd_t *, engine_t, int prop, int direction,
+    md_t src_layer, md_t src_iter, md_t src_iter_c, md_t weights_layer, md_t weights_iter,
+    md_t peephole, md_t projection, md_t bias, md_t dst_layer, md_t dst_iter, md_t dst_iter_c,
+    unsigned flags, attr_t);
+int dnnl_lstm_backward_primitive_desc_create(pd_t *, engine_t, int prop, int direction,
+    md_t src_layer, md_t src_iter, md_t src_iter_c, md_t weights_layer, md_t weights_iter,
+    md_t peephole, md_t projection, md_t bias, md_t dst_layer, md_t dst_iter, md_t dst_iter_c,
+    md_t diff_src_layer, md_t diff_src_iter, md_t diff_src_iter_c, md_t diff_weights_layer,
+    md_t diff_weights_iter, md_t diff_peephole, md_t diff_projection, md_t diff_bias,
+    md_t diff_dst_layer, md_t diff_dst_iter, md_t diff_dst_iter_c, unsigned flags, pd_t hint,
+    attr_t);
+int dnnl_lbr_gru_forward_primitive_desc_create(pd_t *, engine_t, int prop, int direction,
+    md_t src_layer, md_t src_iter, md_t weights_layer, md_t weights_iter, md_t bias,
+    md_t dst_layer, md_t dst_iter, unsigned flags, attr_t);
+int dnnl_lbr_gru_backward_primitive_desc_create(pd_t *, engine_t, int prop, int direction,
+    md_t src_layer, md_t src_iter, md_t weights_layer, md_t weights_iter, md_t bias,
+    md_t dst_layer, md_t dst_iter, md_t diff_src_layer, md_t diff_src_iter,
+    md_t diff_weights_layer, md_t diff_weights_iter, md_t diff_bias, md_t diff_dst_layer,
+    md_t diff_dst_iter, unsigned flags, pd_t hint, attr_t);
+int dnnl_vanilla_rnn_forward_primitive_desc_create(pd_t *, engine_t, int prop, int activation,
+    int direction, md_t src_layer, md_t src_iter, md_t weights_layer, md_t weights_iter,
+    md_t bias, md_t dst_layer, md_t dst_iter, unsigned flags, float alpha, float beta, attr_t);
+int dnnl_vanilla_rnn_backward_primitive_desc_create(pd_t *, engine_t, int prop, int activation,
+    int direction, md_t src_layer, md_t src_iter, md_t weights_layer, md_t weights_iter,
+    md_t bias, md_t dst_layer, md_t dst_iter, md_t diff_src_layer, md_t diff_src_iter,
+    md_t diff_weights_layer, md_t diff_weights_iter, md_t diff_bias, md_t diff_dst_layer,
+    md_t diff_dst_iter, unsigned flags, float alpha, float beta, pd_t hint, attr_t);
+"""
