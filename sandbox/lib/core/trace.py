@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
+from ..engine.links import kept, remove_dead
 from ..engine.oplist import Op, OpList, Spec
 from ..engine.random import RandomKey
 from . import tree
@@ -259,16 +260,10 @@ class Trace:
 
 def prune(oplist: OpList) -> OpList:
     """Return a list without the operations and values that no result depends on."""
-    needed = {i for pairs in (oplist.outputs, oplist.gradients, oplist.updates) for _, i in pairs}
-    ops = []
-    for op in reversed(oplist.ops):
-        if needed.intersection(op.outputs):
-            needed.update(op.inputs)
-            ops.append(op)
-    ops.reverse()
-    needed.update(i for _, i in oplist.inputs)
-    for op in ops:
-        needed.update(op.outputs)
+    remove_dead(oplist)
+    needed = kept(oplist).union(i for _, i in oplist.inputs)
+    for op in oplist.ops:
+        needed.update(op.inputs, op.outputs)
     number = {old: new for new, old in enumerate(sorted(needed))}
 
     def renamed(pairs: list[tuple[str, int]]) -> list[tuple[str, int]]:
@@ -284,7 +279,7 @@ def prune(oplist: OpList) -> OpList:
                 op.attrs,
                 op.path,
             )
-            for op in ops
+            for op in oplist.ops
         ],
         inputs=renamed(oplist.inputs),
         parameters=renamed(oplist.parameters),

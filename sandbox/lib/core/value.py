@@ -98,6 +98,27 @@ class Operand:
     def __pow__(self, exponent: float) -> Value:
         return ops.power(self, exponent)
 
+    # Elementwise, as in NumPy; `is` and keys of dicts go by identity.
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: Input) -> Value:  # type: ignore[override]
+        return ops.equal(self, other)
+
+    def __ne__(self, other: Input) -> Value:  # type: ignore[override]
+        return ops.not_equal(self, other)
+
+    def __lt__(self, other: Input) -> Value:  # type: ignore[misc]
+        return ops.less(self, other)
+
+    def __le__(self, other: Input) -> Value:  # type: ignore[misc]
+        return ops.less_equal(self, other)
+
+    def __gt__(self, other: Input) -> Value:  # type: ignore[misc]
+        return ops.greater(self, other)
+
+    def __ge__(self, other: Input) -> Value:  # type: ignore[misc]
+        return ops.greater_equal(self, other)
+
     def __neg__(self) -> Value:
         return ops.negative(self)
 
@@ -105,7 +126,7 @@ class Operand:
         return ops.abs(self)
 
     def __getitem__(self, index: Any) -> Value:
-        return ops.take(self, index)
+        return ops.slicing(self, index)
 
     def reshape(self, *shape: Any) -> Value:
         """Return the same elements in another shape; one size may be -1."""

@@ -270,7 +270,7 @@ class Builder(Tensors):
     def _is_float32(self, op: Op) -> bool:
         return all(
             self.spec(value).dtype == "float32"
-            or self.spec(value).dtype.startswith(("int", "uint"))
+            or self.spec(value).dtype.startswith(("int", "uint", "bool"))
             for value in (*op.inputs, *op.outputs)
         )
 

@@ -164,7 +164,7 @@ class GlobalMaxOverTime(OverTime):
         axis = self.check(x, lengths)
         if lengths is not None:
             x = ops.mask_sequence(x, lengths, value=-math.inf)
-        return ops.max_over(x, axis)[0]
+        return ops.max_with_index(x, axis)[0]
 
 
 @register("nn.GlobalMeanOverTime")
@@ -220,7 +220,7 @@ class GlobalMeanOverTime(OverTime):
 
     def call(self, x: Any, lengths: Any | None = None) -> Any:
         """Take the means."""
-        return ops.mean_over(x, self.check(x, lengths), lengths)
+        return ops.masked_mean(x, self.check(x, lengths), lengths)
 
 
 @register("nn.Masking")

@@ -195,12 +195,12 @@ def test_embedding_gradient_adds_many_positions_alike_in_each_run():
     ("shape", "axis"),
     [((2, 5, 3), 1), ((2, 16, 9), 2), ((2, 3, 1, 8), 3), ((2, 3, 4, 5), 2), ((4, 6), 1)],
 )
-def test_max_over_and_its_gradient_equal_their_references(shape, axis):
+def test_max_with_index_and_its_gradient_equal_their_references(shape, axis):
     w = Lines()
     small = (*shape[:axis], *shape[axis + 1 :])
     x, dy = w.input(normal(*shape)), w.input(normal(*small, seed=1))
-    y, index = w.op("max_over", (x,), small, Spec(small, "int64"), axis=axis)
-    (dx,) = w.op("max_over_grad", (dy, index), shape, axis=axis, input_shape=shape)
+    y, index = w.op("max_with_index", (x,), small, Spec(small, "int64"), axis=axis)
+    (dx,) = w.op("max_with_index_grad", (dy, index), shape, axis=axis, input_shape=shape)
 
     w.check(y, index, dx, tolerance=0)
 
@@ -237,9 +237,9 @@ def text_cnn(rows, time, features, filters, width, *, padding=(0, 0), stride=1, 
         full, peak, axis = (rows, filters, out), (rows, filters), 2
         (y,) = w.op("reshape", (y,), full, shape=full)
     (r,) = w.op("relu", (y,), full)
-    top, index = w.op("max_over", (r,), peak, Spec(peak, "int64"), axis=axis)
+    top, index = w.op("max_with_index", (r,), peak, Spec(peak, "int64"), axis=axis)
     dy = w.input(normal(*peak, seed=3))
-    (d,) = w.op("max_over_grad", (dy, index), full, axis=axis, input_shape=full)
+    (d,) = w.op("max_with_index_grad", (dy, index), full, axis=axis, input_shape=full)
     (d,) = w.op("relu_grad", (d, r), full)
     if three_axes:
         whole = (rows, filters, 1, out)
@@ -273,7 +273,7 @@ def test_gradients_through_a_maximum_over_time_equal_the_dense_ones(case, dense,
     program = w.check(*values)
 
     names = {step.name for step in program.steps}
-    assert ("conv2d_over_grad_weight" in names) is not dense
+    assert ("conv2d_peak_grad_weight" in names) is not dense
     assert ("conv2d_grad_input" in names) is dense
 
 
@@ -302,7 +302,7 @@ def test_without_mkl_the_reference_kernels_do_it(monkeypatch):
     program = w.check(*values)
 
     names = {step.name: step.implementation for step in program.steps}
-    assert "conv2d_over_grad_weight" not in names
+    assert "conv2d_peak_grad_weight" not in names
     assert names["embedding_grad"] == "reference"
 
 

@@ -225,7 +225,7 @@ def test_a_threshold_of_infinities_is_its_value_and_has_no_gradient():
     program = core.predict_program(module, None, (Spec.of(x),))
     np.testing.assert_array_equal(program.run((x,)), expected)
     np.testing.assert_array_equal(module.forward(x), expected)
-    np.testing.assert_array_equal(module.backward(np.ones_like(x)), [[0, 0, 0, 1, 1, 0]])
+    np.testing.assert_array_equal(module.backward(np.ones_like(x)), [[0, 0, 0, 1, 1, 1]])
 
 
 def test_a_threshold_in_a_training_program_gives_the_same():

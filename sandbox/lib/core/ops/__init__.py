@@ -1,126 +1,48 @@
-"""Public operations: one function per primitive, plus a few made of them."""
+"""Public operations by family. A new family is three lines here, a new operation none."""
 
 from __future__ import annotations
 
-from .activation import log_softmax, relu, sigmoid, softmax, tanh
-from .attention import attention
-from .conv import conv2d, conv_transpose2d
-from .elementwise import (
-    clip,
-    elu,
-    gelu,
-    hard_sigmoid,
-    hard_swish,
-    hard_tanh,
-    leaky_relu,
-    log_sigmoid,
-    mish,
-    prelu,
-    selu,
-    silu,
-    softplus,
-    softsign,
-    threshold,
-)
-from .linear import linear, matmul
-from .loss import bce_with_logits, nll, softmax_cross_entropy
-from .math import (
-    abs,
-    add,
-    divide,
-    exp,
-    greater,
-    log,
-    maximum,
-    minimum,
-    multiply,
-    negative,
-    power,
-    scale_add,
-    sign,
-    sqrt,
-    square,
-    subtract,
-)
-from .norm import batch_norm, batch_norm_inference, layer_norm, update_running
-from .pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
-from .random import dropout
-from .recurrent import gru, lstm, rnn
-from .reduce import max, mean, sum
-from .sequence import embedding, mask_sequence, max_over, mean_over, sequence_lengths
-from .shape import broadcast_to, concat, flatten, reshape, slice, sum_to, take, transpose
+from . import activation as _activation
+from . import arithmetic as _arithmetic
+from . import attention as _attention
+from . import comparison as _comparison
+from . import convolution as _convolution
+from . import linear as _linear
+from . import loss as _loss
+from . import norm as _norm
+from . import pooling as _pooling
+from . import random as _random
+from . import recurrent as _recurrent
+from . import reduce as _reduce
+from . import sequence as _sequence
+from . import shape as _shape
+from .activation import *
+from .arithmetic import *
+from .attention import *
+from .comparison import *
+from .convolution import *
+from .linear import *
+from .loss import *
+from .norm import *
+from .pooling import *
+from .random import *
+from .recurrent import *
+from .reduce import *
+from .sequence import *
+from .shape import *
 
-__all__ = [
-    "abs",
-    "add",
-    "attention",
-    "avg_pool2d",
-    "batch_norm",
-    "batch_norm_inference",
-    "bce_with_logits",
-    "broadcast_to",
-    "clip",
-    "concat",
-    "conv2d",
-    "conv_transpose2d",
-    "divide",
-    "dropout",
-    "elu",
-    "embedding",
-    "exp",
-    "flatten",
-    "gelu",
-    "global_avg_pool2d",
-    "global_max_pool2d",
-    "greater",
-    "gru",
-    "hard_sigmoid",
-    "hard_swish",
-    "hard_tanh",
-    "layer_norm",
-    "leaky_relu",
-    "linear",
-    "log",
-    "log_sigmoid",
-    "log_softmax",
-    "lstm",
-    "mask_sequence",
-    "matmul",
-    "max",
-    "max_over",
-    "max_pool2d",
-    "maximum",
-    "mean",
-    "mean_over",
-    "minimum",
-    "mish",
-    "multiply",
-    "negative",
-    "nll",
-    "power",
-    "prelu",
-    "relu",
-    "reshape",
-    "rnn",
-    "scale_add",
-    "selu",
-    "sequence_lengths",
-    "sigmoid",
-    "sign",
-    "silu",
-    "slice",
-    "softmax",
-    "softmax_cross_entropy",
-    "softplus",
-    "softsign",
-    "sqrt",
-    "square",
-    "subtract",
-    "sum",
-    "sum_to",
-    "take",
-    "tanh",
-    "threshold",
-    "transpose",
-    "update_running",
-]
+__all__: list[str] = []
+__all__ += _activation.__all__
+__all__ += _arithmetic.__all__
+__all__ += _attention.__all__
+__all__ += _comparison.__all__
+__all__ += _convolution.__all__
+__all__ += _linear.__all__
+__all__ += _loss.__all__
+__all__ += _norm.__all__
+__all__ += _pooling.__all__
+__all__ += _random.__all__
+__all__ += _recurrent.__all__
+__all__ += _reduce.__all__
+__all__ += _sequence.__all__
+__all__ += _shape.__all__

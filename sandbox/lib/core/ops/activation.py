@@ -1,12 +1,42 @@
-"""Activations. Their gradients are computed from the OUTPUT, so that the input can be forgotten."""
+"""Activations.
+
+Gradients of the first ones are computed from the OUTPUT, so that the input can be forgotten; those
+of the others need the INPUT. Some are made of other operations.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from .. import validate
-from ..function import TapeEntry, as_operand, function
+from ..errors import ArgumentError
+from ..function import Function, TapeEntry, as_operand, function
 from ..value import Input, Value
+from .arithmetic import multiply, negative, subtract
+from .comparison import less_equal, where
+
+__all__ = [
+    "clip",
+    "elu",
+    "gelu",
+    "hard_sigmoid",
+    "hard_swish",
+    "hard_tanh",
+    "leaky_relu",
+    "log_sigmoid",
+    "log_softmax",
+    "mish",
+    "prelu",
+    "relu",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "softsign",
+    "tanh",
+    "threshold",
+]
 
 Gradients = Sequence[Input | None]
 
@@ -75,3 +105,121 @@ def _softmax_gradient(entry: TapeEntry, dy: Value) -> Gradients:
 @_log_softmax.gradient
 def _log_softmax_gradient(entry: TapeEntry, dy: Value) -> Gradients:
     return (_log_softmax_grad.apply((dy, entry.outputs[0]), entry.attrs)[0],)
+
+
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def _family(name: str) -> Function:
+    """Register an activation with its gradient."""
+    made = function(name)
+    back = function(f"{name}_grad")
+
+    def gradient(entry: TapeEntry, dy: Value) -> Gradients:
+        return (back.apply((dy, entry.inputs[0]), entry.attrs)[0],)
+
+    made.gradient(gradient)
+    return made
+
+
+_leaky_relu = _family("leaky_relu")
+_elu = _family("elu")
+_gelu = _family("gelu")
+_silu = _family("silu")
+_mish = _family("mish")
+_softplus = _family("softplus")
+_softsign = _family("softsign")
+_hard_sigmoid = _family("hard_sigmoid")
+_clip = _family("clip")
+
+
+def leaky_relu(x: Input, slope: float = 0.01) -> Value:
+    """Return x where it is positive, else slope · x; the gradient at 0 is slope."""
+    return _leaky_relu.apply((as_operand(x),), {"slope": float(slope)})[0]
+
+
+def elu(x: Input, alpha: float = 1.0) -> Value:
+    """Return x where it is positive, else alpha · (e^x - 1)."""
+    return _elu.apply((as_operand(x),), {"alpha": float(alpha)})[0]
+
+
+def selu(x: Input) -> Value:
+    """Return 1.0507 · elu(x, 1.6733), which keeps mean 0 and variance 1."""
+    return multiply(elu(x, _SELU_ALPHA), _SELU_SCALE)
+
+
+def gelu(x: Input, *, approximate: bool = False) -> Value:
+    """Return x · P(X <= x) of a normal X; `approximate` takes a tanh for it."""
+    return _gelu.apply((as_operand(x),), {"approximate": bool(approximate)})[0]
+
+
+def silu(x: Input) -> Value:
+    """Return x · sigmoid(x)."""
+    return _silu.apply((as_operand(x),), {})[0]
+
+
+def mish(x: Input) -> Value:
+    """Return x · tanh(log(1 + e^x))."""
+    return _mish.apply((as_operand(x),), {})[0]
+
+
+def softplus(x: Input) -> Value:
+    """Return log(1 + e^x), a smooth ReLU."""
+    return _softplus.apply((as_operand(x),), {})[0]
+
+
+def log_sigmoid(x: Input) -> Value:
+    """Return log(sigmoid(x)), without overflow."""
+    return negative(softplus(negative(x)))
+
+
+def softsign(x: Input) -> Value:
+    """Return x / (1 + |x|)."""
+    return _softsign.apply((as_operand(x),), {})[0]
+
+
+def hard_sigmoid(x: Input, slope: float = 1 / 6, offset: float = 0.5) -> Value:
+    """Return slope · x + offset, kept in 0..1; beyond the ends the gradient is 0."""
+    attrs = {"slope": float(slope), "offset": float(offset)}
+    return _hard_sigmoid.apply((as_operand(x),), attrs)[0]
+
+
+def hard_swish(x: Input) -> Value:
+    """Return x · hard_sigmoid(x)."""
+    return multiply(x, hard_sigmoid(x))
+
+
+def clip(x: Input, low: float, high: float) -> Value:
+    """Return x, kept in low..high; at and beyond the ends the gradient is 0."""
+    if not float(low) < float(high):
+        raise ArgumentError(f"`low` must be less than `high`; got {low} and {high}.")
+    return _clip.apply((as_operand(x),), {"low": float(low), "high": float(high)})[0]
+
+
+def hard_tanh(x: Input, low: float = -1.0, high: float = 1.0) -> Value:
+    """Return x, kept in low..high (-1..1 by default); at the ends and beyond the gradient is 0."""
+    return clip(x, low, high)
+
+
+def threshold(x: Input, at: float, value: float) -> Value:
+    """Return x where it is more than `at` (or NaN), else `value`; there the gradient is 0."""
+    operand = as_operand(x)
+    return where(less_equal(operand, float(at)), float(value), operand)
+
+
+def prelu(x: Input, slope: Input, axis: int = 1) -> Value:
+    """Return x where it is positive, else slope · x, with one slope or one per channel.
+
+    Shapes
+    ------
+    x : any
+    slope : (1,) or (size of `axis`,)
+    """
+    from .shape import reshape
+
+    operand, slopes = as_operand(x), as_operand(slope)
+    place = validate.axis("axis", axis, operand.ndim)
+    shape = [1] * operand.ndim
+    if slopes.shape != (1,):
+        shape[place] = slopes.shape[0]
+    return subtract(relu(operand), multiply(relu(negative(operand)), reshape(slopes, tuple(shape))))

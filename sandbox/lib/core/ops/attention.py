@@ -7,8 +7,12 @@ import numpy as np
 from ..errors import ShapeError
 from ..function import as_operand
 from ..value import Input, Value
-from . import activation, linear, math, shape
+from . import activation, arithmetic, linear, shape
 from .sequence import mask_sequence
+
+__all__ = [
+    "attention",
+]
 
 # What a forbidden place gets added: e^-1e9 is 0, and a row of them stays finite, unlike with -inf.
 FORBIDDEN = -1e9
@@ -50,11 +54,11 @@ def attention(
         )
     time, source = q.shape[2], k.shape[2]
     factor = q.shape[3] ** -0.5 if scale is None else float(scale)
-    scores = linear.matmul(math.multiply(q, factor), shape.transpose(k, (0, 1, 3, 2)))
+    scores = linear.matmul(arithmetic.multiply(q, factor), shape.transpose(k, (0, 1, 3, 2)))
     if causal:
         later = np.triu(np.full((time, source), FORBIDDEN, q.dtype), 1 + source - time)
-        scores = math.add(scores, later)
+        scores = arithmetic.add(scores, later)
     if lengths is not None:
         there = mask_sequence(np.zeros((q.shape[0], source), q.dtype), lengths, value=FORBIDDEN)
-        scores = math.add(scores, shape.reshape(there, (q.shape[0], 1, 1, source)))
+        scores = arithmetic.add(scores, shape.reshape(there, (q.shape[0], 1, 1, source)))
     return linear.matmul(activation.softmax(scores, -1), v)

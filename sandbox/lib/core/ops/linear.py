@@ -9,6 +9,11 @@ from ..value import Input, Value
 from . import shape
 from ._rules import affine_gradients, unbroadcast
 
+__all__ = [
+    "linear",
+    "matmul",
+]
+
 Gradients = Sequence[Input | None]
 
 

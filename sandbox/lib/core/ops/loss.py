@@ -8,6 +8,12 @@ from ..errors import GradientError
 from ..function import TapeEntry, as_operand, function
 from ..value import Input, Operand, Value
 
+__all__ = [
+    "bce_with_logits",
+    "nll",
+    "softmax_cross_entropy",
+]
+
 Gradients = Sequence[Input | None]
 
 

@@ -10,7 +10,14 @@ from ..function import TapeEntry, as_operand, function
 from ..parameter import Buffer
 from ..state import STATE
 from ..value import Input, Value
-from . import math, shape
+from . import arithmetic, shape
+
+__all__ = [
+    "batch_norm",
+    "batch_norm_inference",
+    "layer_norm",
+    "update_running",
+]
 
 Gradients = Sequence[Input | None]
 
@@ -62,8 +69,8 @@ def update_running(
     """
     with _unrecorded():
         unbiased = momentum * (count / (count - 1) if count > 1 else 1.0)
-        mean.update(math.scale_add(mean, batch_mean, 1.0 - momentum, momentum))
-        variance.update(math.scale_add(variance, batch_variance, 1.0 - momentum, unbiased))
+        mean.update(arithmetic.scale_add(mean, batch_mean, 1.0 - momentum, momentum))
+        variance.update(arithmetic.scale_add(variance, batch_variance, 1.0 - momentum, unbiased))
 
 
 @contextmanager
@@ -101,20 +108,20 @@ def _inference_gradient(entry: TapeEntry, dy: Value) -> Gradients:
     x, gamma, _, mean, variance = entry.inputs
     column = (1, -1) + (1,) * (x.ndim - 2)
     axes = (0, *range(2, x.ndim))
-    inverse = math.power(math.add(variance, entry.attrs["epsilon"]), -0.5)
-    centred = math.subtract(x, shape.reshape(mean, column))
+    inverse = arithmetic.power(arithmetic.add(variance, entry.attrs["epsilon"]), -0.5)
+    centred = arithmetic.subtract(x, shape.reshape(mean, column))
     from . import reduce
 
-    dgamma_raw = reduce.sum(math.multiply(dy, centred), axes)
+    dgamma_raw = reduce.sum(arithmetic.multiply(dy, centred), axes)
     dbeta = reduce.sum(dy, axes)
-    slope = math.multiply(gamma, inverse)
-    dx = math.multiply(dy, shape.reshape(slope, column)) if entry.needs[0] else None
-    dmean = math.negative(math.multiply(dbeta, slope)) if entry.needs[3] else None
+    slope = arithmetic.multiply(gamma, inverse)
+    dx = arithmetic.multiply(dy, shape.reshape(slope, column)) if entry.needs[0] else None
+    dmean = arithmetic.negative(arithmetic.multiply(dbeta, slope)) if entry.needs[3] else None
     dvariance = None
     if entry.needs[4]:
-        cubed = math.multiply(math.multiply(slope, math.square(inverse)), -0.5)
-        dvariance = math.multiply(dgamma_raw, cubed)
-    return dx, math.multiply(dgamma_raw, inverse), dbeta, dmean, dvariance
+        cubed = arithmetic.multiply(arithmetic.multiply(slope, arithmetic.square(inverse)), -0.5)
+        dvariance = arithmetic.multiply(dgamma_raw, cubed)
+    return dx, arithmetic.multiply(dgamma_raw, inverse), dbeta, dmean, dvariance
 
 
 _layer_norm = function("layer_norm")

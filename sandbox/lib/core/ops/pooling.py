@@ -11,7 +11,14 @@ from ...engine.ops.rules import ndim
 from .. import validate
 from ..function import TapeEntry, as_operand, function
 from ..value import Input, Value
-from .conv import Pair, _frozen
+from .convolution import Pair, _frozen
+
+__all__ = [
+    "avg_pool2d",
+    "global_avg_pool2d",
+    "global_max_pool2d",
+    "max_pool2d",
+]
 
 Gradients = Sequence[Input | None]
 

@@ -9,7 +9,11 @@ from ..context import path
 from ..function import TapeEntry, as_operand, as_value, function
 from ..state import STATE
 from ..value import Input, Value
-from .math import multiply
+from .arithmetic import multiply
+
+__all__ = [
+    "dropout",
+]
 
 Gradients = Sequence[Input | None]
 

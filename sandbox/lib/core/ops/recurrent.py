@@ -8,6 +8,12 @@ from .. import validate
 from ..function import Function, TapeEntry, as_operand, function
 from ..value import Input, Operand, Value
 
+__all__ = [
+    "gru",
+    "lstm",
+    "rnn",
+]
+
 Gradients = Sequence[Input | None]
 
 

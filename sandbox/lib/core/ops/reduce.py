@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import validate
 from ..errors import ArgumentError
 from ..function import TapeEntry, as_operand, function
 from ..value import Input, Operand, Value
-from . import math, shape
+from . import arithmetic, comparison, shape
+
+__all__ = [
+    "max",
+    "mean",
+    "sum",
+]
 
 Gradients = Sequence[Input | None]
 Axes = int | Sequence[int] | None
@@ -68,12 +76,13 @@ def _mean_gradient(entry: TapeEntry, dy: Value) -> Gradients:
     count = 1
     for k in entry.attrs["axes"]:
         count *= entry.inputs[0].shape[k]
-    return (_spread(entry, math.multiply(dy, 1.0 / count)),)
+    return (_spread(entry, arithmetic.multiply(dy, 1.0 / count)),)
 
 
 @_max.gradient
 def _max_gradient(entry: TapeEntry, dy: Value) -> Gradients:
-    below = math.greater(_spread(entry, entry.outputs[0]), entry.inputs[0])
-    at_top = math.subtract(1.0, below)
-    share = math.divide(at_top, sum(at_top, entry.attrs["axes"], keepdims=True))
-    return (math.multiply(_spread(entry, dy), share),)
+    x = entry.inputs[0]
+    below = comparison.greater(_spread(entry, entry.outputs[0]), x)
+    at_top = comparison.where(below, np.zeros((), x.dtype), np.ones((), x.dtype))
+    share = arithmetic.divide(at_top, sum(at_top, entry.attrs["axes"], keepdims=True))
+    return (arithmetic.multiply(_spread(entry, dy), share),)

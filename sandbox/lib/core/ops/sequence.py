@@ -11,6 +11,14 @@ from .. import validate
 from ..function import TapeEntry, as_operand, function
 from ..value import Input, Operand, Value
 
+__all__ = [
+    "embedding",
+    "mask_sequence",
+    "masked_mean",
+    "max_with_index",
+    "sequence_lengths",
+]
+
 Gradients = Sequence[Input | None]
 
 
@@ -40,27 +48,29 @@ def _embedding_gradient(entry: TapeEntry, dy: Value) -> Gradients:
     return None, _embedding_grad.apply((dy, ids), attrs)[0]
 
 
-_max_over = function("max_over")
-_max_over_grad = function("max_over_grad")
+_max_with_index = function("max_with_index")
+_max_with_index_grad = function("max_with_index_grad")
 
 
-def max_over(x: Input, axis: int) -> tuple[Value, Value]:
+def max_with_index(x: Input, axis: int) -> tuple[Value, Value]:
     """Return the maximum along one axis and its place; the gradient goes to that place alone.
 
     Unlike `max`, where equal maxima share it: here the first one gets it all, so that a gradient
     through it is sparse.
     """
     operand = as_operand(x)
-    y, index = _max_over.apply((operand,), {"axis": validate.axis("axis", axis, operand.ndim)})
+    y, index = _max_with_index.apply(
+        (operand,), {"axis": validate.axis("axis", axis, operand.ndim)}
+    )
     return y, index
 
 
-@_max_over.gradient
-def _max_over_gradient(entry: TapeEntry, dy: Value | None, dindex: Value | None) -> Gradients:
+@_max_with_index.gradient
+def _max_with_index_gradient(entry: TapeEntry, dy: Value | None, dindex: Value | None) -> Gradients:
     if dy is None:
         return (None,)
     attrs = {**entry.attrs, "input_shape": entry.inputs[0].shape}
-    return (_max_over_grad.apply((dy, entry.outputs[1]), attrs)[0],)
+    return (_max_with_index_grad.apply((dy, entry.outputs[1]), attrs)[0],)
 
 
 _mask_sequence = function("mask_sequence")
@@ -94,13 +104,13 @@ def steps(lengths: Input, like: Operand) -> Value:
     return reduce.sum(mask_sequence(ones, lengths), 1)
 
 
-def mean_over(x: Input, axis: int = 1, lengths: Input | None = None) -> Value:
+def masked_mean(x: Input, axis: int = 1, lengths: Input | None = None) -> Value:
     """Return the mean along the time axis; with lengths (axis 1) over each row's own steps."""
-    from . import math, reduce, shape
+    from . import arithmetic, reduce, shape
 
     operand = as_operand(x)
     if lengths is None:
         return reduce.mean(operand, axis)
     total = reduce.sum(mask_sequence(operand, lengths), 1)
     counts: Any = (operand.shape[0],) + (1,) * (operand.ndim - 2)
-    return math.divide(total, shape.reshape(steps(lengths, operand), counts))
+    return arithmetic.divide(total, shape.reshape(steps(lengths, operand), counts))

@@ -13,6 +13,17 @@ from ..errors import ArgumentError, ShapeError
 from ..function import TapeEntry, as_operand, as_value, function
 from ..value import Input, Operand, Value
 
+__all__ = [
+    "broadcast_to",
+    "concat",
+    "flatten",
+    "reshape",
+    "slice",
+    "slicing",
+    "sum_to",
+    "transpose",
+]
+
 Gradients = Sequence[Input | None]
 
 
@@ -155,7 +166,7 @@ def _slice_grad_gradient(entry: TapeEntry, dy: Value) -> Gradients:
     return (slice(dy, entry.attrs["starts"], entry.attrs["stops"]),)
 
 
-def take(x: Input, index: Any) -> Value:
+def slicing(x: Input, index: Any) -> Value:
     """Return x[index] for ints, slices without a step, `...` and None (a new axis)."""
     operand = as_operand(x)
     items = list(index) if isinstance(index, tuple) else [index]

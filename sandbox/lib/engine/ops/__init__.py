@@ -9,6 +9,7 @@ from ..operation import OPERATIONS, Operation, find, register
 from . import (
     activation,
     arithmetic,
+    comparison,
     convolution,
     linear,
     loss,
@@ -25,7 +26,7 @@ from . import (
 )
 
 FAMILIES = (
-    *(activation, arithmetic, convolution, linear, loss, norm, peaks, pooling, random),
+    *(activation, arithmetic, comparison, convolution, linear, loss, norm, peaks, pooling, random),
     *(recurrent, reduce, sequence, shape, softmax, transposed),
 )
 

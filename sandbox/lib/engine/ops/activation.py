@@ -16,6 +16,7 @@ from .. import dnnl
 from ..choices import Candidate
 from ..operation import Kernel, Sample, register
 from ..oplist import Op
+from .error_function import erf
 from .in_place import choose_in_place, layout_of_partner
 from .rules import like_second, same_float
 
@@ -26,7 +27,6 @@ Array = NDArray[Any]
 
 _ROOT_2_BY_PI = math.sqrt(2 / math.pi)
 _CUBIC = 0.044715  # of the approximation of gelu by tanh
-_erf = np.frompyfunc(math.erf, 1, 1)
 
 
 def relu(x: Array) -> Array:
@@ -68,8 +68,7 @@ def sigmoid_grad(dy: Array, y: Array) -> Array:
 
 def _below(x: Array) -> Array:
     """Return P(X <= x) of a normal X."""
-    erf: Array = np.asarray(_erf(x / math.sqrt(2)), x.dtype)
-    return 0.5 * (1 + erf)
+    return 0.5 * (1 + erf(x / math.sqrt(2)).astype(x.dtype, copy=False))
 
 
 def leaky_relu(x: Array, *, slope: float) -> Array:

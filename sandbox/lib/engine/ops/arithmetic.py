@@ -58,11 +58,6 @@ def minimum(a: Array, b: Array) -> Array:
     return y
 
 
-def greater(a: Array, b: Array) -> Array:
-    """Return 1 where a > b, else 0, in the dtype of a and b."""
-    return np.greater(a, b).astype(common(a.dtype, b.dtype))
-
-
 def scale_add(a: Array, b: Array, *, alpha: float, beta: float) -> Array:
     """Return alpha · a + beta · b."""
     dtype = common(a.dtype, b.dtype)
@@ -199,7 +194,6 @@ for _kernel in (add, subtract, multiply, divide, maximum, minimum):
         post_ops=("relu",) if _name == "add" else (),
         sample=Sample((_MAP, _MAP), {}) if _name == "add" else None,
     )
-register("greater", infer=broadcast, reference=greater, elementwise=True)
 register(
     "scale_add",
     infer=lambda a, b, **attrs: broadcast(a, b),

@@ -27,21 +27,23 @@ if TYPE_CHECKING:
     from ..builder import Builder
 
 
-def _infer_max_over(x: Spec, *, axis: int) -> tuple[Spec, ...]:
+def _infer_max_with_index(x: Spec, *, axis: int) -> tuple[Spec, ...]:
     if x.shape[axis] == 0:
         raise ShapeError(f"input axis {axis} must not be empty; got shape {x.shape}.")
     shape = (*x.shape[:axis], *x.shape[axis + 1 :])
     return Spec(shape, x.dtype), Spec(shape, "int64")
 
 
-def max_over(x: Array, *, axis: int) -> tuple[Array, Array]:
+def max_with_index(x: Array, *, axis: int) -> tuple[Array, Array]:
     """Return the maximum along an axis and where it is (the first one among equals)."""
     index = x.argmax(axis=axis)
     y = np.take_along_axis(x, np.expand_dims(index, axis), axis).squeeze(axis)
     return y, index.astype(np.int64)
 
 
-def max_over_grad(dy: Array, index: Array, *, axis: int, input_shape: tuple[int, ...]) -> Array:
+def max_with_index_grad(
+    dy: Array, index: Array, *, axis: int, input_shape: tuple[int, ...]
+) -> Array:
     """Give each dy to the element that was the maximum."""
     dx = np.zeros(input_shape, dy.dtype)
     np.put_along_axis(dx, np.expand_dims(index, axis), np.expand_dims(dy, axis), axis)
@@ -50,17 +52,19 @@ def max_over_grad(dy: Array, index: Array, *, axis: int, input_shape: tuple[int,
 
 def _spread(dy: Array, index: Array, map_shape: tuple[int, ...]) -> Array:
     peaks = map_shape[:3]
-    return max_over_grad(dy.reshape(peaks), index.reshape(peaks), axis=3, input_shape=map_shape)
+    return max_with_index_grad(
+        dy.reshape(peaks), index.reshape(peaks), axis=3, input_shape=map_shape
+    )
 
 
-def conv2d_over_grad_input(
+def conv2d_peak_grad_input(
     dy: Array, index: Array, w: Array, *, map_shape: tuple[int, ...], **attrs: Any
 ) -> Array:
     """Give the gradient of conv2d's input through a maximum over its whole width."""
     return conv2d_grad_input(_spread(dy, index, map_shape), w, **attrs)
 
 
-def conv2d_over_grad_weight(
+def conv2d_peak_grad_weight(
     x: Array, dy: Array, index: Array, *, map_shape: tuple[int, ...], **attrs: Any
 ) -> Array | tuple[Array, Array]:
     """Give the gradient of conv2d's weight through a maximum over its whole width."""
@@ -81,14 +85,14 @@ def _as_map(shape: Dims, axis: int) -> Dims | None:
     return None
 
 
-def lower_max_over(builder: Builder, op: Op) -> None:
-    """Lower `max_over`: a pooling whose window is the whole time."""
+def lower_max_with_index(builder: Builder, op: Op) -> None:
+    """Lower `max_with_index`: a pooling whose window is the whole time."""
     x = op.inputs[0]
     y, index = op.outputs
     axis = op.attrs["axis"]
     dims = _as_map(builder.shape(x), axis)
     if dims is None:
-        raise dnnl.RefusedError("max_over: must be over the time of (batch, time, features).")
+        raise dnnl.RefusedError("max_with_index: must be over the time of (batch, time, features).")
     if len(builder.shape(x)) == 3 and axis == 1:
         plain = builder.plain(x)
         last = dnnl.channels_last(dims)
@@ -101,7 +105,7 @@ def lower_max_over(builder: Builder, op: Op) -> None:
         source = fitting
     src = source.layout
     if src is None:
-        raise dnnl.RefusedError("max_over: must be of float32 values.")
+        raise dnnl.RefusedError("max_with_index: must be of float32 values.")
     keep = builder.is_used(index)
     kernel, window = (1, dims[3]), ((1, dims[3]), (0, 0), (0, 0), (0, 0))
     dst = like(src, (*dims[:2], 1, 1))  # one element a feature: in any of these layouts as plain
@@ -145,12 +149,12 @@ def _max_of_rows(builder: Builder, op: Op) -> None:
     builder.python(op, run, reads, [builder.define(value) for value in op.outputs])
 
 
-def lower_max_over_grad(builder: Builder, op: Op) -> None:
-    """Lower `max_over_grad`: zeros, and the gradients at their places; features innermost."""
+def lower_max_with_index_grad(builder: Builder, op: Op) -> None:
+    """Lower `max_with_index_grad`: zeros, and the gradients at their places; features innermost."""
     dy, index = op.inputs
     dims = _as_map(tuple(op.attrs["input_shape"]), op.attrs["axis"])
     if dims is None:
-        raise dnnl.RefusedError("max_over_grad: the reference kernel's.")
+        raise dnnl.RefusedError("max_with_index_grad: the reference kernel's.")
     rows, features, _, time = dims
     offsets = np.arange(rows)[:, None] * (time * features) + np.arange(features)
 
@@ -204,7 +208,7 @@ def _steps(builder: Builder, value: int) -> Tensor:
     return Tensor(found.buffer, (dims[0] * dims[3], dims[1]), "float32", None)
 
 
-def lower_conv2d_over_grad_weight(builder: Builder, op: Op) -> None:
+def lower_conv2d_peak_grad_weight(builder: Builder, op: Op) -> None:
     """Lower the gradient of a convolution's weight through the maximum over its width."""
     x, dy, index = op.inputs
     dw, *db = op.outputs
@@ -228,7 +232,7 @@ def lower_conv2d_over_grad_weight(builder: Builder, op: Op) -> None:
     builder.python(op, run, reads, [*targets, builder.temporary(targets[0])], "mkl_sparse")
 
 
-def lower_conv2d_over_grad_input(builder: Builder, op: Op) -> None:
+def lower_conv2d_peak_grad_input(builder: Builder, op: Op) -> None:
     """Lower the gradient of a convolution's input through the maximum over its width."""
     dy, index, w = op.inputs
     dx = op.outputs[0]
@@ -259,26 +263,31 @@ def lower_conv2d_over_grad_input(builder: Builder, op: Op) -> None:
     builder.python(op, run, reads, [seen, builder.temporary(weight)], "radix+mkl_sparse")
 
 
-register("max_over", infer=_infer_max_over, reference=max_over, lower=lower_max_over)
 register(
-    "max_over_grad",
+    "max_with_index",
+    infer=_infer_max_with_index,
+    reference=max_with_index,
+    lower=lower_max_with_index,
+)
+register(
+    "max_with_index_grad",
     infer=lambda dy, index, *, axis, input_shape: (Spec(input_shape, dy.dtype),),
-    reference=max_over_grad,
-    lower=lower_max_over_grad,
+    reference=max_with_index_grad,
+    lower=lower_max_with_index_grad,
     gradient=True,
 )
 register(
-    "conv2d_over_grad_input",
+    "conv2d_peak_grad_input",
     infer=lambda dy, index, w, *, map_shape, **attrs: infer_grad_input(dy, w, **attrs),
-    reference=conv2d_over_grad_input,
-    lower=lower_conv2d_over_grad_input,
+    reference=conv2d_peak_grad_input,
+    lower=lower_conv2d_peak_grad_input,
     gradient=True,
 )
 register(
-    "conv2d_over_grad_weight",
+    "conv2d_peak_grad_weight",
     infer=lambda x, dy, index, *, map_shape, **attrs: infer_grad_weight(x, dy, **attrs),
-    reference=conv2d_over_grad_weight,
-    lower=lower_conv2d_over_grad_weight,
+    reference=conv2d_peak_grad_weight,
+    lower=lower_conv2d_peak_grad_weight,
     gradient=True,
     batch_outputs=0,
 )

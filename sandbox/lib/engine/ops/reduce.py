@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 FEW = 1024  # terms; einsum adds them up one after the other, so rounding would grow with more
 
 
+def sum_dtype(dtype: str) -> str:
+    """Return the dtype of a sum: NumPy's, wide enough for whole numbers; booleans are counted."""
+    kind = np.dtype(dtype).kind
+    return {"b": "int64", "i": "int64", "u": "uint64"}.get(kind, dtype)
+
+
 def _infer_sum(x: Spec, *, axes: tuple[int, ...], keepdims: bool) -> tuple[Spec, ...]:
+    (kept,) = _infer_kept(x, axes=axes, keepdims=keepdims)
+    return (Spec(kept.shape, sum_dtype(x.dtype)),)
+
+
+def _infer_kept(x: Spec, *, axes: tuple[int, ...], keepdims: bool) -> tuple[Spec, ...]:
     if keepdims:
         return (Spec(tuple(1 if k in axes else n for k, n in enumerate(x.shape)), x.dtype),)
     return (Spec(tuple(n for k, n in enumerate(x.shape) if k not in axes), x.dtype),)
@@ -31,12 +42,12 @@ def _infer_sum(x: Spec, *, axes: tuple[int, ...], keepdims: bool) -> tuple[Spec,
 def _infer_mean(x: Spec, *, axes: tuple[int, ...], keepdims: bool) -> tuple[Spec, ...]:
     floating(x)
     _not_empty(x, axes)
-    return _infer_sum(x, axes=axes, keepdims=keepdims)
+    return _infer_kept(x, axes=axes, keepdims=keepdims)
 
 
 def _infer_max(x: Spec, *, axes: tuple[int, ...], keepdims: bool) -> tuple[Spec, ...]:
     _not_empty(x, axes)
-    return _infer_sum(x, axes=axes, keepdims=keepdims)
+    return _infer_kept(x, axes=axes, keepdims=keepdims)
 
 
 def _not_empty(x: Spec, axes: tuple[int, ...]) -> None:
@@ -51,8 +62,8 @@ def _infer_sum_to(x: Spec, *, shape: tuple[int, ...]) -> tuple[Spec, ...]:
 
 
 def total(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
-    """Return the sum; the dtype stays."""
-    return np.asarray(x.sum(axis=axes, keepdims=keepdims, dtype=x.dtype))
+    """Return the sum."""
+    return np.asarray(x.sum(axis=axes, keepdims=keepdims, dtype=sum_dtype(x.dtype.name)))
 
 
 def mean(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:

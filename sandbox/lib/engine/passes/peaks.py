@@ -18,7 +18,7 @@ VARIABLE = "SANDBOX_SPARSE"  # 0: dense gradients, to compare
 
 def sparse_gradients(oplist: OpList) -> None:
     """Rewrite the gradients behind maxima over time."""
-    if any(op.name == "max_over_grad" for op in oplist.ops):
+    if any(op.name == "max_with_index_grad" for op in oplist.ops):
         mask_before_spreading(oplist)
         if os.environ.get(VARIABLE, "1") != "0" and mkl_sparse.available():
             keep_to_the_winners(oplist)
@@ -30,11 +30,11 @@ def mask_before_spreading(oplist: OpList) -> None:
     The maximum is positive exactly if the element it came from is.
     """
     links = Links(oplist)
-    peaks = {op.outputs[1]: op for op in oplist.ops if op.name == "max_over"}
+    peaks = {op.outputs[1]: op for op in oplist.ops if op.name == "max_with_index"}
     before: dict[int, Op] = {}
     gone: set[int] = set()
     for op in oplist.ops:
-        if op.name != "max_over_grad":
+        if op.name != "max_with_index_grad":
             continue
         end = links.last(op.outputs[0])
         peak = peaks.get(op.inputs[1])
@@ -62,7 +62,7 @@ def keep_to_the_winners(oplist: OpList) -> None:
     """Take a convolution's gradients over the windows that won the maximum over its width."""
     links = Links(oplist)
     for op in oplist.ops:
-        if op.name != "max_over_grad":
+        if op.name != "max_with_index_grad":
             continue
         end = links.last(op.outputs[0])
         shape = oplist.values[end].shape if end is not None else ()
@@ -79,7 +79,7 @@ def keep_to_the_winners(oplist: OpList) -> None:
                 reader.inputs = (reader.inputs[0], *op.inputs)
             else:
                 reader.inputs = (*op.inputs, reader.inputs[1])
-            reader.name, reader.attrs = reader.name.replace("conv2d", "conv2d_over"), attrs
+            reader.name, reader.attrs = reader.name.replace("conv2d", "conv2d_peak"), attrs
 
 
 def _suits(oplist: OpList, op: Op, value: int) -> bool:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sandbox.lib.engine.interpreter import call
 from sandbox.lib.engine.ops import OPERATIONS
+from sandbox.lib.engine.ops.comparison import COMPARISONS, LOGIC
 from sandbox.lib.engine.radix import stable_order
 from sandbox.lib.engine.random import RandomKey
 
@@ -198,15 +199,15 @@ def over_time(f):
         ),
         "embedding": ((ids, f(5, 2)), none),
         "embedding_grad": ((x, ids), {"num_embeddings": 5, "padding_index": 2}),
-        "max_over": ((x,), {"axis": 1}),
-        "max_over_grad": ((f(2, 2), index), {"axis": 1, "input_shape": (2, 3, 2)}),
+        "max_with_index": ((x,), {"axis": 1}),
+        "max_with_index_grad": ((f(2, 2), index), {"axis": 1, "input_shape": (2, 3, 2)}),
         "mask_sequence": ((x, lengths), {"value": 0.5}),
         "sequence_lengths": ((ids,), {"padding_index": 0}),
-        "conv2d_over_grad_input": (
+        "conv2d_peak_grad_input": (
             (f(2, 2), index, f(2, 3, 1, 2)),
             {"input_shape": (2, 3, 1, 4), **winners},
         ),
-        "conv2d_over_grad_weight": (
+        "conv2d_peak_grad_weight": (
             (f(2, 3, 1, 4), f(2, 2), index),
             {"weight_shape": (2, 3, 1, 2), "with_bias": True, **winners},
         ),
@@ -308,8 +309,12 @@ def calls(dtype):
     )
     named["bce_with_logits"] = ((f(3, 2), labels[:, None] * np.ones(2, int), f(2)), {})
     named["bce_with_logits_grad"] = ((f(), f(3, 2), f(3, 2), f(2)), {})
-    for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "greater"):
+    for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", *COMPARISONS):
         named[name] = (two, {})
+    truth = two[0] > two[1]
+    for name in LOGIC:
+        named[name] = ((truth,) if name == "logical_not" else (truth, ~truth), {})
+    named["where"] = ((truth, *two), {})
     return named
 
 
@@ -326,7 +331,11 @@ def test_kernels_keep_the_dtype_and_do_not_write_into_inputs(name, dtype):
 
     results = numpy_kernel(name)(*inputs, **attrs)
 
-    whole = {"max_pool2d": np.uint8, "max_over": np.int64, "sequence_lengths": np.int64}
+    whole = dict.fromkeys((*COMPARISONS, *LOGIC), np.bool_) | {
+        "max_pool2d": np.uint8,
+        "max_with_index": np.int64,
+        "sequence_lengths": np.int64,
+    }
     for y in results if isinstance(results, tuple) else (results,):
         assert y.dtype in (dtype, whole.get(name, dtype))
     for expected, actual in zip(before, inputs, strict=True):

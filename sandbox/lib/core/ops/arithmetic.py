@@ -10,10 +10,28 @@ from ..function import TapeEntry, as_operand, function
 from ..value import Input, Operand, Value, wrap
 from ._rules import unbroadcast
 
+__all__ = [
+    "abs",
+    "add",
+    "divide",
+    "exp",
+    "log",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "power",
+    "scale_add",
+    "sign",
+    "sqrt",
+    "square",
+    "subtract",
+]
+
 Gradients = Sequence[Input | None]
 
 
-def _pair(a: Input, b: Input) -> tuple[Operand, Operand]:
+def paired(a: Input, b: Input) -> tuple[Operand, Operand]:
     """Wrap both; a constant takes the other one's dtype where that can hold it."""
     if isinstance(a, Operand):
         if isinstance(b, Operand):
@@ -37,9 +55,14 @@ def _constant(array: Input, like: Operand) -> Operand:
 
 
 def _scalar(number: float, like: Operand) -> Operand:
+    """Wrap a Python number in the other side's dtype, where that can hold it."""
     dtype = like.dtype
-    keeps = dtype.kind == "f" or (isinstance(number, int) and dtype.kind in "iu")
-    return wrap(np.asarray(number, dtype=dtype if keeps else np.float32))
+    if dtype.kind == "f" or (isinstance(number, bool) and dtype.kind == "b"):
+        return wrap(np.asarray(number, dtype))
+    if isinstance(number, int) and dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return wrap(np.asarray(number, dtype if limits.min <= number <= limits.max else np.int64))
+    return wrap(np.asarray(number, np.float32))
 
 
 _add = function("add")
@@ -48,48 +71,42 @@ _multiply = function("multiply")
 _divide = function("divide")
 _maximum = function("maximum")
 _minimum = function("minimum")
-_greater = function("greater")
 _scale_add = function("scale_add")
 
 
 def add(a: Input, b: Input) -> Value:
     """Return a + b."""
-    return _add.apply(_pair(a, b), {})[0]
+    return _add.apply(paired(a, b), {})[0]
 
 
 def subtract(a: Input, b: Input) -> Value:
     """Return a - b."""
-    return _subtract.apply(_pair(a, b), {})[0]
+    return _subtract.apply(paired(a, b), {})[0]
 
 
 def multiply(a: Input, b: Input) -> Value:
     """Return a · b, elementwise."""
-    return _multiply.apply(_pair(a, b), {})[0]
+    return _multiply.apply(paired(a, b), {})[0]
 
 
 def divide(a: Input, b: Input) -> Value:
     """Return a / b."""
-    return _divide.apply(_pair(a, b), {})[0]
+    return _divide.apply(paired(a, b), {})[0]
 
 
 def maximum(a: Input, b: Input) -> Value:
     """Return the larger one; where both are equal the gradient goes to b."""
-    return _maximum.apply(_pair(a, b), {})[0]
+    return _maximum.apply(paired(a, b), {})[0]
 
 
 def minimum(a: Input, b: Input) -> Value:
     """Return the smaller one; where both are equal the gradient goes to b."""
-    return _minimum.apply(_pair(a, b), {})[0]
-
-
-def greater(a: Input, b: Input) -> Value:
-    """Return 1.0 where a > b, else 0.0; its gradient is zero."""
-    return _greater.apply(_pair(a, b), {})[0]
+    return _minimum.apply(paired(a, b), {})[0]
 
 
 def scale_add(a: Input, b: Input, alpha: float, beta: float) -> Value:
     """Return alpha · a + beta · b, for instance a running mean."""
-    return _scale_add.apply(_pair(a, b), {"alpha": float(alpha), "beta": float(beta)})[0]
+    return _scale_add.apply(paired(a, b), {"alpha": float(alpha), "beta": float(beta)})[0]
 
 
 @_add.gradient
@@ -131,20 +148,22 @@ def _divide_gradient(entry: TapeEntry, dy: Value) -> Gradients:
 @_maximum.gradient
 def _maximum_gradient(entry: TapeEntry, dy: Value) -> Gradients:
     a, b = entry.inputs
-    from_a = multiply(dy, greater(a, b))
-    return unbroadcast(from_a, a), unbroadcast(subtract(dy, from_a), b) if entry.needs[1] else None
+    return _split(entry, comparison.greater(a, b), dy)
 
 
 @_minimum.gradient
 def _minimum_gradient(entry: TapeEntry, dy: Value) -> Gradients:
     a, b = entry.inputs
-    from_a = multiply(dy, greater(b, a))
-    return unbroadcast(from_a, a), unbroadcast(subtract(dy, from_a), b) if entry.needs[1] else None
+    return _split(entry, comparison.greater(b, a), dy)
 
 
-@_greater.gradient
-def _greater_gradient(entry: TapeEntry, dy: Value) -> Gradients:
-    return None, None
+def _split(entry: TapeEntry, to_a: Value, dy: Value) -> Gradients:
+    """Give each element of dy to a where the mask says so, else to b."""
+    a, b = entry.inputs
+    return (
+        unbroadcast(comparison.where(to_a, dy, 0.0), a) if entry.needs[0] else None,
+        unbroadcast(comparison.where(to_a, 0.0, dy), b) if entry.needs[1] else None,
+    )
 
 
 @_scale_add.gradient
@@ -244,4 +263,9 @@ def _sign_gradient(entry: TapeEntry, dy: Value) -> Gradients:
 @_power.gradient
 def _power_gradient(entry: TapeEntry, dy: Value) -> Gradients:
     exponent = entry.attrs["exponent"]
+    if exponent == 0.0:
+        return (None,)  # a constant, also at 0, where x to the -1 does not exist
     return (multiply(multiply(dy, exponent), power(entry.inputs[0], exponent - 1.0)),)
+
+
+from . import comparison  # noqa: E402 - its gradients use arithmetic, and these use it

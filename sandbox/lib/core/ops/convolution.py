@@ -11,6 +11,11 @@ from ..function import TapeEntry, as_operand, function
 from ..value import Input, Operand, Value
 from ._rules import affine_gradients
 
+__all__ = [
+    "conv2d",
+    "conv_transpose2d",
+]
+
 Gradients = Sequence[Input | None]
 Pair = tuple[int, int]
 
