@@ -6,10 +6,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from sandbox.lib.engine.operation import OPERATIONS
 
 from sandbox.lib import engine
 from sandbox.lib.core import ops
+from sandbox.lib.engine.operation import OPERATIONS
 from sandbox.lib.testing import fuzz
 from sandbox.lib.testing.fuzz import judge
 from sandbox.lib.testing.fuzz.graph import Ref

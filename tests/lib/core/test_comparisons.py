@@ -119,3 +119,16 @@ def test_ids_behind_slices_and_arithmetic_are_checked(reference):
     with pytest.raises(core.DataError, match=r"ids must be integers in \[0, 5\); got 5 in row 1"):
         run(ids)
     np.testing.assert_array_equal(weight[[2, 3]], program.run(np.array([[1, 9], [2, 9]])))
+
+
+def test_booleans_are_no_numbers_until_they_are_cast():
+    mask = ops.greater(X, 0.0)
+    program = core.predict_program(
+        Toy(lambda self, x: ops.sum(ops.cast(x > 0.0, "float32")), {}), None, Spec.of(X)
+    )
+
+    assert ops.sum(ops.cast(mask, "float32")).data == np.float32(2) == program.run(X)
+    assert ops.cast(np.float32([2.7, -2.7]), "int64").data.tolist() == [2, -2]
+    for wrong in (ops.negative, ops.square, lambda m: ops.subtract(m, m)):
+        with pytest.raises(ShapeError, match="must hold numbers; got bool"):
+            wrong(mask)

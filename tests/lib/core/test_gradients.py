@@ -145,6 +145,7 @@ CASES = {
     "divide": (ops.divide, [normal(2, 3), positive(3)]),
     "maximum": (ops.maximum, [distinct(2, 3), 0.03 + distinct(2, 3)[::-1]]),
     "minimum": (ops.minimum, [distinct(2, 3), 0.03 + distinct(2, 3)[::-1]]),
+    "cast": (lambda x: ops.cast(ops.cast(x, "float64"), x.dtype), [distinct(2, 3)]),
     "where": (lambda a, b: ops.where(a.data > 0, a, b), [distinct(2, 3), 0.03 + distinct(2, 3)]),
     "scale_add": (lambda a, b: ops.scale_add(a, b, 0.9, 0.1), [normal(2, 3), normal(3)]),
     "exp": (ops.exp, [normal(2, 3)]),

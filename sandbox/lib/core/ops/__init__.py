@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import activation as _activation
 from . import arithmetic as _arithmetic
 from . import attention as _attention
+from . import cast as _cast
 from . import comparison as _comparison
 from . import convolution as _convolution
 from . import linear as _linear
@@ -19,6 +20,7 @@ from . import shape as _shape
 from .activation import *
 from .arithmetic import *
 from .attention import *
+from .cast import *
 from .comparison import *
 from .convolution import *
 from .linear import *
@@ -35,6 +37,7 @@ __all__: list[str] = []
 __all__ += _activation.__all__
 __all__ += _arithmetic.__all__
 __all__ += _attention.__all__
+__all__ += _cast.__all__
 __all__ += _comparison.__all__
 __all__ += _convolution.__all__
 __all__ += _linear.__all__

@@ -9,6 +9,7 @@ from ..operation import OPERATIONS, Operation, find, register
 from . import (
     activation,
     arithmetic,
+    cast,
     comparison,
     convolution,
     linear,
@@ -26,7 +27,19 @@ from . import (
 )
 
 FAMILIES = (
-    *(activation, arithmetic, comparison, convolution, linear, loss, norm, peaks, pooling, random),
+    *(
+        activation,
+        arithmetic,
+        cast,
+        comparison,
+        convolution,
+        linear,
+        loss,
+        norm,
+        peaks,
+        pooling,
+        random,
+    ),
     *(recurrent, reduce, sequence, shape, softmax, transposed),
 )
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from .. import dnnl
 from ..choices import Candidate
 from ..operation import Sample, register
-from ..oplist import Op
+from ..oplist import Op, Spec
 from .common import SMALL, apply_post_ops, post_ops
 from .in_place import choose_in_place, layout_of_partner
-from .rules import broadcast, common, same, same_float
+from .rules import broadcast, common, same_float, same_number
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -179,13 +179,19 @@ def lower_unary(builder: Builder, op: Op) -> None:
     builder.python(op, run, reads, [builder.define(op.outputs[0])])
 
 
+def _infer_subtract(a: Spec, b: Spec) -> tuple[Spec, ...]:
+    if a.dtype == b.dtype == "bool":
+        same_number(a)
+    return broadcast(a, b)
+
+
 _MAP = (8, 16, 16, 16)
 
 for _kernel in (add, subtract, multiply, divide, maximum, minimum):
     _name = _kernel.__name__
     register(
         _name,
-        infer=broadcast,
+        infer=_infer_subtract if _name == "subtract" else broadcast,
         reference=_kernel,
         lower=lower_arithmetic,
         elementwise=True,
@@ -204,7 +210,7 @@ register(
 for _name, _function in UNARY.items():
     register(
         _name,
-        infer=same_float if _name in ("exp", "log", "sqrt") else same,
+        infer=same_float if _name in ("exp", "log", "sqrt") else same_number,
         reference=_function,
         lower=lower_unary,
         elementwise=True,

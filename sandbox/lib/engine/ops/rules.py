@@ -52,6 +52,16 @@ def same(x: Spec, **attrs: Any) -> tuple[Spec, ...]:
     return (x,)
 
 
+def same_number(x: Spec, **attrs: Any) -> tuple[Spec, ...]:
+    """Return the rule of elementwise functions of numbers: booleans are none."""
+    if x.dtype == "bool":
+        raise ShapeError(
+            f"input must hold numbers; got bool in shape {x.shape}. Convert with core.ops.cast, or "
+            "use logical_not."
+        )
+    return (x,)
+
+
 def same_float(x: Spec, **attrs: Any) -> tuple[Spec, ...]:
     """Return the rule of elementwise functions that need real numbers."""
     floating(x)

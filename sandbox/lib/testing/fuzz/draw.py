@@ -16,13 +16,13 @@ __all__ = ["EXCEPTIONS", "generate", "layers", "names", "sequence", "simple"]
 EXCEPTIONS = {
     "update_running": "is a part of the steps `norm` and `update`, which bring its buffers along",
 }
-OFTEN = ("reshape", "transpose", "slice", "take", "concat", "add", "multiply", "conv2d", "relu")
+OFTEN = ("reshape", "transpose", "slice", "slicing", "concat", "add", "multiply", "conv2d", "relu")
 # Chains that the passes over a list look for, and that nobody would draw soon.
 CHAINS = (
     ("conv2d", "relu", "max_pool2d"),
     ("conv2d", "norm", "relu"),
     ("norm", "relu", "conv2d"),
-    ("conv2d", "reshape", "relu", "max_over"),
+    ("conv2d", "reshape", "relu", "max_with_index"),
     ("linear", "reshape", "relu"),
     ("conv_transpose2d", "relu", "flatten"),
     ("embedding", "transpose", "reshape", "conv2d", "relu", "max"),

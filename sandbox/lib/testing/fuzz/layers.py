@@ -230,8 +230,8 @@ def mask_sequence(maker: Maker, x: int) -> Call | None:
     return (Ref(x), lengths(maker, x)), attrs
 
 
-@move("mean_over")
-def mean_over(maker: Maker, x: int) -> Call | None:
+@move("masked_mean")
+def masked_mean(maker: Maker, x: int) -> Call | None:
     """Draw the axis, or lengths."""
     shape = maker.shape(x)
     if not maker.is_float(x) or len(shape) < 2:

@@ -14,7 +14,7 @@ from .graph import Array, Graph, Ref, Source, Step, run_step
 KEY = RandomKey(7, 1, 0)
 LARGEST = 30.0  # of a value: exponentials and squares of squares stay finite
 # How many results are taken; the statistics of batch_norm have no gradient.
-OUTPUTS = {"lstm": 3, "gru": 2, "rnn": 2, "max_over": 2, "update": 0}
+OUTPUTS = {"lstm": 3, "gru": 2, "rnn": 2, "max_with_index": 2, "update": 0}
 Call: TypeAlias = "tuple[tuple[Any, ...], dict[str, Any]]"
 Move: TypeAlias = "Callable[[Maker, int], Call | None]"
 

@@ -17,7 +17,8 @@ KINKED = ("abs", "hard_sigmoid", "hard_swish", "hard_tanh", "negative", "relu", 
 def unary(maker: Maker, x: int, name: str) -> Call | None:
     """Draw what takes any real numbers."""
     exact = name in ("abs", "negative", "sign", "square")
-    return ((Ref(x),), {}) if maker.is_float(x) or (exact and maker.chance(0.5)) else None
+    whole = maker.numbers[x].dtype != np.bool_ and exact and maker.chance(0.5)
+    return ((Ref(x),), {}) if maker.is_float(x) or whole else None
 
 
 @move("leaky_relu")
@@ -102,10 +103,14 @@ def _axis(maker: Maker, x: int) -> int:
     return int(maker.rng.integers(-count, count))
 
 
-@move("add", "subtract", "multiply", "divide", "maximum", "minimum", "greater", "scale_add")
+COMPARISONS = ("equal", "greater", "greater_equal", "less", "less_equal", "not_equal")
+
+
+@move("add", "subtract", "multiply", "divide", "maximum", "minimum", "scale_add", *COMPARISONS)
 def binary(maker: Maker, x: int, name: str) -> Call | None:
     """Draw the other side: of the same shape, of one that broadcasts, or a Python number."""
-    if not maker.is_float(x) and (name in ("divide", "scale_add", "greater") or maker.chance(0.7)):
+    rare = name in ("divide", "scale_add", *COMPARISONS) or maker.numbers[x].dtype == np.bool_
+    if not maker.is_float(x) and (rare or maker.chance(0.7)):
         return None
     other = _partner(maker, x, name == "divide")
     pair = [Ref(x), other]
@@ -117,6 +122,44 @@ def binary(maker: Maker, x: int, name: str) -> Call | None:
     if name == "scale_add":
         return (*pair, maker.number(-1, 2), maker.number(-1, 2)), {}
     return tuple(pair), {}
+
+
+@move("logical_and", "logical_or", "logical_not")
+def logic(maker: Maker, x: int, name: str) -> Call | None:
+    """Draw booleans: a comparison with numbers that are far from equal."""
+    if not maker.is_float(x):
+        return None
+    mask = Ref(_mask(maker, x))
+    return ((mask,) if name == "logical_not" else (mask, Ref(_mask(maker, x)))), {}
+
+
+@move("cast")
+def cast(maker: Maker, x: int) -> Call | None:
+    """Draw booleans as numbers."""
+    if maker.is_float(x):
+        x = _mask(maker, x)
+    return (Ref(x), "float32"), {}
+
+
+@move("where")
+def where(maker: Maker, x: int) -> Call | None:
+    """Draw the mask and the other side."""
+    if not maker.is_float(x):
+        return None
+    return (Ref(_mask(maker, x)), Ref(x), _partner(maker, x, False)), {}
+
+
+def _mask(maker: Maker, x: int) -> int:
+    return int(maker.apply("greater", ((Ref(x), _between(maker, x)), {})) or 0)
+
+
+def _between(maker: Maker, x: int) -> float:
+    """Return a number that is none of the value's, as far from them as its middle allows."""
+    numbers = np.unique(maker.numbers[x].astype(np.float64))
+    if numbers.size < 2:
+        return float(numbers[0] + 1) if numbers.size else 0.0
+    gap = int(np.argmax(np.diff(numbers)))
+    return float((numbers[gap] + numbers[gap + 1]) / 2)
 
 
 def _partner(maker: Maker, x: int, divides: bool) -> Any:
@@ -152,8 +195,8 @@ def reduction(maker: Maker, x: int, name: str) -> Call | None:
     return (Ref(x), axes), attrs
 
 
-@move("max_over")
-def max_over(maker: Maker, x: int) -> Call | None:
+@move("max_with_index")
+def max_with_index(maker: Maker, x: int) -> Call | None:
     """Draw the axis."""
     fits = maker.shape(x) and maker.is_float(x)
     return ((Ref(x), _axis(maker, x)), {}) if fits else None
@@ -227,8 +270,8 @@ def slice_(maker: Maker, x: int) -> Call | None:
     return (Ref(x), tuple(starts), tuple(stops)), {}
 
 
-@move("take")
-def take(maker: Maker, x: int) -> Call | None:
+@move("slicing")
+def slicing(maker: Maker, x: int) -> Call | None:
     """Draw an index: numbers, slices, new axes, dots."""
     index: list[Any] = []
     for size in maker.shape(x):

@@ -314,6 +314,7 @@ def calls(dtype):
     truth = two[0] > two[1]
     for name in LOGIC:
         named[name] = ((truth,) if name == "logical_not" else (truth, ~truth), {})
+    named["cast"] = ((np.arange(6),), {"dtype": dtype})
     named["where"] = ((truth, *two), {})
     return named
 
