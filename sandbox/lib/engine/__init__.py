@@ -228,8 +228,7 @@ def compile(
     """
     native = is_native()
     check_precision(precision, native=native)
-    empty = any(spec.size == 0 for spec in oplist.values)
-    if empty or not native:
+    if not native:
         return ReferenceExecutable(oplist, storage, precision)
     from .compiler import compile_native
 

@@ -232,7 +232,7 @@ class Builder(Tensors):
     def lower(self, op: Op) -> bool:
         """Add an operation's native steps; False, and nothing added, if it has none."""
         record = find(op.name)
-        if record.lower is None or not self._is_float32(op):
+        if record.lower is None or not self._is_float32(op) or self._is_empty(op):
             return False
         if record.ranges:
             self._check(op)
@@ -266,6 +266,10 @@ class Builder(Tensors):
         return Blueprint(
             self.oplist, self.threads, self.prologue, self.steps, outputs, arena, scratch
         )
+
+    def _is_empty(self, op: Op) -> bool:
+        """Return whether a value of the operation has no elements, which no kernel takes."""
+        return any(self.spec(value).size == 0 for value in (*op.inputs, *op.outputs))
 
     def _is_float32(self, op: Op) -> bool:
         return all(

@@ -43,4 +43,7 @@ FAMILIES = (
     *(recurrent, reduce, sequence, shape, softmax, transposed),
 )
 
-__all__ = ["FAMILIES", "OPERATIONS", "Operation", "find", "register"]
+OURS = frozenset(OPERATIONS)
+"""Names of the operations the engine brings along; all others are their users'."""
+
+__all__ = ["FAMILIES", "OPERATIONS", "OURS", "Operation", "find", "register"]
