@@ -28,7 +28,7 @@ import torch
 
 from sandbox.lib import engine, nn
 from sandbox.lib.data import SequenceDataset
-from sandbox.lib.engine import sparse
+from sandbox.lib.engine.passes import peaks
 from sandbox.lib.nn import zoo
 
 from . import harness, our_side, torch_networks, torch_side
@@ -107,15 +107,15 @@ VARYING = {"gru": _gru, "text_cnn": _text_cnn, "bag": _bag}
 @contextmanager
 def dense_gradients() -> Iterator[None]:
     """Compile, within the block, gradients through a maximum over time like any others."""
-    before = os.environ.get(sparse.VARIABLE)
-    os.environ[sparse.VARIABLE] = "0"
+    before = os.environ.get(peaks.VARIABLE)
+    os.environ[peaks.VARIABLE] = "0"
     try:
         yield
     finally:
         if before is None:
-            del os.environ[sparse.VARIABLE]
+            del os.environ[peaks.VARIABLE]
         else:
-            os.environ[sparse.VARIABLE] = before
+            os.environ[peaks.VARIABLE] = before
 
 
 def side(name, threads, ours):
