@@ -14,7 +14,7 @@ import numpy as np
 
 from . import validate
 from .errors import ArgumentError
-from .parameter import Buffer, Holder, Parameter, Version
+from .parameter import Buffer, Parameter, Variable, Version
 from .trace import ModuleLike
 from .value import Array
 
@@ -274,12 +274,12 @@ def _others(
     parameters: dict[str, Parameter], buffers: dict[str, Buffer], dtype: np.dtype[Any]
 ) -> tuple[dict[str, Array], dict[str, tuple[str, View]]]:
     """Return the vectors of what is not of the model's dtype, and by storage key its place."""
-    named: dict[str, list[tuple[str, Holder]]] = {}
-    for kind, holders in (("parameter", parameters), ("buffer", buffers)):
-        for name, holder in holders.items():
-            if holder.dtype != dtype:
-                vector = f"{kind}:{holder.dtype.name}"
-                named.setdefault(vector, []).append((f"{kind}:{name}", holder))
+    named: dict[str, list[tuple[str, Variable]]] = {}
+    for kind, variables in (("parameter", parameters), ("buffer", buffers)):
+        for name, variable in variables.items():
+            if variable.dtype != dtype:
+                vector = f"{kind}:{variable.dtype.name}"
+                named.setdefault(vector, []).append((f"{kind}:{name}", variable))
     vectors: dict[str, Array] = {}
     places: dict[str, tuple[str, View]] = {}
     for vector, pairs in named.items():
@@ -298,11 +298,11 @@ def _round_up(count: int, unit: int) -> int:
 
 
 def _rows(named: list[tuple[str, Any]], start: int) -> tuple[dict[str, View], int]:
-    """Lay holders one after the other, each on a cache line."""
+    """Lay variables one after the other, each on a cache line."""
     views: dict[str, View] = {}
-    for name, holder in named:
-        views[name] = View(start, start + holder.size, holder.shape)
-        start = _round_up(start + holder.size, _ALIGN)
+    for name, variable in named:
+        views[name] = View(start, start + variable.size, variable.shape)
+        start = _round_up(start + variable.size, _ALIGN)
     return views, start
 
 
@@ -313,7 +313,7 @@ def _layout(
     unit = math.lcm(_ALIGN, slices)
     placed: dict[str, View] = {}
     buckets: list[Bucket] = []
-    group: list[tuple[str, Holder]] = []
+    group: list[tuple[str, Variable]] = []
     start = 0
     backward = list(reversed(parameters.items()))
     for k, (name, parameter) in enumerate(backward):

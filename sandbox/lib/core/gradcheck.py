@@ -13,23 +13,23 @@ from typing import Any
 import numpy as np
 
 from .errors import GradientError
-from .parameter import Holder, Parameter
+from .parameter import Parameter, Variable
 from .random import ensure_rng
 from .tape import Tape
 from .value import Array, Operand, Value
 
 
 @contextmanager
-def in_float64(holders: Iterable[Holder]) -> Iterator[None]:
+def in_float64(variables: Iterable[Variable]) -> Iterator[None]:
     """Let parameters and buffers hold float64 copies for a while; their own numbers come back."""
-    before = [(holder, holder._array) for holder in holders]
+    before = [(variable, variable._array) for variable in variables]
     try:
-        for holder, array in before:
-            holder._place(array.astype(np.float64))
+        for variable, array in before:
+            variable._place(array.astype(np.float64))
         yield
     finally:
-        for holder, array in before:
-            holder._place(array)
+        for variable, array in before:
+            variable._place(array)
 
 
 def gradcheck(
@@ -37,7 +37,7 @@ def gradcheck(
     inputs: Sequence[Any],
     parameters: Sequence[Parameter] = (),
     *,
-    holders: Iterable[Holder] = (),
+    variables: Iterable[Variable] = (),
     epsilon: float = 1e-6,
     tolerance: float = 1e-6,
     rng: Any = None,
@@ -52,7 +52,7 @@ def gradcheck(
         Floating ones are turned to float64 and differentiated, integers are passed as they are.
     parameters : sequence of Parameter
         Differentiated as well.
-    holders : buffers or further parameters that only need to be float64
+    variables : buffers or further parameters that only need to be float64
     epsilon : float
         Step of the differences.
     tolerance : float
@@ -74,7 +74,7 @@ def gradcheck(
     True
     """
     generator = ensure_rng(rng)
-    with in_float64({*parameters, *holders}):
+    with in_float64({*parameters, *variables}):
         arrays = [_float64(x) for x in inputs]
         values = [Value(array) for array in arrays]
         with Tape() as tape:

@@ -45,7 +45,7 @@ class Reading(Value):
 
     __slots__ = ("_array", "_version", "_writes", "source")
 
-    def __init__(self, source: Holder) -> None:
+    def __init__(self, source: Variable) -> None:
         self.source = source
         self._array = source._data
         self._version: Version | None = source._version
@@ -72,7 +72,7 @@ class Reading(Value):
         self._array, self._version = array, None
 
 
-class Holder(Operand):
+class Variable(Operand):
     """What `Parameter` and `Buffer` share: storage, a read-only view, a version."""
 
     __slots__ = ("_array", "_reading", "_version", "name")
@@ -153,7 +153,7 @@ class Holder(Operand):
         """Live in another array from now on (which already holds the numbers)."""
         self._keep_reading()
         if array.dtype.kind == "f" and array.dtype != np.float32:
-            Holder.wide = True
+            Variable.wide = True
         self._array = array
         view = array.view()
         view.setflags(write=False)
@@ -209,13 +209,13 @@ def _fits(array: Array, dtype: np.dtype[Any]) -> bool:
 
 
 def _rebuild(kind: Any, data: Array, name: str, extra: dict[str, Any]) -> Any:
-    holder = kind(data, name, copy=False)
+    variable = kind(data, name, copy=False)
     for key, value in extra.items():
-        setattr(holder, key, value)
-    return holder
+        setattr(variable, key, value)
+    return variable
 
 
-class Parameter(Holder):
+class Parameter(Variable):
     """An array that training changes.
 
     Parameters
@@ -255,7 +255,7 @@ class Parameter(Holder):
         return {"trainable": self._trainable}
 
 
-class Buffer(Holder):
+class Buffer(Variable):
     """An array that a module keeps but the optimiser does not change: running statistics.
 
     Operations may read it; `update` gives it new numbers as part of a computation.

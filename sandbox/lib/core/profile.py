@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.operation import OPERATIONS
 from .errors import ArgumentError
 from .program import PredictProgram, TrainProgram
 from .value import Array
@@ -89,7 +90,9 @@ def profile(
             waiting += seconds
             continue
         forward_backward = times.setdefault(step.path, [0.0, 0.0])
-        forward_backward[int("_grad" in step.name)] += seconds + waiting
+        record = OPERATIONS.get(step.name)
+        backward = record is not None and record.gradient
+        forward_backward[int(backward)] += seconds + waiting
         waiting = 0.0
         kernels.setdefault(step.path, {})[step.implementation] = None
     if waiting:

@@ -373,13 +373,13 @@ def _storage(
     storage = {}
     versions: dict[str, Version] = {}
 
-    def holders() -> Iterator[tuple[str, Parameter | Buffer]]:
+    def variables() -> Iterator[tuple[str, Parameter | Buffer]]:
         for name, parameter in module.named_parameters():
             yield f"parameter:{name}", parameter
         for name, buffer in module.named_buffers():
             yield f"buffer:{name}", buffer
 
-    for key, holder in holders():
-        storage[key] = holder._array
-        versions[key] = holder._version
+    for key, variable in variables():
+        storage[key] = variable._array
+        versions[key] = variable._version
     return storage, versions

@@ -19,7 +19,7 @@ from . import tree
 from .context import using
 from .errors import ArgumentError, ShapeError, TraceError
 from .function import FUNCTIONS, TapeEntry, as_value
-from .parameter import Buffer, Holder, Parameter
+from .parameter import Buffer, Parameter, Variable
 from .state import STATE
 from .tape import walk_back
 from .value import Array, Input, Operand, Value
@@ -111,11 +111,11 @@ class Trace:
     def __init__(self, module: ModuleLike) -> None:
         self.oplist = OpList()
         self.entries: list[TapeEntry] | None = []
-        self._names: dict[Holder, str] = {}
-        for name, holder in (*module.named_parameters(), *module.named_buffers()):
-            self._names[holder] = name
-        self._ids: dict[Holder, int] = {}
-        self._updated: dict[Holder, Value] = {}
+        self._names: dict[Variable, str] = {}
+        for name, variable in (*module.named_parameters(), *module.named_buffers()):
+            self._names[variable] = name
+        self._ids: dict[Variable, int] = {}
+        self._updated: dict[Variable, Value] = {}
         self._constants: dict[Any, tuple[int, Array]] = {}
         self._kept: list[Array] = []
         self._path: str | None = None
@@ -166,7 +166,7 @@ class Trace:
 
     def _seen(self, x: Operand, value_id: int) -> Operand:
         """Return what gradient rules get for an input: a buffer as it is before later updates."""
-        if not isinstance(x, Holder):
+        if not isinstance(x, Variable):
             return x
         if x in self._updated:
             return self._updated[x]
@@ -181,24 +181,24 @@ class Trace:
                     "on modules; return them from call()."
                 )
             return x.id
-        if isinstance(x, Holder):
-            return self._holder_id(x)
+        if isinstance(x, Variable):
+            return self._variable_id(x)
         return self._constant_id(x._data)
 
-    def _holder_id(self, holder: Holder) -> int:
-        updated = self._updated.get(holder)
+    def _variable_id(self, variable: Variable) -> int:
+        updated = self._updated.get(variable)
         if updated is not None:
             return self.id_of(updated)
-        known = self._ids.get(holder)
+        known = self._ids.get(variable)
         if known is not None:
             return known
-        name = self._names.get(holder)
+        name = self._names.get(variable)
         if name is None:
-            raise ArgumentError(stranger(holder))
-        value_id = self.oplist.new_value(Spec(holder.shape, holder.dtype.name))
-        pairs = self.oplist.parameters if isinstance(holder, Parameter) else self.oplist.buffers
+            raise ArgumentError(stranger(variable))
+        value_id = self.oplist.new_value(Spec(variable.shape, variable.dtype.name))
+        pairs = self.oplist.parameters if isinstance(variable, Parameter) else self.oplist.buffers
         pairs.append((name, value_id))
-        self._ids[holder] = value_id
+        self._ids[variable] = value_id
         return value_id
 
     def _constant_id(self, array: Array) -> int:
@@ -218,7 +218,7 @@ class Trace:
 
     def update(self, buffer: Buffer, value: Operand) -> None:
         """Write down that a buffer gets new numbers; later reads see them."""
-        self._holder_id(buffer)
+        self._variable_id(buffer)
         new = as_value(value)
         self.id_of(new)
         self._updated[buffer] = new
@@ -385,10 +385,10 @@ def training(
     return _twice(once)
 
 
-def stranger(holder: Holder) -> str:
+def stranger(variable: Variable) -> str:
     """Return what to say about a parameter or buffer that is not the module's."""
     return (
-        f"{holder!r} is used but is not among the module's parameters and buffers. "
+        f"{variable!r} is used but is not among the module's parameters and buffers. "
         "Assign it to an attribute of the module in __init__."
     )
 

@@ -1,4 +1,4 @@
-"""Modules: named holders of parameters that compute with primitives. See README.md."""
+"""Modules: named holders of parameters that compute with operations. See README.md."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..core import tree
 from ..core.context import context, enter_scope, leave_scope, path, using
 from ..core.errors import ArgumentError, add_path
-from ..core.parameter import Holder
+from ..core.parameter import Variable
 from ..core.state import STATE
 from ..core.value import Operand, Value, as_array, borrow
 from .node import Node
@@ -91,7 +91,7 @@ class Given:
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
             where = f"{place}{path}" if isinstance(place, int) else repr(f"{place}{path}")
             raise ArgumentError(f"{label(self.module)}: {_no_array(where, item)}")
-        if array.dtype.kind == "f" and (array.dtype != np.float32 or Holder.wide):
+        if array.dtype.kind == "f" and (array.dtype != np.float32 or Variable.wide):
             pairs = self.module.named_parameters()
             found = (p.dtype for _, p in pairs if p.dtype.kind == "f")
             array = array.astype(next(found, array.dtype), copy=False)

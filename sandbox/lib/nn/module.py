@@ -1,4 +1,4 @@
-"""The base of all modules: a small named holder of parameters whose `call` uses primitives."""
+"""The base of all modules: a small named holder of parameters whose `call` uses operations."""
 
 from __future__ import annotations
 
@@ -384,9 +384,9 @@ class Module:
             raise ArgumentError(
                 f"{calls.label(self)}: `dtype` must be float32 or float64; got {kind}."
             )
-        for holder in (*self.parameters(), *self.buffers()):
-            if holder.dtype.kind == "f" and holder.dtype != kind:
-                holder.astype(kind)
+        for variable in (*self.parameters(), *self.buffers()):
+            if variable.dtype.kind == "f" and variable.dtype != kind:
+                variable.astype(kind)
         return self
 
     # ---- showing ---------------------------------------------------------------------------

@@ -230,8 +230,8 @@ def copy_state(source: Module, target: Module) -> None:
     for kind in ("named_parameters", "named_buffers"):
         there, here = dict(getattr(source, kind)()), dict(getattr(target, kind)())
         require(list(there) == list(here), f"{source!r}: names {list(there)} became {list(here)}")
-        for name, holder in there.items():
-            here[name].set(holder.data)
+        for name, variable in there.items():
+            here[name].set(variable.data)
 
 
 def pickle_comes_back(cls: type[Module], case: Case) -> None:

@@ -54,8 +54,8 @@ def make(case: Case, seed: int = 0, dtype: str = "float32") -> Module:
         spread = rng.uniform(0.5, 1.5, buffer.shape)
         buffer.set((spread if "variance" in name else spread - 1).astype("f4"))
     if dtype != "float32":
-        for holder in (*module.parameters(), *module.buffers()):
-            holder._place(np.array(holder.data, dtype=dtype))
+        for variable in (*module.parameters(), *module.buffers()):
+            variable._place(np.array(variable.data, dtype=dtype))
     return module
 
 

@@ -73,22 +73,22 @@ def load_model(path: str | os.PathLike[str]) -> nn.Module:
                 raise CheckpointError(f"{path}: the model cannot be built: {error}") from error
             shapes = {name: place.shape for name, place in reader.places.items()}
             _check(_holders(model), shapes, str(path))
-            for name, holder in _holders(model).items():
-                _take(holder, name, reader)
+            for name, variable in _holders(model).items():
+                _take(variable, name, reader)
     except OSError as error:
         raise CheckpointError(f"{path}: must be a model file; got {error}.") from None
     return model
 
 
-def _take(holder: Parameter | Buffer, name: str, reader: Reader) -> None:
-    """Read a holder's numbers straight into its memory."""
+def _take(variable: Parameter | Buffer, name: str, reader: Reader) -> None:
+    """Read a variable's numbers straight into its memory."""
     dtype = reader.places[name].dtype
-    if dtype.kind == holder.dtype.kind == "f" and dtype != holder.dtype:
-        holder.astype(dtype)  # a float64 model
-    if dtype == holder.dtype:
-        holder.write(lambda array: reader.read(name, array))
+    if dtype.kind == variable.dtype.kind == "f" and dtype != variable.dtype:
+        variable.astype(dtype)  # a float64 model
+    if dtype == variable.dtype:
+        variable.write(lambda array: reader.read(name, array))
     else:
-        holder.set(reader.read(name))
+        variable.set(reader.read(name))
 
 
 def model_tensors(model: nn.Module) -> dict[str, NDArray[Any]]:
@@ -98,8 +98,8 @@ def model_tensors(model: nn.Module) -> dict[str, NDArray[Any]]:
 
 
 def _holders(model: nn.Module) -> dict[str, Parameter | Buffer]:
-    holders: dict[str, Any] = {f"parameter/{k}": v for k, v in model.named_parameters()}
-    return holders | {f"buffer/{k}": v for k, v in model.named_buffers()}
+    variables: dict[str, Any] = {f"parameter/{k}": v for k, v in model.named_parameters()}
+    return variables | {f"buffer/{k}": v for k, v in model.named_buffers()}
 
 
 def fill(model: nn.Module, tensors: Mapping[str, NDArray[Any]], place: str) -> None:
@@ -109,24 +109,24 @@ def fill(model: nn.Module, tensors: Mapping[str, NDArray[Any]], place: str) -> N
     ------
     CheckpointError : one is missing or has another shape; names it and the place.
     """
-    holders = _holders(model)
-    _check(holders, {name: array.shape for name, array in tensors.items()}, place)
-    for name, holder in holders.items():
-        holder.set(tensors[name])
+    variables = _holders(model)
+    _check(variables, {name: array.shape for name, array in tensors.items()}, place)
+    for name, variable in variables.items():
+        variable.set(tensors[name])
 
 
 def _check(
-    holders: Mapping[str, Parameter | Buffer], shapes: Mapping[str, tuple[int, ...]], place: str
+    variables: Mapping[str, Parameter | Buffer], shapes: Mapping[str, tuple[int, ...]], place: str
 ) -> None:
-    for name, holder in holders.items():
+    for name, variable in variables.items():
         if name not in shapes:
             raise CheckpointError(f"{place}: must hold {name}, which the model has; it does not.")
-        if shapes[name] != holder.shape:
+        if shapes[name] != variable.shape:
             raise CheckpointError(
-                f"{place}: {name} must have the model's shape {holder.shape};"
+                f"{place}: {name} must have the model's shape {variable.shape};"
                 f" got {shapes[name]}. It belongs to another model."
             )
-    extra = [k for k in shapes if k.startswith(("parameter/", "buffer/")) and k not in holders]
+    extra = [k for k in shapes if k.startswith(("parameter/", "buffer/")) and k not in variables]
     if extra:
         raise CheckpointError(
             f"{place}: must belong to this model; got {extra[0]}, which it does not have."

@@ -138,7 +138,7 @@ def test_gradients_of_random_graphs_pass_finite_differences(steps, seed):
     module = build(smooth, seed)
     x = core.random.rng(seed).normal(size=(3, 2, 6, 6))
 
-    gradcheck(module, [x], list(module.p.values()), holders=module.b.values(), tolerance=1e-5)
+    gradcheck(module, [x], list(module.p.values()), variables=module.b.values(), tolerance=1e-5)
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)

@@ -342,9 +342,9 @@ def test_paths_of_modules_in_dicts_are_in_errors_and_programs():
     ],
 )
 def test_what_cannot_be_registered_is_refused(make, message):
-    class Holder(nn.Module):
+    class Variable(nn.Module):
         def __init__(self, held):
             self.held = held
 
     with pytest.raises(ArgumentError, match=message):
-        Holder(make()).parameters()
+        Variable(make()).parameters()
