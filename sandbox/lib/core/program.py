@@ -60,6 +60,9 @@ class TrainProgram:
         reached = {name for name, _ in oplist.gradients}
         self._unreached = [flat.gradient(name) for name in flat.views if name not in reached]
         self._output = _Output(traced, 1)
+        # Without gradients the engine takes it for inference and keeps what weights alone give.
+        self._is_fixed = not (oplist.gradients or oplist.updates)
+        self._version = flat.version
 
     def run(
         self, inputs: tree.Tree, target: tree.Tree, random: RandomKey | None = None
@@ -88,6 +91,9 @@ class TrainProgram:
         arrays, goals = self._checked(inputs, target)
         for gradient in self._unreached:
             gradient.fill(0)
+        if self._is_fixed and self._version != self.flat.version:
+            self._version = self.flat.version
+            self.executable.refresh_parameters()
         results = self.executable.run(arrays + goals, random=random)
         loss = float(results[0])
         output = self._output.of(results)

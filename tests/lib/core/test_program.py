@@ -399,3 +399,15 @@ def test_no_gradient_flows_through_running_statistics_that_are_read_after_their_
         assert loss == pytest.approx(found[0][0], rel=1e-5)
         np.testing.assert_allclose(gradient, 0, atol=2e-3)  # sums of a float32 that cancel
         np.testing.assert_allclose(buffers, found[0][2], rtol=1e-5)
+
+
+def test_a_step_without_anything_to_train_sees_changed_weights():
+    x, target = np.ones((2, 3), "f4"), np.zeros((2, 3), "f4")
+    module = Toy(lambda self, x: ops.multiply(ops.square(self.p["w"]), x), {"w": [1.0, 2.0, 3.0]})
+    module.p["w"].trainable = False
+    _, program = make(module, SumOfSquares(), x, target)
+    assert program.run(x, target)[0] == 2 * (1 + 16 + 81)
+
+    module.p["w"].set([1.0, 1.0, 2.0])
+
+    assert program.run(x, target)[0] == 2 * (1 + 1 + 16)

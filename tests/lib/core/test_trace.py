@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toys import CrossEntropy, SumOfSquares, Toy, convolutional, perceptron
 
-from sandbox.lib import core
+from sandbox.lib import core, engine
 from sandbox.lib.core import (
     ArgumentError,
     ShapeError,
@@ -164,3 +164,25 @@ def test_a_criterion_must_give_a_scalar():
 
     with pytest.raises(ShapeError, match=r"criterion must give a scalar.*got shape \(3,\)"):
         trace_training(perceptron(), PerRow(), Spec((3, 3)), Spec((3, 2)))
+
+
+def test_by_the_reference_a_view_of_a_parameter_sums_to_the_bits_it_has_eagerly():
+    def call(self, x):
+        column = ops.reshape(ops.slice(self.p["w"], (0, 0), (6, 1)), (6, 1, 1, 1))
+        return ops.conv2d(column, self.p["filter"]) * x
+
+    # Two orders of summing give other bits in some of the draws.
+    rng = core.random.rng(0)
+    for _ in range(30):
+        x = rng.normal(size=(6, 1, 1, 1)).astype("float32")
+        module = Toy(call, {"w": rng.normal(size=(8, 2)), "filter": np.ones((1, 1, 1, 1))})
+        flat, found = core.FlatParameters(module), []
+        with engine.use_reference():
+            for program in (
+                core.train_program(module, SumOfSquares(), flat, Spec.of(x), Spec.of(x)),
+                core.EagerTrainProgram(module, SumOfSquares(), flat, "for the test"),
+            ):
+                program.run(x, x)
+                found.append(flat.gradients.copy())
+
+        np.testing.assert_array_equal(*found)

@@ -9,14 +9,14 @@ where a ReLU or a maximum stands on its kink, where numbers cancel.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ... import core, engine
-from ...core import FlatParameters, OpList, Spec, tree
+from ...core import FlatParameters, OpList, Spec, TrainingError, tree
 from ...engine.threads import limit
 from .graph import Array, Graph, Loss, Module
 from .maker import KEY
@@ -59,6 +59,20 @@ class _Case:
         self.flat = FlatParameters(self.module)
         self.start = self.flat.buffers.copy()
         self.specs = tree.map(Spec.of, graph.inputs)
+        self.weights = self.flat.values.copy()
+        self.restore()
+
+    def restore(self) -> None:
+        """Take the graph's own numbers."""
+        self.inputs = self.graph.inputs
+        np.copyto(self.flat.values, self.weights)
+        self.flat.touch()
+
+    def change(self) -> None:
+        """Take smaller weights, and inputs whose rows have changed places."""
+        self.inputs = tree.map(lambda x: np.roll(x, 1, axis=0) if x.ndim else x, self.inputs)
+        np.multiply(self.weights, np.float32(0.75), out=self.flat.values)
+        self.flat.touch()
 
     def trained(self, program: Any) -> Results:
         """Run one training step and return everything it gives."""
@@ -66,7 +80,7 @@ class _Case:
         np.copyto(flat.buffers, self.start)
         flat.touch()
         flat.gradients.fill(np.nan)  # so that one which is not written is seen
-        loss, _, output = program.run(self.graph.inputs, self.graph.target, KEY)
+        loss, _, output = program.run(self.inputs, self.graph.target, KEY)
         found = {"loss": np.asarray(loss), **_outputs(output)}
         found |= {f"gradient of {name}": flat.gradient(name).copy() for name in flat.views}
         found |= {f"buffer {name}": flat.buffer(name).copy() for name in flat.buffer_views}
@@ -87,7 +101,7 @@ class _Case:
 
     def predicted(self, program: Any) -> Results:
         """Run inference."""
-        return _outputs(program.run(self.graph.inputs))
+        return _outputs(program.run(self.inputs))
 
 
 def plan_of(graph: Graph) -> engine.KernelPlan:
@@ -103,9 +117,9 @@ def check(graph: Graph, *, programs_only: bool = False) -> list[Difference]:
     """Run a graph in all modes and return what differs; nothing, if all is well.
 
     Train and predict, each as a program and eagerly, by native kernels and by the reference. The
-    two reference modes must give the same bits, and so must a program's second run. What a mode
-    raises is a difference, too, unless the reference raises it when it runs eagerly: then the graph
-    itself is wrong, and the error goes to the caller.
+    two reference modes must give the same bits. Each program runs twice, and once more with other
+    inputs and weights. What a mode raises is a difference, too, unless the reference raises it when
+    it runs eagerly: then the graph itself is wrong, and the error goes to the caller.
 
     Parameters
     ----------
@@ -130,33 +144,46 @@ def _job(case: _Case, job: str, programs_only: bool) -> Iterator[Difference]:
         eager = core.EagerPredictProgram(case.module, "for comparison")
     with engine.use_reference():
         expected = run(eager)
-    modes: dict[str, Results] = {}
-    oplist: OpList | None = None
+    ways: list[tuple[str, Any, bool]] = []
     mode = job
     try:
         for by_reference in (False,) if programs_only else (True, False):
             mode = f"{job}, program{' by the reference' if by_reference else ''}"
-            with engine.use_reference() if by_reference else nullcontext():
+            with _kernels(by_reference):
                 program = make()
-                if program.reason is not None:
-                    yield Difference(mode, "compilation", program.reason)
-                    return
-                oplist = program.oplist
-                found = run(program)
-                again = found if programs_only else run(program)
-            if by_reference:
-                yield from _same(mode, expected, found)
-            else:
-                modes[mode] = found
-            yield from _same(f"{mode}, run again", found, again)
+            if program.reason is not None:
+                yield Difference(mode, "compilation", program.reason)
+                return
+            ways.append((mode, program, by_reference))
         if not programs_only:
-            mode = f"{job}, eager"
-            modes[mode] = run(eager)
+            ways.append((f"{job}, eager", eager, False))
+        oplist = program.oplist
+        for number in range(1 if programs_only else 3):
+            # Again, and then with other inputs and weights: nothing of a run may stay.
+            if number == 2:
+                case.change()
+                try:
+                    with engine.use_reference():
+                        expected = run(eager)
+                except TrainingError:  # these numbers are too large or too small for the graph
+                    break
+            for mode, program, by_reference in ways:
+                mode += ("", ", run again", ", run with other numbers")[number]
+                with _kernels(by_reference):
+                    found = run(program)
+                if by_reference:
+                    yield from _same(mode, expected, found)
+                else:
+                    yield from _judge(case, oplist, mode, expected, found)
     except Exception as error:
         notes = "; ".join(getattr(error, "__notes__", ()))
         yield Difference(mode, type(error).__name__, f"{error} {notes}".strip())
-    for mode, results in modes.items():
-        yield from _judge(case, oplist, mode, expected, results)
+    finally:
+        case.restore()
+
+
+def _kernels(by_reference: bool) -> AbstractContextManager[None]:
+    return engine.use_reference() if by_reference else nullcontext()
 
 
 def _same(mode: str, expected: Results, found: Results) -> Iterator[Difference]:
@@ -234,7 +261,7 @@ def _in_float64(
     """
     np.copyto(case.flat.buffers, case.start)
     arrays: dict[int, Array] = {}
-    given = tree.leaves((case.graph.inputs, case.graph.target))
+    given = tree.leaves((case.inputs, case.graph.target))
     for array, (_, value) in zip(given, oplist.inputs, strict=False):
         arrays[value] = array
     arrays |= {value: case.flat.value(name) for name, value in oplist.parameters}
