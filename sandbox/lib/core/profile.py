@@ -77,10 +77,13 @@ def profile(
             f"`program` must be compiled; got one that runs eagerly: {program.reason}"
         )
     arrays: list[Array] = program.check(inputs, target)
-    kept = np.array(program.flat.buffers) if isinstance(program, TrainProgram) else None
+    vectors: list[Array] = []
+    if isinstance(program, TrainProgram):  # the runs must not move statistics and counters
+        vectors = [program.flat.buffers, *program.flat.others.values()]
+    kept = [vector.copy() for vector in vectors]
     steps = program.executable.profile(arrays)
-    if isinstance(program, TrainProgram) and kept is not None:
-        np.copyto(program.flat.buffers, kept)
+    for vector, before in zip(vectors, kept, strict=True):
+        np.copyto(vector, before)
     times: dict[str, list[float]] = {}
     kernels: dict[str, dict[str, None]] = {}
     waiting = 0.0

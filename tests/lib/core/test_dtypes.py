@@ -117,6 +117,9 @@ def test_counters_count_in_every_mode(mode, monkeypatch):
 
         assert module.b["count"].data[0] == LARGE + 6
         assert flat.gradient("w").tolist() != [0.0, 0.0]
+        if mode != "eager":
+            core.profile(program, x, x)
+            assert module.b["count"].data[0] == LARGE + 6
         twin = flat.replica()
         program.clone(twin).run(x, x)
         assert (twin.buffer("count")[0], flat.buffer("count")[0]) == (LARGE + 8, LARGE + 6)
