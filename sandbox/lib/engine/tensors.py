@@ -257,6 +257,7 @@ class Tensors:
                 if not taken:
                     return Tensor(Buffer(nbytes, "output", index=index), shape, dtype, layout)
         if over is not None and self._dies_now(over) and over.buffer.nbytes >= nbytes:
+            self._holders.pop(over.buffer, None)  # they are dead, and a sum may grow for long
             return Tensor(over.buffer, shape, dtype, layout)
         return Tensor(Buffer(nbytes), shape, dtype, layout)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 
 import numpy as np
@@ -186,3 +187,16 @@ def test_an_unrolled_cell_compiles_in_time_that_grows_with_its_length():
 
     # four times the length: four times the time; 16 times where all values are compared
     assert seconds(160) < 9 * seconds(40)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_search_for_garbage_is_after_compiling_as_it_was(before):
+    w = Writer({"x": Spec((4, 32))})
+    w.list.outputs.append(("y", w.op("tanh", (w.ids["x"],), (4, 32))))
+    was = gc.isenabled()
+    try:
+        (gc.enable if before else gc.disable)()
+        engine.compile(w.list, {})
+        assert gc.isenabled() is before
+    finally:
+        (gc.enable if was else gc.disable)()
