@@ -64,7 +64,7 @@ class Batch:
                 continue
             arrays, form = tree.flatten(part)
             for path, array in zip(form.paths, arrays, strict=True):
-                _check_finite(f"{name} {path!r}" if path else name, array)
+                _check_finite(tree.place(name, path), array)
 
 
 def _check_finite(name: str, array: NDArray[Any]) -> None:
