@@ -9,17 +9,21 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
+import numpy as np
+
 from ..engine.oplist import Spec
 from . import tree, validate
-from .checks import model_dtype, specs_of
+from .checks import specs_of
 from .eager_programs import EagerPredictProgram, EagerTrainProgram
 from .errors import ArgumentError
 from .flat import FlatParameters
+from .parameter import Parameter
 from .program import PredictProgram, TrainProgram, predict_program, train_program
 from .trace import CriterionLike, ModuleLike
 
 VARIABLE = "SANDBOX_PROGRAM_CACHE_MB"
 MEGABYTES = 1024
+_FLOAT32 = np.dtype(np.float32)
 
 
 class ProgramCache:
@@ -108,8 +112,9 @@ class ProgramCache:
 
         A module whose parts were exchanged (`model.fc = nn.Linear(...)`) gets a new program.
         """
-        specs = specs_of(inputs, model_dtype(module))
         parts = _parts(module)
+        found = (p.dtype for p in parts if isinstance(p, Parameter) and p.dtype.kind == "f")
+        specs = specs_of(inputs, next(found, _FLOAT32))
         program: PredictProgram | EagerPredictProgram = self._get(
             (
                 "predict",

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Buffer, Parameter
+from ..core import Buffer, Parameter, Value
 from ..core.errors import ArgumentError
 from . import calls, records
 from .case import Case
@@ -112,6 +112,8 @@ class Module:
         ------
         ShapeError, ArgumentError, DataError : with the path of the module which refused.
         """
+        if len(inputs) == 1 and not named and isinstance(inputs[0], Value):
+            return calls.run(self, inputs)  # the usual call inside of another module
         given = calls.Given(self, inputs, named)
         if given.nodes:
             return Node(self, inputs, named=named)
@@ -197,7 +199,11 @@ class Module:
 
     def _members(self) -> Iterator[tuple[str, Any]]:
         for name, item in self.__dict__.items():
-            if name not in _INTERNAL:
+            if type(item) in _PLAIN or name in _INTERNAL:
+                continue
+            if isinstance(item, _HELD):
+                yield name, item
+            elif isinstance(item, _COLLECTIONS):
                 yield from self._held(name, item)
 
     def _held(self, path: str, item: Any) -> Iterator[tuple[str, Any]]:
@@ -206,6 +212,8 @@ class Module:
             yield path, item
         elif isinstance(item, (list, tuple)):
             for place, element in enumerate(item):
+                if type(element) in _PLAIN:
+                    continue
                 if isinstance(element, _HELD):
                     yield f"{path}.{place}", element
                 elif isinstance(element, _COLLECTIONS):
@@ -263,20 +271,20 @@ class Module:
         What a compiled program belongs to: it fits as long as these are the same objects.
         """
         found: dict[int, Module | Parameter | Buffer] = {id(self): self}
-        pending: list[Any] = [self]
+        pending: list[dict[Any, Any] | list[Any] | tuple[Any, ...]] = [self.__dict__]
+        arguments = {id(self.__dict__["_arguments"])}
         while pending:
             held = pending.pop()
-            if isinstance(held, Module):
-                inside: Any = [item for k, item in held.__dict__.items() if k not in _INTERNAL]
-            else:
-                inside = held.values() if isinstance(held, dict) else held
-            for item in inside:
+            for item in held.values() if isinstance(held, dict) else held:
+                if type(item) in _PLAIN:
+                    continue
                 if isinstance(item, _HELD):
                     if id(item) not in found:
                         found[id(item)] = item
                         if isinstance(item, Module):
-                            pending.append(item)
-                elif isinstance(item, (list, tuple, dict)):
+                            pending.append(item.__dict__)
+                            arguments.add(id(item.__dict__["_arguments"]))
+                elif isinstance(item, (list, tuple, dict)) and id(item) not in arguments:
                     pending.append(item)
         return list(found.values())
 
@@ -434,6 +442,7 @@ class Module:
 
 
 _HELD = (Module, Parameter, Buffer)
+_PLAIN = frozenset((int, float, str, bool, type(None)))
 _COLLECTIONS = (list, tuple, dict, set, frozenset)
 
 
