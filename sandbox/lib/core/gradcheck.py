@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from . import tree
 from .errors import GradientError
 from .parameter import Parameter, Variable
 from .random import ensure_rng
@@ -46,7 +47,7 @@ def gradcheck(
 
     Parameters
     ----------
-    function : function of values -> Value or tuple of Value
+    function : function of values -> Value or tree of values
         A module or an operation; must give the same result every time.
     inputs : sequence of arrays
         Floating ones are turned to float64 and differentiated, integers are passed as they are.
@@ -127,4 +128,4 @@ def _float64(x: Any) -> Array:
 
 
 def _outputs(result: Any) -> list[Value]:
-    return list(result) if isinstance(result, tuple | list) else [result]
+    return tree.leaves(result)

@@ -267,3 +267,14 @@ def test_parameters_get_their_numbers_back_after_a_check():
 
     assert weight.dtype == np.float32
     np.testing.assert_array_equal(before, weight.data)
+
+
+def test_gradcheck_looks_at_every_leaf_of_a_tree():
+    def wrong_inside(x):
+        frozen = core.Value(x.data)  # no gradient goes through
+        return {"right": ops.tanh(x), "wrong": (ops.square(frozen),)}
+
+    x = np.random.default_rng(0).normal(size=(2, 3))
+    assert core.gradcheck(lambda x: {"a": ops.tanh(x), "b": [ops.square(x)]}, [x]) < 1e-6
+    with pytest.raises(GradientError, match="gradient of input 0 must be"):
+        core.gradcheck(wrong_inside, [x])
