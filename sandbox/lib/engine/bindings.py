@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dnnl
+from . import dnnl, nan
 from .blueprint import Blueprint, Buffer, Step, Tensor
 from .errors import EngineError
 from .memory import aligned
@@ -65,8 +65,34 @@ class Bindings:
         self._keep: list[Any] = []
         self.inputs: list[Slot] = [Slot() for _ in blueprint.oplist.inputs]
         self.outputs: list[Slot] = [Slot() for _ in blueprint.oplist.outputs]
-        self.calls = [self._call(step) for step in blueprint.steps]
+        self.calls: list[Call] = []
+        self.makers: list[Step | None] = []  # whose calls they are; None: a look at the flag
+        self._fill(blueprint.steps, looks=blueprint.keeping is not None)
+        self.by_numpy = any(step.primitive is None for step in blueprint.steps)
         self.results = [self._array(tensor) for tensor in blueprint.outputs]
+
+    def _fill(self, steps: Sequence[Step], *, looks: bool) -> None:
+        """Make the calls, with a look at the processor's flag behind kernels that lose NaN.
+
+        One look serves all kernels in a row; steps in Python move the flag as they like.
+        """
+        unseen = moved = False
+        for step in steps:
+            if step.primitive is None:
+                if unseen:
+                    self._add(nan.LOOK, None)
+                unseen, moved = False, True
+            elif looks and step.loses_nan:
+                if moved:
+                    self._add(nan.LOWER, None)
+                unseen, moved = True, False
+            self._add(self._call(step), step)
+        if unseen:
+            self._add(nan.LOOK, None)
+
+    def _add(self, call: Call, maker: Step | None) -> None:
+        self.calls.append(call)
+        self.makers.append(maker)
 
     def prologue(self, position: int) -> Call:
         """Return the call of a step that prepares; made when it is first needed."""

@@ -69,6 +69,7 @@ class Step:
     arguments: list[tuple[int, Tensor]] = field(default_factory=list)
     function: PythonKernel | None = None
     label: str = "numpy"
+    loses_nan: bool = False  # its kernel may lose NaN, see `nan.py`
 
     @property
     def made(self) -> list[Buffer]:
@@ -111,7 +112,15 @@ class Blueprint:
     outputs: list[Tensor]
     arena_bytes: int
     scratch_bytes: int
+    keeping: Callable[[], Blueprint] | None = (
+        None  # makes the same program of kernels that keep NaN
+    )
     _digests: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def loses_nan(self) -> bool:
+        """Whether some kernel may lose NaN."""
+        return any(step.loses_nan for step in self.steps)
 
     @property
     def run_bytes(self) -> int:

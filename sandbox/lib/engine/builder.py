@@ -12,6 +12,7 @@ from .blueprint import Blueprint, Buffer, PythonKernel, Step, Tensor, plan_memor
 from .choices import Candidate, time_primitives
 from .errors import DataError, named
 from .links import batch_values, origin
+from .nan import finite
 from .operation import Range
 from .oplist import Op, OpList
 from .ops import find
@@ -37,6 +38,8 @@ class Builder(Tensors):
         Name of the candidate forward convolutions take if they can; "" means the fastest each.
     precision : "f32" or "bf16"
         Of what products multiply and of activations.
+    keep_nan : bool
+        Use no kernel that may lose NaN.
     """
 
     def __init__(
@@ -46,8 +49,11 @@ class Builder(Tensors):
         plan: KernelPlan,
         policy: str = "",
         precision: str = "f32",
+        keep_nan: bool = False,
     ) -> None:
         super().__init__(oplist, precision)
+        self.keep_nan = keep_nan
+        self._looks = threads > 1 and not keep_nan and any(map(_loses_nan, oplist.ops))
         self.threads = threads
         self.plan = plan
         self.policy = policy
@@ -64,6 +70,7 @@ class Builder(Tensors):
         arguments = [*reads.items(), *writes.items()]
         step = Step(op.name, op.path, list(reads.values()), list(writes.values()))
         step.primitive, step.arguments = primitive, arguments
+        step.loses_nan = _loses_nan(op)
         self.add(step)
 
     def python(
@@ -224,6 +231,8 @@ class Builder(Tensors):
             self._pure = find(op.name).pure
             if not self.lower(op):
                 self.reference(op)
+            if self._looks and find(op.name).makes_nan:
+                self._look(op)
             for value in op.outputs:
                 self._deliver_gradients(value)
         self._pure = True
@@ -233,6 +242,8 @@ class Builder(Tensors):
         """Add an operation's native steps; False, and nothing added, if it has none."""
         record = find(op.name)
         if record.lower is None or not self._is_float32(op) or self._is_empty(op):
+            return False
+        if _loses_nan(op) and (self.keep_nan or self._is_fixed(op)):
             return False
         if record.ranges:
             self._check(op)
@@ -244,6 +255,20 @@ class Builder(Tensors):
                 raise
             return False
         return True
+
+    def _is_fixed(self, op: Op) -> bool:
+        """Return whether an operation is done once, before the first run."""
+        return not self.training and all(
+            tensor.buffer.constant for value in op.inputs for tensor in self._groups[value]
+        )
+
+    def _look(self, op: Op) -> None:
+        """Add the step that notices NaN and infinity an operation has made."""
+
+        def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> Any:
+            return not finite(reads)
+
+        self.python(op, run, [self.plain(op.outputs[0])], [], "look")
 
     def _check(self, op: Op) -> None:
         """Add the step that looks whether integers are in their range, before they are used."""
@@ -321,6 +346,10 @@ class Builder(Tensors):
         tensor = Tensor(target, source.shape, source.dtype, source.layout)
         self.python(Op("output", (), (), path=name), _copy, [source], [tensor])
         return tensor
+
+
+def _loses_nan(op: Op) -> bool:
+    return find(op.name).loses_nan or bool(op.attrs.get("post_ops"))
 
 
 def _range_step(rule: Range, limit: int, origin: str) -> PythonKernel:

@@ -84,7 +84,29 @@ def compile_native(
 def make_blueprint(
     oplist: OpList, storage: Storage, count: int, plan: KernelPlan, precision: str = "f32"
 ) -> Blueprint:
-    """Return the program without memory."""
+    """Return the program without memory; one that may lose NaN can be made anew such as keeps it.
+
+    What has effects is not run twice: there such kernels are not used to begin with.
+    """
+
+    def keeping() -> Blueprint:
+        with threads.limit(count):
+            threads.apply(count)
+            better = passes.optimise(oplist, fuse=False)
+            known = plan.freeze()
+            return Builder(better, count, known, "", precision, keep_nan=True).build()
+
+    made = _make_blueprint(oplist, storage, count, plan, precision)
+    if made.loses_nan:
+        if any(find(op.name).effects for op in oplist.ops):
+            return keeping()
+        made.keeping = keeping
+    return made
+
+
+def _make_blueprint(
+    oplist: OpList, storage: Storage, count: int, plan: KernelPlan, precision: str
+) -> Blueprint:
     better = passes.optimise(oplist)
     with threads.limit(count):
         threads.apply(count)

@@ -11,10 +11,12 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from . import dnnl, threads
+from . import dnnl, nan, threads
 from .bindings import Bindings, Context
 from .blueprint import Blueprint, Buffer, Step
+from .errors import EngineError
 from .memory import Workspace, aligned
+from .nan import NanNoticed
 from .random import RandomKey
 from .steps import Array, StepInfo, Storage, bind, check_inputs, stored
 from .subnormal import FlushToZero
@@ -74,6 +76,14 @@ class NativeExecutable:
         self._prepared: list[Prepared | None] = [None] * len(blueprint.prologue)
         self._keys: list[Hashable] = [None] * len(blueprint.prologue)
         self._bindings: Bindings | None = None
+        self._owner = owner
+        self._keeping: NativeExecutable | None = None
+        # Flags tell of NaN, but not those of other threads: there the numbers are looked at.
+        self._by_numbers = blueprint.keeping is not None and (
+            blueprint.threads > 1 or not nan.has_flags()
+        )
+        self._watched = nan.joined(self._numbers()) if self._by_numbers else []
+        self._spoilt = False  # parameters that stay the same until the next refresh hold NaN
         self._workspace = workspace or _workspace(blueprint, storage, owner)
         self._workspace.admit(self, blueprint.run_bytes)
         self.refresh_parameters()
@@ -96,6 +106,11 @@ class NativeExecutable:
             for name, value in pairs:
                 found[f"{kind}:{name}"] = stored(storage, kind, name, oplist.values[value])
         return found
+
+    def _numbers(self) -> list[Array]:
+        """Return parameters, buffers and constants."""
+        gradients = {f"gradient:{name}" for name, _ in self._blueprint.oplist.gradients}
+        return [array for key, array in self._fixed.items() if key not in gradients]
 
     def _bound(self) -> Bindings:
         """Return the calls, after binding them if the workspace has moved."""
@@ -130,17 +145,45 @@ class NativeExecutable:
         check_inputs(self._blueprint.oplist, inputs)
         if threads.is_orphaned():
             return threads.elsewhere(self.run, inputs, random=random)
+        if self._by_numbers and self._may_lose(inputs):
+            return self._keep_nan(inputs, random)
         threads.apply(self._blueprint.threads)
         bindings = self._bound()
         inputs = [_contiguous(array) for array in inputs]  # copies must live until the end
         for slot, array in zip(bindings.inputs, inputs, strict=True):
             slot.point(array)
         self._context.random = random
-        self._run(bindings)
+        try:
+            self._run(bindings)
+        except NanNoticed:
+            return self._keep_nan(inputs, random)
         return list(bindings.results)
 
+    def _may_lose(self, inputs: Sequence[Array]) -> bool:
+        """Return whether NaN or infinity goes into a run of several threads."""
+        oplist = self._blueprint.oplist
+        if (oplist.gradients or oplist.updates) and not nan.finite(self._watched):
+            return True
+        return self._spoilt or not nan.finite(inputs)
+
+    def _keep_nan(self, inputs: Sequence[Array], random: RandomKey | None) -> list[Array]:
+        """Run by kernels that keep NaN; they are slower, and made when NaN first comes up."""
+        if self._keeping is None:
+            make = self._blueprint.keeping
+            if make is None:
+                raise EngineError("engine: the program must have a variant that keeps NaN.")
+            self._keeping = NativeExecutable(
+                make(), self._storage, owner=self._owner, versions=self._versions
+            )
+        return self._keeping.run(inputs, random=random)
+
     def run_into(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
-        """Run once on checked inputs, writing into the given arrays (eager execution)."""
+        """Run once on checked inputs, writing into the given arrays (eager execution).
+
+        Raises `NanNoticed` where NaN may be lost; then the arrays hold nothing of use.
+        """
+        if self._by_numbers and not nan.finite(inputs):
+            raise NanNoticed
         threads.apply(self._blueprint.threads)
         bindings = self._bound()
         inputs = [_contiguous(array) for array in inputs]  # copies must live until the end
@@ -151,6 +194,13 @@ class NativeExecutable:
         self._run(bindings)
 
     def _run(self, bindings: Bindings) -> None:
+        if bindings.by_numpy:  # kernels are silent about NaN and infinity
+            with np.errstate(all="ignore"):
+                self._call(bindings)
+        else:
+            self._call(bindings)
+
+    def _call(self, bindings: Bindings) -> None:
         with FlushToZero():
             for call, arguments in bindings.calls:
                 if call(*arguments):
@@ -158,7 +208,9 @@ class NativeExecutable:
 
     def _fail(self, bindings: Bindings, call: Any, arguments: Any) -> None:
         position = next(i for i, item in enumerate(bindings.calls) if item[1] is arguments)
-        step = self._blueprint.steps[position]
+        step = bindings.makers[position]
+        if step is None or step.primitive is None:
+            raise NanNoticed  # a look at the flag, or at the numbers
         shapes = ", ".join(str(tensor.layout or tensor.shape) for _, tensor in step.arguments)
         where = f"{step.path} ({step.name})" if step.path else step.name
         status = call(*arguments)
@@ -181,7 +233,13 @@ class NativeExecutable:
             return threads.elsewhere(self.refresh_parameters)
         threads.apply(self._blueprint.threads)
         self._prepare(self._bindings or self._bind_calls())
+        self._notice_spoilt()
+        if self._keeping is not None:
+            self._keeping.refresh_parameters()
         return None
+
+    def _notice_spoilt(self) -> None:
+        self._spoilt = bool(self._watched) and not nan.finite(self._watched)
 
     # -- what is prepared before the first run -----------------------------------------------
 
@@ -269,7 +327,9 @@ class NativeExecutable:
         if threads.is_orphaned():
             return threads.elsewhere(self.profile, inputs, repeats)
         self.run(inputs, random=RandomKey(0))
-        calls = self._bound().calls
+        bindings = self._bound()
+        pairs = zip(bindings.calls, bindings.makers, strict=True)
+        calls = [call for call, maker in pairs if maker is not None]
         best = [float("inf")] * len(calls)
         with FlushToZero():
             for position, (call, arguments) in repeats * list(enumerate(calls)):

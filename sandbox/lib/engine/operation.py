@@ -100,6 +100,11 @@ class Operation:
         How many of its first outputs have the batch axis; all by default, none for sums over it.
     post_ops : tuple of str
         Operations it may apply to what it writes.
+    loses_nan : bool
+        Its native kernel compares numbers: NaN may not come out where the reference gives it, or
+        infinity come out as NaN; see `nan.py`.
+    makes_nan : bool
+        Makes NaN or infinity of ordinary numbers: 0 / 0, e^100, log(-1).
     ranges : tuple of Range
         Inputs whose numbers are checked, in every way to run it.
     expects : function of (builder, op, value) -> layout or None, optional
@@ -126,6 +131,8 @@ class Operation:
     follows_with: tuple[int, ...] = ()
     batch_outputs: int | None = None
     post_ops: tuple[str, ...] = ()
+    loses_nan: bool = False
+    makes_nan: bool = False
     ranges: tuple[Range, ...] = ()
     expects: Expects | None = None
     sample: Sample | None = None

@@ -13,8 +13,10 @@ import numpy as np
 from . import dnnl, passes, threads
 from .blueprint import Blueprint
 from .builder import Builder
+from .errors import EngineError
 from .executable import NativeExecutable
 from .memory import Workspace, pool
+from .nan import NanNoticed
 from .oplist import Op, OpList, Spec
 from .ops import find
 from .plan import KernelPlan
@@ -65,7 +67,10 @@ def execute(name: str, inputs: Sequence[Array], attrs: dict[str, Any]) -> tuple[
     if run is None:
         run = _instantiate(key, entry)
     outputs = tuple([pool.empty(shape, dtype) for shape, dtype in entry.specs])
-    run.run_into(inputs, outputs)
+    try:
+        run.run_into(inputs, outputs)
+    except NanNoticed:
+        return None
     return outputs
 
 
@@ -126,4 +131,10 @@ def _build(name: str, inputs: Sequence[Array], attrs: dict[str, Any], count: int
         except dnnl.RefusedError:
             return None
         blueprint = builder.finish()
+    if blueprint.loses_nan:
+        blueprint.keeping = _reference
     return _Entry(blueprint, [(spec.shape, np.dtype(spec.dtype)) for spec in outputs])
+
+
+def _reference() -> Blueprint:
+    raise EngineError("engine: an operation run alone must be left to its reference kernel.")

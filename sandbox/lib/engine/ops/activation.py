@@ -35,8 +35,8 @@ def relu(x: Array) -> Array:
 
 
 def relu_grad(dy: Array, y: Array) -> Array:
-    """Let through where the output is positive."""
-    dx: Array = dy * (y > 0)
+    """Let through where the output is positive, or NaN."""
+    dx: Array = dy * ~(y <= 0)
     return dx
 
 
@@ -78,7 +78,7 @@ def leaky_relu(x: Array, *, slope: float) -> Array:
 
 def leaky_relu_grad(dy: Array, x: Array, *, slope: float) -> Array:
     """Return dy, or slope · dy where x is not positive."""
-    return np.where(x > 0, dy, dy * slope)
+    return np.where(x <= 0, dy * slope, dy)
 
 
 def elu(x: Array, *, alpha: float) -> Array:
@@ -134,6 +134,7 @@ def mish(x: Array) -> Array:
 def mish_grad(dy: Array, x: Array) -> Array:
     """Return dy · (t + x · (1 - t²) · sigmoid(x)), t = tanh(softplus(x))."""
     t = np.tanh(softplus(x))
+    x = np.clip(x, -1e4, 1e4)  # there the second term is 0, not infinity times 0
     dx: Array = dy * (t + x * (1 - t * t) * sigmoid(x))
     return dx
 
@@ -180,7 +181,8 @@ def clip(x: Array, *, low: float, high: float) -> Array:
 
 def clip_grad(dy: Array, x: Array, *, low: float, high: float) -> Array:
     """Return dy between the ends, else 0."""
-    return np.where((x > low) & (x < high), dy, np.zeros((), dy.dtype))
+    dx: Array = dy * ((x > low) & (x < high))
+    return dx
 
 
 # -- oneDNN ----------------------------------------------------------------------------------------
@@ -275,6 +277,7 @@ for _forward, _backward in _FROM_OUTPUT:
         lower=lower,
         alone="f",
         elementwise=True,
+        loses_nan=True,
         follows=(0,),
         sample=Sample((_MAP,), {}),
     )
@@ -286,6 +289,7 @@ for _forward, _backward in _FROM_OUTPUT:
         alone="f",
         elementwise=True,
         gradient=True,
+        loses_nan=True,
         follows=(1,),
         expects=layout_of_partner,
         sample=Sample((_MAP, _MAP), {}),
@@ -298,6 +302,7 @@ for _forward, _backward in _FROM_INPUT:
         lower=lower_from_input,
         alone="f",
         elementwise=True,
+        loses_nan=True,
         follows=(0,),
     )
     register(
@@ -308,6 +313,7 @@ for _forward, _backward in _FROM_INPUT:
         alone="f",
         elementwise=True,
         gradient=True,
+        loses_nan=True,
         follows=(1,),
     )
 register("softsign", infer=same_float, reference=softsign, elementwise=True)

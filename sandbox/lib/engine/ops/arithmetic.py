@@ -195,6 +195,8 @@ for _kernel in (add, subtract, multiply, divide, maximum, minimum):
         reference=_kernel,
         lower=lower_arithmetic,
         elementwise=True,
+        loses_nan=_name in ("maximum", "minimum"),
+        makes_nan=_name == "divide",
         follows=() if _name == "divide" else (0, 1),
         expects=layout_of_partner if _name in ("add", "multiply") else None,
         post_ops=("relu",) if _name == "add" else (),
@@ -214,5 +216,6 @@ for _name, _function in UNARY.items():
         reference=_function,
         lower=lower_unary,
         elementwise=True,
+        makes_nan=_name in ("exp", "log", "sqrt"),
     )
-register("power", infer=same_float, reference=power, elementwise=True)
+register("power", infer=same_float, reference=power, elementwise=True, makes_nan=True)

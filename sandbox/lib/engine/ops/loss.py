@@ -253,6 +253,7 @@ register(
     infer=_infer_cross_entropy,
     reference=softmax_cross_entropy,
     lower=lower_softmax_cross_entropy,
+    loses_nan=True,
     alone="fif",
     batch_outputs=None,
     ranges=(_LABELS,),

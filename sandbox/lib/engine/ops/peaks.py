@@ -268,6 +268,7 @@ register(
     infer=_infer_max_with_index,
     reference=max_with_index,
     lower=lower_max_with_index,
+    loses_nan=True,
 )
 register(
     "max_with_index_grad",

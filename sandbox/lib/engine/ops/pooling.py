@@ -85,7 +85,7 @@ def max_pool2d_grad(
     """Give each dy to the element that was the maximum."""
     dx, crop = _padded_zeros(dy, input_shape, padding)
     for k in range(kernel[0] * kernel[1]):
-        _at(dx, k, kernel, stride, dy.shape)[...] += dy * (workspace == k)
+        _at(dx, k, kernel, stride, dy.shape)[...] += np.where(workspace == k, dy, 0)
     return dx[crop]
 
 
@@ -259,6 +259,7 @@ register(
     lower=lower_max_pool2d,
     alone="f",
     keeps=True,
+    loses_nan=True,
     follows=(0,),
     follows_with=(1,),
     sample=Sample((_MAP,), _POOL),

@@ -296,6 +296,7 @@ for _forward, _backward, _infer in (
         infer=_infer,
         reference=_forward,
         lower=lower_recurrent,
+        loses_nan=True,
         ranges=(_LENGTHS,),
     )
     register(
@@ -303,5 +304,6 @@ for _forward, _backward, _infer in (
         infer=_infer_grad,
         reference=_backward,
         lower=lower_recurrent_grad,
+        loses_nan=True,
         gradient=True,
     )

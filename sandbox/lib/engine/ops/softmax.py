@@ -66,6 +66,7 @@ register(
     infer=same_float,
     reference=softmax,
     lower=lower_softmax,
+    loses_nan=True,
     sample=Sample(((512, 64),), {"axis": 1}),
 )
 register("softmax_grad", infer=like_second, reference=softmax_grad, gradient=True)

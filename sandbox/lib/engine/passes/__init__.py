@@ -18,8 +18,11 @@ from .transposed import turn_transposed
 __all__ = ["optimise"]
 
 
-def optimise(oplist: OpList) -> OpList:
-    """Return a rewritten copy; the caller's list stays as it is."""
+def optimise(oplist: OpList, *, fuse: bool = True) -> OpList:
+    """Return a rewritten copy; the caller's list stays as it is.
+
+    Without `fuse` no operation becomes part of another's kernel.
+    """
     result = replace(
         oplist,
         values=list(oplist.values),
@@ -27,9 +30,10 @@ def optimise(oplist: OpList) -> OpList:
     )
     remove_dead(result)  # what nobody reads would hide that a value has one reader
     turn_transposed(result)
-    relu_before_reshape(result)
-    fuse_relu(result)
-    fuse_batch_norm_relu(result)  # its gradient masks by itself, so before the next one
+    if fuse:
+        relu_before_reshape(result)
+        fuse_relu(result)
+        fuse_batch_norm_relu(result)  # its gradient masks by itself, so before the next one
     move_relu_grad_behind_pooling(result)
     sparse_gradients(result)
     remove_dead(result)
