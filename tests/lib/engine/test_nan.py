@@ -151,6 +151,10 @@ for _name in ("add", "subtract", "multiply", "divide", "maximum", "minimum"):
 CASES["add with relu"] = ("add", [LARGE, LARGE], {"post_ops": RELU})
 for _name in ("exp", "log", "sqrt", "square", "abs", "negative", "sign"):
     CASES[_name] = (_name, [(5, 7)], {})
+for _name in ("equal", "not_equal", "greater", "greater_equal", "less", "less_equal"):
+    CASES[_name] = (_name, [MAP, MAP], {})
+CASES["where"] = ("where", [Spec(MAP, "bool"), MAP, MAP], {})
+CASES["cast"] = ("cast", [MAP], {"dtype": "bool"})
 for _name, _gates, _biases, _attrs in (
     ("lstm", 4, 4, {}),
     ("gru", 3, 4, {}),
@@ -162,6 +166,7 @@ CASES["rnn with tanh"] = ("rnn", _inputs, {"activation": "tanh", "reverse": True
 
 # Gradients that need what their forward kernel left: the list is made of both.
 AFTER = {"lstm_grad", "gru_grad", "rnn_grad"}
+OF_BOOLEANS = {"logical_and", "logical_or", "logical_not"}
 # Inputs that others are multiplied with which are known to be 0: in padding, behind a maximum.
 LEFT_OUT = {"conv2d of padded": {1}, "conv2d_peak_grad_input": {2}, "conv2d_peak_grad_weight": {0}}
 SPECIAL = {"nan": (np.nan,), "infinite": (np.inf, -np.inf)}
@@ -203,6 +208,9 @@ def list_of(case: Case) -> OpList:
 
 def check_same(expected: list[Array], found: list[Array], way: str) -> None:
     for wanted, got in zip(expected, found, strict=True):
+        if wanted.dtype == bool:
+            assert np.array_equal(wanted, got), way
+            continue
         assert np.array_equal(np.isnan(wanted), np.isnan(got)), f"{way}: other NaN"
         infinite = np.isinf(wanted)
         assert np.array_equal(infinite, np.isinf(got)), f"{way}: other infinities"
@@ -237,7 +245,7 @@ def test_every_lowering_hands_nan_and_infinity_on_like_its_reference(name, value
 
 def test_no_lowering_is_left_out():
     with_lowering = {name for name, record in OPERATIONS.items() if record.lower is not None}
-    assert with_lowering - {case[0] for case in CASES.values()} == AFTER
+    assert with_lowering - {case[0] for case in CASES.values()} == AFTER | OF_BOOLEANS
 
 
 @pytest.mark.parametrize("name", CASES)
