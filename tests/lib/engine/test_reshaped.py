@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from oplists import CONV
 
 from sandbox.lib import engine
 from sandbox.lib.engine import Op, OpList, Spec
@@ -61,3 +62,26 @@ def test_a_gradient_of_more_axes_than_the_library_names_is_delivered():
 
     np.testing.assert_array_equal(storage["gradient:w"], weight * weight)
     np.testing.assert_array_equal(y, weight * weight)
+
+
+def test_a_maximum_over_time_of_a_map_that_the_library_does_not_pool():
+    # The convolution writes channels last, and the pooling of 2 features is refused.
+    specs = [Spec((3, 1, 2, 2)), Spec((1, 1, 2, 1)), Spec((3, 1, 1, 2)), Spec((3, 1, 2))]
+    values = [*specs, Spec((3, 2)), Spec((3, 2), "int64")]
+    oplist = OpList(
+        values=values,
+        ops=[
+            Op("conv2d", (0, 1), (2,), dict(CONV), "conv"),
+            Op("reshape", (2,), (3,), {"shape": (3, 1, 2)}, "reshape"),
+            Op("max_with_index", (3,), (4, 5), {"axis": 1}, "peak"),
+        ],
+        inputs=[("x", 0), ("w", 1)],
+        outputs=[("y", 4)],
+    )
+    rng = np.random.default_rng(0)
+    x, w = (rng.normal(size=spec.shape).astype(np.float32) for spec in specs[:2])
+
+    (found,) = engine.compile(oplist, {}, plan=engine.KernelPlan(frozen=True)).run([x, w])
+
+    expected = (x * w).sum(axis=2).reshape(3, 2)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)  # sums of two products

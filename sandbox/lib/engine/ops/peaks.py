@@ -93,23 +93,22 @@ def lower_max_with_index(builder: Builder, op: Op) -> None:
     dims = _as_map(builder.shape(x), axis)
     if dims is None:
         raise dnnl.RefusedError("max_with_index: must be over the time of (batch, time, features).")
-    if len(builder.shape(x)) == 3 and axis == 1:
-        plain = builder.plain(x)
-        last = dnnl.channels_last(dims)
-        source = Tensor(plain.buffer, dims, "float32", last)
-    else:
-        fitting = _pooled_as(builder, x, dims)
-        if fitting is None:
+    source = None
+    src: dnnl.Layout | None = dnnl.channels_last(dims)  # what (batch, time, features) is
+    if len(builder.shape(x)) != 3 or axis != 1:
+        source = _pooled_as(builder, x, dims)
+        if source is None:
             _max_of_rows(builder, op)
             return
-        source = fitting
-    src = source.layout
+        src = source.layout
     if src is None:
         raise dnnl.RefusedError("max_with_index: must be of float32 values.")
     keep = builder.is_used(index)
     kernel, window = (1, dims[3]), ((1, dims[3]), (0, 0), (0, 0), (0, 0))
     dst = like(src, (*dims[:2], 1, 1))  # one element a feature: in any of these layouts as plain
     primitive = dnnl.pooling("max", src, dst, kernel, window, training=keep)
+    if source is None:  # now that the library does not refuse it: this may put a reorder in
+        source = Tensor(builder.plain(x).buffer, dims, "float32", src)
     writes = {dnnl.DST: Tensor(builder.define(y).buffer, dst.dims, "float32", dst)}
     target = builder.define(index)
     if not keep:
