@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ... import core, engine
-from ...core import FlatParameters, OpList, Spec, TrainingError, tree
+from ...core import DataError, FlatParameters, OpList, Spec, TrainingError, tree
 from ...engine.threads import limit
 from .graph import Array, Graph, Loss, Module
 from .maker import KEY
@@ -165,7 +165,7 @@ def _job(case: _Case, job: str, programs_only: bool) -> Iterator[Difference]:
                 try:
                     with engine.use_reference():
                         expected = run(eager)
-                except TrainingError:  # these numbers are too large or too small for the graph
+                except (DataError, TrainingError):  # numbers that the graph does not take
                     break
             for mode, program, by_reference in ways:
                 mode += ("", ", run again", ", run with other numbers")[number]
