@@ -20,10 +20,11 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 class Context:
     """What a step written in Python may ask of the run it is part of."""
 
-    __slots__ = ("random",)
+    __slots__ = ("own", "random")
 
     def __init__(self) -> None:
         self.random: RandomKey | None = None
+        self.own: dict[Any, Any] = {}  # what steps keep from run to run, of this executable
 
 
 class Bindings:

@@ -65,7 +65,8 @@ class Op:
     inputs, outputs : tuple of int
         Value ids.
     attrs : dict
-        Ints, floats, strings, bools, None, and tuples of these.
+        Ints, floats, strings, bools, None, tuples of these, and lists of operations (`OpList`),
+        which have inputs and outputs only.
     path : str
         Path of the module that asked for it, for error messages.
     """
@@ -129,13 +130,23 @@ class OpList:
         for op in self.ops:
             left = ", ".join(f"%{value}:{_shape(self.values[value])}" for value in op.outputs)
             right = ", ".join(f"%{value}" for value in op.inputs)
-            attrs = "".join(f" {key}={value}" for key, value in op.attrs.items())
+            inside = {k: v for k, v in op.attrs.items() if isinstance(v, OpList)}
+            attrs = "".join(f" {k}={v}" for k, v in op.attrs.items() if k not in inside)
             where = f"  # {op.path}" if op.path else ""
             lines.append(f"{left} = {op.name}({right}){attrs}{where}")
+            for key, part in inside.items():
+                takes = ", ".join(
+                    f"%{value}:{_shape(part.values[value])}" for _, value in part.inputs
+                )
+                gives = ", ".join(f"%{value}" for _, value in part.outputs)
+                listing = [f"{key}({takes}) -> {gives}:", *str(part).splitlines()]
+                lines += [f"    {line}" for line in listing]
         return "\n".join(lines)
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, OpList):
+        return value.to_dict()
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 

@@ -62,6 +62,12 @@ def dropped(x):
         return ops.dropout(x, 0.4)
 
 
+def scanned(w, x):
+    """A carry that x multiplies; the step's results are read as well."""
+    last, ys = ops.scan(lambda c, row: (ops.tanh(c * row + w), c * w), x[0] * 0.5, x, reverse=True)
+    return last, ys
+
+
 CASES = {
     "conv2d": (ops.conv2d, [normal(2, 3, 6, 5), normal(4, 3, 3, 2), normal(4)]),
     "conv2d without bias": (ops.conv2d, [normal(2, 3, 6, 5), normal(4, 3, 3, 2)]),
@@ -160,6 +166,17 @@ CASES = {
     "reshape": (lambda x: ops.reshape(x, (4, -1)), [normal(2, 3, 4)]),
     "broadcast_to": (lambda x: ops.broadcast_to(x, (4, 2, 3)), [normal(2, 1)]),
     "sum_to": (lambda x: ops.sum_to(x, (2, 1)), [normal(4, 2, 3)]),
+    "stack": (lambda a, b: FUNCTIONS["stack"](a, b, a), [normal(2, 3), normal(2, 3) + 1]),
+    "unstack": (lambda x: FUNCTIONS["unstack"].many(x)[1:], [normal(3, 2)]),
+    "scan": (scanned, [normal(3), normal(4, 3)]),
+    "cond": (
+        lambda x: ops.cond(np.ones(1), lambda x: x * x, lambda x: x, x),
+        [normal(2, 3)],
+    ),
+    "while_loop": (
+        lambda x: ops.while_loop(lambda c: ops.greater(9.0, c.sum()), lambda c: c * c + 1.0, x),
+        [positive(2, 3)],
+    ),
     "concat": (lambda a, b: ops.concat([a, b, a], 1), [normal(2, 1, 2), normal(2, 3, 2)]),
     "slice": (lambda x: x[1:, ..., 2, None], [normal(3, 2, 4)]),
     "slice_grad": (

@@ -7,6 +7,7 @@ from . import arithmetic as _arithmetic
 from . import attention as _attention
 from . import cast as _cast
 from . import comparison as _comparison
+from . import control as _control
 from . import convolution as _convolution
 from . import linear as _linear
 from . import loss as _loss
@@ -22,6 +23,7 @@ from .arithmetic import *
 from .attention import *
 from .cast import *
 from .comparison import *
+from .control import *
 from .convolution import *
 from .linear import *
 from .loss import *
@@ -39,6 +41,7 @@ __all__ += _arithmetic.__all__
 __all__ += _attention.__all__
 __all__ += _cast.__all__
 __all__ += _comparison.__all__
+__all__ += _control.__all__
 __all__ += _convolution.__all__
 __all__ += _linear.__all__
 __all__ += _loss.__all__

@@ -229,6 +229,27 @@ def lower_broadcast_to(builder: Builder, op: Op) -> None:
     builder.python(op, run, reads, [builder.define(op.outputs[0])])
 
 
+def lower_slice(builder: Builder, op: Op) -> None:
+    """Lower `slice`: NumPy, into the planned memory."""
+    block = _block(op.attrs["starts"], op.attrs["stops"])
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        np.copyto(writes[0], reads[0][block])
+
+    builder.python(op, run, [builder.plain(op.inputs[0])], [builder.define(op.outputs[0])])
+
+
+def lower_slice_grad(builder: Builder, op: Op) -> None:
+    """Lower `slice_grad`: zeros and a copy, into the planned memory."""
+    block = _block(op.attrs["starts"], op.attrs["stops"])
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        writes[0].fill(0)
+        writes[0][block] = reads[0]
+
+    builder.python(op, run, [builder.plain(op.inputs[0])], [builder.define(op.outputs[0])])
+
+
 register(
     "reshape",
     infer=_infer_reshape,
@@ -249,10 +270,11 @@ register(
     moves=True,
 )
 register("concat", infer=_infer_concat, reference=concat, lower=lower_concat, moves=True)
-register("slice", infer=_infer_slice, reference=slice, moves=True)
+register("slice", infer=_infer_slice, reference=slice, lower=lower_slice, moves=True)
 register(
     "slice_grad",
     infer=lambda dy, *, starts, stops, input_shape: (Spec(input_shape, dy.dtype),),
     reference=slice_grad,
+    lower=lower_slice_grad,
     gradient=True,
 )

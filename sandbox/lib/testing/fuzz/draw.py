@@ -14,6 +14,9 @@ __all__ = ["EXCEPTIONS", "generate", "layers", "names", "sequence", "simple"]
 
 # Operations of core.ops that no step of the list above stands for, and why.
 EXCEPTIONS = {
+    "cond": "runs lists: tests/lib/core/test_control.py",
+    "scan": "runs lists: tests/lib/core/test_control.py",
+    "while_loop": "runs lists: tests/lib/core/test_control.py",
     "update_running": "is a part of the steps `norm` and `update`, which bring its buffers along",
 }
 OFTEN = ("reshape", "transpose", "slice", "slicing", "concat", "add", "multiply", "conv2d", "relu")

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.lib.engine.interpreter import call
+from sandbox.lib.engine.oplist import Op, OpList, Spec
 from sandbox.lib.engine.ops import OPERATIONS
 from sandbox.lib.engine.ops.comparison import COMPARISONS, LOGIC
 from sandbox.lib.engine.radix import stable_order
@@ -269,6 +270,7 @@ def calls(dtype):
         "dropout": (two[:1], {"p": 0.5, "path": "drop", "random": RandomKey(0)}),
     }
     named.update(over_time(f))
+    named.update(lists(f, dtype))
     for name in ("sum", "mean", "max"):
         named[name] = ((image,), axes)
     for name in ("softmax", "log_softmax"):
@@ -317,6 +319,31 @@ def calls(dtype):
     named["cast"] = ((np.arange(6),), {"dtype": dtype})
     named["where"] = ((truth, *two), {})
     return named
+
+
+def lists(f, dtype):
+    """Return calls of the kernels whose attributes are lists: y = c · x, c = c + x."""
+    one, truth = Spec((2,), dtype), Spec((), dtype)
+    inputs = [("", 0), ("", 1)]
+    step = OpList([one] * 4, [Op("add", (0, 1), (2,)), Op("multiply", (0, 1), (3,))], inputs)
+    step.outputs = [("", 2), ("", 3)]
+    less = OpList(
+        [one, one, one, truth],
+        [Op("greater", (1, 0), (2,)), Op("sum", (2,), (3,), {"axes": (0,), "keepdims": False})],
+        inputs,
+        outputs=[("", 3)],
+    )
+    body = OpList([one] * 3, [Op("add", (0, 1), (2,))], inputs, outputs=[("", 2)])
+    scan = {"body": step, "carry": 1, "xs": 1, "length": 3, "reverse": True, "keep": True}
+    other = OpList([one] * 3, [Op("multiply", (0, 1), (2,))], inputs, outputs=[("", 2)])
+    once = np.abs(f(2))
+    return {
+        "scan": ((f(2), f(3, 2)), scan),
+        "cond": ((f(1), f(2), f(2)), {"on_true": body, "on_false": other}),
+        "while_loop": ((-once, once), {"condition": less, "body": body, "carry": 1}),
+        "stack": ((f(2), f(2)), {}),
+        "unstack": ((f(2, 3),), {}),
+    }
 
 
 NAMES = sorted(name for name in OPERATIONS if "." not in name)
