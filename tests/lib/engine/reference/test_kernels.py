@@ -323,12 +323,12 @@ def calls(dtype):
 
 def lists(f, dtype):
     """Return calls of the kernels whose attributes are lists: y = c · x, c = c + x."""
-    one, truth = Spec((2,), dtype), Spec((), dtype)
+    one = Spec((2,), dtype)
     inputs = [("", 0), ("", 1)]
     step = OpList([one] * 4, [Op("add", (0, 1), (2,)), Op("multiply", (0, 1), (3,))], inputs)
     step.outputs = [("", 2), ("", 3)]
     less = OpList(
-        [one, one, one, truth],
+        [one, one, Spec((2,), "bool"), Spec((), "int64")],
         [Op("greater", (1, 0), (2,)), Op("sum", (2,), (3,), {"axes": (0,), "keepdims": False})],
         inputs,
         outputs=[("", 3)],
