@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import dnnl, nan
-from .blueprint import Blueprint, Buffer, Step, Tensor
+from .blueprint import Allocation, Blueprint, Step, Tensor
 from .errors import EngineError
 from .memory import aligned
 from .random import RandomKey
@@ -17,7 +17,7 @@ from .steps import Array
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
-class Context:
+class RunState:
     """What a step written in Python may ask of the run it is part of."""
 
     __slots__ = ("own", "random")
@@ -37,7 +37,7 @@ class Bindings:
     arena : array
         What lives within a run: values between the steps, then the kernels' scratchpad.
     own : dict
-        Blocks that stay where they are when the arena moves, by buffer; filled here. What is
+        Blocks that stay where they are when the arena moves, by allocation; filled here. What is
         prepared before the first run is not among them: `point_kept` tells where it lies.
     fixed : dict
         The caller's arrays, and constants.
@@ -48,10 +48,10 @@ class Bindings:
         self,
         blueprint: Blueprint,
         arena: Array,
-        own: dict[Buffer, Array],
+        own: dict[Allocation, Array],
         fixed: dict[str, Array],
         stream: Any,
-        context: Context,
+        context: RunState,
     ) -> None:
         self._arena = arena
         self._own = own
@@ -59,8 +59,8 @@ class Bindings:
         self._stream = stream
         self._context = context
         self._scratch = arena.ctypes.data + blueprint.arena_bytes
-        self._memories: dict[tuple[Buffer, Any], Any] = {}
-        self._kept: dict[Buffer, KeptSlot] = {}
+        self._memories: dict[tuple[Allocation, Any], Any] = {}
+        self._kept: dict[Allocation, KeptSlot] = {}
         self._prologue: dict[int, Call] = {}
         self._blueprint = blueprint
         self._keep: list[Any] = []
@@ -102,52 +102,52 @@ class Bindings:
             call = self._prologue[position] = self._call(self._blueprint.prologue[position])
         return call
 
-    def point_kept(self, buffer: Buffer, block: Array | None) -> None:
+    def point_kept(self, allocation: Allocation, block: Array | None) -> None:
         """Tell all calls where a prepared block lies; None lets go of the one before."""
-        self._slot(buffer).point_block(block)
+        self._slot(allocation).point_block(block)
 
-    def _slot(self, buffer: Buffer) -> KeptSlot:
-        slot = self._kept.get(buffer)
+    def _slot(self, allocation: Allocation) -> KeptSlot:
+        slot = self._kept.get(allocation)
         if slot is None:
-            slot = self._kept[buffer] = KeptSlot()
+            slot = self._kept[allocation] = KeptSlot()
         return slot
 
-    def _block(self, buffer: Buffer) -> Array:
-        """Return the bytes of a buffer that has an address before the first run."""
-        if buffer.kind == "arena":
-            return self._arena[buffer.offset : buffer.offset + buffer.nbytes]
-        block = self._own.get(buffer)
+    def _block(self, allocation: Allocation) -> Array:
+        """Return the bytes of an allocation that has an address before the first run."""
+        if allocation.kind == "arena":
+            return self._arena[allocation.offset : allocation.offset + allocation.nbytes]
+        block = self._own.get(allocation)
         if block is not None:
             return block
-        if buffer.kind in ("bound", "constant"):
-            key = buffer.key if buffer.kind == "bound" else f"constant:{buffer.index}"
+        if allocation.kind in ("bound", "constant"):
+            key = allocation.key if allocation.kind == "bound" else f"constant:{allocation.index}"
             block = self._fixed[key].reshape(-1).view(np.uint8)
         else:
-            block = aligned(buffer.nbytes)
-        self._own[buffer] = block
+            block = aligned(allocation.nbytes)
+        self._own[allocation] = block
         return block
 
     def _array(self, tensor: Tensor) -> Array:
-        return _seen(self._block(tensor.buffer), tensor)
+        return _seen(self._block(tensor.allocation), tensor)
 
     def _memory(self, tensor: Tensor) -> Any:
         layout = tensor.layout
         if layout is None:
             raise EngineError(f"engine: a kernel cannot read {tensor.dtype} {tensor.shape}.")
-        buffer = tensor.buffer
-        key = (buffer, layout.key)
+        allocation = tensor.allocation
+        key = (allocation, layout.key)
         memory = self._memories.get(key)
         if memory is None:
-            moves = buffer.kind in ("input", "kept")
-            address = self._scratch if moves else self._block(buffer).ctypes.data
+            moves = allocation.kind in ("input", "kept")
+            address = self._scratch if moves else self._block(allocation).ctypes.data
             memory = dnnl.new_memory(layout, address)
             self._memories[key] = memory
-            if buffer.kind == "kept":
-                self._slot(buffer).add(memory)
-            elif buffer.kind == "input":
-                self.inputs[buffer.index].memories.append(memory)
-            elif buffer.kind == "output":
-                self.outputs[buffer.index].memories.append(memory)
+            if allocation.kind == "kept":
+                self._slot(allocation).add(memory)
+            elif allocation.kind == "input":
+                self.inputs[allocation.index].memories.append(memory)
+            elif allocation.kind == "output":
+                self.outputs[allocation.index].memories.append(memory)
         return memory
 
     def _call(self, step: Step) -> Call:
@@ -170,10 +170,10 @@ class Bindings:
     def _python_arrays(self, tensors: Sequence[Tensor]) -> list[Any]:
         found: list[Any] = []
         for position, tensor in enumerate(tensors):
-            if tensor.buffer.kind == "kept":
-                found.append(self._slot(tensor.buffer).seen_by(found, position, tensor))
+            if tensor.allocation.kind == "kept":
+                found.append(self._slot(tensor.allocation).seen_by(found, position, tensor))
                 continue
-            kind, index = tensor.buffer.kind, tensor.buffer.index
+            kind, index = tensor.allocation.kind, tensor.allocation.index
             slots = {"input": self.inputs, "output": self.outputs}.get(kind)
             if slots is not None:
                 slots[index].places.append((found, position, tensor.shape))

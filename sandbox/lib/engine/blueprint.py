@@ -1,4 +1,4 @@
-"""What a compiled program is made of: buffers, tensors, steps; and the plan of its memory."""
+"""What a compiled program is made of: allocations, tensors, steps; and the plan of its memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KERNEL_BYTES = 64 << 10  # of a kernel made for exact sizes, about: a LeNet's pr
 
 
 @dataclass(eq=False)
-class Buffer:
+class Allocation:
     """A piece of memory.
 
     `kind` is "arena" (shared, planned by lifetime), "input" and "output" (number `index`), "bound"
@@ -43,7 +43,7 @@ class Buffer:
 class Tensor:
     """A value in one layout: what steps read and write."""
 
-    buffer: Buffer
+    allocation: Allocation
     shape: tuple[int, ...]
     dtype: str
     layout: dnnl.Layout | None
@@ -72,9 +72,9 @@ class Step:
     loses_nan: bool = False  # its kernel may lose NaN, see `nan.py`
 
     @property
-    def made(self) -> list[Buffer]:
+    def made(self) -> list[Allocation]:
         """The pieces of memory it writes."""
-        return list(dict.fromkeys(tensor.buffer for tensor in self.writes))
+        return list(dict.fromkeys(tensor.allocation for tensor in self.writes))
 
     @cached_property
     def recipe(self) -> Hashable:
@@ -175,21 +175,21 @@ def _plain_key(item: Any) -> Hashable:
 
 
 def plan_memory(steps: Sequence[Step], outputs: Sequence[Tensor]) -> int:
-    """Give every arena buffer an offset such that lives never overlap; return the bytes needed."""
-    buffers: dict[Buffer, None] = {}
+    """Give what lives in the arena offsets such that lives never overlap; return the bytes."""
+    allocations: dict[Allocation, None] = {}
     for position, step in enumerate(steps):
         for tensor in (*step.reads, *step.writes):
-            buffer = tensor.buffer
-            if buffer.kind != "arena":
+            allocation = tensor.allocation
+            if allocation.kind != "arena":
                 continue
-            if buffer not in buffers:
-                buffers[buffer] = None
-                buffer.first = position
-            buffer.last = position
+            if allocation not in allocations:
+                allocations[allocation] = None
+                allocation.first = position
+            allocation.last = position
     for tensor in outputs:
-        tensor.buffer.last = len(steps)
-    lives = [Life(buffer.nbytes, buffer.first, buffer.last) for buffer in buffers]
+        tensor.allocation.last = len(steps)
+    lives = [Life(item.nbytes, item.first, item.last) for item in allocations]
     offsets, total = place(lives)
-    for buffer, offset in zip(buffers, offsets, strict=True):
-        buffer.offset = offset
+    for allocation, offset in zip(allocations, offsets, strict=True):
+        allocation.offset = offset
     return total

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import dnnl, interpreter
-from .blueprint import Blueprint, Buffer, PythonKernel, Step, Tensor, plan_memory
+from .blueprint import Allocation, Blueprint, PythonKernel, Step, Tensor, plan_memory
 from .choices import Candidate, time_primitives
 from .errors import DataError, named
 from .links import batch_values, origin
@@ -204,7 +204,7 @@ class Builder(Tensors):
         for argument, value in candidate.reads.items():
             layout = candidate.primitive.needs(argument)
             group = self._groups[value]
-            if any(tensor.layout == layout for tensor in group) or group[0].buffer.constant:
+            if any(tensor.layout == layout for tensor in group) or group[0].allocation.constant:
                 continue
             tensor, targets = self._route(value, layout)
             start = tensor.layout
@@ -259,7 +259,7 @@ class Builder(Tensors):
     def _is_fixed(self, op: Op) -> bool:
         """Return whether an operation is done once, before the first run."""
         return not self.training and all(
-            tensor.buffer.constant for value in op.inputs for tensor in self._groups[value]
+            tensor.allocation.constant for value in op.inputs for tensor in self._groups[value]
         )
 
     def _look(self, op: Op) -> None:
@@ -306,12 +306,12 @@ class Builder(Tensors):
     def _deliver_gradients(self, value: int) -> None:
         for key in self._gradients.get(value, ()):
             group = self._groups[value]
-            if any(tensor.buffer.key == key for tensor in group):
+            if any(tensor.allocation.key == key for tensor in group):
                 continue
             source = next((tensor for tensor in group if tensor.plain), group[0])
             layout = source.layout
             if layout is None and source.dtype == "float32":  # more axes than the library names
-                bound = Buffer(source.buffer.nbytes, "bound", key)
+                bound = Allocation(source.allocation.nbytes, "bound", key)
                 tensor = Tensor(bound, source.shape, source.dtype, None)
                 self.python(Op("gradient", (), (), path=key), _copy, [source], [tensor])
                 group.append(tensor)
@@ -319,7 +319,9 @@ class Builder(Tensors):
             if layout is None:
                 raise dnnl.RefusedError(f"{key}: must be float32; got {source.dtype}.")
             target = dnnl.plain(layout.dims)
-            tensor = Tensor(Buffer(target.nbytes, "bound", key), source.shape, "float32", target)
+            tensor = Tensor(
+                Allocation(target.nbytes, "bound", key), source.shape, "float32", target
+            )
             self.reorder(source, tensor)
             group.append(tensor)
 
@@ -327,22 +329,22 @@ class Builder(Tensors):
         sources = []
         for name, value in self.oplist.updates:
             source = self.plain(value)
-            if source.buffer.kind == "bound":  # another buffer, which may be updated as well
+            if source.allocation.kind == "bound":  # another buffer, which may be updated as well
                 kept = self.temporary(source)
                 self.python(Op("update", (), (), path=name), _copy, [source], [kept])
                 source = kept
             sources.append((name, source))
         for name, source in sources:
-            target = Buffer(source.buffer.nbytes, "bound", f"buffer:{name}")
+            target = Allocation(source.allocation.nbytes, "bound", f"buffer:{name}")
             tensor = Tensor(target, source.shape, source.dtype, source.layout)
             self.python(Op("update", (), (), path=name), _copy, [source], [tensor])
 
     def _deliver_output(self, index: int) -> Tensor:
         name, value = self.oplist.outputs[index]
         source = self.plain(value)
-        if source.buffer.kind == "output" and source.buffer.index == index:
+        if source.allocation.kind == "output" and source.allocation.index == index:
             return source
-        target = Buffer(source.buffer.nbytes, "output", index=index)
+        target = Allocation(source.allocation.nbytes, "output", index=index)
         tensor = Tensor(target, source.shape, source.dtype, source.layout)
         self.python(Op("output", (), (), path=name), _copy, [source], [tensor])
         return tensor

@@ -72,8 +72,8 @@ def compile_native(
     versions: Versions | None = None,
 ) -> NativeExecutable:
     """Return the executable, timing what the plan does not tell (unless it is frozen)."""
-    if threads.is_orphaned():
-        return threads.elsewhere(
+    if threads.has_lost_helpers():
+        return threads.run_in_worker(
             compile_native, oplist, storage, count, plan, precision, owner, versions
         )
     with _COLLECTION.paused():

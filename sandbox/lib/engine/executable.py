@@ -12,8 +12,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from . import dnnl, nan, threads
-from .bindings import Bindings, Context
-from .blueprint import Blueprint, Buffer, Step
+from .bindings import Bindings, RunState
+from .blueprint import Allocation, Blueprint, Step
 from .errors import EngineError
 from .memory import Workspace, aligned
 from .nan import NanNoticed
@@ -69,9 +69,9 @@ class NativeExecutable:
         self._blueprint = blueprint
         self._storage = dict(storage)
         self._stream = _take_stream()
-        self._context = Context()
+        self._context = RunState()
         self._fixed = self._bind(storage)
-        self._own: dict[Buffer, Array] = {}
+        self._own: dict[Allocation, Array] = {}
         self._versions = versions
         self._prepared: list[Prepared | None] = [None] * len(blueprint.prologue)
         self._keys: list[Hashable] = [None] * len(blueprint.prologue)
@@ -143,8 +143,8 @@ class NativeExecutable:
     def run(self, inputs: Sequence[Array], *, random: RandomKey | None = None) -> list[Array]:
         """Run once and return the outputs in the list's order, valid until the next run."""
         check_inputs(self._blueprint.oplist, inputs)
-        if threads.is_orphaned():
-            return threads.elsewhere(self.run, inputs, random=random)
+        if threads.has_lost_helpers():
+            return threads.run_in_worker(self.run, inputs, random=random)
         if self._by_numbers and self._may_lose(inputs):
             return self._keep_nan(inputs, random)
         threads.apply(self._blueprint.threads)
@@ -229,8 +229,8 @@ class NativeExecutable:
 
     def refresh_parameters(self) -> None:
         """Take over changed weights; needed after a change unless the program trains."""
-        if threads.is_orphaned():
-            return threads.elsewhere(self.refresh_parameters)
+        if threads.has_lost_helpers():
+            return threads.run_in_worker(self.refresh_parameters)
         threads.apply(self._blueprint.threads)
         self._prepare(self._bindings or self._bind_calls())
         self._notice_spoilt()
@@ -247,25 +247,25 @@ class NativeExecutable:
         """Get what depends on constants and weights from the store, or make it for the store."""
         prologue = self._blueprint.prologue
         makers = {
-            buffer: (position, number)
+            allocation: (position, number)
             for position, step in enumerate(prologue)
-            for number, buffer in enumerate(step.made)
+            for number, allocation in enumerate(step.made)
         }
-        tokens: dict[Buffer, Hashable] = {}
+        tokens: dict[Allocation, Hashable] = {}
         with FlushToZero():
             try:
                 for position, step in enumerate(prologue):
-                    read = [tensor.buffer for tensor in step.reads]
+                    read = [tensor.allocation for tensor in step.reads]
                     key = (
                         step.recipe,
-                        tuple([self._token(buffer, makers, tokens) for buffer in read]),
+                        tuple([self._token(allocation, makers, tokens) for allocation in read]),
                     )
                     if self._keys[position] == key and self._prepared[position] is not None:
                         continue
                     # Let go first: the last user of a large weight would else hold it twice.
                     self._prepared[position] = None
                     _place(bindings, step, None)
-                    sources = step, [self._fixed.get(buffer.key) for buffer in read]
+                    sources = step, [self._fixed.get(allocation.key) for allocation in read]
                     make = partial(self._make, bindings, position)
                     self._keys[position] = key
                     self._prepared[position] = prepared = STORE.get(key, sources, make)
@@ -277,33 +277,33 @@ class NativeExecutable:
 
     def _token(
         self,
-        buffer: Buffer,
-        makers: dict[Buffer, tuple[int, int]],
-        tokens: dict[Buffer, Hashable],
+        allocation: Allocation,
+        makers: dict[Allocation, tuple[int, int]],
+        tokens: dict[Allocation, Hashable],
     ) -> Hashable:
-        """Return what stands for a buffer's present contents."""
-        if buffer in makers:
-            position, number = makers[buffer]
+        """Return what stands for an allocation's present contents."""
+        if allocation in makers:
+            position, number = makers[allocation]
             return self._prepared[position], number
-        token = tokens.get(buffer)
+        token = tokens.get(allocation)
         if token is None:
-            token = tokens[buffer] = self._source(buffer)
+            token = tokens[allocation] = self._source(allocation)
         return token
 
-    def _source(self, buffer: Buffer) -> Hashable:
-        if buffer.kind == "constant":
-            return self._blueprint.digest(buffer.index)
-        version = (self._versions or {}).get(buffer.key)
+    def _source(self, allocation: Allocation) -> Hashable:
+        if allocation.kind == "constant":
+            return self._blueprint.digest(allocation.index)
+        version = (self._versions or {}).get(allocation.key)
         if version is None:
             return object()  # nobody tells when it changes: not to be shared
-        return self._fixed[buffer.key].ctypes.data, version, version.count
+        return self._fixed[allocation.key].ctypes.data, version, version.count
 
     def _make(self, bindings: Bindings, position: int) -> list[Array]:
         """Run a step that prepares, into blocks of its own."""
         step = self._blueprint.prologue[position]
-        blocks = [aligned(buffer.nbytes) for buffer in step.made]
-        for buffer, block in zip(step.made, blocks, strict=True):
-            bindings.point_kept(buffer, block)
+        blocks = [aligned(allocation.nbytes) for allocation in step.made]
+        for allocation, block in zip(step.made, blocks, strict=True):
+            bindings.point_kept(allocation, block)
         call, arguments = bindings.prologue(position)
         if call(*arguments):
             dnnl.check(5, step.name, f"{step.primitive}")
@@ -315,7 +315,11 @@ class NativeExecutable:
         yield from self._blueprint.pieces()
         yield (
             self,
-            sum(block.nbytes for buffer, block in self._own.items() if buffer.kind == "output")
+            sum(
+                block.nbytes
+                for allocation, block in self._own.items()
+                if allocation.kind == "output"
+            )
             + STEP_BYTES * len(self.steps),
         )
         for prepared in self._prepared:
@@ -324,8 +328,8 @@ class NativeExecutable:
 
     def profile(self, inputs: Sequence[Array], repeats: int = 5) -> list[StepInfo]:
         """Run a few times and return the steps with their best times."""
-        if threads.is_orphaned():
-            return threads.elsewhere(self.profile, inputs, repeats)
+        if threads.has_lost_helpers():
+            return threads.run_in_worker(self.profile, inputs, repeats)
         self.run(inputs, random=RandomKey(0))
         bindings = self._bound()
         pairs = zip(bindings.calls, bindings.makers, strict=True)
@@ -348,5 +352,5 @@ def _contiguous(array: Array) -> Array:
 
 def _place(bindings: Bindings, step: Step, prepared: Prepared | None) -> None:
     blocks = prepared.blocks if prepared is not None else None
-    for number, buffer in enumerate(step.made):
-        bindings.point_kept(buffer, blocks[number] if blocks else None)
+    for number, allocation in enumerate(step.made):
+        bindings.point_kept(allocation, blocks[number] if blocks else None)

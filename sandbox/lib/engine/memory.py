@@ -24,7 +24,7 @@ def aligned(nbytes: int) -> Array:
     return raw[start : start + nbytes]
 
 
-class Tenant(Protocol):
+class WorkspaceUser(Protocol):
     """What uses a workspace and can move with it."""
 
     def leave(self) -> None:
@@ -38,22 +38,22 @@ class Workspace:
     order, would else keep up to three times the memory of the longest.
     """
 
-    __slots__ = ("__weakref__", "_tenants", "memory", "used")
+    __slots__ = ("__weakref__", "_users", "memory", "used")
 
     def __init__(self, nbytes: int = 0) -> None:
         self.memory = aligned(nbytes)
         self.used = nbytes
-        self._tenants: WeakSet[Tenant] = WeakSet()
+        self._users: WeakSet[WorkspaceUser] = WeakSet()
 
-    def admit(self, tenant: Tenant, nbytes: int) -> None:
+    def admit(self, user: WorkspaceUser, nbytes: int) -> None:
         """Have room for one more program."""
         self.used = max(self.used, nbytes)
         if self.memory.nbytes < nbytes:
-            for other in list(self._tenants):
+            for other in list(self._users):
                 other.leave()
             # Twice: longer texts may follow. Pages that are never touched cost nothing.
             self.memory = aligned(2 * nbytes)
-        self._tenants.add(tenant)
+        self._users.add(user)
 
 
 class _Lease:

@@ -49,8 +49,8 @@ def execute(name: str, inputs: Sequence[Array], attrs: dict[str, Any]) -> tuple[
 
     Nothing is timed: the same operation gives the same bits in every process.
     """
-    if threads.is_orphaned():
-        return threads.elsewhere(execute, name, inputs, attrs)
+    if threads.has_lost_helpers():
+        return threads.run_in_worker(execute, name, inputs, attrs)
     count = threads.get_threads()
     key = (
         name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from . import dnnl
-from .blueprint import Buffer, Step, Tensor
+from .blueprint import Allocation, Step, Tensor
 from .oplist import Op, OpList, Spec
 from .ops import find
 from .precision import narrow_values
@@ -20,7 +20,7 @@ class Copies(list[Tensor]):
     would else have to look through all values.
     """
 
-    def __init__(self, tensors: Iterable[Tensor], holders: dict[Buffer, list[Copies]]) -> None:
+    def __init__(self, tensors: Iterable[Tensor], holders: dict[Allocation, list[Copies]]) -> None:
         super().__init__()
         self.values: list[int] = []
         self._holders = holders
@@ -30,7 +30,7 @@ class Copies(list[Tensor]):
     def append(self, tensor: Tensor) -> None:
         """Add a tensor."""
         super().append(tensor)
-        held = self._holders.setdefault(tensor.buffer, [])
+        held = self._holders.setdefault(tensor.allocation, [])
         if not any(copies is self for copies in held):
             held.append(self)
 
@@ -49,13 +49,13 @@ class Tensors:
     def __init__(self, oplist: OpList, precision: str = "f32") -> None:
         self.oplist = oplist
         self.precision = precision
-        self.numbers = ("bfloat16", "float32") if precision == "bf16" else ("float32",)
+        self.dtypes = ("bfloat16", "float32") if precision == "bf16" else ("float32",)
         self._narrow = narrow_values(oplist) if precision == "bf16" else set()
         self.training = bool(oplist.gradients or oplist.updates)
         self.steps: list[Step] = []
         self.prologue: list[Step] = []
         self._groups: dict[int, Copies] = {}
-        self._holders: dict[Buffer, list[Copies]] = {}
+        self._holders: dict[Allocation, list[Copies]] = {}
         self._gradients: dict[int, list[str]] = {}
         self._outputs: dict[int, int] = {}
         self._position = 0
@@ -67,13 +67,13 @@ class Tensors:
     def _prepare(self) -> None:
         oplist = self.oplist
         for index, (_, value) in enumerate(oplist.inputs):
-            self._source(value, Buffer(0, "input", index=index))
+            self._source(value, Allocation(0, "input", index=index))
         fixed = not self.training
         for kind, pairs in (("parameter", oplist.parameters), ("buffer", oplist.buffers)):
             for name, value in pairs:
-                self._source(value, Buffer(0, "bound", f"{kind}:{name}", constant=fixed))
+                self._source(value, Allocation(0, "bound", f"{kind}:{name}", constant=fixed))
         for index, (_, value) in enumerate(oplist.constants):
-            self._source(value, Buffer(0, "constant", index=index, constant=True))
+            self._source(value, Allocation(0, "constant", index=index, constant=True))
         for name, value in oplist.gradients:
             self._gradients.setdefault(value, []).append(f"gradient:{name}")
         for index, (_, value) in enumerate(oplist.outputs):
@@ -90,10 +90,10 @@ class Tensors:
         for value, root in roots.items():
             self._last_use[value] = self._last_use.get(root, -1)
 
-    def _source(self, value: int, buffer: Buffer) -> None:
+    def _source(self, value: int, allocation: Allocation) -> None:
         spec = self.oplist.values[value]
-        buffer.nbytes = spec.nbytes
-        self.hold(value, [Tensor(buffer, spec.shape, spec.dtype, plain_layout(spec))])
+        allocation.nbytes = spec.nbytes
+        self.hold(value, [Tensor(allocation, spec.shape, spec.dtype, plain_layout(spec))])
 
     def spec(self, value: int) -> Spec:
         """Return shape and dtype of a value."""
@@ -111,24 +111,24 @@ class Tensors:
         """Return whether anything reads the value."""
         return value in self._consumers or value in self._outputs or value in self._gradients
 
-    def number(self, value: int) -> str:
+    def dtype_of(self, value: int) -> str:
         """Return the type a value is kept in: "bfloat16", or what its spec says."""
         return "bfloat16" if value in self._narrow else self.spec(value).dtype
 
-    def number_from(self, number: str, value: int) -> str:
-        """Return the type a kernel that reads `number` writes a value in."""
-        return self.number(value) if number == "bfloat16" else "float32"
+    def dtype_from(self, dtype: str, value: int) -> str:
+        """Return the type a kernel that reads `dtype` writes a value in."""
+        return self.dtype_of(value) if dtype == "bfloat16" else "float32"
 
     def layouts(
-        self, value: int, dims: Dims | None = None, number: str | None = None
+        self, value: int, dims: Dims | None = None, dtype: str | None = None
     ) -> list[dnnl.Layout]:
         """Return the layouts a value is at hand in, with these dims (default: its shape).
 
-        Layouts of another type than `number` (default: the value's) are turned into such of it.
+        Layouts of another type than `dtype` (default: the value's) are turned into such of it.
         Values that no kernel of the library reads, such as int64, are in none.
         """
-        wanted, number = self.shape(value) if dims is None else dims, number or self.number(value)
-        if number not in ("float32", "bfloat16"):
+        wanted, dtype = self.shape(value) if dims is None else dims, dtype or self.dtype_of(value)
+        if dtype not in ("float32", "bfloat16"):
             return []
         found = [
             tensor.layout
@@ -136,9 +136,9 @@ class Tensors:
             if tensor.layout is not None and tensor.layout.dims == wanted
         ]
         if not found and any(tensor.plain for tensor in self._groups[value]):
-            found.append(dnnl.plain(wanted, number))
-        same = [layout for layout in found if layout.dtype == number]
-        return same or [dnnl.retyped(layout, number) for layout in found]
+            found.append(dnnl.plain(wanted, dtype))
+        same = [layout for layout in found if layout.dtype == dtype]
+        return same or [dnnl.retyped(layout, dtype) for layout in found]
 
     def layout_dims(self, value: int) -> list[Dims]:
         """Return the shapes in which a value is at hand in a layout that is not plain."""
@@ -205,9 +205,9 @@ class Tensors:
         found = next((tensor for tensor in group if tensor.layout == layout), None)
         if found is not None:
             return found
-        if group[0].layout is not None or group[0].buffer.nbytes != layout.nbytes:
+        if group[0].layout is not None or group[0].allocation.nbytes != layout.nbytes:
             raise dnnl.RefusedError(f"workspace: must be of {layout}; got another kernel's.")
-        return Tensor(group[0].buffer, layout.dims, layout.dtype, layout)
+        return Tensor(group[0].allocation, layout.dims, layout.dtype, layout)
 
     def plain(self, value: int) -> Tensor:
         """Return the value in the plain layout, with its own shape."""
@@ -216,9 +216,9 @@ class Tensors:
             if tensor.plain and tensor.dtype != "bfloat16":
                 if tensor.shape == spec.shape:
                     return tensor
-                return Tensor(tensor.buffer, spec.shape, spec.dtype, plain_layout(spec))
+                return Tensor(tensor.allocation, spec.shape, spec.dtype, plain_layout(spec))
         found = self.fetch(value, dnnl.plain(self._groups[value][0].shape))
-        return Tensor(found.buffer, spec.shape, spec.dtype, plain_layout(spec))
+        return Tensor(found.allocation, spec.shape, spec.dtype, plain_layout(spec))
 
     def define(
         self, value: int, layout: dnnl.Layout | None = None, *, over: Tensor | None = None
@@ -238,7 +238,7 @@ class Tensors:
 
     def temporary(self, like: Tensor) -> Tensor:
         """Return memory of a tensor's size that a step may use while it runs."""
-        return Tensor(Buffer(like.buffer.nbytes), like.shape, like.dtype, like.layout)
+        return Tensor(Allocation(like.allocation.nbytes), like.shape, like.dtype, like.layout)
 
     def _new(
         self, value: int, layout: dnnl.Layout | None, dtype: str, over: Tensor | None = None
@@ -249,26 +249,26 @@ class Tensors:
         nbytes = spec.nbytes if layout is None else layout.nbytes
         if is_plain and dtype == spec.dtype:
             for key in self._gradients.get(value, ()):
-                if not any(tensor.buffer.key == key for tensor in self._groups.get(value, ())):
-                    return Tensor(Buffer(nbytes, "bound", key), shape, dtype, layout)
+                if not any(tensor.allocation.key == key for tensor in self._groups.get(value, ())):
+                    return Tensor(Allocation(nbytes, "bound", key), shape, dtype, layout)
             if value in self._outputs:
                 index = self._outputs[value]
-                taken = any(t.buffer.kind == "output" for t in self._groups.get(value, ()))
+                taken = any(t.allocation.kind == "output" for t in self._groups.get(value, ()))
                 if not taken:
-                    return Tensor(Buffer(nbytes, "output", index=index), shape, dtype, layout)
-        if over is not None and self._dies_now(over) and over.buffer.nbytes >= nbytes:
-            self._holders.pop(over.buffer, None)  # they are dead, and a sum may grow for long
-            return Tensor(over.buffer, shape, dtype, layout)
-        return Tensor(Buffer(nbytes), shape, dtype, layout)
+                    return Tensor(Allocation(nbytes, "output", index=index), shape, dtype, layout)
+        if over is not None and self._dies_now(over) and over.allocation.nbytes >= nbytes:
+            self._holders.pop(over.allocation, None)  # they are dead, and a sum may grow for long
+            return Tensor(over.allocation, shape, dtype, layout)
+        return Tensor(Allocation(nbytes), shape, dtype, layout)
 
     def _dies_now(self, tensor: Tensor) -> bool:
-        if tensor.buffer.kind != "arena":
+        if tensor.allocation.kind != "arena":
             return False
         return not any(
             value in self._outputs
             or value in self._gradients
             or self._last_use.get(value, -1) > self._position
-            for copies in self._holders.get(tensor.buffer, ())
+            for copies in self._holders.get(tensor.allocation, ())
             for value in copies.values
         )
 
@@ -288,19 +288,19 @@ class Tensors:
 
         What is handed out is written anew in each run: the caller may have changed it.
         """
-        fixed = all(tensor.buffer.kind == "arena" for tensor in step.writes) and (
+        fixed = all(tensor.allocation.kind == "arena" for tensor in step.writes) and (
             (
                 not self.training
                 and self._pure
                 and bool(step.reads)
-                and all(tensor.buffer.constant for tensor in step.reads)
+                and all(tensor.allocation.constant for tensor in step.reads)
             )
-            or (step.name == "reorder" and step.reads[0].buffer.constant)
+            or (step.name == "reorder" and step.reads[0].allocation.constant)
         )
         if fixed:
             for tensor in step.writes:
-                tensor.buffer.kind = "kept"
-                tensor.buffer.constant = True
+                tensor.allocation.kind = "kept"
+                tensor.allocation.constant = True
             self.prologue.append(step)
         else:
             self.steps.append(step)
@@ -308,7 +308,7 @@ class Tensors:
 
 def _renamed(tensor: Tensor, dims: Dims) -> Tensor:
     """Return a plain tensor with other axes of the same sizes."""
-    return Tensor(tensor.buffer, dims, tensor.dtype, dnnl.plain(dims, tensor.dtype))
+    return Tensor(tensor.allocation, dims, tensor.dtype, dnnl.plain(dims, tensor.dtype))
 
 
 def plain_layout(spec: Spec) -> dnnl.Layout | None:

@@ -20,7 +20,7 @@ class _State(threading.local):
     wanted: int | None = None
     applied: int | None = None
     parallel = False  # this thread has had OpenMP helpers
-    orphaned = False  # ... and was forked: they are gone, and waiting for them would hang
+    lost_helpers = False  # ... and was forked: they are gone, and waiting for them would hang
 
 
 _state = _State()
@@ -76,33 +76,33 @@ def apply(count: int) -> None:
         _state.parallel = _state.parallel or count > 1
 
 
-def is_orphaned() -> bool:
+def has_lost_helpers() -> bool:
     """Return whether this thread was forked and waits for helpers that do not exist here."""
-    return _forked and _state.orphaned
+    return _forked and _state.lost_helpers
 
 
-def elsewhere(function: Callable[..., T], *arguments: Any, **keywords: Any) -> T:
+def run_in_worker(function: Callable[..., T], *arguments: Any, **keywords: Any) -> T:
     """Call a function in another thread of this process, which can have OpenMP helpers."""
-    global _substitute
-    if _substitute is None:
-        _substitute = ThreadPoolExecutor(1, "engine")
+    global _worker
+    if _worker is None:
+        _worker = ThreadPoolExecutor(1, "engine")
     count = get_threads()
 
     def run() -> T:
         set_threads(count)
         return function(*arguments, **keywords)
 
-    return _substitute.submit(run).result()
+    return _worker.submit(run).result()
 
 
 def _after_fork() -> None:
-    global _forked, _substitute
-    _forked, _substitute = True, None
+    global _forked, _worker
+    _forked, _worker = True, None
     if _state.parallel:
-        _state.orphaned = True
+        _state.lost_helpers = True
 
 
 _forked = False
-_substitute: ThreadPoolExecutor | None = None
+_worker: ThreadPoolExecutor | None = None
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

@@ -12,7 +12,7 @@ import pytest
 from oplists import lenet
 
 from sandbox.lib.engine import Op, OpList, RandomKey, Spec, dnnl, passes
-from sandbox.lib.engine.blueprint import Buffer, Step, Tensor, plan_memory
+from sandbox.lib.engine.blueprint import Allocation, Step, Tensor, plan_memory
 from sandbox.lib.engine.memory import Pool, size_class
 from sandbox.lib.engine.ops import shape
 from sandbox.lib.engine.random import dropout_mask
@@ -69,14 +69,15 @@ def test_buffers_whose_lives_overlap_never_share_memory():
     random = np.random.Generator(np.random.PCG64(0))
     for _ in range(20):
         tensors = [
-            Tensor(Buffer(int(random.integers(1, 5000))), (1,), "float32", None) for _ in range(30)
+            Tensor(Allocation(int(random.integers(1, 5000))), (1,), "float32", None)
+            for _ in range(30)
         ]
         steps = []
         for position in range(30):
             reads = [tensors[i] for i in random.integers(0, position, 2)] if position else []
             steps.append(Step("x", "", reads, [tensors[position]]))
         total = plan_memory(steps, [tensors[-1]])
-        buffers = [tensor.buffer for tensor in tensors]
+        buffers = [tensor.allocation for tensor in tensors]
         assert total <= sum(buffer.nbytes + 64 for buffer in buffers)
         for i, a in enumerate(buffers):
             assert a.offset % 64 == 0

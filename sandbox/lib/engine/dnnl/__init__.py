@@ -15,13 +15,13 @@ from .layout import (
     AnyLayout,
     Layout,
     Wanted,
+    any_layout,
     channels_last,
     plain,
     retyped,
     row_major,
     strided,
     tagged,
-    whatever,
 )
 from .library import STATUS, RefusedError, check, has_bf16, isa, native, version
 from .operations import (
@@ -104,6 +104,7 @@ __all__ = [
     "Wanted",
     "Window",
     "address_of",
+    "any_layout",
     "batch_norm",
     "batch_norm_grad",
     "binary",
@@ -139,5 +140,4 @@ __all__ = [
     "strided",
     "tagged",
     "version",
-    "whatever",
 ]

@@ -10,6 +10,7 @@ from .library import RefusedError, check, native
 
 _TYPES = {"float16": 1, "bfloat16": 2, "float32": 3, "int32": 4, "int8": 5, "uint8": 6}
 _TYPE_NAMES = {number: name for name, number in _TYPES.items()}
+_SHORT = {"bfloat16": "bf16", "float16": "f16"}
 _TAG_ANY, _TAGS = 1, {"blocked16": {3: 56, 4: 78}, "blocked8": {3: 69, 4: 102}}
 _Q_NDIMS, _Q_DIMS, _Q_TYPE, _Q_PADDED, _Q_KIND = 256, 257, 258, 260, 262
 _Q_STRIDES, _Q_BLOCK_COUNT, _Q_BLOCKS, _Q_BLOCK_AXES = 14, 263, 264, 265
@@ -25,7 +26,8 @@ class Layout:
     """How an array lies in memory: shape, type, strides, blocks.
 
     Two layouts are equal when their bytes mean the same; `name` follows oneDNN's tags ("abcd" is
-    plain NCHW, "acdb" NHWC, "aBcd16b" blocked by 16 channels).
+    plain NCHW, "acdb" NHWC, "aBcd16b" blocked by 16 channels); another type than float32 is named
+    behind it ("abcd:bf16", "acdb:int8").
     """
 
     __slots__ = ("_meaning", "_owner", "dims", "dtype", "key", "md", "name", "nbytes", "plain")
@@ -69,8 +71,8 @@ class Layout:
                 for size, step, expected in zip(self.dims, strides, ordinary, strict=True)
             )
             self.name = _tag(ordinary if self.plain else strides, pairs)
-            if self.dtype == "bfloat16":  # names are part of kernel plans
-                self.name += ":bf16"
+            if self.dtype != "float32":  # names are part of kernel plans
+                self.name += f":{_SHORT.get(self.dtype, self.dtype)}"
         else:
             self.plain = False
             self.key = self._meaning = (self.dims, self.dtype, id(self))
@@ -178,7 +180,7 @@ class AnyLayout:
 
 
 @lru_cache(maxsize=4096)
-def whatever(dims: tuple[int, ...], dtype: str = "float32") -> AnyLayout:
+def any_layout(dims: tuple[int, ...], dtype: str = "float32") -> AnyLayout:
     """Return the layout that leaves the choice to the library."""
     return AnyLayout(dims, dtype)
 

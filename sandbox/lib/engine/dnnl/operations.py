@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .layout import Layout, Wanted, whatever
+from .layout import Layout, Wanted, any_layout
 from .primitive import ENGINE, PostOps, Primitive, describe, make
 
 TRAINING, INFERENCE, BACKWARD = 64, 96, 128  # kinds of propagation
@@ -48,7 +48,7 @@ def _free(*layouts: Wanted) -> tuple[Wanted, Wanted, None, Wanted]:
     """Return any layouts for a hint's arguments; in bf16 if one of them is."""
     narrow = any(layout.dtype == "bfloat16" for layout in layouts)
     src, weights, dst = (
-        whatever(layout.dims, "bfloat16" if narrow else "float32") for layout in layouts
+        any_layout(layout.dims, "bfloat16" if narrow else "float32") for layout in layouts
     )
     return src, weights, None, dst
 

@@ -59,24 +59,24 @@ def like(layout: dnnl.Layout, dims: Dims) -> dnnl.Layout:
     raise dnnl.RefusedError(f"layout {layout}: must be plain, channels last or blocked.")
 
 
-def families(dims: Dims, number: str) -> Iterator[dnnl.Layout]:
+def families(dims: Dims, dtype: str) -> Iterator[dnnl.Layout]:
     """Yield the layouts worth trying for an image-like array."""
     if len(dims) > 2:
-        yield dnnl.channels_last(dims, number)
+        yield dnnl.channels_last(dims, dtype)
     if len(dims) in (3, 4):
-        yield dnnl.tagged(dims, "blocked16", number)
-        yield dnnl.tagged(dims, "blocked8", number)
-    yield dnnl.plain(dims, number)
+        yield dnnl.tagged(dims, "blocked16", dtype)
+        yield dnnl.tagged(dims, "blocked8", dtype)
+    yield dnnl.plain(dims, dtype)
 
 
-def legal_numbers(
+def legal_dtypes(
     builder: Builder, make: Callable[[str], Iterable[Callable[[], Candidate]]]
 ) -> list[Candidate]:
     """Return the legal candidates in bf16 where that is asked for and there are any, else f32."""
-    for number in builder.numbers[:-1]:
+    for dtype in builder.dtypes[:-1]:
         with contextlib.suppress(dnnl.RefusedError):
-            return legal(make(number))
-    return legal(make(builder.numbers[-1]))
+            return legal(make(dtype))
+    return legal(make(builder.dtypes[-1]))
 
 
 def choose_layout(
@@ -93,7 +93,7 @@ def choose_layout(
     except dnnl.RefusedError:
         found = []
     if all(item.primitive.generic for item in found):
-        layouts = distinct([*at_hand, *families(dims, builder.number(op.outputs[0]))])
+        layouts = distinct([*at_hand, *families(dims, builder.dtype_of(op.outputs[0]))])
         found = legal([partial(make, layout) for layout in layouts])
     return builder.choose(op, found, batch)
 
@@ -105,4 +105,4 @@ def distinct(layouts: Iterable[dnnl.Layout]) -> list[dnnl.Layout]:
 
 def seen(tensor: Tensor, layout: dnnl.Layout) -> Tensor:
     """Return the same bytes under the library's names of the axes."""
-    return Tensor(tensor.buffer, layout.dims, layout.dtype, layout)
+    return Tensor(tensor.allocation, layout.dims, layout.dtype, layout)

@@ -17,7 +17,7 @@ from ..choices import Candidate
 from ..errors import ShapeError
 from ..operation import Sample, register
 from ..oplist import Op, Spec
-from .common import Dims, legal_numbers, post_ops, window_of
+from .common import Dims, legal_dtypes, post_ops, window_of
 from .im2col import lower_forward, lower_grad_input, lower_grad_weight
 from .rules import axis_is, floating, ndim, promoted, window_length, with_bias_gradient
 from .windows import pad_images, windows
@@ -182,20 +182,20 @@ def _weight_dims(shape: Dims, groups: int) -> Dims:
     return shape if groups == 1 else (groups, shape[0] // groups, *shape[1:])
 
 
-def _options(builder: Builder, first: int, second: int, numbers: tuple[str, str]) -> list[Option]:
+def _options(builder: Builder, first: int, second: int, dtypes: tuple[str, str]) -> list[Option]:
     """Return pairs of layouts to try, of these types; a value at hand may keep its layout."""
     first_dims, second_dims = builder.shape(first), builder.shape(second)
     free: tuple[dnnl.Wanted, dnnl.Wanted] = (
-        dnnl.whatever(first_dims, numbers[0]),
-        dnnl.whatever(second_dims, numbers[1]),
+        dnnl.any_layout(first_dims, dtypes[0]),
+        dnnl.any_layout(second_dims, dtypes[1]),
     )
     last = (
-        dnnl.channels_last(first_dims, numbers[0]),
-        dnnl.channels_last(second_dims, numbers[1]),
+        dnnl.channels_last(first_dims, dtypes[0]),
+        dnnl.channels_last(second_dims, dtypes[1]),
     )
     blocked = (
-        dnnl.tagged(first_dims, "blocked16", numbers[0]),
-        dnnl.tagged(second_dims, "blocked16", numbers[1]),
+        dnnl.tagged(first_dims, "blocked16", dtypes[0]),
+        dnnl.tagged(second_dims, "blocked16", dtypes[1]),
     )
     options: list[Option] = [
         ("any", *free),
@@ -205,8 +205,8 @@ def _options(builder: Builder, first: int, second: int, numbers: tuple[str, str]
         ("blocked", *blocked),
     ]
     left, right = (
-        builder.layouts(value, number=number) if builder.tensors(value) else []
-        for value, number in zip((first, second), numbers, strict=True)
+        builder.layouts(value, dtype=dtype) if builder.tensors(value) else []
+        for value, dtype in zip((first, second), dtypes, strict=True)
     )
     for i, layout in enumerate(left):
         options.append((f"keep{i}-any", layout, free[1]))
@@ -230,7 +230,7 @@ def lower_conv2d(builder: Builder, op: Op) -> None:
 
     def make(name: str, src: dnnl.Wanted, dst: dnnl.Wanted) -> Callable[[], Candidate]:
         def candidate() -> Candidate:
-            weights = dnnl.whatever(dims, src.dtype)
+            weights = dnnl.any_layout(dims, src.dtype)
             primitive = dnnl.convolution(
                 src, weights, offsets, dst, window, training=builder.training, post_ops=post
             )
@@ -238,14 +238,14 @@ def lower_conv2d(builder: Builder, op: Op) -> None:
 
         return candidate
 
-    def options(number: str) -> list[Callable[[], Candidate]]:
-        found = _options(builder, x, y, (number, builder.number_from(number, y)))
+    def options(dtype: str) -> list[Callable[[], Candidate]]:
+        found = _options(builder, x, y, (dtype, builder.dtype_from(dtype, y)))
         if builder.shape(x)[1] < 16:  # untimed, few channels are best read as they lie
             found.sort(key=lambda option: option[0] != "keep0-any")
         return [make(*option) for option in found]
 
     try:
-        candidates = legal_numbers(builder, options)
+        candidates = legal_dtypes(builder, options)
     except dnnl.RefusedError:
         lower_forward(builder, op)
         return
@@ -262,32 +262,32 @@ def lower_conv2d_grad_input(builder: Builder, op: Op) -> None:
     dims = _weight_dims(builder.shape(w), op.attrs.get("groups", 1))
     forward: dnnl.Layout | None = builder.notes.get(("conv", w, builder.shape(dx)))
     if forward is not None:
-        forward = dnnl.retyped(forward, builder.number(dx))
+        forward = dnnl.retyped(forward, builder.dtype_of(dx))
     wanted = builder.wanted(dnnl.DIFF_SRC, dx, forward)
 
     def make(name: str, src: dnnl.Wanted, dst: dnnl.Wanted) -> Callable[[], Candidate]:
         def candidate() -> Candidate:
-            weights = dnnl.whatever(dims, dst.dtype)
+            weights = dnnl.any_layout(dims, dst.dtype)
             primitive = dnnl.convolution_data(src, weights, dst, window)
             reads = {dnnl.DIFF_DST: dy, dnnl.WEIGHTS: w}
             return Candidate(name, primitive, reads, {dnnl.DIFF_SRC: dx}, wanted)
 
         return candidate
 
-    def options(number: str) -> list[Callable[[], Candidate]]:
-        result = builder.number_from(number, dx)
-        found = _options(builder, dx, dy, (result, number))
+    def options(dtype: str) -> list[Callable[[], Candidate]]:
+        result = builder.dtype_from(dtype, dx)
+        found = _options(builder, dx, dy, (result, dtype))
         if forward is not None:
             src = dnnl.retyped(forward, result)
-            found.append(("forward-any", src, dnnl.whatever(builder.shape(dy), number)))
+            found.append(("forward-any", src, dnnl.any_layout(builder.shape(dy), dtype)))
             found.extend(
                 (f"forward-keep{j}", src, layout)
-                for j, layout in enumerate(builder.layouts(dy, number=number))
+                for j, layout in enumerate(builder.layouts(dy, dtype=dtype))
             )
         return [make(*option) for option in found]
 
     try:
-        candidates = legal_numbers(builder, options)
+        candidates = legal_dtypes(builder, options)
     except dnnl.RefusedError:
         lower_grad_input(builder, op)
         return
@@ -300,7 +300,7 @@ def lower_conv2d_grad_weight(builder: Builder, op: Op) -> None:
     dw, *db = op.outputs
     window = window_of(op.attrs)
     dims = _weight_dims(builder.shape(dw), op.attrs.get("groups", 1))
-    weights = dnnl.whatever(dims)
+    weights = dnnl.any_layout(dims)
     offsets = dnnl.plain(builder.shape(db[0])) if db else None
     writes = {dnnl.DIFF_WEIGHTS: dw} | ({dnnl.DIFF_BIAS: db[0]} if db else {})
 
@@ -312,15 +312,15 @@ def lower_conv2d_grad_weight(builder: Builder, op: Op) -> None:
 
         return candidate
 
-    def options(number: str) -> list[Callable[[], Candidate]]:
-        found = _options(builder, x, dy, (number, number))
+    def options(dtype: str) -> list[Callable[[], Candidate]]:
+        found = _options(builder, x, dy, (dtype, dtype))
         channels = builder.shape(x)[1], builder.shape(dy)[1]
         if channels[0] > 3 and any(count % 16 for count in channels):
             found[:2] = found[1::-1]  # untimed, channels last is the better guess here
         return [make(*option) for option in found]
 
     try:
-        candidates = legal_numbers(builder, options)
+        candidates = legal_dtypes(builder, options)
     except dnnl.RefusedError:
         lower_grad_weight(builder, op)
         return

@@ -26,13 +26,11 @@ def choose_in_place(
     """Choose among the layouts at hand and write over the source if nothing reads it later."""
     if any(builder.spec(value).dtype != "float32" for value in values):
         raise dnnl.RefusedError(f"{op.name}: must be of float32 values.")
-    number = builder.number(op.outputs[0])
-    layouts = distinct(
-        layout for value in values for layout in builder.layouts(value, number=number)
-    )
+    dtype = builder.dtype_of(op.outputs[0])
+    layouts = distinct(layout for value in values for layout in builder.layouts(value, dtype=dtype))
     shape = builder.shape(op.outputs[0])
     # A value behind a reshape may be at hand in layouts of other axes only.
-    layouts = layouts or [dnnl.plain(shape, number)]
+    layouts = layouts or [dnnl.plain(shape, dtype)]
     candidates = legal([partial(make, layout) for layout in layouts])
     choice = builder.choose(op, candidates, shape[0] if shape else 1)
     primitive = choice.primitive

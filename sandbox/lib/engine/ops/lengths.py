@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..blueprint import Buffer, Tensor
+from ..blueprint import Allocation, Tensor
 from ..oplist import Op
 from ..steps import Array
 
@@ -37,7 +37,7 @@ def turn(
 ) -> Tensor:
     """Turn (rows, time, features) round; with a target, zeros go behind the lengths."""
     rows, time, features = shape
-    made = target or Tensor(Buffer(source.buffer.nbytes), shape, "float32", None)
+    made = target or Tensor(Allocation(source.allocation.nbytes), shape, "float32", None)
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
         result = writes[0].reshape(-1, features)
@@ -46,7 +46,7 @@ def turn(
         if target is not None:
             clear(writes[0], reads[1])
 
-    plain = Tensor(source.buffer, shape, "float32", None)
+    plain = Tensor(source.allocation, shape, "float32", None)
     builder.python(op, run, [plain, builder.plain(lengths)], [made])
     return made
 
@@ -91,4 +91,4 @@ def pick(builder: Builder, op: Op, result: Tensor, lengths: int, h: Tensor) -> N
 
 def as_array(tensor: Tensor) -> Tensor:
     """Return the same bytes for Python steps, which take no layout."""
-    return Tensor(tensor.buffer, tensor.shape, "float32", None)
+    return Tensor(tensor.allocation, tensor.shape, "float32", None)

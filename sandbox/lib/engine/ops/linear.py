@@ -18,7 +18,7 @@ from ..errors import ShapeError
 from ..operation import Sample, register
 from ..oplist import Op, Spec
 from ..steps import Array
-from .common import Dims, legal_numbers, post_ops
+from .common import Dims, legal_dtypes, post_ops
 from .rules import axis_is, broadcast, floating, ndim, promoted, with_bias_gradient
 
 if TYPE_CHECKING:
@@ -89,12 +89,12 @@ def matmul(a: Array, b: Array) -> Array:
 # -- oneDNN ----------------------------------------------------------------------------------------
 
 
-def _folds(builder: Builder, value: int, number: str) -> list[dnnl.Layout]:
+def _folds(builder: Builder, value: int, dtype: str) -> list[dnnl.Layout]:
     """Return the layouts of four axes a flattened value is at hand in."""
     found = []
     for dims in builder.layout_dims(value):
         if len(dims) > 2 and dims[0] == builder.shape(value)[0]:
-            found += [item for item in builder.layouts(value, dims, number) if not item.plain]
+            found += [item for item in builder.layouts(value, dims, dtype) if not item.plain]
     return list(dict.fromkeys(found))
 
 
@@ -103,17 +103,17 @@ def _options(
     x: int,
     dims: Dims,
     make: Callable[[str, dnnl.Layout, dnnl.Wanted], Candidate],
-    number: str,
+    dtype: str,
 ) -> list[Callable[[], Candidate]]:
     """Return what to try where `x` is multiplied by weights of these sizes or gives them."""
-    flat = dnnl.plain(builder.shape(x), number)
+    flat = dnnl.plain(builder.shape(x), dtype)
     options: list[Callable[[], Candidate]] = [
-        partial(make, "plain", flat, dnnl.plain(dims, number)),
-        partial(make, "flat", flat, dnnl.whatever(dims, number)),
+        partial(make, "plain", flat, dnnl.plain(dims, dtype)),
+        partial(make, "flat", flat, dnnl.any_layout(dims, dtype)),
     ]
     return options + [
-        partial(make, f"fold{i}", layout, dnnl.whatever((dims[0], *layout.dims[1:]), number))
-        for i, layout in enumerate(_folds(builder, x, number))
+        partial(make, f"fold{i}", layout, dnnl.any_layout((dims[0], *layout.dims[1:]), dtype))
+        for i, layout in enumerate(_folds(builder, x, dtype))
     ]
 
 
@@ -126,14 +126,14 @@ def lower_linear(builder: Builder, op: Op) -> None:
     reads = {dnnl.SRC: x, dnnl.WEIGHTS: w} | ({dnnl.BIAS: bias[0]} if bias else {})
 
     def candidate(name: str, src: dnnl.Layout, weights: dnnl.Wanted) -> Candidate:
-        dst = dnnl.plain(builder.shape(y), builder.number_from(src.dtype, y))
+        dst = dnnl.plain(builder.shape(y), builder.dtype_from(src.dtype, y))
         primitive = dnnl.inner_product(
             src, weights, offsets, dst, training=builder.training, post_ops=post
         )
         return Candidate(name, primitive, reads, {dnnl.DST: y})
 
     options = partial(_options, builder, x, builder.shape(w), candidate)
-    choice = builder.choose(op, legal_numbers(builder, options), builder.shape(x)[0])
+    choice = builder.choose(op, legal_dtypes(builder, options), builder.shape(x)[0])
     src = choice.primitive.needs(dnnl.SRC)
     if len(src.dims) > 2:
         builder.notes["fold", w] = src
@@ -148,7 +148,7 @@ def lower_linear_grad_input(builder: Builder, op: Op) -> None:
     if fold is not None and fold.dims[0] != builder.shape(dx)[0]:
         fold = None
     if fold is not None:
-        fold = dnnl.retyped(fold, builder.number(dx))
+        fold = dnnl.retyped(fold, builder.dtype_of(dx))
     wanted = builder.wanted(dnnl.DIFF_SRC, dx, fold)  # the layout that map has in the forward pass
 
     def candidate(name: str, src: dnnl.Wanted, weights: dnnl.Wanted) -> Candidate:
@@ -157,19 +157,19 @@ def lower_linear_grad_input(builder: Builder, op: Op) -> None:
         reads = {dnnl.DIFF_DST: dy, dnnl.WEIGHTS: w}
         return Candidate(name, primitive, reads, {dnnl.DIFF_SRC: dx}, wanted)
 
-    def options(number: str) -> list[Callable[[], Candidate]]:
-        result = builder.number_from(number, dx)
+    def options(dtype: str) -> list[Callable[[], Candidate]]:
+        result = builder.dtype_from(dtype, dx)
         flat, dims = dnnl.plain(builder.shape(dx), result), builder.shape(w)
         found: list[Callable[[], Candidate]] = [
-            partial(candidate, "plain", flat, dnnl.plain(dims, number)),
-            partial(candidate, "flat", flat, dnnl.whatever(dims, number)),
+            partial(candidate, "plain", flat, dnnl.plain(dims, dtype)),
+            partial(candidate, "flat", flat, dnnl.any_layout(dims, dtype)),
         ]
         if fold is not None:
-            folded = dnnl.whatever((dims[0], *fold.dims[1:]), number)
+            folded = dnnl.any_layout((dims[0], *fold.dims[1:]), dtype)
             found.append(partial(candidate, "fold", dnnl.retyped(fold, result), folded))
         return found
 
-    builder.emit(op, builder.choose(op, legal_numbers(builder, options), builder.shape(dy)[0]))
+    builder.emit(op, builder.choose(op, legal_dtypes(builder, options), builder.shape(dy)[0]))
 
 
 def lower_linear_grad_weight(builder: Builder, op: Op) -> None:
@@ -181,14 +181,14 @@ def lower_linear_grad_weight(builder: Builder, op: Op) -> None:
 
     def candidate(name: str, src: dnnl.Layout, weights: dnnl.Wanted) -> Candidate:
         # the sums over the batch are float32, whatever is multiplied
-        weights = dnnl.plain(weights.dims) if name == "plain" else dnnl.whatever(weights.dims)
+        weights = dnnl.plain(weights.dims) if name == "plain" else dnnl.any_layout(weights.dims)
         dst = dnnl.plain(builder.shape(dy), src.dtype)
         primitive = dnnl.inner_product_weights(src, weights, offsets, dst)
         wanted: dict[int, dnnl.Layout] = {dnnl.DIFF_WEIGHTS: dnnl.plain(weights.dims)}
         return Candidate(name, primitive, {dnnl.SRC: x, dnnl.DIFF_DST: dy}, writes, wanted)
 
     options = partial(_options, builder, x, builder.shape(dw), candidate)
-    builder.emit(op, builder.choose(op, legal_numbers(builder, options), builder.shape(x)[0]))
+    builder.emit(op, builder.choose(op, legal_dtypes(builder, options), builder.shape(x)[0]))
 
 
 def lower_matmul(builder: Builder, op: Op) -> None:
@@ -206,15 +206,15 @@ def lower_matmul(builder: Builder, op: Op) -> None:
         builder.python(op, run, [builder.plain(a), builder.plain(b)], [builder.define(y)], "mkl")
         return
 
-    def options(number: str) -> list[Callable[[], Candidate]]:
+    def options(dtype: str) -> list[Callable[[], Candidate]]:
         def candidate() -> Candidate:
-            dst = dnnl.plain(builder.shape(y), builder.number_from(number, y))
-            primitive = dnnl.matmul(dnnl.plain(left, number), dnnl.plain(right, number), None, dst)
+            dst = dnnl.plain(builder.shape(y), builder.dtype_from(dtype, y))
+            primitive = dnnl.matmul(dnnl.plain(left, dtype), dnnl.plain(right, dtype), None, dst)
             return Candidate("plain", primitive, {dnnl.SRC: a, dnnl.WEIGHTS: b}, {dnnl.DST: y})
 
         return [candidate]
 
-    builder.emit(op, legal_numbers(builder, options)[0])
+    builder.emit(op, legal_dtypes(builder, options)[0])
 
 
 _ROWS, _WEIGHT = (32, 64), (48, 64)

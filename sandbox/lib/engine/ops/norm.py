@@ -185,11 +185,11 @@ def _dims(shape: Dims) -> Dims:
     return (*shape, 1, 1) if len(shape) == 2 else shape
 
 
-def _layouts(builder: Builder, number: str, *values: int) -> list[dnnl.Layout]:
+def _layouts(builder: Builder, dtype: str, *values: int) -> list[dnnl.Layout]:
     dims = _dims(builder.shape(values[0]))
     if len(dims) != 4:
         raise dnnl.RefusedError(f"batch_norm: must have 2 or 4 axes; got {len(dims)}.")
-    return distinct(layout for value in values for layout in builder.layouts(value, dims, number))
+    return distinct(layout for value in values for layout in builder.layouts(value, dims, dtype))
 
 
 def lower_batch_norm(builder: Builder, op: Op) -> None:
@@ -210,7 +210,7 @@ def lower_batch_norm(builder: Builder, op: Op) -> None:
         wanted = builder.wanted(dnnl.DST, y)
         return Candidate(layout.name, primitive, reads, writes, wanted)
 
-    choice = _choose(builder, op, candidate, _layouts(builder, builder.number(x), x))
+    choice = _choose(builder, op, candidate, _layouts(builder, builder.dtype_of(x), x))
     builder.notes["norm", mean] = choice.primitive
     builder.emit(op, choice)
 
@@ -235,7 +235,7 @@ def lower_batch_norm_inference(builder: Builder, op: Op) -> None:
         wanted = builder.wanted(dnnl.DST, y)
         return Candidate(layout.name, primitive, reads, {dnnl.DST: y}, wanted)
 
-    builder.emit(op, _choose(builder, op, candidate, _layouts(builder, builder.number(x), x)))
+    builder.emit(op, _choose(builder, op, candidate, _layouts(builder, builder.dtype_of(x), x)))
 
 
 def lower_batch_norm_grad(builder: Builder, op: Op) -> None:
@@ -264,7 +264,7 @@ def lower_batch_norm_grad(builder: Builder, op: Op) -> None:
     if forward is not None:
         choice = candidate(forward.needs(dnnl.SRC))
     else:
-        choice = _choose(builder, op, candidate, _layouts(builder, builder.number(dx), x, dy))
+        choice = _choose(builder, op, candidate, _layouts(builder, builder.dtype_of(dx), x, dy))
     primitive = choice.primitive
     reads = {arg: builder.fetch(value, primitive.needs(arg)) for arg, value in choice.reads.items()}
     if relu:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import dnnl, mkl_sparse
-from ..blueprint import Buffer, Tensor
+from ..blueprint import Allocation, Tensor
 from ..errors import ShapeError
 from ..operation import register
 from ..oplist import Op, Spec
@@ -108,14 +108,14 @@ def lower_max_with_index(builder: Builder, op: Op) -> None:
     dst = like(src, (*dims[:2], 1, 1))  # one element a feature: in any of these layouts as plain
     primitive = dnnl.pooling("max", src, dst, kernel, window, training=keep)
     if source is None:  # now that the library does not refuse it: this may put a reorder in
-        source = Tensor(builder.plain(x).buffer, dims, "float32", src)
-    writes = {dnnl.DST: Tensor(builder.define(y).buffer, dst.dims, "float32", dst)}
+        source = Tensor(builder.plain(x).allocation, dims, "float32", src)
+    writes = {dnnl.DST: Tensor(builder.define(y).allocation, dst.dims, "float32", dst)}
     target = builder.define(index)
     if not keep:
         builder.native(op, primitive, {dnnl.SRC: source}, writes)
         return
     layout = primitive.needs(dnnl.WORKSPACE)
-    places = Tensor(Buffer(layout.nbytes), layout.dims, layout.dtype, layout)
+    places = Tensor(Allocation(layout.nbytes), layout.dims, layout.dtype, layout)
     builder.native(op, primitive, {dnnl.SRC: source}, {**writes, dnnl.WORKSPACE: places})
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
@@ -127,12 +127,12 @@ def lower_max_with_index(builder: Builder, op: Op) -> None:
 def _pooled_as(builder: Builder, x: int, dims: Dims) -> Tensor | None:
     """Return a map as a tensor whose features lie close together, if it is at hand as one."""
     last = dnnl.channels_last(dims)
-    for layout in builder.layouts(x, number="float32"):
+    for layout in builder.layouts(x, dtype="float32"):
         as_map = renamed(layout, dims)
         if as_map is None or as_map.plain or (as_map != last and dims[1] % 16):
             continue
         tensor = builder.fetch(x, layout)
-        return Tensor(tensor.buffer, dims, "float32", as_map)
+        return Tensor(tensor.allocation, dims, "float32", as_map)
     return None
 
 
@@ -169,7 +169,7 @@ def lower_max_with_index_grad(builder: Builder, op: Op) -> None:
         target = builder.define(op.outputs[0])
     else:
         target = builder.define(op.outputs[0], dnnl.channels_last(shape))
-    seen = Tensor(target.buffer, (rows, time, features), "float32", None)
+    seen = Tensor(target.allocation, (rows, time, features), "float32", None)
     builder.python(op, run, [builder.plain(dy), builder.plain(index)], [seen])
 
 
@@ -204,7 +204,7 @@ def _steps(builder: Builder, value: int) -> Tensor:
     """Return images of height 1 as (rows · time, features)."""
     dims = builder.shape(value)
     found = builder.fetch(value, dnnl.channels_last(dims))
-    return Tensor(found.buffer, (dims[0] * dims[3], dims[1]), "float32", None)
+    return Tensor(found.allocation, (dims[0] * dims[3], dims[1]), "float32", None)
 
 
 def lower_conv2d_peak_grad_weight(builder: Builder, op: Op) -> None:
@@ -257,7 +257,7 @@ def lower_conv2d_peak_grad_input(builder: Builder, op: Op) -> None:
 
     weight = builder.plain(w)
     target = builder.define(dx, dnnl.channels_last(dims))
-    seen = Tensor(target.buffer, (rows, features), "float32", None)
+    seen = Tensor(target.allocation, (rows, features), "float32", None)
     reads = [builder.plain(dy), builder.plain(index), weight]
     builder.python(op, run, reads, [seen, builder.temporary(weight)], "radix+mkl_sparse")
 

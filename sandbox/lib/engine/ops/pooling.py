@@ -181,7 +181,7 @@ def _forward(builder: Builder, op: Op, algorithm: str, keep: bool) -> None:
 
     shape_in = builder.shape(x)
     choice = choose_layout(
-        builder, op, candidate, builder.layouts(x, number=builder.number(y)), shape_in, shape_in[0]
+        builder, op, candidate, builder.layouts(x, dtype=builder.dtype_of(y)), shape_in, shape_in[0]
     )
     if keep:
         builder.notes["pool", op.outputs[1]] = choice.primitive
@@ -235,10 +235,10 @@ def lower_avg_pool2d_grad(builder: Builder, op: Op) -> None:
         wanted = builder.wanted(dnnl.DIFF_SRC, dx)
         return Candidate(dst.name, primitive, {dnnl.DIFF_DST: dy}, {dnnl.DIFF_SRC: dx}, wanted)
 
-    at_hand, dims = builder.layouts(dy, number=builder.number(dx)), builder.shape(dy)
+    at_hand, dims = builder.layouts(dy, dtype=builder.dtype_of(dx)), builder.shape(dy)
     for layout in builder.wanted(dnnl.DIFF_SRC, dx).values():  # a map of one pixel fits any layout
         if layout.dims == shape:
-            other = dnnl.retyped(like(layout, dims), builder.number(dx))
+            other = dnnl.retyped(like(layout, dims), builder.dtype_of(dx))
             at_hand = distinct([*at_hand, other])
     builder.emit(op, choose_layout(builder, op, candidate, at_hand, dims, dims[0]))
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import dnnl
-from ..blueprint import Buffer, Tensor
+from ..blueprint import Allocation, Tensor
 from ..dnnl import recurrent as rnn
 from ..dnnl.recurrent import Cell
 from ..oplist import Op
@@ -72,7 +72,7 @@ class _Shapes:
 
 def _private(layout: dnnl.Layout) -> Tensor:
     """Return memory that belongs to no value, so that nothing is computed in its place."""
-    return Tensor(Buffer(layout.nbytes), layout.dims, layout.dtype, layout)
+    return Tensor(Allocation(layout.nbytes), layout.dims, layout.dtype, layout)
 
 
 def _into(builder: Builder, source: Tensor, layout: dnnl.Layout) -> Tensor:
@@ -102,8 +102,8 @@ def lower_recurrent(builder: Builder, op: Op) -> None:
     states = not lengths and any(builder.is_used(value) for value in (h, *c))
     layouts: dict[int, dnnl.Wanted] = {
         rnn.SRC_LAYER: shapes.wanted(shapes.features),
-        rnn.WEIGHTS_LAYER: dnnl.whatever(shapes.weights(shapes.features).dims),
-        rnn.WEIGHTS_ITER: dnnl.whatever(shapes.weights(shapes.size).dims),
+        rnn.WEIGHTS_LAYER: dnnl.any_layout(shapes.weights(shapes.features).dims),
+        rnn.WEIGHTS_ITER: dnnl.any_layout(shapes.weights(shapes.size).dims),
         rnn.BIAS: shapes.bias(),
         rnn.DST_LAYER: shapes.wanted(shapes.size),
     }
@@ -157,7 +157,9 @@ def _zeros(builder: Builder, op: Op, shapes: _Shapes) -> Tensor:
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
         writes[0].fill(0)
 
-    builder.python(op, run, [], [Tensor(made.buffer, (shapes.rows, shapes.size), "float32", None)])
+    builder.python(
+        op, run, [], [Tensor(made.allocation, (shapes.rows, shapes.size), "float32", None)]
+    )
     return made
 
 
@@ -198,7 +200,7 @@ def _deliver(
             ours = _private(shapes.steps(shapes.size))
             builder.reorder(result, ours)
             turn(builder, op, ours, lengths[0], builder.shape(y), target)
-        elif lengths and result.buffer.constant:
+        elif lengths and result.allocation.constant:
             copy_and_cut(builder, op, result, lengths[0], target)
         else:
             builder.reorder(result, seen(target, shapes.steps(shapes.size)))
@@ -216,7 +218,7 @@ def _deliver(
 
 
 def _copy(builder: Builder, op: Op, source: Tensor, target: Tensor) -> None:
-    plain = Tensor(source.buffer, target.shape, "float32", None)
+    plain = Tensor(source.allocation, target.shape, "float32", None)
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
         np.copyto(writes[0], reads[0])
@@ -239,13 +241,13 @@ def lower_recurrent_grad(builder: Builder, op: Op) -> None:
     states = sorted(set(forward.states) - {rnn.DST_LAYER})
     layouts: dict[int, dnnl.Wanted] = {
         rnn.SRC_LAYER: shapes.wanted(features),
-        rnn.WEIGHTS_LAYER: dnnl.whatever(inputs.dims),
-        rnn.WEIGHTS_ITER: dnnl.whatever(hidden.dims),
+        rnn.WEIGHTS_LAYER: dnnl.any_layout(inputs.dims),
+        rnn.WEIGHTS_ITER: dnnl.any_layout(hidden.dims),
         rnn.BIAS: shapes.bias(),
         rnn.DST_LAYER: shapes.wanted(size),
         rnn.DIFF_SRC_LAYER: shapes.wanted(features),
-        rnn.DIFF_WEIGHTS_LAYER: dnnl.whatever(inputs.dims),
-        rnn.DIFF_WEIGHTS_ITER: dnnl.whatever(hidden.dims),
+        rnn.DIFF_WEIGHTS_LAYER: dnnl.any_layout(inputs.dims),
+        rnn.DIFF_WEIGHTS_ITER: dnnl.any_layout(hidden.dims),
         rnn.DIFF_BIAS: shapes.bias(),
         rnn.DIFF_DST_LAYER: shapes.wanted(size),
     }

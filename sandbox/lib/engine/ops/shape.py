@@ -145,12 +145,12 @@ def lower_transpose(builder: Builder, op: Op) -> None:
         layout = dnnl.strided(
             tuple(shape[k] for k in axes), tuple(strides[k] for k in axes), tensor.dtype
         )
-        made.append(Tensor(tensor.buffer, layout.dims, tensor.dtype, layout))
+        made.append(Tensor(tensor.allocation, layout.dims, tensor.dtype, layout))
     if not made:
         plain = builder.plain(x)
         strides = dnnl.row_major(shape)
         layout = dnnl.strided(tuple(shape[k] for k in axes), tuple(strides[k] for k in axes))
-        made.append(Tensor(plain.buffer, layout.dims, "float32", layout))
+        made.append(Tensor(plain.allocation, layout.dims, "float32", layout))
     builder.hold(y, made)
 
 
@@ -171,7 +171,7 @@ def lower_reshape(builder: Builder, op: Op) -> None:
             continue
         other = renamed(layout, wanted)
         if other is not None and other != layout:
-            group.append(Tensor(tensor.buffer, wanted, tensor.dtype, other))
+            group.append(Tensor(tensor.allocation, wanted, tensor.dtype, other))
 
 
 def renamed(layout: dnnl.Layout, wanted: Dims) -> dnnl.Layout | None:
