@@ -32,9 +32,10 @@ class SparkDataset(Dataset):
     ----------
     source : DataFrame, or RDD of (x, y)
         x a number, a list, an array or a tree of arrays; y a number, an array or a tree.
-    features : str or list of str, or a dict or tuple of them, default="features"
+    features : str or names, or a dict or tuple of lists of names, default="features"
         Columns of x: number columns side by side, or one column of lists, vectors or bytes. A dict
-        or tuple makes a tree: `{"ids": ["city", "shop"], "row": "numbers"}`.
+        makes a tree, and so does a tuple that holds a list: `{"ids": ["city", "shop"], "row":
+        "numbers"}`, `(["city", "shop"], ["numbers"])`.
     label : str, or a dict or tuple of str, default="label"
         Column of y.
     shape : tuple of int, or a dict or tuple of them, optional
@@ -396,16 +397,18 @@ class Columns:
 
 
 def _grouped(given: Any, what: str) -> Any:
-    """Return a tree of `Columns`: a name or a list of names is one array."""
+    """Return a tree of `Columns`: a name, or a list or tuple of names, is one array."""
     if isinstance(given, dict):
         return {key: _grouped(item, what) for key, item in given.items()}
-    if isinstance(given, tuple):
+    if isinstance(given, tuple) and not all(isinstance(item, str) for item in given):
         return tuple(_grouped(item, what) for item in given)
-    names = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list) else ()
+    names = (given,) if isinstance(given, str) else ()
+    if isinstance(given, list | tuple):
+        names = tuple(given)
     if not names or not all(isinstance(name, str) for name in names):
         raise ArgumentError(
-            f"SparkDataset: `{what}` must be names of columns, a list of them for one array, or a "
-            f"dict or tuple of those; got {given!r}."
+            f"SparkDataset: `{what}` must be names of columns, several of them for one array, or a "
+            f"dict or tuple of lists of those; got {given!r}."
         )
     return Columns(names)
 
