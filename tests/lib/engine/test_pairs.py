@@ -33,8 +33,8 @@ def differences(chains):
 @pytest.mark.parametrize("first", fuzz.names())
 def test_every_operation_behind_this_one_gives_what_the_reference_gives(first):
     count, texts = differences([(first, second) for second in fuzz.names()])
-    # Reshapes, moves and element-wise operations take nearly anything.
-    assert count > (40 if first != "sequence_lengths" else 4)
+    # Booleans are taken by moves, casts and logic; floats by nearly all.
+    assert count >= (8 if first != "sequence_lengths" else 4)
     assert not texts, "\n".join(texts)
 
 
@@ -43,7 +43,8 @@ def test_threes_of_operations_give_what_the_reference_gives(first):
     draw = random.Random(first)
     names = fuzz.names()
     chains = [(first, draw.choice(names), draw.choice(names)) for _ in range(TRIPLES)]
-    turned = [(first, draw.choice(("reshape", "transpose", "slice")), draw.choice(names))]
+    turned = [(first, draw.choice(("reshape", "slice")), draw.choice(("concat", "equal", *names)))]
+    turned.append((first, "reshape", "slice"))
     count, texts = differences(chains + turned)
-    assert count or first == "sequence_lengths"  # only operations on lengths follow it
+    assert count > 0
     assert not texts, "\n".join(texts)

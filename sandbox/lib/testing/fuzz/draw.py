@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import layers, simple
-from .graph import Graph
+from .graph import Graph, Ref
 from .maker import MOVES, Maker
 
 __all__ = ["EXCEPTIONS", "generate", "layers", "names", "sequence", "simple"]
@@ -138,6 +138,7 @@ def sequence(chain: Sequence[str], seed: int = 0) -> Graph | None:
                     break
                 last = found if found >= 0 else last
             else:
-                if maker.is_float(last):
-                    return maker.graph([last])
+                if not maker.is_float(last):  # booleans and integers, so that the loss takes them
+                    last = maker.apply("cast", ((Ref(last), "float32"), {})) or last
+                return maker.graph([last])
     return None
