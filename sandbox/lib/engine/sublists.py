@@ -83,7 +83,7 @@ class SubProgram:
         tensors: Sequence[Tensor],
         wanted: Sequence[int] | None = None,
     ) -> None:
-        self.stays = [tensor.buffer.kind in FIXED for tensor in tensors]
+        self.stays = [tensor.allocation.kind in FIXED for tensor in tensors]
         places = range(len(oplist.outputs)) if wanted is None else wanted
         self._list = replace(
             oplist,
