@@ -20,10 +20,11 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 class RunState:
     """What a step written in Python may ask of the run it is part of."""
 
-    __slots__ = ("own", "random")
+    __slots__ = ("own", "random", "refreshed")
 
     def __init__(self) -> None:
         self.random: RandomKey | None = None
+        self.refreshed = 0  # how often changed weights were taken over
         self.own: dict[Any, Any] = {}  # what steps keep from run to run, of this executable
 
 

@@ -232,6 +232,7 @@ class NativeExecutable:
         if threads.has_lost_helpers():
             return threads.run_in_worker(self.refresh_parameters)
         threads.apply(self._blueprint.threads)
+        self._context.refreshed += 1
         self._prepare(self._bindings or self._bind_calls())
         self._notice_spoilt()
         if self._keeping is not None:

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .blueprint import Blueprint, Tensor
+from .blueprint import Blueprint, Step, Tensor
 from .errors import EngineError
 from .memory import Workspace, aligned
 from .oplist import Op, OpList, Spec
 from .steps import Array
 
 if TYPE_CHECKING:
+    from .bindings import RunState
     from .builder import Builder
     from .executable import NativeExecutable
 
-FIXED = ("bound", "constant", "kept")  # memory that stays where it is for a program's life
+FIXED = ("bound", "constant")  # memory of the caller and of the list, which never moves
 
 
 def check(what: str, oplist: OpList, specs: Sequence[Spec]) -> None:
@@ -97,12 +98,20 @@ class SubProgram:
         from . import passes
 
         # Products stay float32 in a bf16 program, as in the NumPy kernels of such a list.
-        made = type(builder)(passes.optimise(self._list), builder.threads, builder.plan)
-        return made.build()
+        better = passes.optimise(self._list, fuse=not builder.keep_nan)
+        inner = type(builder)(better, builder.threads, builder.plan, keep_nan=builder.keep_nan)
+        blueprint = inner.build()
+        if blueprint.loses_nan:
+            blueprint.keeping = _outside
+        return blueprint
 
     def bind(self, arrays: Sequence[Array]) -> Bound:
         """Return something that runs, with memory of its own."""
         return Bound(self, arrays)
+
+
+def _outside() -> Blueprint:
+    raise EngineError("engine: NaN in a list must make the program around it run anew.")
 
 
 class Bound:
@@ -140,30 +149,30 @@ def emit(
     writes: Sequence[Tensor],
     function: Any,
 ) -> None:
-    """Add the steps that pack what does not change and that call `function`.
+    """Add the step that calls `function` with (bound lists, reads, writes).
 
-    It is called with (bound lists, reads, writes). Packing is done once where weights do not change
-    between runs either.
+    What does not change during a run is packed before; where that changes with the weights only,
+    once for all runs until they are refreshed.
     """
     key = object()
+    constant = all(tensor.allocation.constant for tensor in fixed)
+    first = len(reads)
 
-    def bound(context: Any, arrays: Sequence[Array]) -> list[Bound]:
-        found: list[Bound] | None = context.own.get(key)
+    def run(state: RunState, arrays: Sequence[Array], targets: Sequence[Array]) -> None:
+        found = state.own.get(key)
         if found is None:
-            found = context.own[key] = [program.bind(arrays) for program in programs]
-        return found
+            lists = [program.bind(arrays[first:]) for program in programs]
+            found = state.own[key] = [lists, None]
+        if not constant or found[1] != state.refreshed:
+            for item in found[0]:
+                item.refresh(arrays[first:])
+            found[1] = state.refreshed
+        function(found[0], arrays, targets)
 
-    def pack(context: Any, arrays: Sequence[Array], targets: Sequence[Array]) -> None:
-        for item in bound(context, arrays):
-            item.refresh(arrays)
-
-    def run(context: Any, arrays: Sequence[Array], targets: Sequence[Array]) -> None:
-        function(bound(context, ()), arrays, targets)
-
-    if fixed:
-        builder.python(op, pack, fixed, [], "packing")
-    # It reads what was packed as well: it must not run once if that changes.
-    builder.python(op, run, [*reads, *fixed], writes, "list")
+    step = Step(op.name, op.path, [*reads, *fixed], list(writes), function=run, label="list")
+    # NaN noticed inside is noticed outside, where the run is done anew.
+    step.loses_nan = any(program.blueprint.loses_nan for program in programs)
+    builder.add(step)
 
 
 def is_empty(oplist: OpList) -> bool:

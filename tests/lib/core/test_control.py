@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -255,6 +256,40 @@ def test_a_clone_has_memory_of_its_own():
     assert loss != other
     assert loss == program.run(x, y)[0] == clone.run(x, y)[0]
     np.testing.assert_array_equal(flat.gradients, twin.gradients)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_nan_inside_of_a_list_is_kept(threads):
+    def call(self, x):
+        return ops.scan(lambda c, x: (c + 1.0, ops.relu(x * self.p["w"])), x[0], x)[1]
+
+    x = normal(TIME, 64)
+    module = Toy(call, {"w": normal(64)})
+    program = core.predict_program(module, None, Spec.of(x), threads=threads)
+    clean = program.run(x).copy()
+    x[2, 3] = np.nan
+
+    assert np.isfinite(clean).all()
+    assert np.argwhere(np.isnan(program.run(x))).tolist() == [[2, 3]]
+    weight = module.p["w"].data.copy()
+    weight[5] = np.nan
+    module.p["w"].set(weight)
+    assert np.isnan(program.run(x)[:, 5]).all()
+
+
+def test_other_threads_pack_weights_of_their_own():
+    x = normal(2, TIME, 3)
+    module = Toy(lstm(), weights())
+    program = core.predict_program(module, None, Spec.of(x))
+    expected = program.run(x).copy()
+
+    with ThreadPoolExecutor(1) as pool:
+        np.testing.assert_array_equal(expected, pool.submit(program.run, x).result())
+        module.p["u"].set(module.p["u"].data * 2)
+        changed = pool.submit(lambda: program.run(x).copy()).result()
+
+    assert not np.array_equal(expected, changed)
+    np.testing.assert_array_equal(changed, program.run(x))
 
 
 def test_second_derivatives_go_through_a_scan():

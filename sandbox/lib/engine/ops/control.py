@@ -16,7 +16,7 @@ from ..errors import ShapeError
 from ..operation import register
 from ..oplist import Op, OpList, Spec
 from ..steps import Array
-from ..sublists import Bound, SubProgram, check, emit, evaluate, is_empty, outputs_of
+from ..sublists import FIXED, Bound, SubProgram, check, emit, evaluate, is_empty, outputs_of
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -162,7 +162,7 @@ def lower_cond(builder: Builder, op: Op) -> None:
     pred, *rest = [builder.plain(value) for value in op.inputs]
     used = [k for k, value in enumerate(op.outputs) if builder.is_used(value)]
     # Only what changes with the weights is bound: the rest is pointed at, and never copied.
-    stays = [tensor.allocation.kind in ("bound", "constant", "kept") for tensor in rest]
+    stays = [tensor.allocation.kind in FIXED for tensor in rest]
     order = [k for k, stay in enumerate(stays) if not stay]
     first = len(order)
     order += [k for k, stay in enumerate(stays) if stay]
