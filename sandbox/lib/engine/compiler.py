@@ -92,7 +92,7 @@ def make_blueprint(
     def keeping() -> Blueprint:
         with threads.limit(count):
             threads.apply(count)
-            better = passes.optimise(oplist, fuse=False)
+            better = passes.optimise(oplist, fused=False)
             known = plan.freeze()
             return Builder(better, count, known, "", precision, keep_nan=True).build()
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from .errors import DataError, EngineError, named
 from .links import origin
+from .operation import post_op
 from .oplist import Op, OpList, Spec
 from .ops import find
 from .precision import narrow_values, to_bf16
@@ -34,8 +35,8 @@ def call(
     outputs = result if isinstance(result, tuple) else (result,)
     if post and not operation.keeps:
         y = outputs[0]
-        for step, *_ in post:
-            y = find(step).reference(y)
+        for item in post:
+            y = post_op(y, item)
         outputs = (y, *outputs[1:])
     return tuple([np.asarray(output) for output in outputs])
 

@@ -99,7 +99,9 @@ class Operation:
     batch_outputs : int, optional
         How many of its first outputs have the batch axis; all by default, none for sums over it.
     post_ops : tuple of str
-        Operations it may apply to what it writes.
+        Operations its kernel takes on, applied to what it writes; `passes.fusion` follows this.
+    constants : tuple of str, optional
+        Can be taken on by another's kernel, which is given these attributes as its two constants.
     loses_nan : bool
         Its native kernel compares numbers: NaN may not come out where the reference gives it, or
         infinity come out as NaN; see `nan.py`.
@@ -131,6 +133,7 @@ class Operation:
     follows_with: tuple[int, ...] = ()
     batch_outputs: int | None = None
     post_ops: tuple[str, ...] = ()
+    constants: tuple[str, ...] | None = None
     loses_nan: bool = False
     makes_nan: bool = False
     ranges: tuple[Range, ...] = ()
@@ -169,3 +172,12 @@ def find(name: str) -> Operation:
     if found is None:
         raise EngineError(f"engine: operation must be one of {sorted(OPERATIONS)}; got {name!r}.")
     return found
+
+
+def post_op(y: Array, item: tuple[str, float, float]) -> Array:
+    """Return y after an operation another's kernel has taken on: its name and two constants."""
+    name, *constants = item
+    record = find(name)
+    attrs = dict(zip(record.constants or (), constants, strict=False))
+    result: Array = record.reference(y, **attrs)
+    return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .attributes import Binary, Eltwise, PostOp, PostOps, Scale, Sum, post_op, scales
 from .calls import (
     address_of,
     new_arguments,
@@ -68,7 +69,6 @@ from .primitive import (
     VARIANCE,
     WEIGHTS,
     WORKSPACE,
-    PostOps,
     Primitive,
 )
 
@@ -97,10 +97,15 @@ __all__ = [
     "WEIGHTS",
     "WORKSPACE",
     "AnyLayout",
+    "Binary",
+    "Eltwise",
     "Layout",
+    "PostOp",
     "PostOps",
     "Primitive",
     "RefusedError",
+    "Scale",
+    "Sum",
     "Wanted",
     "Window",
     "address_of",
@@ -131,9 +136,11 @@ __all__ = [
     "plain",
     "pooling",
     "pooling_grad",
+    "post_op",
     "reorder",
     "retyped",
     "row_major",
+    "scales",
     "set_address",
     "sgemm",
     "softmax",

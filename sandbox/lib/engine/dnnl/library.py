@@ -48,9 +48,9 @@ class _Native:
     def __init__(self) -> None:
         self.path = _load.find_dnnl()
         self.ffi = cffi.FFI()
-        from . import operations, recurrent  # late: they are written with this file
+        from . import attributes, operations, recurrent  # late: they are written with this file
 
-        for part in (CDEF, operations.CDEF, recurrent.CDEF):
+        for part in (CDEF, attributes.CDEF, operations.CDEF, recurrent.CDEF):
             self.ffi.cdef(part)
         self.from_buffer = self.ffi.from_buffer
         self.lib = _load.open_library(self.ffi, self.path)

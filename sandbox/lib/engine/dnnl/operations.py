@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .attributes import PostOps, Scale
 from .layout import Layout, Wanted, any_layout
-from .primitive import ENGINE, PostOps, Primitive, describe, make
+from .primitive import ENGINE, Primitive, describe, make
 
 TRAINING, INFERENCE, BACKWARD = 64, 96, 128  # kinds of propagation
 _DIRECT = 1
@@ -62,10 +63,11 @@ def convolution(
     *,
     training: bool,
     post_ops: PostOps = (),
+    scales: tuple[Scale, ...] = (),
 ) -> Primitive:
     """Convolution forward, with bias and what follows in one."""
     arguments = (ENGINE, way(training), _DIRECT, src, weights, bias, dst, *window)
-    return make("convolution", "convolution_forward", *arguments, post_ops=post_ops)
+    return make("convolution", "convolution_forward", *arguments, post_ops=post_ops, scales=scales)
 
 
 def _convolution_hint(src: Wanted, weights: Wanted, dst: Wanted, window: Window) -> Any:
@@ -112,10 +114,13 @@ def inner_product(
     *,
     training: bool,
     post_ops: PostOps = (),
+    scales: tuple[Scale, ...] = (),
 ) -> Primitive:
     """Fully connected layer, with bias and what follows in one; src may have four axes."""
     arguments = (ENGINE, way(training), src, weights, bias, dst)
-    return make("inner_product", "inner_product_forward", *arguments, post_ops=post_ops)
+    return make(
+        "inner_product", "inner_product_forward", *arguments, post_ops=post_ops, scales=scales
+    )
 
 
 def _inner_hint(src: Wanted, weights: Wanted, dst: Wanted) -> Any:
@@ -152,9 +157,12 @@ def matmul(
     dst: Wanted,
     *,
     post_ops: PostOps = (),
+    scales: tuple[Scale, ...] = (),
 ) -> Primitive:
     """Matrix product, batched over leading axes."""
-    return make("matmul", "matmul", ENGINE, src, weights, bias, dst, post_ops=post_ops)
+    return make(
+        "matmul", "matmul", ENGINE, src, weights, bias, dst, post_ops=post_ops, scales=scales
+    )
 
 
 def pooling(

@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import threads
 from ..errors import EngineError
+from .attributes import PostOps, Scale, attributes
 from .layout import AnyLayout, Layout, c_dims
 from .library import RefusedError, check, lock, native
 
@@ -41,8 +42,6 @@ _FUNCTIONS_KEPT = 2048
 
 _Q_IMPLEMENTATION, _Q_EXEC_ARG = 8, 255
 ENGINE = "engine"  # where a C function takes the engine
-
-PostOps = tuple[tuple[int, float, float], ...]  # algorithm and its constants
 
 
 class Primitive:
@@ -113,6 +112,7 @@ def make(
     function: str,
     *arguments: Argument,
     post_ops: PostOps = (),
+    scales: tuple[Scale, ...] = (),
     allow_reference: bool = False,
 ) -> Primitive:
     """Return the primitive, from the cache or new; refusals are remembered as well.
@@ -125,17 +125,19 @@ def make(
         The C function that describes it, without `dnnl_` and `_primitive_desc_create`.
     *arguments
         What that function takes behind the description and before the attributes.
-    post_ops : tuple of (algorithm, alpha, beta)
-        Element by element functions applied to what it writes, in order.
+    post_ops : tuple of Eltwise, Sum, Binary
+        Applied to what it writes, in order; see `attributes.py`.
+    scales : tuple of Scale
+        Arguments that come with factors.
     allow_reference : bool
         Take an implementation called `ref` as well.
     """
-    key = (kind, function, tuple(map(_key, arguments)), post_ops, threads.get_threads())
+    key = (kind, function, tuple(map(_key, arguments)), post_ops, scales, threads.get_threads())
     with lock:
         known = _cache.get(key)
         if known is None:
             try:
-                pd = describe(kind, function, arguments, _attributes(kind, post_ops))
+                pd = describe(kind, function, arguments, attributes(kind, post_ops, scales))
                 known = Primitive(kind, key, pd, allow_reference)
             except RefusedError as error:
                 known = RefusedError(*error.args)
@@ -183,20 +185,3 @@ def _to_c(argument: Argument) -> Any:
     if argument == ENGINE:
         return native().engine
     return argument() if callable(argument) else argument
-
-
-def _attributes(kind: str, post_ops: PostOps) -> Any:
-    n = native()
-    box = n.ffi.new("attr_t *")
-    check(n.lib.dnnl_primitive_attr_create(box), "attributes", kind)
-    attributes = n.ffi.gc(box[0], n.lib.dnnl_primitive_attr_destroy)
-    check(n.lib.dnnl_primitive_attr_set_scratchpad_mode(attributes, 1), "scratchpad mode", kind)
-    if post_ops:
-        chain = n.ffi.new("post_ops_t *")
-        check(n.lib.dnnl_post_ops_create(chain), "post-ops", kind)
-        owned = n.ffi.gc(chain[0], n.lib.dnnl_post_ops_destroy)
-        for algorithm, alpha, beta in post_ops:
-            status = n.lib.dnnl_post_ops_append_eltwise(owned, algorithm, alpha, beta)
-            check(status, "post-op", kind)
-        check(n.lib.dnnl_primitive_attr_set_post_ops(attributes, owned), "post-ops", kind)
-    return attributes

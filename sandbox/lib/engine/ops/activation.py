@@ -278,6 +278,7 @@ for _forward, _backward in _FROM_OUTPUT:
         alone="f",
         elementwise=True,
         loses_nan=True,
+        constants=(),
         follows=(0,),
         sample=Sample((_MAP,), {}),
     )
@@ -303,6 +304,7 @@ for _forward, _backward in _FROM_INPUT:
         alone="f",
         elementwise=True,
         loses_nan=True,
+        constants=dnnl.ELTWISE_FROM_INPUT[_forward.__name__][1] or None,
         follows=(0,),
     )
     register(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import dnnl
 from ..blueprint import Tensor
 from ..choices import Candidate, legal
-from ..operation import find
+from ..operation import post_op
 from ..oplist import Op
 from ..steps import Array
 
@@ -37,14 +37,19 @@ def window_of(attrs: dict[str, Any], axes: int = 2) -> dnnl.Window:
 def post_ops(op: Op) -> dnnl.PostOps:
     """Return what the kernel applies to what it writes, as oneDNN takes it."""
     return tuple(
-        (dnnl.ELTWISE[name], *constants) for name, *constants in op.attrs.get("post_ops", ())
+        dnnl.Eltwise(_algorithm(name), alpha, beta)
+        for name, alpha, beta in op.attrs.get("post_ops", ())
     )
+
+
+def _algorithm(name: str) -> int:
+    return dnnl.ELTWISE[name] if name in dnnl.ELTWISE else dnnl.ELTWISE_FROM_INPUT[name][0]
 
 
 def apply_post_ops(op: Op, y: Array) -> None:
     """Apply the same to an array that a NumPy kernel has written."""
-    for name, *_ in op.attrs.get("post_ops", ()):
-        y[...] = find(name).reference(y)
+    for item in op.attrs.get("post_ops", ()):
+        y[...] = post_op(y, item)
 
 
 def like(layout: dnnl.Layout, dims: Dims) -> dnnl.Layout:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from ..links import remove_dead
 from ..oplist import OpList
 from .fusion import (
+    apply_before_reshape,
+    fuse,
     fuse_batch_norm_relu,
-    fuse_relu,
     move_relu_grad_behind_pooling,
-    relu_before_reshape,
 )
 from .peaks import sparse_gradients
 from .transposed import turn_transposed
@@ -18,10 +18,10 @@ from .transposed import turn_transposed
 __all__ = ["optimise"]
 
 
-def optimise(oplist: OpList, *, fuse: bool = True) -> OpList:
+def optimise(oplist: OpList, *, fused: bool = True) -> OpList:
     """Return a rewritten copy; the caller's list stays as it is.
 
-    Without `fuse` no operation becomes part of another's kernel.
+    Without `fused` no operation becomes part of another's kernel.
     """
     result = replace(
         oplist,
@@ -30,9 +30,9 @@ def optimise(oplist: OpList, *, fuse: bool = True) -> OpList:
     )
     remove_dead(result)  # what nobody reads would hide that a value has one reader
     turn_transposed(result)
-    if fuse:
-        relu_before_reshape(result)
-        fuse_relu(result)
+    if fused:
+        apply_before_reshape(result)
+        fuse(result)
         fuse_batch_norm_relu(result)  # its gradient masks by itself, so before the next one
     move_relu_grad_behind_pooling(result)
     sparse_gradients(result)

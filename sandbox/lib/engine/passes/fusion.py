@@ -1,4 +1,9 @@
-"""Fewer passes over memory: a ReLU becomes part of the operation in front of it."""
+"""Fewer passes over memory: an operation becomes part of the kernel in front of it.
+
+Which kernel takes on what is said by the records: `post_ops` of the one in front names it. To add a
+fusion, add the name there. One whose gradient reads its input is taken on in inference alone, since
+then nobody else reads what is in front.
+"""
 
 from __future__ import annotations
 
@@ -8,45 +13,49 @@ from ..links import Links
 from ..oplist import Op, OpList, Spec
 from ..ops import find
 
-RELU = ("relu", 0.0, 0.0)  # a post-op: its name and two constants
 
-
-def relu_before_reshape(oplist: OpList) -> None:
-    """Apply a ReLU before the reshape in front of it, next to the operation it can be part of."""
+def apply_before_reshape(oplist: OpList) -> None:
+    """Apply what can be taken on before the reshape in front of it, next to who takes it on."""
     links = Links(oplist)
     places = {value: place for place, op in enumerate(oplist.ops) for value in op.outputs}
     for place, op in enumerate(oplist.ops):
-        if op.name != "relu" or op.inputs[0] not in places:
+        if find(op.name).constants is None or op.inputs[0] not in places:
             continue
         before = places[op.inputs[0]]
         turn = oplist.ops[before]
         source = turn.inputs[0] if find(turn.name).view else -1
-        if source not in places or not _takes_relu(oplist.ops[places[source]]):
+        if source not in places or not _takes_on(oplist.ops[places[source]], op):
             continue
         if links.only_reader(source) is None or links.only_reader(op.inputs[0]) is None:
             continue
         between = oplist.new_value(oplist.values[source])
-        oplist.ops[before] = Op("relu", (source,), (between,), op.attrs, op.path)
+        oplist.ops[before] = Op(op.name, (source,), (between,), op.attrs, op.path)
         oplist.ops[place] = Op(turn.name, (between,), op.outputs, turn.attrs, turn.path)
         places[between], places[op.outputs[0]] = before, place
 
 
-def _takes_relu(op: Op) -> bool:
-    """Return whether the operation may apply a ReLU, and nothing else must be changed with it."""
-    record = find(op.name)
-    return "relu" in record.post_ops and not record.keeps
+def _takes_on(producer: Op, op: Op) -> bool:
+    """Return whether one may apply the other, and nothing else must be changed with it."""
+    record = find(producer.name)
+    return op.name in record.post_ops and not record.keeps
+
+
+def _post_op(op: Op) -> tuple[str, float, float]:
+    """Return an operation as its name and two constants."""
+    constants = [float(op.attrs[key]) for key in find(op.name).constants or ()]
+    alpha, beta = (*constants, 0.0, 0.0)[:2]
+    return op.name, alpha, beta
 
 
 def _fusable(oplist: OpList, links: Links) -> Iterator[tuple[Op, Op]]:
-    """Yield operations that may apply a ReLU, each with the one that alone reads its result."""
+    """Yield operations that may apply another, each with it: it alone reads the result."""
     for op in oplist.ops:
         value = op.inputs[0] if op.inputs else -1
         producer = links.maker.get(value)
         if (
-            op.name == "relu"
-            and producer is not None
+            producer is not None
             and producer.outputs[0] == value
-            and "relu" in find(producer.name).post_ops
+            and op.name in find(producer.name).post_ops
             and not producer.attrs.get("post_ops")
             and links.only_reader(value) is op
             and oplist.values[value].dtype == "float32"
@@ -54,12 +63,12 @@ def _fusable(oplist: OpList, links: Links) -> Iterator[tuple[Op, Op]]:
             yield producer, op
 
 
-def fuse_relu(oplist: OpList) -> None:
-    """Let a convolution, linear layer or addition apply the ReLU that alone reads it."""
+def fuse(oplist: OpList) -> None:
+    """Let a convolution, linear layer or addition apply what alone reads it."""
     gone: set[int] = set()
     for producer, op in _fusable(oplist, Links(oplist)):
-        if _takes_relu(producer):
-            producer.attrs["post_ops"] = (RELU,)
+        if _takes_on(producer, op):
+            producer.attrs["post_ops"] = (_post_op(op),)
             producer.outputs = op.outputs
             gone.add(id(op))
     oplist.ops = [op for op in oplist.ops if id(op) not in gone]
@@ -107,6 +116,8 @@ def fuse_batch_norm_relu(oplist: OpList) -> None:
     links = Links(oplist)
     gone: set[int] = set()
     for norm, op in _fusable(oplist, links):
+        if op.name != "relu" or not find(norm.name).keeps:
+            continue
         grads = [use for use in links.readers(norm.outputs[1]) if use.name == "batch_norm_grad"]
         masks = [use for use in links.readers(op.outputs[0]) if use.name == "relu_grad"]
         if len(grads) != 1 or len(masks) != 1:
@@ -121,7 +132,7 @@ def fuse_batch_norm_relu(oplist: OpList) -> None:
         ):
             continue
         workspace = oplist.new_value(Spec(oplist.values[op.outputs[0]].shape, "int32"))
-        norm.attrs["post_ops"] = (RELU,)
+        norm.attrs["post_ops"] = (_post_op(op),)
         norm.outputs = (op.outputs[0], *norm.outputs[1:], workspace)
         grad.inputs = (mask.inputs[0], *grad.inputs[1:], workspace)
         gone |= {id(op), id(mask)}

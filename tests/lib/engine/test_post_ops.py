@@ -1,0 +1,262 @@
+"""Post-ops and scales as data on a kernel, each kind against NumPy; and fusion by the records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sandbox.lib import engine
+from sandbox.lib.engine import Op, OpList, Spec, dnnl, passes
+from sandbox.lib.engine.ops import OPERATIONS, find
+
+pytestmark = pytest.mark.usefixtures("native")
+
+Array = NDArray[Any]
+SUMS = 1e-5  # float32 sums of some dozens of terms, in another order than NumPy's
+X, W, Y = (2, 16, 6, 6), (8, 16, 3, 3), (2, 8, 4, 4)
+WINDOW = ((1, 1), (0, 0), (0, 0), (0, 0))
+CONV = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
+ROWS, WEIGHT, RESULT = (5, 32), (12, 32), (5, 12)
+
+
+def normal(seed: int, *shape: int) -> Array:
+    return np.random.Generator(np.random.PCG64(seed)).standard_normal(shape, np.float32)
+
+
+def call(primitive: dnnl.Primitive, arrays: dict[int, Array]) -> Array:
+    """Run a kernel on plain arrays, reordered into its layouts, and return what it writes."""
+    stream, keep, pairs = dnnl.new_stream(), [], []
+
+    def execute(kernel: dnnl.Primitive, given: list[tuple[int, Any]]) -> None:
+        arguments = dnnl.new_arguments(given)
+        status = dnnl.native().lib.dnnl_primitive_execute(
+            kernel.handle, stream, len(given), arguments
+        )
+        dnnl.check(status, kernel.kind, "a test")
+
+    def memory(layout: dnnl.Layout) -> tuple[Array, Any]:
+        block = np.zeros(layout.nbytes + 64, np.uint8)
+        keep.append(block)
+        start = -block.ctypes.data % 64
+        return block[start:], dnnl.new_memory(layout, block.ctypes.data + start)
+
+    def moved(array: Array, wanted: dnnl.Layout, dims: tuple[int, ...]) -> Any:
+        plain = dnnl.plain(dims, str(array.dtype))
+        block, source = memory(plain)
+        block[: array.nbytes] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        if plain == wanted:
+            return source
+        _, target = memory(wanted)
+        execute(dnnl.reorder(plain, wanted), [(dnnl.SRC, source), (dnnl.DST, target)])
+        return target
+
+    for argument, array in arrays.items():
+        wanted = primitive.layout(argument) or dnnl.plain(array.shape or (1,), str(array.dtype))
+        pairs.append((argument, moved(array, wanted, wanted.dims)))
+    result = primitive.needs(dnnl.DST)
+    if dnnl.DST not in arrays:
+        pairs.append((dnnl.DST, memory(result)[1]))
+    if primitive.scratch:
+        pairs.append((dnnl.SCRATCHPAD, memory(primitive.needs(dnnl.SCRATCHPAD))[1]))
+    execute(primitive, pairs)
+    block, plain = memory(dnnl.plain(result.dims, result.dtype))
+    written = dict(pairs)[dnnl.DST]
+    execute(
+        dnnl.reorder(result, dnnl.plain(result.dims, result.dtype)),
+        [(dnnl.SRC, written), (dnnl.DST, plain)],
+    )
+    keep.append(pairs)
+    size = int(np.prod(result.dims)) * np.dtype(result.dtype).itemsize
+    return block[:size].view(result.dtype).reshape(result.dims).copy()
+
+
+def convolution(*post: dnnl.PostOp) -> dnnl.Primitive:
+    wanted = [dnnl.channels_last(X), dnnl.any_layout(W), None, dnnl.channels_last(Y)]
+    return dnnl.convolution(*wanted, WINDOW, training=False, post_ops=post)
+
+
+def inner_product(*post: dnnl.PostOp) -> dnnl.Primitive:
+    wanted = [dnnl.plain(ROWS), dnnl.any_layout(WEIGHT), None, dnnl.plain(RESULT)]
+    return dnnl.inner_product(*wanted, training=False, post_ops=post)
+
+
+# A kernel, what it reads, and what it gives without post-ops.
+x, w, rows, weight = normal(0, *X), normal(1, *W), normal(2, *ROWS), normal(3, *WEIGHT)
+CONV_GIVES = find("conv2d").reference(x, w, **CONV)
+KERNELS: dict[str, tuple[Any, dict[int, Array], Array]] = {
+    "convolution": (convolution, {dnnl.SRC: x, dnnl.WEIGHTS: w}, CONV_GIVES),
+    "inner product": (inner_product, {dnnl.SRC: rows, dnnl.WEIGHTS: weight}, rows @ weight.T),
+}
+
+
+def close(found: Array, wanted: Array) -> None:
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=SUMS * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize(
+    ("name", "constants"),
+    [
+        ("relu", ()),
+        ("tanh", ()),
+        ("sigmoid", ()),
+        ("leaky_relu", (0.25,)),
+        ("elu", (0.5,)),
+        ("clip", (-0.5, 1.5)),
+        ("hard_sigmoid", (0.2, 0.5)),
+    ],
+)
+def test_a_function_of_each_element_is_applied(kernel, name, constants):
+    make, reads, plain = KERNELS[kernel]
+    record = find(name)
+    attrs = dict(zip(record.constants, constants, strict=True))
+    algorithm = {**dnnl.ELTWISE, **{k: v[0] for k, v in dnnl.ELTWISE_FROM_INPUT.items()}}[name]
+    post = dnnl.Eltwise(algorithm, *constants)
+    close(call(make(post), reads), record.reference(plain, **attrs))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_what_lies_at_the_destination_is_added(kernel):
+    make, reads, plain = KERNELS[kernel]
+    before = normal(4, *plain.shape)
+    found = call(make(dnnl.Sum(0.5)), {**reads, dnnl.DST: before})
+    close(found, plain + np.float32(0.5) * before)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "maximum", "minimum"])
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_another_array_is_combined_with_the_result(kernel, name, per_channel):
+    make, reads, plain = KERNELS[kernel]
+    shape = tuple(n if k == 1 else 1 for k, n in enumerate(plain.shape))
+    second = normal(5, *(shape if per_channel else plain.shape))
+    layout = dnnl.plain(second.shape)
+    if not per_channel and second.ndim == 4:
+        layout = dnnl.channels_last(second.shape)
+    primitive = make(dnnl.Binary(dnnl.BINARY[name], layout))
+    assert primitive.needs(dnnl.post_op(0)) == layout
+    close(call(primitive, {**reads, dnnl.post_op(0): second}), find(name).reference(plain, second))
+
+
+def test_post_ops_are_applied_in_order():
+    make, reads, plain = KERNELS["convolution"]
+    before, second = normal(6, *plain.shape), normal(7, 1, plain.shape[1], 1, 1)
+    chain = (
+        dnnl.Sum(),
+        dnnl.Binary(dnnl.BINARY["multiply"], dnnl.plain(second.shape)),
+        dnnl.Eltwise(dnnl.ELTWISE["relu"]),
+    )
+    found = call(make(*chain), {**reads, dnnl.DST: before, dnnl.post_op(1): second})
+    close(found, np.maximum((plain + before) * second, 0))
+
+
+def test_kernels_with_other_post_ops_are_others():
+    plain = dnnl.plain((1, 8, 1, 1))
+    kinds = [
+        (),
+        (dnnl.Eltwise(dnnl.ELTWISE["relu"]),),
+        (dnnl.Eltwise(dnnl.ELTWISE["tanh"]),),
+        (dnnl.Sum(),),
+        (dnnl.Sum(0.5),),
+        (dnnl.Binary(dnnl.BINARY["add"], plain),),
+        (dnnl.Binary(dnnl.BINARY["add"], dnnl.channels_last(Y)),),
+    ]
+    made = [convolution(*post) for post in kinds]
+    assert len({primitive.key for primitive in made}) == len(kinds)
+    assert all(convolution(*post) is primitive for post, primitive in zip(kinds, made, strict=True))
+
+
+@pytest.mark.parametrize("mask", [0, 1])
+def test_factors_of_integers_make_them_real_numbers(mask):
+    random = np.random.Generator(np.random.PCG64(8))
+    q = random.integers(0, 255, ROWS).astype(np.uint8)
+    v = random.integers(-127, 127, WEIGHT).astype(np.int8)
+    a = np.float32([0.03])
+    b = (random.random(WEIGHT[0] if mask else 1) * 0.1).astype(np.float32)
+    primitive = dnnl.inner_product(
+        dnnl.plain(ROWS, "uint8"),
+        dnnl.any_layout(WEIGHT, "int8"),
+        None,
+        dnnl.plain(RESULT),
+        training=False,
+        post_ops=(dnnl.Eltwise(dnnl.ELTWISE["relu"]),),
+        scales=(dnnl.Scale(dnnl.SRC), dnnl.Scale(dnnl.WEIGHTS, mask)),
+    )
+    given = {dnnl.SRC: q, dnnl.WEIGHTS: v}
+    found = call(primitive, given | {dnnl.scales(dnnl.SRC): a, dnnl.scales(dnnl.WEIGHTS): b})
+    exact = (q.astype(np.int64) @ v.astype(np.int64).T).astype(np.float32)
+    close(found, np.maximum(exact * a * b, 0))
+
+
+def test_results_are_divided_by_their_factor_and_rounded():
+    random = np.random.Generator(np.random.PCG64(9))
+    q = random.integers(0, 255, X).astype(np.uint8)
+    v = random.integers(-127, 127, W).astype(np.int8)
+    a, b, c = np.float32([0.02]), np.float32([0.01]), np.float32([1.7])
+    primitive = dnnl.convolution(
+        dnnl.channels_last(X, "uint8"),
+        dnnl.any_layout(W, "int8"),
+        None,
+        dnnl.channels_last(Y, "int8"),
+        WINDOW,
+        training=False,
+        scales=(dnnl.Scale(dnnl.SRC), dnnl.Scale(dnnl.WEIGHTS), dnnl.Scale(dnnl.DST)),
+    )
+    factors = {dnnl.SRC: a, dnnl.WEIGHTS: b, dnnl.DST: c}
+    found = call(
+        primitive,
+        {dnnl.SRC: q, dnnl.WEIGHTS: v} | {dnnl.scales(k): f for k, f in factors.items()},
+    )
+    exact = find("conv2d").reference(q.astype(np.float64), v.astype(np.float64), **CONV)
+    wanted = np.clip(np.rint(exact * a * b / c), -128, 127)
+    # float32 factors: a number close to a half may be rounded to the other side
+    assert np.abs(found - wanted).max() <= 1
+    assert (found == wanted).mean() > 0.99
+
+
+# -- fusion ----------------------------------------------------------------------------------------
+
+
+def two(first: Op, second: Op, shapes: list[tuple[int, ...]]) -> OpList:
+    values = [Spec(shape) for shape in shapes]
+    count = len(shapes) - 2
+    inputs = [(f"input{k}", k) for k in range(count)]
+    return OpList(values, [first, second], inputs, outputs=[("y", len(shapes) - 1)])
+
+
+CHAIN = [ROWS, WEIGHT, RESULT, RESULT]
+NAMES = sorted(name for name, record in OPERATIONS.items() if record.constants is not None)
+ATTRS = {
+    "leaky_relu": {"slope": 0.25},
+    "elu": {"alpha": 0.5},
+    "clip": {"low": -0.5, "high": 1.5},
+    "hard_sigmoid": {"slope": 0.2, "offset": 0.5},
+}
+
+
+def test_relu_is_all_that_kernels_take_on():
+    assert {name for record in OPERATIONS.values() for name in record.post_ops} == {"relu"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_name_in_a_record_adds_a_fusion(name, monkeypatch):
+    linear = Op("linear", (0, 1), (2,))
+    oplist = two(linear, Op(name, (2,), (3,), ATTRS.get(name, {})), CHAIN)
+    monkeypatch.setitem(OPERATIONS, "linear", replace(find("linear"), post_ops=(name,)))
+    assert [op.name for op in passes.optimise(oplist).ops] == ["linear"]
+    given = [rows, weight]
+    (found,) = engine.compile(oplist, {}, plan=engine.KernelPlan(frozen=True)).run(given)
+    with engine.use_reference():
+        (wanted,) = engine.compile(oplist, {}).run(given)
+        fused = engine.compile(passes.optimise(oplist), {}).run(given)[0]
+    close(found, wanted)
+    np.testing.assert_array_equal(fused, wanted)
+
+
+def test_what_is_not_named_stays_an_operation_of_its_own():
+    oplist = two(Op("linear", (0, 1), (2,)), Op("tanh", (2,), (3,)), CHAIN)
+    assert [op.name for op in passes.optimise(oplist).ops] == ["linear", "tanh"]
