@@ -98,7 +98,7 @@ class SubProgram:
         from . import passes
 
         # Products stay float32 in a bf16 program, as in the NumPy kernels of such a list.
-        better = passes.optimise(self._list, fuse=not builder.keep_nan)
+        better = passes.optimise(self._list, fused=not builder.keep_nan)
         inner = type(builder)(better, builder.threads, builder.plan, keep_nan=builder.keep_nan)
         blueprint = inner.build()
         if blueprint.loses_nan:
