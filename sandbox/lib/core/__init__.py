@@ -30,7 +30,7 @@ from .program import PredictProgram, TrainProgram, predict_program, train_progra
 from .serial import from_oplist, to_oplist
 from .state import Context
 from .tape import Tape
-from .trace import trace_inference, trace_training
+from .tracing import trace_inference, trace_training
 from .value import Array, Input, Operand, Value
 
 __all__ = [

@@ -19,7 +19,8 @@ from .errors import ArgumentError
 from .flat import FlatParameters
 from .parameter import Parameter
 from .program import PredictProgram, TrainProgram, predict_program, train_program
-from .trace import CriterionLike, ModuleLike
+from .trace import ModuleLike
+from .tracing import CriterionLike
 
 VARIABLE = "SANDBOX_PROGRAM_CACHE_MB"
 MEGABYTES = 1024

@@ -16,7 +16,8 @@ from .errors import ArgumentError
 from .flat import FlatParameters
 from .parameter import Parameter
 from .tape import Tape, origin
-from .trace import CriterionLike, ModuleLike, scalar, stranger
+from .trace import ModuleLike, stranger
+from .tracing import CriterionLike, scalar
 from .value import Array, Operand, borrow, wrap
 
 

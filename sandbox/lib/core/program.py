@@ -26,7 +26,8 @@ from .eager_programs import EagerPredictProgram, EagerTrainProgram
 from .errors import ArgumentError, SandboxError, TraceError
 from .flat import FlatParameters
 from .parameter import Buffer, Parameter, Version
-from .trace import CriterionLike, ModuleLike, Traced, inference, training
+from .trace import ModuleLike
+from .tracing import CriterionLike, Traced, inference, training
 from .value import Array
 
 _log = logging.getLogger("sandbox.core")

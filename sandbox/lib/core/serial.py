@@ -9,7 +9,8 @@ from ..engine.oplist import OpList
 from . import tree
 from .errors import ArgumentError
 from .function import FUNCTIONS, as_operand, as_value
-from .trace import ModuleLike, trace_inference
+from .trace import ModuleLike
+from .tracing import trace_inference
 from .value import Input, Operand, Value
 
 

@@ -1,12 +1,11 @@
-"""Tracing: run a module on symbols and write down what it does as an `OpList`.
+"""Symbols, and a trace: what is done with them is written down as an `OpList`.
 
 Forward and backward go into one list. The gradient rules are the same code that the tape runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -14,10 +13,7 @@ import numpy as np
 
 from ..engine.links import kept, remove_dead
 from ..engine.oplist import Op, OpList, Spec
-from ..engine.random import RandomKey
-from . import tree
-from .context import using
-from .errors import ArgumentError, ShapeError, TraceError
+from .errors import ArgumentError, TraceError
 from .function import FUNCTIONS, TapeEntry, as_value
 from .parameter import Buffer, Parameter, Variable
 from .state import STATE
@@ -39,19 +35,6 @@ class ModuleLike(Protocol):
 
     def named_buffers(self) -> Iterable[tuple[str, Buffer]]:
         """Give all buffers with their paths."""
-
-
-class CriterionLike(Protocol):
-    """What core needs of a criterion."""
-
-    def call(self, output: Any, target: Any) -> Any:
-        """Return the loss, summed over the samples."""
-
-    def weight(self, target: Any) -> float:
-        """Return what the sum is to be divided by for the mean."""
-
-    def check_output(self, output: Any) -> None:
-        """Raise if this output cannot be, such as a probability of 2."""
 
 
 class Symbol(Value):
@@ -291,149 +274,9 @@ def prune(oplist: OpList) -> OpList:
     )
 
 
-@dataclass(frozen=True)
-class Traced:
-    """A list of operations, and how its outputs are put together again.
-
-    Parameters
-    ----------
-    oplist : OpList
-    output : Structure
-        Of the module's output, whose leaves are the last of the list's outputs.
-    """
-
-    oplist: OpList
-    output: tree.Structure
-
-
-def trace_inference(module: ModuleLike, input_specs: tree.Tree) -> OpList:
-    """Return the list of a module's forward pass in inference mode.
-
-    Parameters
-    ----------
-    module : ModuleLike
-    input_specs : tree of Spec
-        A tuple's parts are given by place, a dict's by name, anything else as the one argument.
-    """
-    return inference(module, input_specs).oplist
-
-
-def inference(module: ModuleLike, input_specs: tree.Tree) -> Traced:
-    """Return what `trace_inference` does, with the structure of the output."""
-
-    def once() -> Traced:
-        with using(training=False, random=_KEY), Trace(module) as trace:
-            trace.entries = None
-            output = tree.call(module, _inputs(trace, input_specs))
-            named, structure = _named_outputs(output)
-            return Traced(trace.finish(named), structure)
-
-    return _twice(once)
-
-
-def trace_training(
-    module: ModuleLike, criterion: CriterionLike, input_specs: tree.Tree, target_spec: tree.Tree
-) -> OpList:
-    """Return the list of forward pass, loss, backward pass and updates of buffers.
-
-    Outputs are "loss" (the sum over the batch) and "output", or "output.<place>" for each of
-    several; gradients are those of the trainable parameters that the loss depends on.
-
-    Parameters
-    ----------
-    module : ModuleLike
-    criterion : CriterionLike
-    input_specs : tree of Spec
-        As for `trace_inference`.
-    target_spec : tree of Spec
-        What the criterion gets.
-
-    Raises
-    ------
-    ShapeError : the loss is no scalar.
-    ArgumentError : a parameter is used that is not among the module's.
-    TraceError : the module cannot be traced; says why.
-    """
-    return training(module, criterion, input_specs, target_spec).oplist
-
-
-def training(
-    module: ModuleLike, criterion: CriterionLike, input_specs: tree.Tree, target_spec: tree.Tree
-) -> Traced:
-    """Return what `trace_training` does, with the structure of the output."""
-
-    def once() -> Traced:
-        with using(training=True, random=_KEY), Trace(module) as trace:
-            inputs = _inputs(trace, input_specs)
-            specs, goal = tree.flatten(target_spec)
-            targets = [
-                trace.input(f"target.{path}" if path else "target", spec)
-                for path, spec in zip(goal.paths, specs, strict=True)
-            ]
-            output = tree.call(module, inputs)
-            loss = scalar(criterion.call(output, goal.unflatten(targets)))
-            named = [(name, p) for name, p in module.named_parameters() if p.trainable]
-            found = trace.backward(loss, [p for _, p in named])
-            gradients: list[tuple[str, Input]] = [
-                (name, value)
-                for (name, _), value in zip(named, found, strict=True)
-                if value is not None
-            ]
-            results, structure = _named_outputs(output)
-            return Traced(trace.finish([("loss", loss), *results], gradients), structure)
-
-    return _twice(once)
-
-
 def stranger(variable: Variable) -> str:
     """Return what to say about a parameter or buffer that is not the module's."""
     return (
         f"{variable!r} is used but is not among the module's parameters and buffers. "
         "Assign it to an attribute of the module in __init__."
     )
-
-
-def scalar(loss: Any) -> Value:
-    """Return a loss as a value, or refuse what is no single number."""
-    value = as_value(loss)
-    if value.shape != ():
-        raise ShapeError(
-            f"the criterion must give a scalar, the sum over the batch; got shape {value.shape}. "
-            "End its call() with core.ops.sum."
-        )
-    return value
-
-
-_KEY = RandomKey(0, 0, 0)
-
-
-def _inputs(trace: Trace, input_specs: tree.Tree) -> tree.Tree:
-    specs, structure = tree.flatten(input_specs)
-    names = [path or "x" for path in structure.paths]
-    return structure.unflatten([trace.input(n, s) for n, s in zip(names, specs, strict=True)])
-
-
-def _named_outputs(output: tree.Tree) -> tuple[list[tuple[str, Input]], tree.Structure]:
-    found, structure = tree.flatten(output)
-    names = [f"output.{path}" if path else "output" for path in structure.paths]
-    return list(zip(names, found, strict=True)), structure
-
-
-def _twice(once: Callable[[], Traced]) -> Traced:
-    """Trace twice: what differs is made by Python outside of the operations and would be frozen."""
-    first, second = once(), once()
-    a, b = first.oplist, second.oplist
-    same = (
-        first.output == second.output
-        and a.to_dict() == b.to_dict()
-        and all(
-            np.array_equal(x, y, equal_nan=True)
-            for (x, _), (y, _) in zip(a.constants, b.constants, strict=True)
-        )
-    )
-    if not same:
-        raise TraceError(
-            "two traces of the module differ: its call() makes numbers of its own (random numbers, "
-            "a counter) that a program would freeze. Use core.ops.dropout or an input for them."
-        )
-    return first

@@ -12,7 +12,7 @@ from toys import SumOfSquares, Toy
 from sandbox.lib import core, engine
 from sandbox.lib.core import ops
 from sandbox.lib.core.eager_programs import EagerPredictProgram, EagerTrainProgram
-from sandbox.lib.core.trace import trace_inference, trace_training
+from sandbox.lib.core.tracing import trace_inference, trace_training
 from sandbox.lib.engine.oplist import Spec
 
 HIDDEN, TIME = 5, 4

@@ -171,7 +171,7 @@ def test_an_unrolled_cell_compiles_in_time_that_grows_with_its_length():
     def seconds(steps: int) -> float:
         model = Cell(steps)
         specs = (Spec((2, steps, 4)),)
-        oplist = core.trace.trace_training(model, Total(), specs, Spec((2, 8)))
+        oplist = core.trace_training(model, Total(), specs, Spec((2, 8)))
         flat = core.FlatParameters(model)
         plan = engine.KernelPlan(frozen=True)
         best = float("inf")
