@@ -55,6 +55,21 @@ def fitting(group: Iterable[tuple[str, ...]], seed: int) -> Iterator[Named]:
             yield " > ".join(chain), graph
 
 
+def differing(
+    group: list[Named], *, together: bool
+) -> Iterator[tuple[str, fuzz.Graph, list[fuzz.Difference]]]:
+    """Yield the graphs of a group that differ: run side by side in one program, or each alone."""
+    if together:
+        names = {id(graph): name for name, graph in group}
+        for graph, found in fuzz.check_together([graph for _, graph in group]):
+            yield names.get(id(graph), "side by side"), graph, found
+        return
+    for name, graph in group:
+        found = failing(graph)
+        if found:
+            yield name, graph, found
+
+
 def failing(graph: fuzz.Graph) -> list[fuzz.Difference]:
     """Run a graph; an error of the reference itself is a finding, too."""
     try:
@@ -90,16 +105,12 @@ def main(arguments: list[str], report: Report) -> int:
         count += len(group)
         for _, graph in group:
             steps.update(step.name for step in graph.steps)
-        # Side by side in one program, which is quicker; one by one only if that differs.
-        fine = not group or (given.triples and not failing(fuzz.merged([g for _, g in group])))
-        for name, graph in () if fine else group:
-            found = failing(graph)
-            if found:
-                different += 1
-                small = shorter(graph, found)
-                report(f"--- {name} differs; shortened:\n{small.listing()}")
-                for item in failing(small):
-                    report(f"    {item}")
+        for name, graph, found in differing(group, together=given.triples):
+            different += 1
+            small = shorter(graph, found)
+            report(f"--- {name} differs; shortened:\n{small.listing()}")
+            for item in failing(small):
+                report(f"    {item}")
         if time.perf_counter() - shown > SHOWN:
             shown = time.perf_counter()
             rate, last = count / (shown - started), group[-1][0] if group else ""

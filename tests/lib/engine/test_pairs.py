@@ -19,15 +19,12 @@ TRIPLES = 6  # of each first operation; `bench fuzz --triples` runs all of them
 
 def differences(chains):
     """Compile all chains that fit into one program; return how many do and what differs."""
-    found = [graph for graph in map(fuzz.sequence, chains) if graph is not None]
-    if not found or not fuzz.check(fuzz.merged(found), programs_only=True):
-        return len(found), []
+    graphs = [graph for graph in map(fuzz.sequence, chains) if graph is not None]
     texts = []
-    for graph in found:
-        if fuzz.check(graph, programs_only=True):
-            small = fuzz.shrink(graph, lambda smaller: fuzz.check(smaller, programs_only=True))
-            texts += [small.listing(), *map(str, fuzz.check(small, programs_only=True))]
-    return len(found), texts or ["they differ side by side only"]
+    for graph, _ in fuzz.check_together(graphs):
+        small = fuzz.shrink(graph, lambda smaller: fuzz.check(smaller, programs_only=True))
+        texts += [small.listing(), *map(str, fuzz.check(small, programs_only=True))]
+    return len(graphs), texts
 
 
 @pytest.mark.parametrize("first", fuzz.names())

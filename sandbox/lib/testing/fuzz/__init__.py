@@ -20,4 +20,5 @@ from .graph import Graph as Graph
 from .graph import merged as merged
 from .judge import Difference as Difference
 from .judge import check as check
+from .judge import check_together as check_together
 from .shrink import shrink as shrink

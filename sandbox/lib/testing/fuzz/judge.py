@@ -8,7 +8,7 @@ where a ReLU or a maximum stands on its kink, where numbers cancel.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 from ... import core, engine
 from ...core import DataError, FlatParameters, OpList, Spec, TrainingError, tree
 from ...engine.threads import limit
-from .graph import Array, Graph, Loss, Module
+from .graph import Array, Graph, Loss, Module, merged
 from .maker import KEY
 
 Results = dict[str, Array]
@@ -132,6 +132,25 @@ def check(graph: Graph, *, programs_only: bool = False) -> list[Difference]:
         for job in ("train", "predict"):
             found += _job(case, job, programs_only)
     return found
+
+
+def check_together(graphs: Sequence[Graph]) -> list[tuple[Graph, list[Difference]]]:
+    """Run many graphs side by side in one program, which is quick; return those that differ.
+
+    Where something does, each is run alone. If it is fine then, the whole is what differs.
+    """
+    if not graphs:
+        return []
+    whole = merged(graphs)
+    try:
+        together = check(whole, programs_only=True)
+        if not together:
+            return []
+    except TrainingError:  # side by side, dropout draws other masks: not for every graph
+        together = []
+    found = [(graph, check(graph, programs_only=True)) for graph in graphs]
+    found = [(graph, items) for graph, items in found if items]
+    return found or ([(whole, together)] if together else [])
 
 
 def _job(case: _Case, job: str, programs_only: bool) -> Iterator[Difference]:
