@@ -18,7 +18,7 @@ from .interpreter import ReferenceExecutable, call
 from .oplist import Op, OpList, Spec
 from .ops import find
 from .plan import KernelPlan, load_cached, processor, save_cached
-from .precision import PRECISIONS, check_precision
+from .precision import PRECISIONS, precision_of
 from .random import RandomKey
 from .steps import Array, Executable, StepInfo, Storage
 from .weights import Versions
@@ -227,12 +227,13 @@ def compile(
     EngineError : an array is missing or of another kind; the processor has no bf16 instructions.
     """
     native = is_native()
-    check_precision(precision, native=native)
+    policy = precision_of(precision)
+    policy.check(native=native)
     if not native:
-        return ReferenceExecutable(oplist, storage, precision)
+        return ReferenceExecutable(oplist, storage, policy)
     from .compiler import compile_native
 
     chosen = default_plan() if plan is None else plan
-    executable = compile_native(oplist, storage, threads, chosen, precision, owner, versions)
+    executable = compile_native(oplist, storage, threads, chosen, policy, owner, versions)
     _save(chosen)
     return executable

@@ -17,6 +17,7 @@ from .operation import Range
 from .oplist import Op, OpList
 from .ops import find
 from .plan import KernelPlan
+from .precision import F32, Precision
 from .steps import Array
 from .tensors import Tensors
 
@@ -36,8 +37,8 @@ class Builder(Tensors):
         Known choices are taken from it, new ones are recorded in it.
     policy : str
         Name of the candidate forward convolutions take if they can; "" means the fastest each.
-    precision : "f32" or "bf16"
-        Of what products multiply and of activations.
+    precision : Precision
+        Assigns the values their dtypes, and tells what products multiply.
     keep_nan : bool
         Use no kernel that may lose NaN.
     """
@@ -48,7 +49,7 @@ class Builder(Tensors):
         threads: int,
         plan: KernelPlan,
         policy: str = "",
-        precision: str = "f32",
+        precision: Precision = F32,
         keep_nan: bool = False,
     ) -> None:
         super().__init__(oplist, precision)
@@ -180,7 +181,7 @@ class Builder(Tensors):
         reads = " ".join(f"{shape(value)}:{at_hand(value)}" for value in op.inputs)
         writes = " ".join(shape(value) for value in op.outputs)
         mode = "training" if self.training else "inference"
-        mode += "" if self.precision == "f32" else f" {self.precision}"
+        mode += self.precision.mark
         for argument, layout in wanted.items():
             writes += f" {dnnl.ARGUMENT_NAMES[argument]}:{layout.name}"
         return f"{op.name}({reads})->({writes}) [{attrs}] {mode} threads={self.threads}"

@@ -22,6 +22,7 @@ from .memory import Workspace
 from .oplist import OpList
 from .ops import OURS, find
 from .plan import KernelPlan
+from .precision import F32, Precision
 from .random import RandomKey
 from .steps import Array, Storage
 from .weights import Versions
@@ -67,7 +68,7 @@ def compile_native(
     storage: Storage,
     count: int,
     plan: KernelPlan,
-    precision: str = "f32",
+    precision: Precision = F32,
     owner: Hashable = None,
     versions: Versions | None = None,
 ) -> NativeExecutable:
@@ -82,7 +83,7 @@ def compile_native(
 
 
 def make_blueprint(
-    oplist: OpList, storage: Storage, count: int, plan: KernelPlan, precision: str = "f32"
+    oplist: OpList, storage: Storage, count: int, plan: KernelPlan, precision: Precision = F32
 ) -> Blueprint:
     """Return the program without memory; one that may lose NaN can be made anew such as keeps it.
 
@@ -105,7 +106,7 @@ def make_blueprint(
 
 
 def _make_blueprint(
-    oplist: OpList, storage: Storage, count: int, plan: KernelPlan, precision: str
+    oplist: OpList, storage: Storage, count: int, plan: KernelPlan, precision: Precision
 ) -> Blueprint:
     better = passes.optimise(oplist)
     with threads.limit(count):
@@ -162,7 +163,7 @@ def _made_up_inputs(oplist: OpList, integer: int) -> list[Array]:
     return inputs
 
 
-def _signature(oplist: OpList, count: int, precision: str) -> tuple[str, int]:
+def _signature(oplist: OpList, count: int, precision: Precision) -> tuple[str, int]:
     """Return a name of the program that leaves the batch size out, and the batch size."""
     carriers, batch = links.batch_values(oplist)
     shapes: list[list[Any]] = [list(spec.shape) for spec in oplist.values]
@@ -181,5 +182,5 @@ def _signature(oplist: OpList, count: int, precision: str) -> tuple[str, int]:
     text = json.dumps([[(value, shapes[value]) for value in used], ops], default=str)
     digest = hashlib.sha256(text.encode()).hexdigest()[:24]
     mode = "training" if oplist.gradients or oplist.updates else "inference"
-    mode += "" if precision == "f32" else f" {precision}"
+    mode += precision.mark
     return f"program {digest} {mode} threads={count}", batch

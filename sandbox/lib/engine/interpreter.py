@@ -13,7 +13,7 @@ from .links import origin
 from .operation import post_op
 from .oplist import Op, OpList, Spec
 from .ops import find
-from .precision import narrow_values, to_bf16
+from .precision import F32, Precision
 from .random import RandomKey
 from .steps import Array, StepInfo, Storage, bind, check_inputs, stored
 
@@ -58,10 +58,10 @@ def check_results(
 class ReferenceExecutable:
     """An `OpList` interpreted by NumPy, with the interface of a native executable."""
 
-    def __init__(self, oplist: OpList, storage: Storage, precision: str = "f32") -> None:
+    def __init__(self, oplist: OpList, storage: Storage, precision: Precision = F32) -> None:
         self._oplist = oplist
         self._precision = precision
-        self._narrow = narrow_values(oplist) if precision == "bf16" else set()
+        self._dtypes = precision.storage(oplist)
         self._held = {value for _, value in (*oplist.parameters, *oplist.buffers)}
         self._storage = dict(storage)
         self._fixed = bind(oplist, storage)
@@ -124,8 +124,7 @@ class ReferenceExecutable:
                     error.add_note(f"in {op.path} ({op.name})")
                 raise
             for value, result in zip(op.outputs, results, strict=True):
-                rounds = value in self._narrow and result.dtype == np.float32
-                values[value] = to_bf16(result) if rounds else result
+                values[value] = self._precision.rounded(result, self._dtypes[value])
             if best is not None:
                 best[position] = min(best[position], time.perf_counter() - start)
         outputs = [self._apart(values[value]) for _, value in oplist.outputs]
@@ -141,12 +140,10 @@ class ReferenceExecutable:
         return array.copy() if shares else array
 
     def _given(self, op: Op, values: dict[int, Array]) -> list[Array]:
-        """Return what an operation reads; rounded, where its native kernel multiplies bf16."""
+        """Return what an operation reads; what it multiplies is rounded as for native kernels."""
         given = [values[value] for value in op.inputs]
-        if self._precision == "bf16":
-            for position in range(find(op.name).products):
-                if given[position].dtype == np.float32:
-                    given[position] = to_bf16(given[position])
+        for position in range(find(op.name).products):
+            given[position] = self._precision.rounded(given[position], self._precision.products[0])
         return given
 
 

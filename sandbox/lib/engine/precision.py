@@ -1,4 +1,4 @@
-"""bf16: which values of a program are kept in 16 bits, and what rounding to them does.
+"""Precisions: policies that assign each value of a program the dtype it is stored in.
 
 bfloat16 is the upper half of a float32: its range, with 8 significant bits. Products of matrices
 and convolutions take it and add up in float32. Weights, statistics, losses, sums and the gradients
@@ -19,31 +19,82 @@ from .oplist import Op, OpList
 from .ops import find
 from .steps import Array
 
-PRECISIONS = ("f32", "bf16")
 
+class Precision:
+    """A policy: which dtype each value is stored in, and what products multiply.
 
-def check_precision(precision: str, *, native: bool) -> None:
-    """Refuse a precision there is none of, or that this processor has no instructions for.
-
-    The reference kernels (not native) round by themselves, on any processor.
+    This one, "f32", keeps every value in the dtype of its spec. Whoever compiles or interprets a
+    list asks `storage` and `products`, and nothing else; a new precision is one more class here.
     """
-    if precision not in PRECISIONS:
-        raise EngineError(f"precision must be one of {list(PRECISIONS)}; got {precision!r}.")
-    if precision == "f32" or not native:
-        return
-    from . import dnnl
-    from .plan import processor
 
-    if not dnnl.has_bf16():
-        limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
-        causes = ["the processor is older than Cooper Lake, Sapphire Rapids or Zen 4"]
-        if limit:
-            causes.insert(0, f"ONEDNN_MAX_CPU_ISA={limit} forbids them: unset it")
-        raise EngineError(
-            "precision 'bf16' must have AVX512-BF16 or AMX instructions; "
-            f"found {dnnl.isa()} on {processor()}. Cure: precision='f32'.",
-            causes,
-        )
+    name = "f32"
+    products: tuple[str, ...] = ("float32",)
+    """What products multiply, the preferred dtype first; the last is what all kernels can."""
+
+    def check(self, *, native: bool) -> None:
+        """Refuse what this processor has no instructions for.
+
+        The reference kernels (not native) round by themselves, on any processor.
+        """
+
+    def storage(self, oplist: OpList) -> dict[int, str]:
+        """Return the dtype each value of a list is stored in."""
+        return {value: spec.dtype for value, spec in enumerate(oplist.values)}
+
+    def rounded(self, x: Array, dtype: str) -> Array:
+        """Return numbers as they are once they have been stored in a dtype."""
+        return x
+
+    @property
+    def mark(self) -> str:
+        """What it adds to the signatures of kernel plans."""
+        return "" if self.name == F32.name else f" {self.name}"
+
+
+class BFloat16(Precision):
+    """bfloat16 between products, and in them."""
+
+    name = "bf16"
+    products = ("bfloat16", "float32")
+
+    def check(self, *, native: bool) -> None:
+        """Refuse processors without the instructions."""
+        if not native:
+            return
+        from . import dnnl
+        from .plan import processor
+
+        if not dnnl.has_bf16():
+            limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
+            causes = ["the processor is older than Cooper Lake, Sapphire Rapids or Zen 4"]
+            if limit:
+                causes.insert(0, f"ONEDNN_MAX_CPU_ISA={limit} forbids them: unset it")
+            raise EngineError(
+                "precision 'bf16' must have AVX512-BF16 or AMX instructions; "
+                f"found {dnnl.isa()} on {processor()}. Cure: precision='f32'.",
+                causes,
+            )
+
+    def storage(self, oplist: OpList) -> dict[int, str]:
+        """Return bfloat16 for what `narrow_values` finds."""
+        return super().storage(oplist) | dict.fromkeys(narrow_values(oplist), "bfloat16")
+
+    def rounded(self, x: Array, dtype: str) -> Array:
+        """Return float32 numbers that have been bfloat16."""
+        return to_bf16(x) if dtype == "bfloat16" and x.dtype == np.float32 else x
+
+
+F32 = Precision()
+_KNOWN: dict[str, Precision] = {"f32": F32, "bf16": BFloat16()}
+PRECISIONS = tuple(_KNOWN)
+
+
+def precision_of(name: str) -> Precision:
+    """Return the policy of this name."""
+    found = _KNOWN.get(name)
+    if found is None:
+        raise EngineError(f"precision must be one of {list(PRECISIONS)}; got {name!r}.")
+    return found
 
 
 def to_bf16(x: Array) -> Array:

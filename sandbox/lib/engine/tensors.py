@@ -8,7 +8,7 @@ from . import dnnl
 from .blueprint import Allocation, Step, Tensor
 from .oplist import Op, OpList, Spec
 from .ops import find
-from .precision import narrow_values
+from .precision import F32, Precision
 
 Dims = tuple[int, ...]
 
@@ -42,15 +42,15 @@ class Tensors:
     ----------
     oplist : OpList
         After the passes.
-    precision : "f32" or "bf16"
-        Of the activations between kernels that take both.
+    precision : Precision
+        Assigns the values their dtypes.
     """
 
-    def __init__(self, oplist: OpList, precision: str = "f32") -> None:
+    def __init__(self, oplist: OpList, precision: Precision = F32) -> None:
         self.oplist = oplist
         self.precision = precision
-        self.dtypes = ("bfloat16", "float32") if precision == "bf16" else ("float32",)
-        self._narrow = narrow_values(oplist) if precision == "bf16" else set()
+        self.products = precision.products
+        self._dtypes = precision.storage(oplist)
         self.training = bool(oplist.gradients or oplist.updates)
         self.steps: list[Step] = []
         self.prologue: list[Step] = []
@@ -112,12 +112,12 @@ class Tensors:
         return value in self._consumers or value in self._outputs or value in self._gradients
 
     def dtype_of(self, value: int) -> str:
-        """Return the type a value is kept in: "bfloat16", or what its spec says."""
-        return "bfloat16" if value in self._narrow else self.spec(value).dtype
+        """Return the dtype a value is stored in."""
+        return self._dtypes[value]
 
     def dtype_from(self, dtype: str, value: int) -> str:
-        """Return the type a kernel that reads `dtype` writes a value in."""
-        return self.dtype_of(value) if dtype == "bfloat16" else "float32"
+        """Return the dtype a kernel that multiplies `dtype` writes a value in."""
+        return "float32" if dtype == "float32" else self.dtype_of(value)
 
     def layouts(
         self, value: int, dims: Dims | None = None, dtype: str | None = None
@@ -128,7 +128,7 @@ class Tensors:
         Values that no kernel of the library reads, such as int64, are in none.
         """
         wanted, dtype = self.shape(value) if dims is None else dims, dtype or self.dtype_of(value)
-        if dtype not in ("float32", "bfloat16"):
+        if dtype not in self.products:
             return []
         found = [
             tensor.layout
@@ -213,7 +213,7 @@ class Tensors:
         """Return the value in the plain layout, with its own shape."""
         spec = self.spec(value)
         for tensor in self._groups[value]:
-            if tensor.plain and tensor.dtype != "bfloat16":
+            if tensor.plain and tensor.dtype not in self.products[:-1]:
                 if tensor.shape == spec.shape:
                     return tensor
                 return Tensor(tensor.allocation, spec.shape, spec.dtype, plain_layout(spec))

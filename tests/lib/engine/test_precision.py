@@ -9,11 +9,11 @@ import zlib
 
 import numpy as np
 import pytest
-from oplists import CONV, POOL, Writer, lenet, residual
+from oplists import CONV, POOL, Writer, lenet, one_op, residual
 
 from sandbox.lib import engine
-from sandbox.lib.engine import Op, OpList, Spec
-from sandbox.lib.engine.precision import narrow_values, to_bf16
+from sandbox.lib.engine import Op, OpList, Spec, precision
+from sandbox.lib.engine.precision import Precision, narrow_values, precision_of, to_bf16
 
 UNIT = 2.0**-8  # the largest relative error of rounding to bfloat16
 ONCE = 2 * UNIT  # float32 sums in another order fall on the other side of a tie: one step of 2^-7
@@ -221,10 +221,10 @@ def test_the_same_plan_gives_the_same_bits_in_bf16():
 @pytest.mark.usefixtures("bf16")
 def test_kernel_plans_keep_the_two_precisions_apart():
     plans = {}
-    for precision in engine.PRECISIONS:
+    for name in engine.PRECISIONS:
         plan = engine.KernelPlan()
-        engine.compile(*residual(8), plan=plan, precision=precision)
-        plans[precision] = set(plan._choices)
+        engine.compile(*residual(8), plan=plan, precision=name)
+        plans[name] = set(plan._choices)
     assert plans["bf16"]
     assert plans["f32"].isdisjoint(plans["bf16"])
 
@@ -276,3 +276,31 @@ def test_a_processor_without_the_instructions_is_an_error_with_a_cure():
     assert "Cure: precision='f32'" in lines[0]
     assert any("ONEDNN_MAX_CPU_ISA=AVX2 forbids them" in line for line in lines)
     assert lines[-1] == "emulated"
+
+
+def test_a_precision_assigns_a_dtype_to_every_value():
+    oplist, _ = lenet(8)
+    specs = {value: spec.dtype for value, spec in enumerate(oplist.values)}
+    assert precision_of("f32").storage(oplist) == specs
+    narrow = narrow_values(oplist)
+    assert narrow
+    assert precision_of("bf16").storage(oplist) == specs | dict.fromkeys(narrow, "bfloat16")
+
+
+def test_a_new_precision_is_one_class_and_one_name(monkeypatch):
+    class Coarse(Precision):
+        """Products multiply halves; everything is stored as float32."""
+
+        name = "coarse"
+
+        def rounded(self, x, dtype):
+            return np.rint(x * 2) / np.float32(2)
+
+    monkeypatch.setitem(precision._KNOWN, "coarse", Coarse())
+    oplist = one_op("matmul", [(2, 3), (3, 2)], [(2, 2)], {})
+    a, b = np.full((2, 3), 0.6, "f4"), np.full((3, 2), 1.1, "f4")
+    with engine.use_reference():
+        (y,) = engine.compile(oplist, {}, precision="coarse").run([a, b])
+    assert y.tolist() == [[1.5, 1.5], [1.5, 1.5]]
+    with pytest.raises(engine.EngineError, match=r"precision must be one of .*; got 'int4'"):
+        engine.compile(oplist, {}, precision="int4")

@@ -78,10 +78,10 @@ def legal_dtypes(
     builder: Builder, make: Callable[[str], Iterable[Callable[[], Candidate]]]
 ) -> list[Candidate]:
     """Return the legal candidates in bf16 where that is asked for and there are any, else f32."""
-    for dtype in builder.dtypes[:-1]:
+    for dtype in builder.products[:-1]:
         with contextlib.suppress(dnnl.RefusedError):
             return legal(make(dtype))
-    return legal(make(builder.dtypes[-1]))
+    return legal(make(builder.products[-1]))
 
 
 def choose_layout(

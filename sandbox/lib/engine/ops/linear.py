@@ -198,7 +198,7 @@ def lower_matmul(builder: Builder, op: Op) -> None:
     left, right = builder.shape(a), builder.shape(b)
     if len(left) != len(right) or len(left) < 2 or left[:-2] != right[:-2] or len(left) > 6:
         raise dnnl.RefusedError("matmul: must be of matrices or equal stacks of them.")
-    if len(left) == 2 and builder.precision == "f32" and mkl.preferred_gemm() == "mkl":
+    if len(left) == 2 and builder.products == ("float32",) and mkl.preferred_gemm() == "mkl":
 
         def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
             mkl.sgemm(reads[0], reads[1], writes[0])
