@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,9 +14,18 @@ from numpy.typing import ArrayLike, NDArray
 from ..core import tree
 from ..core.errors import DataError
 from ..engine.oplist import Spec
+from .conversion import (
+    Rule,
+    as_dtypes,
+    as_transforms,
+    input_spec,
+    rules,
+    take_target,
+    target_spec,
+)
 from .order import EpochOrder
 from .sources import Provenance
-from .transforms import Apply, Transform
+from .transforms import Transform
 from .trees import Unsaid, named, row_count, shown, spread
 
 Array = NDArray[Any]
@@ -33,16 +42,6 @@ class DataSpec(NamedTuple):
 
     x: Any
     y: Any
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """What becomes of one array of x in a tree."""
-
-    path: str
-    spec: Spec
-    transform: Transform | None
-    dtype: np.dtype[Any] | None
 
 
 class Dataset(ABC):
@@ -74,10 +73,10 @@ class Dataset(ABC):
     """Where the rows come from, if a loader of a known set made them."""
 
     def __init__(self, *, transform: TransformLike = None, dtype: Any = np.float32) -> None:
-        self.transform = _transforms(transform, type(self).__name__)
-        self.dtype = _dtypes(dtype)
+        self.transform = as_transforms(transform, type(self).__name__)
+        self.dtype = as_dtypes(dtype)
         self._local = threading.local()
-        self._planned: tuple[Any, list[_Rule]] | None = None
+        self._planned: tuple[Any, list[Rule]] | None = None
         self._known: tuple[Any, DataSpec] | None = None
 
     @property
@@ -107,12 +106,12 @@ class Dataset(ABC):
         if self._known is None or self._known[0] != key:
             x, y = stored
             if isinstance(x, Spec):
-                made = _input_spec(x, self.transform, self.dtype)
+                made = input_spec(x, self.transform, self.dtype)
             else:
                 columns = self._rules(x)
-                specs = [_input_spec(c.spec, c.transform, c.dtype) for c in columns]
+                specs = [input_spec(c.spec, c.transform, c.dtype) for c in columns]
                 made = tree.flatten(x)[1].unflatten(specs)
-            self._known = (key, DataSpec(made, tree.map(_target_spec, y)))
+            self._known = (key, DataSpec(made, tree.map(target_spec, y)))
         return self._known[1]
 
     def order(self, batch_size: int, *, seed: int, shuffle: bool = True) -> EpochOrder:
@@ -153,7 +152,7 @@ class Dataset(ABC):
         out_x, out_y = out if out is not None else (None, None)
         if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
             self._check_indices(partition, picked, len(x))
-            target = _take_target(y, picked, out_y)
+            target = take_target(y, picked, out_y)
             return self._take(x, picked, self.transform, self.dtype, out_x, random), target
         self._check_indices(partition, picked, row_count(x))
         xs, form = tree.flatten(x)
@@ -166,7 +165,7 @@ class Dataset(ABC):
                 zip(xs, self._rules(self.stored().x), rooms, strict=True)
             )
         ]
-        goal = [_take_target(array, picked, room) for array, room in zip(ys, goals, strict=True)]
+        goal = [take_target(array, picked, room) for array, room in zip(ys, goals, strict=True)]
         return form.unflatten(made), target_form.unflatten(goal)
 
     def _take(
@@ -204,24 +203,11 @@ class Dataset(ABC):
         spread(self.transform, x, f"{name}: transform")
         spread(self.dtype, x, f"{name}: dtype")
 
-    def _rules(self, x: Any) -> list[_Rule]:
+    def _rules(self, x: Any) -> list[Rule]:
         """Return what becomes of each array of a stored tree x."""
         key = (x, self.transform, self.dtype)
         if self._planned is None or self._planned[0] != key:
-            name = type(self).__name__
-            specs, form = tree.flatten(x)
-            changes = spread(self.transform, x, f"{name}: transform")
-            dtypes = spread(self.dtype, x, f"{name}: dtype")
-            columns = []
-            for path, spec, (change, _), (dtype, alone) in zip(
-                form.paths, specs, changes, dtypes, strict=True
-            ):
-                transform = None if change is Unsaid else change
-                if dtype is Unsaid:
-                    dtype, alone = np.dtype(np.float32), False
-                if dtype is not None and not alone and _made(spec, transform).kind != "f":
-                    dtype = None
-                columns.append(_Rule(path, spec, transform, dtype))
+            columns = rules(x, self.transform, self.dtype, type(self).__name__)
             self._planned = (key, columns)
         return self._planned[1]
 
@@ -396,64 +382,8 @@ class FileDataset(Dataset):
         self._lock = threading.Lock()
 
 
-def _target_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return np.dtype(np.float32 if dtype.kind == "f" else np.int64)
-
-
-def _target_spec(stored: Spec) -> Spec:
-    return Spec(stored.shape, _target_dtype(np.dtype(stored.dtype)).name)
-
-
-def _take_target(y: Array, picked: Array, out: Array | None) -> Array:
-    if out is None:
-        out = np.empty((picked.size, *y.shape[1:]), _target_dtype(y.dtype))
-    np.copyto(out, np.take(y, picked, axis=0, mode="clip"), casting="unsafe")
-    return out
-
-
-def _input_spec(stored: Spec, transform: Transform | None, dtype: np.dtype[Any] | None) -> Spec:
-    shape = stored.shape if transform is None else tuple(transform.shape(stored.shape))
-    return Spec(shape, (dtype or _made(stored, transform)).name)
-
-
-def _made(stored: Spec, transform: Transform | None) -> np.dtype[Any]:
-    """Return the dtype after a transform; a function is tried out, as for its shape."""
-    before = np.dtype(stored.dtype)
-    if transform is None:
-        return before
-    after = transform.dtype(before)
-    if after != before:
-        return after
-    return transform(np.zeros((1, *stored.shape), before)).dtype
-
-
 def _leaves_like(out: Any, form: tree.Structure, what: str) -> list[Any]:
     leaves, its = tree.flatten(out)
     if its != form:
         raise DataError(f"out: {what} must be a tree like {form}; got {its}.")
     return leaves
-
-
-def _transforms(given: Any, place: str) -> Any:
-    """Return transforms of what is given, functions made into `Apply`; a tree stays one."""
-    if given is None or isinstance(given, Transform):
-        return given
-    if isinstance(given, dict):
-        return {key: _transforms(item, place) for key, item in given.items()}
-    if isinstance(given, tuple | list):
-        return type(given)(_transforms(item, place) for item in given)
-    if callable(given):
-        return Apply(given)
-    raise DataError(
-        f"{place}: transform must be a Transform or a function of a batch; got {given!r}."
-    )
-
-
-def _dtypes(given: Any) -> Any:
-    if given is None:
-        return None
-    if isinstance(given, dict):
-        return {key: _dtypes(item) for key, item in given.items()}
-    if isinstance(given, tuple | list):
-        return type(given)(_dtypes(item) for item in given)
-    return np.dtype(given)
