@@ -1,4 +1,4 @@
-"""What becomes of stored arrays in the batches: transform and dtype of each array of x; y."""
+"""What becomes of stored arrays in the batches: their transforms and dtypes."""
 
 from __future__ import annotations
 

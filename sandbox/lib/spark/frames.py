@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core import tree
-from ..core.errors import ArgumentError, DataError, SandboxError
+from ..core.errors import ArgumentError, DataError
 from ..data.dataset import Dataset, DataSpec, Pair, TransformLike
 from ..data.order import owners
-from ..data.trees import arrays, is_tree, named
-from ..engine.oplist import Spec
 from . import blocks
 from .blocks import Frame, FrameRows, Packer, Rows
+from .columns import (
+    Columns,
+    array_of,
+    as_given,
+    grouped,
+    names_of,
+    rdd_rows,
+    row_spec,
+    shapes_of,
+)
 
 __all__ = ["SparkDataset"]
 
@@ -73,9 +80,9 @@ class SparkDataset(Dataset):
         super().__init__(transform=transform, dtype=dtype)
         self.source = source
         self.is_rdd = not hasattr(source, "mapInArrow")
-        self.features = _grouped(features, "features")
-        self.label = _grouped(label, "label")
-        self.shapes = list(_shapes(shape, self.features))
+        self.features = grouped(features, "features")
+        self.label = grouped(label, "label")
+        self.shapes = list(shapes_of(shape, self.features))
         self.bytes_dtype = np.dtype(bytes_dtype)
         self._sizes: tuple[int, ...] | None = None
         self._stored: DataSpec | None = None
@@ -93,7 +100,7 @@ class SparkDataset(Dataset):
         from pyspark.sql import types
 
         fields = {field.name: field.dataType for field in self.source.schema.fields}
-        names, labels = self._names(), _names(self.label)
+        names, labels = self._names(), names_of(self.label)
         missing = [name for name in names if name not in fields]
         if missing:
             raise DataError(
@@ -114,7 +121,7 @@ class SparkDataset(Dataset):
                 )
 
     def _names(self) -> list[str]:
-        return list(dict.fromkeys([*_names(self.features), *_names(self.label)]))
+        return list(dict.fromkeys([*names_of(self.features), *names_of(self.label)]))
 
     # -- the driver's view --------------------------------------------------------------------
 
@@ -164,8 +171,8 @@ class SparkDataset(Dataset):
             x, y = self._first()
             arrays, form = tree.flatten(x)
             shapes = self.shapes if len(self.shapes) == len(arrays) else [None] * len(arrays)
-            made = form.unflatten([_row(a, s) for a, s in zip(arrays, shapes, strict=True)])
-            self._stored = DataSpec(made, tree.map(lambda array: _row(array, None), y))
+            made = form.unflatten([row_spec(a, s) for a, s in zip(arrays, shapes, strict=True)])
+            self._stored = DataSpec(made, tree.map(lambda array: row_spec(array, None), y))
         return self._stored
 
     def _first(self) -> Pair:
@@ -173,7 +180,7 @@ class SparkDataset(Dataset):
             found = self.source.take(1)
             if not found:
                 raise DataError("SparkDataset: the RDD must have at least one row; got 0.")
-            return _rdd_rows(found, 0, 0)
+            return rdd_rows(found, 0, 0)
         table = self._columns().limit(1).toArrow()
         if not table.num_rows:
             raise DataError("SparkDataset: the DataFrame must have at least one row; got 0.")
@@ -184,7 +191,7 @@ class SparkDataset(Dataset):
         place = f"partition {partition} of the DataFrame"
 
         def read(name: str) -> NDArray[Any]:
-            return _column(table.column(name), name, place, before, self.bytes_dtype)
+            return array_of(table.column(name), name, place, before, self.bytes_dtype)
 
         def side_by_side(columns: Columns) -> NDArray[Any]:
             parts = [read(name) for name in columns.names]
@@ -228,7 +235,7 @@ class SparkDataset(Dataset):
             def pack_rdd(number: int, rows: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
                 packer = Packer(frame, number)
                 for some in _chunks(rows, 256):
-                    yield from packer.add(*_rdd_rows(some, number, packer.seen))
+                    yield from packer.add(*rdd_rows(some, number, packer.seen))
                 yield from packer.flush()
 
             spark = SparkSession.getActiveSession() or SparkSession(self.source.context)
@@ -277,7 +284,7 @@ class SparkDataset(Dataset):
 
     def __repr__(self) -> str:
         kind = "RDD" if self.is_rdd else "DataFrame"
-        told = [tree.map(_told, columns) for columns in (self.features, self.label)]
+        told = [tree.map(as_given, columns) for columns in (self.features, self.label)]
         return f"SparkDataset({kind}, features={told[0]!r}, label={told[1]!r})"
 
     __str__ = __repr__
@@ -309,10 +316,6 @@ def _partition() -> int:
     return int(context.partitionId())
 
 
-def _plain(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return np.dtype(np.float32) if dtype == np.float64 else dtype
-
-
 def _chunks(rows: Iterator[Any], count: int) -> Iterator[list[Any]]:
     some: list[Any] = []
     for row in rows:
@@ -322,127 +325,3 @@ def _chunks(rows: Iterator[Any], count: int) -> Iterator[list[Any]]:
             some = []
     if some:
         yield some
-
-
-def _rdd_rows(rows: list[Any], partition: int, before: int) -> Pair:
-    try:
-        x, y = (_stacked([row[place] for row in rows]) for place in (0, 1))
-    except (SandboxError, TypeError, ValueError, IndexError, KeyError) as error:
-        raise DataError(
-            f"partition {partition} of the RDD, rows {before} to {before + len(rows) - 1}: must be "
-            f"pairs (x, y) of numbers, all of one shape; got {error}."
-        ) from None
-    for name, part in (("x", x), ("y", y)):
-        leaves, form = tree.flatten(part)
-        for path, array in zip(form.paths, leaves, strict=True):
-            if array.dtype.kind not in "iubf":
-                raise DataError(
-                    f"partition {partition} of the RDD, row {before}: {named(name, path)} must be "
-                    f"numbers; got dtype {array.dtype}."
-                )
-    return x, y
-
-
-def _stacked(rows: list[Any]) -> Any:
-    if not is_tree(rows[0]):
-        return np.stack([np.asarray(row) for row in rows])
-    return tree.map(lambda *parts: np.stack(parts), *[arrays(row, "a row") for row in rows])
-
-
-def _column(
-    column: Any, name: str, place: str, before: int, bytes_dtype: np.dtype[Any]
-) -> NDArray[Any]:
-    """Turn one Arrow column into an array with one row per row."""
-    import pyarrow as pa
-
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
-    if array.null_count:
-        row = before + array.is_null().to_pylist().index(True)
-        raise DataError(f"{place}, row {row}: column {name!r} must have a value; got none.")
-    kind = array.type
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return _same_length(
-            [np.frombuffer(item.as_buffer(), bytes_dtype) for item in array], name, place, before
-        )
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        lengths = array.value_lengths().to_numpy(zero_copy_only=False)
-        if len(lengths) and (lengths != lengths[0]).any():
-            row = int(np.argmax(lengths != lengths[0]))
-            raise DataError(
-                f"{place}, row {before + row}: lists of column {name!r} must have {lengths[0]} "
-                f"numbers as in the row before; got {lengths[row]}."
-            )
-        flat = _column(array.flatten(), name, place, before, bytes_dtype)
-        return flat.reshape(len(array), -1) if len(array) else flat.reshape(0, 0)
-    return np.asarray(array.to_numpy(zero_copy_only=False))
-
-
-def _same_length(rows: list[NDArray[Any]], name: str, place: str, before: int) -> NDArray[Any]:
-    if len({len(row) for row in rows}) > 1:
-        row = next(i for i, part in enumerate(rows) if len(part) != len(rows[0]))
-        raise DataError(
-            f"{place}, row {before + row}: bytes of column {name!r} must hold {len(rows[0])} "
-            f"numbers as in the row before; got {len(rows[row])}."
-        )
-    return np.stack(rows)
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Names of columns that make one array."""
-
-    names: tuple[str, ...]
-
-
-def _grouped(given: Any, what: str) -> Any:
-    """Return a tree of `Columns`: a name, or a list or tuple of names, is one array."""
-    if isinstance(given, dict):
-        return {key: _grouped(item, what) for key, item in given.items()}
-    if isinstance(given, tuple) and not all(isinstance(item, str) for item in given):
-        return tuple(_grouped(item, what) for item in given)
-    names = (given,) if isinstance(given, str) else ()
-    if isinstance(given, list | tuple):
-        names = tuple(given)
-    if not names or not all(isinstance(name, str) for name in names):
-        raise ArgumentError(
-            f"SparkDataset: `{what}` must be names of columns, several of them for one array, or a "
-            f"dict or tuple of lists of those; got {given!r}."
-        )
-    return Columns(names)
-
-
-def _told(columns: Columns) -> Any:
-    return columns.names[0] if len(columns.names) == 1 else list(columns.names)
-
-
-def _names(columns: Any) -> list[str]:
-    return [name for group in tree.leaves(columns) for name in group.names]
-
-
-def _shapes(given: Any, columns: Any) -> Iterator[tuple[int, ...] | None]:
-    """Give the shape of each array, None for as it is stored."""
-    if isinstance(columns, Columns):
-        yield None if given is None else tuple(int(n) for n in given)
-        return
-    parts = columns if isinstance(columns, dict) else dict(enumerate(columns))
-    said = dict(enumerate(given)) if isinstance(given, tuple) else given or {}
-    if not isinstance(said, dict) or not set(said) <= set(parts):
-        raise ArgumentError(
-            f"SparkDataset: `shape` must go with the features {', '.join(map(str, parts))}; got "
-            f"{given!r}. Name them: {{'image': (28, 28)}}."
-        )
-    for key, part in sorted(parts.items()):
-        yield from _shapes(said.get(key), part)
-
-
-def _row(array: NDArray[Any], shape: tuple[int, ...] | None) -> Spec:
-    found = array.shape[1:]
-    wanted = found if shape is None else shape
-    if int(np.prod(wanted)) != int(np.prod(found)):
-        raise DataError(
-            f"SparkDataset: `shape` must have the {int(np.prod(found))} numbers of the first row; "
-            f"got {wanted}."
-        )
-    return Spec(tuple(wanted), _plain(array.dtype).name)
