@@ -121,3 +121,10 @@ def perceptron(seed: int = 0) -> Toy:
             "b.weight": rng.normal(size=(2, 4)),
         },
     )
+
+
+def make(module: Any, criterion: Any, x: Any, target: Any, **kwargs: Any) -> Any:
+    """Return the module's parameters as a vector, and the program that trains them."""
+    flat = core.FlatParameters(module, **kwargs)
+    program = core.train_program(module, criterion, flat, core.Spec.of(x), core.Spec.of(target))
+    return flat, program

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from sandbox.lib.engine.ops import OPERATIONS
-
-
-def numpy_kernel(name):
-    return OPERATIONS[name].reference
-
-
-def normal(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape)
+from kernels import normal, numpy_kernel
 
 
 def sigmoid(x):

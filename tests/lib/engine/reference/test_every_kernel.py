@@ -1,0 +1,209 @@
+"""Every reference kernel, called once: dtypes, inputs left alone, float32 against float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from kernels import PLAIN, normal, numpy_kernel
+
+from sandbox.lib.engine.oplist import Op, OpList, Spec
+from sandbox.lib.engine.ops import OPERATIONS
+from sandbox.lib.engine.ops.comparison import COMPARISONS, LOGIC
+from sandbox.lib.engine.random import RandomKey
+
+
+def over_time(f):
+    """Return calls of the kernels over sequences."""
+    ids, lengths, index = np.array([[0, 2, 2], [4, 1, 0]]), np.array([3, 1]), np.array([[0, 1]] * 2)
+    x, y, none = f(2, 3, 2), f(2, 3, 4), {"padding_index": None}
+    winners = {**PLAIN, "map_shape": (2, 2, 1, 3)}
+    named = {
+        "layer_norm": ((x, f(2), f(2)), {"epsilon": 1e-5, "axes_from": 2}),
+        "layer_norm_grad": (
+            (x, x, f(2), f(2, 3), f(2, 3)),
+            {"epsilon": 1e-5, "axes_from": 2},
+        ),
+        "embedding": ((ids, f(5, 2)), none),
+        "embedding_grad": ((x, ids), {"num_embeddings": 5, "padding_index": 2}),
+        "max_with_index": ((x,), {"axis": 1}),
+        "max_with_index_grad": ((f(2, 2), index), {"axis": 1, "input_shape": (2, 3, 2)}),
+        "mask_sequence": ((x, lengths), {"value": 0.5}),
+        "sequence_lengths": ((ids,), {"padding_index": 0}),
+        "conv2d_peak_grad_input": (
+            (f(2, 2), index, f(2, 3, 1, 2)),
+            {"input_shape": (2, 3, 1, 4), **winners},
+        ),
+        "conv2d_peak_grad_weight": (
+            (f(2, 3, 1, 4), f(2, 2), index),
+            {"weight_shape": (2, 3, 1, 2), "with_bias": True, **winners},
+        ),
+    }
+    for name, gates, biases, space in (("lstm", 4, 4, 5), ("gru", 3, 4, 4), ("rnn", 1, 1, 1)):
+        attrs = {"reverse": True} | ({"activation": "tanh"} if name == "rnn" else {})
+        weights = (f(gates * 4, 2), f(gates * 4, 4), f(biases * 4))
+        named[name] = ((x, *weights, lengths), attrs)
+        behind = (x, y, *weights, f(2, 3, space * 4), lengths)
+        named[f"{name}_grad"] = ((y, f(2, 4), *behind), {"given": "yh", **attrs})
+    return named
+
+
+def calls(dtype):
+    """Return one call for every kernel."""
+
+    def f(*shape):
+        return np.asarray(np.abs(normal(*shape)) + 0.1, dtype)
+
+    image, pool = f(2, 2, 4, 4), {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0))}
+    labels, shape = np.array([0, 1, 1]), (2, 2, 4, 4)
+    index = numpy_kernel("max_pool2d")(image, **pool)[1]
+    two = (f(3, 2), f(3, 2))
+    axes = {"axes": (1,), "keepdims": False}
+    named = {
+        "conv2d": ((image, f(4, 2, 3, 3), f(4)), PLAIN),
+        "conv2d_grad_input": ((f(2, 4, 2, 2), f(4, 2, 3, 3)), {"input_shape": shape, **PLAIN}),
+        "conv2d_grad_weight": (
+            (image, f(2, 4, 2, 2)),
+            {"weight_shape": (4, 2, 3, 3), **PLAIN, "with_bias": True},
+        ),
+        "max_pool2d": ((image,), pool),
+        "max_pool2d_grad": ((f(2, 2, 2, 2), index), {"input_shape": shape, **pool}),
+        "avg_pool2d": ((image,), {**pool, "include_padding": False}),
+        "avg_pool2d_grad": (
+            (f(2, 2, 2, 2),),
+            {"input_shape": shape, **pool, "include_padding": True},
+        ),
+        "linear": ((f(3, 2), f(4, 2), f(4)), {}),
+        "linear_grad_input": ((f(3, 4), f(4, 2)), {}),
+        "linear_grad_weight": ((f(3, 2), f(3, 4)), {"with_bias": True}),
+        "matmul": ((f(2, 3, 4), f(4, 2)), {}),
+        "batch_norm": ((image, f(2), f(2)), {"epsilon": 1e-5}),
+        "batch_norm_inference": ((image, f(2), f(2), f(2), f(2)), {"epsilon": 1e-5}),
+        "batch_norm_grad": ((image, image, f(2), f(2), f(2)), {"epsilon": 1e-5}),
+        "scale_add": (two, {"alpha": 0.9, "beta": 0.1}),
+        "power": ((f(3, 2),), {"exponent": 0.5}),
+        "softmax_cross_entropy": ((f(3, 2), labels, f(2)), {"label_smoothing": 0.1}),
+        "softmax_cross_entropy_grad": ((f(), f(3, 2), labels), {}),
+        "nll": ((f(3, 2), labels), {}),
+        "nll_grad": ((f(), labels, f(2)), {"shape": (3, 2)}),
+        "reshape": ((image,), {"shape": (4, 16)}),
+        "transpose": ((image,), {"axes": (0, 2, 3, 1)}),
+        "broadcast_to": ((f(3, 1),), {"shape": (2, 3, 4)}),
+        "sum_to": ((f(2, 3, 4),), {"shape": (3, 1)}),
+        "concat": (two, {"axis": 1}),
+        "slice": (two[:1], {"starts": (1, 0), "stops": (3, 1)}),
+        "slice_grad": (two[:1], {"starts": (1, 0), "stops": (4, 2), "input_shape": (5, 2)}),
+        "dropout": (two[:1], {"p": 0.5, "path": "drop", "random": RandomKey(0)}),
+    }
+    named.update(over_time(f))
+    named.update(lists(f, dtype))
+    for name in ("sum", "mean", "max"):
+        named[name] = ((image,), axes)
+    for name in ("softmax", "log_softmax"):
+        named[name] = ((f(3, 2),), {"axis": 1})
+        named[f"{name}_grad"] = (two, {"axis": 1})
+    for name in (
+        "relu",
+        "tanh",
+        "sigmoid",
+        "exp",
+        "log",
+        "sqrt",
+        "square",
+        "abs",
+        "negative",
+        "sign",
+    ):
+        named[name] = ((f(3, 2),), {})
+    for name in ("relu_grad", "tanh_grad", "sigmoid_grad"):
+        named[name] = (two, {})
+    constants = {
+        "leaky_relu": {"slope": 0.1},
+        "elu": {"alpha": 0.5},
+        "gelu": {"approximate": False},
+        "hard_sigmoid": {"slope": 0.2, "offset": 0.5},
+        "clip": {"low": -0.5, "high": 0.5},
+        **{key: {} for key in ("silu", "mish", "softplus", "softsign")},
+    }
+    for name, attrs in constants.items():
+        named[name] = (two[:1], attrs)
+        named[f"{name}_grad"] = (two, attrs)
+    turned = {**PLAIN, "output_padding": (0, 0)}
+    named["conv_transpose2d"] = ((image, f(2, 3, 2, 2), f(3)), turned)
+    named["conv_transpose2d_grad_input"] = ((f(2, 3, 5, 5), f(2, 3, 2, 2)), turned)
+    named["conv_transpose2d_grad_weight"] = (
+        (image, f(2, 3, 5, 5)),
+        {"weight_shape": (2, 3, 2, 2), **turned, "with_bias": True},
+    )
+    named["bce_with_logits"] = ((f(3, 2), labels[:, None] * np.ones(2, int), f(2)), {})
+    named["bce_with_logits_grad"] = ((f(), f(3, 2), f(3, 2), f(2)), {})
+    for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", *COMPARISONS):
+        named[name] = (two, {})
+    truth = two[0] > two[1]
+    for name in LOGIC:
+        named[name] = ((truth,) if name == "logical_not" else (truth, ~truth), {})
+    named["cast"] = ((np.arange(6),), {"dtype": dtype})
+    named["where"] = ((truth, *two), {})
+    return named
+
+
+def lists(f, dtype):
+    """Return calls of the kernels whose attributes are lists: y = c · x, c = c + x."""
+    one = Spec((2,), dtype)
+    inputs = [("", 0), ("", 1)]
+    step = OpList([one] * 4, [Op("add", (0, 1), (2,)), Op("multiply", (0, 1), (3,))], inputs)
+    step.outputs = [("", 2), ("", 3)]
+    less = OpList(
+        [one, one, Spec((2,), "bool"), Spec((), "int64")],
+        [Op("greater", (1, 0), (2,)), Op("sum", (2,), (3,), {"axes": (0,), "keepdims": False})],
+        inputs,
+        outputs=[("", 3)],
+    )
+    body = OpList([one] * 3, [Op("add", (0, 1), (2,))], inputs, outputs=[("", 2)])
+    scan = {"body": step, "carry": 1, "xs": 1, "length": 3, "reverse": True, "keep": True}
+    other = OpList([one] * 3, [Op("multiply", (0, 1), (2,))], inputs, outputs=[("", 2)])
+    once = np.abs(f(2))
+    return {
+        "scan": ((f(2), f(3, 2)), scan),
+        "cond": ((f(1), f(2), f(2)), {"on_true": body, "on_false": other}),
+        "while_loop": ((-once, once), {"condition": less, "body": body, "carry": 1}),
+        "stack": ((f(2), f(2)), {}),
+        "unstack": ((f(2, 3),), {}),
+    }
+
+
+NAMES = sorted(name for name in OPERATIONS if "." not in name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_kernels_keep_the_dtype_and_do_not_write_into_inputs(name, dtype):
+    inputs, attrs = calls(dtype)[name]
+    before = [np.array(x) for x in inputs]
+    for x in inputs:
+        x.flags.writeable = False
+
+    results = numpy_kernel(name)(*inputs, **attrs)
+
+    whole = dict.fromkeys((*COMPARISONS, *LOGIC), np.bool_) | {
+        "max_pool2d": np.uint8,
+        "max_with_index": np.int64,
+        "sequence_lengths": np.int64,
+    }
+    for y in results if isinstance(results, tuple) else (results,):
+        assert y.dtype in (dtype, whole.get(name, dtype))
+    for expected, actual in zip(before, inputs, strict=True):
+        np.testing.assert_array_equal(expected, actual)
+
+
+# The dropout mask is drawn, and tested with the engine; it multiplies by exact numbers.
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "dropout"])
+def test_float32_is_float64_to_rounding(name):
+    results = []
+    for dtype in ("float32", "float64"):
+        inputs, attrs = calls(dtype)[name]
+        found = numpy_kernel(name)(*inputs, **attrs)
+        results.append(found if isinstance(found, tuple) else (found,))
+
+    for single, double in zip(*results, strict=True):
+        # The variance is a difference of numbers of the same size: a few more places are lost.
+        np.testing.assert_allclose(double, single, rtol=1e-4, atol=1e-5)
