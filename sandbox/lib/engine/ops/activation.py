@@ -188,37 +188,13 @@ def clip_grad(dy: Array, x: Array, *, low: float, high: float) -> Array:
 # -- oneDNN ----------------------------------------------------------------------------------------
 
 
-def lower(builder: Builder, op: Op) -> None:
-    """Lower `relu`, `tanh`, `sigmoid`."""
-    x, y = op.inputs[0], op.outputs[0]
-    algorithm = dnnl.ELTWISE[op.name]
+def _function(name: str, attrs: dict[str, Any], simple: dict[str, int]) -> tuple[int, float, float]:
+    """Return oneDNN's number of a function and its two constants.
 
-    def candidate(layout: dnnl.Layout) -> Candidate:
-        primitive = dnnl.eltwise(algorithm, layout, layout)
-        wanted = builder.wanted(dnnl.DST, y)
-        return Candidate(layout.name, primitive, {dnnl.SRC: x}, {dnnl.DST: y}, wanted)
-
-    choose_in_place(builder, op, candidate, (x,), dnnl.SRC, dnnl.DST)
-
-
-def lower_grad(builder: Builder, op: Op) -> None:
-    """Lower the gradients of these, computed from the output."""
-    dy, y = op.inputs
-    dx = op.outputs[0]
-    algorithm = dnnl.ELTWISE_FROM_OUTPUT[op.name.removesuffix("_grad")]
-
-    def candidate(layout: dnnl.Layout) -> Candidate:
-        forward = dnnl.eltwise(algorithm, layout, layout)
-        primitive = dnnl.eltwise_grad(algorithm, layout, layout, layout, forward)
-        reads = {dnnl.DIFF_DST: dy, dnnl.DST: y}
-        wanted = builder.wanted(dnnl.DIFF_SRC, dx)
-        return Candidate(layout.name, primitive, reads, {dnnl.DIFF_SRC: dx}, wanted)
-
-    choose_in_place(builder, op, candidate, (dy, y), dnnl.DIFF_DST, dnnl.DIFF_SRC)
-
-
-def _from_input(name: str, attrs: dict[str, Any]) -> tuple[int, float, float]:
-    """Return oneDNN's number of a function and its two constants."""
+    `simple` holds the numbers of those without constants.
+    """
+    if name in simple:
+        return simple[name], 0.0, 0.0
     if name == "gelu" and attrs["approximate"]:
         name = "gelu_tanh"
     algorithm, names = dnnl.ELTWISE_FROM_INPUT[name]
@@ -228,10 +204,10 @@ def _from_input(name: str, attrs: dict[str, Any]) -> tuple[int, float, float]:
     return algorithm, alpha, beta
 
 
-def lower_from_input(builder: Builder, op: Op) -> None:
-    """Lower `gelu` and the other activations whose gradient needs the input."""
+def lower(builder: Builder, op: Op) -> None:
+    """Lower an activation."""
     x, y = op.inputs[0], op.outputs[0]
-    algorithm, alpha, beta = _from_input(op.name, op.attrs)
+    algorithm, alpha, beta = _function(op.name, op.attrs, dnnl.ELTWISE)
 
     def candidate(layout: dnnl.Layout) -> Candidate:
         primitive = dnnl.eltwise(algorithm, layout, layout, alpha, beta)
@@ -241,20 +217,22 @@ def lower_from_input(builder: Builder, op: Op) -> None:
     choose_in_place(builder, op, candidate, (x,), dnnl.SRC, dnnl.DST)
 
 
-def lower_grad_from_input(builder: Builder, op: Op) -> None:
-    """Lower the gradients of these, computed from the input."""
-    dy, x = op.inputs
+def lower_grad(builder: Builder, op: Op) -> None:
+    """Lower the gradient of an activation, computed from the output or the input."""
+    dy, data = op.inputs
     dx = op.outputs[0]
-    algorithm, alpha, beta = _from_input(op.name.removesuffix("_grad"), op.attrs)
+    name = op.name.removesuffix("_grad")
+    algorithm, alpha, beta = _function(name, op.attrs, dnnl.ELTWISE_FROM_OUTPUT)
+    given = dnnl.DST if name in dnnl.ELTWISE_FROM_OUTPUT else dnnl.SRC
 
     def candidate(layout: dnnl.Layout) -> Candidate:
         forward = dnnl.eltwise(algorithm, layout, layout, alpha, beta)
         primitive = dnnl.eltwise_grad(algorithm, layout, layout, layout, forward, alpha, beta)
-        reads = {dnnl.DIFF_DST: dy, dnnl.SRC: x}
+        reads = {dnnl.DIFF_DST: dy, given: data}
         wanted = builder.wanted(dnnl.DIFF_SRC, dx)
         return Candidate(layout.name, primitive, reads, {dnnl.DIFF_SRC: dx}, wanted)
 
-    choose_in_place(builder, op, candidate, (dy, x), dnnl.DIFF_DST, dnnl.DIFF_SRC)
+    choose_in_place(builder, op, candidate, (dy, data), dnnl.DIFF_DST, dnnl.DIFF_SRC)
 
 
 _MAP = (8, 16, 16, 16)
@@ -300,7 +278,7 @@ for _forward, _backward in _FROM_INPUT:
         _forward.__name__,
         infer=same_float,
         reference=_forward,
-        lower=lower_from_input,
+        lower=lower,
         alone="f",
         elementwise=True,
         loses_nan=True,
@@ -311,7 +289,7 @@ for _forward, _backward in _FROM_INPUT:
         _backward.__name__,
         infer=like_second,
         reference=_backward,
-        lower=lower_grad_from_input,
+        lower=lower_grad,
         alone="f",
         elementwise=True,
         gradient=True,
