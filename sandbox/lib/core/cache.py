@@ -83,7 +83,7 @@ class ProgramCache:
         parts = (id(module), id(criterion), id(flat))
         shapes = _key(specs), _key(target_spec)
         key = ("train", *parts, *shapes, threads, precision, trained)
-        program: TrainProgram | EagerTrainProgram = self._get(
+        program: TrainProgram | EagerTrainProgram = self.get(
             key,
             (module, criterion, flat),
             lambda: train_program(
@@ -116,7 +116,7 @@ class ProgramCache:
         parts = _parts(module)
         found = (p.dtype for p in parts if isinstance(p, Parameter) and p.dtype.kind == "f")
         specs = specs_of(inputs, next(found, _FLOAT32))
-        program: PredictProgram | EagerPredictProgram = self._get(
+        program: PredictProgram | EagerPredictProgram = self.get(
             (
                 "predict",
                 id(module),
@@ -133,7 +133,8 @@ class ProgramCache:
         )
         return program
 
-    def _get(self, key: Any, owners: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+    def get(self, key: Any, owners: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """Return what is kept under a key, or make it; the key may hold the owners' ids."""
         while True:
             with self._lock:
                 entry = self._programs.get(key)
@@ -201,6 +202,11 @@ class ProgramCache:
         for program in programs:
             found |= _pieces(program)
         return sum(found.values())
+
+    def programs(self) -> list[Any]:
+        """Return all that is kept."""
+        with self._lock:
+            return [program for program, _ in self._programs.values()]
 
     def clear(self) -> None:
         """Drop all programs."""

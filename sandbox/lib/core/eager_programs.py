@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,10 +17,14 @@ from .context import using
 from .errors import ArgumentError
 from .flat import FlatParameters
 from .parameter import Parameter
+from .state import STATE
 from .tape import Tape, origin
 from .trace import ModuleLike, stranger
 from .tracing import CriterionLike, scalar
 from .value import Array, Operand, borrow, wrap
+
+if TYPE_CHECKING:
+    from .segments import Segments
 
 
 class EagerTrainProgram:
@@ -32,6 +38,8 @@ class EagerTrainProgram:
         Why it is not compiled.
     input_specs, target_spec : tree of Spec, optional
         What inputs and target must be like; without them it takes any.
+    segments : Segments, optional
+        Compiles what can be inside.
     """
 
     def __init__(
@@ -42,8 +50,10 @@ class EagerTrainProgram:
         reason: str,
         input_specs: tree.Tree = None,
         target_spec: tree.Tree = None,
+        segments: Segments | None = None,
     ) -> None:
-        self.reason = reason
+        self._reason = reason
+        self._segments = segments
         self.flat = flat
         self._module = module
         self._criterion = criterion
@@ -67,7 +77,8 @@ class EagerTrainProgram:
             if flat.is_replica and context.updates is not None:
                 for name, buffer in buffers.items():
                     context.updates[buffer] = wrap(flat.buffer(name).copy())
-            output = tree.call(self._module, tree.map(borrow, arrays))
+            with _running(self._segments, tape):
+                output = tree.call(self._module, tree.map(borrow, arrays))
             loss_value = scalar(self._criterion.call(output, tree.map(borrow, goal)))
         self._refuse_strangers(tape)
         loss = float(loss_value)
@@ -96,24 +107,65 @@ class EagerTrainProgram:
                     raise ArgumentError(stranger(x))
         self._known = True
 
+    @property
+    def reason(self) -> str:
+        """Why it is not one program, and how many segments the last run had."""
+        return _told(self._reason, self._segments)
+
+    def pieces(self) -> Iterable[tuple[object, int]]:
+        """Give what the segments hold in memory, with its bytes."""
+        return () if self._segments is None else self._segments.pieces()
+
     def clone(self, flat: FlatParameters) -> EagerTrainProgram:
         """Return a program for another thread, bound to `flat`."""
-        return EagerTrainProgram(self._module, self._criterion, flat, self.reason, *self._specs)
+        segments = None if self._segments is None else self._segments.twin(flat)
+        return EagerTrainProgram(
+            self._module, self._criterion, flat, self._reason, *self._specs, segments
+        )
 
 
 class EagerPredictProgram:
-    """Stands in for a `PredictProgram`; `input_specs` as for `EagerTrainProgram`."""
+    """Stands in for a `PredictProgram`; parameters as for `EagerTrainProgram`."""
 
-    def __init__(self, module: ModuleLike, reason: str, input_specs: tree.Tree = None) -> None:
-        self.reason = reason
+    def __init__(
+        self,
+        module: ModuleLike,
+        reason: str,
+        input_specs: tree.Tree = None,
+        segments: Segments | None = None,
+    ) -> None:
+        self._reason = reason
+        self._segments = segments
         self._module = module
         self._inputs = None if input_specs is None else Inputs(input_specs, "input")
 
     def run(self, inputs: tree.Tree) -> tree.Tree:
         """Return the module's output."""
-        given = _given(self._inputs, inputs, "input", model_dtype(self._module))
-        with using(training=False):
+        dtype = model_dtype(self._module) if self._inputs is None else None
+        given = _given(self._inputs, inputs, "input", dtype)
+        with using(training=False), _running(self._segments, STATE.tape):
             return _arrays(tree.call(self._module, tree.map(borrow, given)))
+
+    @property
+    def reason(self) -> str:
+        """Why it is not one program, and how many segments the last run had."""
+        return _told(self._reason, self._segments)
+
+    def pieces(self) -> Iterable[tuple[object, int]]:
+        """Give what the segments hold in memory, with its bytes."""
+        return () if self._segments is None else self._segments.pieces()
+
+
+def _running(segments: Segments | None, tape: Tape | None) -> AbstractContextManager[None]:
+    return nullcontext() if segments is None else segments.running(tape)
+
+
+def _told(reason: str, segments: Segments | None) -> str:
+    count = 0 if segments is None else segments.count
+    if not count:
+        return reason
+    name = "segment" if count == 1 else "segments"
+    return f"runs in {count} {name}, as the whole cannot be traced: {reason}"
 
 
 def _given(checks: Inputs | None, items: tree.Tree, what: str, dtype: Any) -> tree.Tree:

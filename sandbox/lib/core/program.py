@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import numpy as np
@@ -29,6 +29,9 @@ from .parameter import Buffer, Parameter, Version
 from .trace import ModuleLike
 from .tracing import CriterionLike, Traced, inference, training
 from .value import Array
+
+if TYPE_CHECKING:
+    from .segments import Segments
 
 _log = logging.getLogger("sandbox.core")
 
@@ -232,6 +235,10 @@ class PredictProgram:
         """
         return self._output.of(self._mine().run(self._inputs.check(inputs)))
 
+    def compute(self, arrays: list[Array], random: RandomKey | None) -> list[Array]:
+        """Return what the executable gives for its inputs, unchecked; valid until the next run."""
+        return self._mine().run(arrays, random=random)
+
     def pieces(self) -> Iterator[tuple[object, int]]:
         """Yield what the program holds in memory, in all threads, with its bytes."""
         with self._lock:
@@ -297,7 +304,8 @@ def train_program(
         traced = training(module, criterion, inputs, goal)
     except Exception as error:
         reason = _reason(error, precision)
-        return EagerTrainProgram(module, criterion, flat, reason, inputs, goal)
+        segments = _segments(module, flat, threads, plan)
+        return EagerTrainProgram(module, criterion, flat, reason, inputs, goal, segments)
     executable = engine.compile(
         traced.oplist, flat.storage(), threads=threads, plan=plan, precision=precision
     )
@@ -329,7 +337,8 @@ def predict_program(
         _not_forced()
         traced = inference(module, inputs)
     except Exception as error:
-        return EagerPredictProgram(module, _reason(error, precision), inputs)
+        reason = _reason(error, precision)
+        return EagerPredictProgram(module, reason, inputs, _segments(module, flat, threads, plan))
     return PredictProgram(traced, module, flat, inputs, threads, plan, precision)
 
 
@@ -347,8 +356,23 @@ def _wide(spec: Spec) -> Spec:
     return Spec(spec.shape, "int64") if spec.dtype[:3] in ("int", "uin") else spec
 
 
+def _segments(
+    module: ModuleLike, flat: FlatParameters | None, threads: int, plan: Any
+) -> Segments | None:
+    """Return what compiles the parts of a module that runs eagerly, unless all is to."""
+    if _is_forced():
+        return None
+    from .segments import Segments
+
+    return Segments(module, flat, threads, plan)
+
+
+def _is_forced() -> bool:
+    return os.environ.get("SANDBOX_EAGER", "0") not in ("", "0")
+
+
 def _not_forced() -> None:
-    if os.environ.get("SANDBOX_EAGER", "0") not in ("", "0"):
+    if _is_forced():
         raise TraceError("SANDBOX_EAGER=1 asks for it")
 
 

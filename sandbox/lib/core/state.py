@@ -13,6 +13,7 @@ from ..engine.random import RandomKey
 
 if TYPE_CHECKING:
     from .parameter import Buffer
+    from .segments import SegmentedRun
     from .tape import Tape
     from .trace import Trace
 
@@ -69,6 +70,7 @@ class State(threading.local):
         self.tape: Tape | None = None
         self.trace: Trace | None = None
         self.path: list[str] = []
+        self.segments: SegmentedRun | None = None
 
 
 STATE = State()

@@ -121,9 +121,12 @@ class SubTrace(Trace):
             self._path = None
 
 
-def replay(oplist: OpList, inputs: Sequence[Operand]) -> list[Operand]:
-    """Run a list inside another by the functions: on a tape, or in a trace."""
-    known = {value: x for (_, value), x in zip(oplist.inputs, inputs, strict=True)}
+def replay(
+    oplist: OpList, inputs: Sequence[Operand], fixed: dict[int, Operand] | None = None
+) -> list[Operand]:
+    """Run a list by the functions: on a tape, or in a trace; `fixed` holds what is no input."""
+    known = dict(fixed or {})
+    known.update({value: x for (_, value), x in zip(oplist.inputs, inputs, strict=True)})
     before = STATE.path
     try:
         for op in oplist.ops:

@@ -68,7 +68,7 @@ def inference(module: ModuleLike, input_specs: tree.Tree) -> Traced:
             named, structure = _named_outputs(output)
             return Traced(trace.finish(named), structure)
 
-    return _twice(once)
+    return twice(once)
 
 
 def trace_training(
@@ -122,7 +122,7 @@ def training(
             results, structure = _named_outputs(output)
             return Traced(trace.finish([("loss", loss), *results], gradients), structure)
 
-    return _twice(once)
+    return twice(once)
 
 
 def scalar(loss: Any) -> Value:
@@ -151,7 +151,7 @@ def _named_outputs(output: tree.Tree) -> tuple[list[tuple[str, Input]], tree.Str
     return list(zip(names, found, strict=True)), structure
 
 
-def _twice(once: Callable[[], Traced]) -> Traced:
+def twice(once: Callable[[], Traced]) -> Traced:
     """Trace twice: what differs is made by Python outside of the operations and would be frozen."""
     first, second = once(), once()
     a, b = first.oplist, second.oplist

@@ -14,6 +14,7 @@ from ..core import tree
 from ..core.context import context, enter_scope, leave_scope, path, using
 from ..core.errors import ArgumentError, add_path
 from ..core.parameter import Variable
+from ..core.segments import MISSED, SegmentedRun
 from ..core.state import STATE
 from ..core.value import Operand, Value, as_array, borrow
 from .node import Node
@@ -144,11 +145,11 @@ def run(
     stack.append(module)
     try:
         if module.training is context().training:
-            output = module.call(*inputs, **named) if named else module.call(*inputs)
+            output = _call(module, inputs, named)
         else:
             with using(training=module.training) as own:
                 own.explicit = False  # a module inside may have a mode of its own
-                output = module.call(*inputs, **named) if named else module.call(*inputs)
+                output = _call(module, inputs, named)
         if _calls.observers:
             seen: Any = _by_name(module, inputs, named) if named else inputs
             for observer in tuple(_calls.observers):
@@ -164,6 +165,21 @@ def run(
         if segment is not None:
             leave_scope()
     return output
+
+
+def segmented() -> SegmentedRun | None:
+    """Return the run in segments that parts of a module may join now, if there is one."""
+    now = STATE.segments
+    return None if now is None or _calls.observers or not now.is_on else now
+
+
+def _call(module: Module, inputs: tuple[Any, ...], named: dict[str, Any] | None) -> Any:
+    now = None if STATE.segments is None else segmented()
+    if now is not None:
+        output = now.call(module, inputs, named or {})
+        if output is not MISSED:
+            return output
+    return module.call(*inputs, **named) if named else module.call(*inputs)
 
 
 def _by_name(module: Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:

@@ -160,13 +160,23 @@ class Sequential(Container):
         else:
             others = list(self.names)
             x = named or (inputs[0] if len(inputs) == 1 else inputs)
-        for name in others:
-            module = self.__dict__[name]
-            if isinstance(x, dict):
-                x = calls.run(module, (), name, x)
-            else:
-                x = calls.run(module, x if isinstance(x, tuple) else (x,), name)
-        return x
+        now = calls.segmented()
+        if now is None:
+            for name in others:
+                x = self._step(name, x)
+            return x
+        values = [x]
+        chain = [(place,) for place in range(len(others))]
+        now.steps(
+            self, values, chain, (len(others),), lambda k, known: self._step(others[k], known[k])
+        )
+        return values[-1]
+
+    def _step(self, name: str, x: Any) -> Any:
+        module = self.__dict__[name]
+        if isinstance(x, dict):
+            return calls.run(module, (), name, x)
+        return calls.run(module, x if isinstance(x, tuple) else (x,), name)
 
     def append(self, module: Module, name: str | None = None) -> Sequential:
         """Add a module at the end; gives the container back.

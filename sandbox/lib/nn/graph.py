@@ -156,14 +156,24 @@ class Graph(Container):
     def call(self, *inputs: Any, **named: Any) -> Any:
         """Call the modules in order."""
         values = self._values(inputs, named)
-        for number, (name, places) in enumerate(self.steps):
-            module, structure = self.__dict__[name], self._trees.get(number)
-            given: tuple[Any, ...] = tuple([values[place] for place in places])
-            by_name: dict[str, Any] = {}
-            if structure is not None:
-                given, by_name = structure.unflatten(given)
-            values.append(calls.run(module, given, name, by_name))
+        now = calls.segmented()
+        if now is None:
+            for number in range(len(self.steps)):
+                values.append(self._run_step(number, values))
+        else:
+            reads = [places for _, places in self.steps]
+            now.steps(self, values, reads, self.outputs, self._run_step)
         return self._output.unflatten([values[place] for place in self.outputs])
+
+    def _run_step(self, number: int, values: list[Any]) -> Any:
+        """Call the module of one step."""
+        name, places = self.steps[number]
+        structure = self._trees.get(number)
+        given: tuple[Any, ...] = tuple([values[place] for place in places])
+        by_name: dict[str, Any] = {}
+        if structure is not None:
+            given, by_name = structure.unflatten(given)
+        return calls.run(self.__dict__[name], given, name, by_name)
 
     def _values(self, inputs: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
         """Return the inputs in the order of the nodes."""
