@@ -1,7 +1,8 @@
 """One workload, run by `bench revisions` with the library of either revision on the path.
 
 It reads numbers of steps from its input and answers each with the seconds they took and the last
-loss. Only what both revisions understand is used here.
+loss. Only what both revisions understand is used here: `Training` repeats parts of `our_side.py` on
+purpose, as that belongs to one revision and this must run with either.
 """
 
 from __future__ import annotations
