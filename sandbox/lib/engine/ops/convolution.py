@@ -219,6 +219,24 @@ def _options(builder: Builder, first: int, second: int, dtypes: tuple[str, str])
     return options
 
 
+def _emit_best(
+    builder: Builder,
+    op: Op,
+    options: Callable[[str], list[Callable[[], Candidate]]],
+    batch: int,
+    otherwise: Callable[[Builder, Op], None],
+) -> Candidate | None:
+    """Emit and return the chosen one of the legal candidates; where none is, lower `otherwise`."""
+    try:
+        candidates = legal_dtypes(builder, options)
+    except dnnl.RefusedError:
+        otherwise(builder, op)
+        return None
+    choice = builder.choose(op, candidates, batch)
+    builder.emit(op, choice)
+    return choice
+
+
 def lower_conv2d(builder: Builder, op: Op) -> None:
     """Lower `conv2d`."""
     x, w, *bias = op.inputs
@@ -244,14 +262,9 @@ def lower_conv2d(builder: Builder, op: Op) -> None:
             found.sort(key=lambda option: option[0] != "keep0-any")
         return [make(*option) for option in found]
 
-    try:
-        candidates = legal_dtypes(builder, options)
-    except dnnl.RefusedError:
-        lower_forward(builder, op)
-        return
-    choice = builder.choose(op, candidates, builder.shape(x)[0])
-    builder.notes["conv", w, builder.shape(x)] = choice.primitive.needs(dnnl.SRC)
-    builder.emit(op, choice)
+    choice = _emit_best(builder, op, options, builder.shape(x)[0], lower_forward)
+    if choice is not None:
+        builder.notes["conv", w, builder.shape(x)] = choice.primitive.needs(dnnl.SRC)
 
 
 def lower_conv2d_grad_input(builder: Builder, op: Op) -> None:
@@ -286,12 +299,7 @@ def lower_conv2d_grad_input(builder: Builder, op: Op) -> None:
             )
         return [make(*option) for option in found]
 
-    try:
-        candidates = legal_dtypes(builder, options)
-    except dnnl.RefusedError:
-        lower_grad_input(builder, op)
-        return
-    builder.emit(op, builder.choose(op, candidates, builder.shape(dy)[0]))
+    _emit_best(builder, op, options, builder.shape(dy)[0], lower_grad_input)
 
 
 def lower_conv2d_grad_weight(builder: Builder, op: Op) -> None:
@@ -319,12 +327,7 @@ def lower_conv2d_grad_weight(builder: Builder, op: Op) -> None:
             found[:2] = found[1::-1]  # untimed, channels last is the better guess here
         return [make(*option) for option in found]
 
-    try:
-        candidates = legal_dtypes(builder, options)
-    except dnnl.RefusedError:
-        lower_grad_weight(builder, op)
-        return
-    builder.emit(op, builder.choose(op, candidates, builder.shape(x)[0]))
+    _emit_best(builder, op, options, builder.shape(x)[0], lower_grad_weight)
 
 
 _WINDOW = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}

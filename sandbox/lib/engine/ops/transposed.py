@@ -46,30 +46,14 @@ def transposed_shape(
 
 
 def _infer_transpose(
-    x: Spec,
-    w: Spec,
-    b: Spec | None = None,
-    *,
-    stride: Pair,
-    padding: tuple[Pair, Pair],
-    output_padding: Pair,
-    dilation: Pair,
-    groups: int,
+    x: Spec, w: Spec, b: Spec | None = None, *, padding: Pads, groups: int, **attrs: Any
 ) -> tuple[Spec, ...]:
     floating(x)
     ndim(w, 4, "(in_channels, out_channels/groups, height, width)", "weight")
     ndim(x, 4, "(batch, channels, height, width)")
     axis_is(x, 1, w.shape[0], "in_channels")
     _check_filters(w, b, groups, w.shape[1] * groups)
-    shape = transposed_shape(
-        x.shape,
-        w.shape,
-        stride=stride,
-        padding=padding,
-        output_padding=output_padding,
-        dilation=dilation,
-        groups=groups,
-    )
+    shape = transposed_shape(x.shape, w.shape, padding=padding, groups=groups, **attrs)
     for k in (2, 3):
         if shape[k] < 1:
             raise ShapeError(
@@ -98,41 +82,23 @@ def _infer_grad_input(dy: Spec, w: Spec, *, output_padding: Pair, **attrs: Any) 
     return infer_conv2d(dy, w, **attrs)
 
 
+# In the kernels `window` is that of a convolution: stride, padding, dilation, groups.
+
+
 def conv_transpose2d(
-    x: Array,
-    w: Array,
-    b: Array | None = None,
-    *,
-    stride: Pair,
-    padding: Pads,
-    output_padding: Pair,
-    dilation: Pair,
-    groups: int,
+    x: Array, w: Array, b: Array | None = None, *, output_padding: Pair, **window: Any
 ) -> Array:
     """Spread each x over its window, weighted by the kernel."""
-    window: dict[str, Any] = {
-        "stride": stride,
-        "padding": padding,
-        "dilation": dilation,
-        "groups": groups,
-    }
     shape = transposed_shape(x.shape, w.shape, output_padding=output_padding, **window)
     y = conv2d_grad_input(x, w, input_shape=shape, **window)
     return y if b is None else y + b[:, None, None]
 
 
 def conv_transpose2d_grad_input(
-    dy: Array,
-    w: Array,
-    *,
-    stride: Pair,
-    padding: Pads,
-    output_padding: Pair,
-    dilation: Pair,
-    groups: int,
+    dy: Array, w: Array, *, output_padding: Pair, **window: Any
 ) -> Array:
     """Return the convolution of dy with the same kernel."""
-    return conv2d(dy, w, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    return conv2d(dy, w, **window)
 
 
 def conv_transpose2d_grad_weight(
@@ -140,23 +106,12 @@ def conv_transpose2d_grad_weight(
     dy: Array,
     *,
     weight_shape: tuple[int, int, int, int],
-    stride: Pair,
-    padding: Pads,
     output_padding: Pair,
-    dilation: Pair,
-    groups: int,
     with_bias: bool = False,
+    **window: Any,
 ) -> Array | tuple[Array, Array]:
     """Sum over all windows of x times the window of dy."""
-    dw = conv2d_grad_weight(
-        dy,
-        x,
-        weight_shape=weight_shape,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-    )
+    dw = conv2d_grad_weight(dy, x, weight_shape=weight_shape, **window)
     if isinstance(dw, tuple):
         dw = dw[0]
     return (dw, dy.sum(axis=(0, 2, 3))) if with_bias else dw
