@@ -107,6 +107,12 @@ CASES: dict[str, Case] = {
     "transpose": ("transpose", [MAP], {"axes": (0, 2, 3, 1)}),
     "broadcast_to": ("broadcast_to", [(3, 1)], {"shape": (2, 3, 4)}),
     "concat": ("concat", [(2, 3), (2, 4)], {"axis": 1}),
+    "slice": ("slice", [(5, 6)], {"starts": (1, 0), "stops": (4, 6)}),
+    "slice_grad": (
+        "slice_grad",
+        [(3, 6)],
+        {"starts": (1, 0), "stops": (4, 6), "input_shape": (5, 6)},
+    ),
     "max_with_index of steps": ("max_with_index", [(4, 9, 16)], {"axis": 1}),
     "max_with_index": ("max_with_index", [(4, 16, 1, 24)], {"axis": 3}),
     "max_with_index_grad": (
@@ -167,6 +173,7 @@ CASES["rnn with tanh"] = ("rnn", _inputs, {"activation": "tanh", "reverse": True
 # Gradients that need what their forward kernel left: the list is made of both.
 AFTER = {"lstm_grad", "gru_grad", "rnn_grad"}
 OF_BOOLEANS = {"logical_and", "logical_or", "logical_not"}
+OF_LISTS = {"scan", "cond", "while_loop"}  # made of the others
 # Inputs that others are multiplied with which are known to be 0: in padding, behind a maximum.
 LEFT_OUT = {"conv2d of padded": {1}, "conv2d_peak_grad_input": {2}, "conv2d_peak_grad_weight": {0}}
 SPECIAL = {"nan": (np.nan,), "infinite": (np.inf, -np.inf)}
@@ -245,7 +252,7 @@ def test_every_lowering_hands_nan_and_infinity_on_like_its_reference(name, value
 
 def test_no_lowering_is_left_out():
     with_lowering = {name for name, record in OPERATIONS.items() if record.lower is not None}
-    assert with_lowering - {case[0] for case in CASES.values()} == AFTER | OF_BOOLEANS
+    assert with_lowering - {case[0] for case in CASES.values()} == AFTER | OF_BOOLEANS | OF_LISTS
 
 
 @pytest.mark.parametrize("name", CASES)
