@@ -15,7 +15,10 @@ from .places import ROOT
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 EVERYTHING = ("tests", "notebooks", "sandbox", "--doctest-modules")
-QUICK = "not spark and not faults and not notebook and not browser and not docker and not vm"
+QUICK = (
+    "not spark and not faults and not notebook and not browser and not docker and not vm "
+    "and not campaign"
+)
 
 
 def shell_scripts() -> list[str]:

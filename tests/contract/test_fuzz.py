@@ -15,7 +15,7 @@ from sandbox.lib.testing.fuzz import judge
 from sandbox.lib.testing.fuzz.graph import Ref
 from sandbox.lib.testing.fuzz.maker import Maker
 
-GRAPHS, CHUNK = 500, 25
+GRAPHS, CHUNK, QUICK = 500, 25, 100
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,13 @@ def _own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("SANDBOX_CACHE", str(tmp_path))
 
 
-@pytest.mark.parametrize("first", range(0, GRAPHS, CHUNK))
+CHUNKS = [
+    pytest.param(first, marks=[pytest.mark.campaign] if first >= QUICK else [])
+    for first in range(0, GRAPHS, CHUNK)
+]
+
+
+@pytest.mark.parametrize("first", CHUNKS)
 def test_random_graphs_give_the_same_in_every_mode(first):
     for seed in range(first, first + CHUNK):
         graph = fuzz.generate(seed)

@@ -35,6 +35,7 @@ def test_every_operation_behind_this_one_gives_what_the_reference_gives(first):
     assert not texts, "\n".join(texts)
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("first", fuzz.names())
 def test_threes_of_operations_give_what_the_reference_gives(first):
     draw = random.Random(first)
