@@ -19,7 +19,8 @@ def sessions():
 
     def start(master, **conf):
         key = (master, *conf.items())
-        if key not in running:
+        # A test may have stopped it, as those with clusters of their own do.
+        if key not in running or running[key].sparkContext._jsc is None:
             for spark in running.values():
                 spark.stop()
             running.clear()
