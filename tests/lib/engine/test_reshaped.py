@@ -85,3 +85,36 @@ def test_a_maximum_over_time_of_a_map_that_the_library_does_not_pool():
 
     expected = (x * w).sum(axis=2).reshape(3, 2)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)  # sums of two products
+
+
+@pytest.mark.parametrize("name", ["subtract", "multiply"])
+@pytest.mark.parametrize("shape", [(1, 4, 1, 6), (1, 4, 2, 6), (3, 4, 2, 6)])
+def test_a_number_per_channel_meets_a_map_whose_axis_of_size_1_was_turned(shape, name):
+    axes = (1, 0, 2, 3)
+    turned = tuple(shape[k] for k in axes)
+    channels = turned[1]
+    values = [
+        *(Spec(shape), Spec((1, channels, 1, 1)), *[Spec((channels,))] * 4),
+        *[Spec(turned)] * 3,
+    ]
+    oplist = OpList(
+        values=values,
+        ops=[
+            Op("transpose", (0,), (6,), {"axes": axes}, "turn"),
+            # Reads the map in blocks, so that it is at hand in more layouts than the plain one.
+            Op("batch_norm_inference", (6, 2, 3, 4, 5), (7,), {"epsilon": 1e-5}, "norm"),
+            Op(name, (6, 1), (8,), {}, "here"),
+        ],
+        inputs=[(f"input{k}", k) for k in range(6)],
+        outputs=[("norm", 7), ("y", 8)],
+    )
+    rng = np.random.default_rng(0)
+    given = [rng.uniform(0.5, 1.5, size=spec.shape).astype(np.float32) for spec in values[:6]]
+    program = engine.compile(oplist, {}, plan=engine.KernelPlan(frozen=True))
+
+    found = program.run(given)
+
+    with engine.use_reference():
+        expected = engine.compile(oplist, {}).run(given)
+    for wanted, got in zip(expected, found, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)  # float32, another kernel

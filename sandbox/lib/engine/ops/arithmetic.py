@@ -12,7 +12,7 @@ from .. import dnnl
 from ..choices import Candidate
 from ..operation import Sample, register
 from ..oplist import Op, Spec
-from .common import SMALL, apply_post_ops, post_ops
+from .common import SMALL, apply_post_ops, like, post_ops
 from .in_place import choose_in_place, layout_of_partner
 from .rules import broadcast, common, same_float, same_number
 
@@ -128,7 +128,9 @@ def _spread(builder: Builder, op: Op) -> bool:
         return False
     algorithm, post = dnnl.BINARY[op.name], post_ops(op)
 
-    def candidate(layout: dnnl.Layout) -> Candidate:
+    def candidate(at_hand: dnnl.Layout) -> Candidate:
+        # Of other strides, if only of axes of size 1 as behind a transpose, 3.2 repeats b wrongly.
+        layout = like(at_hand, shape)
         primitive = dnnl.binary(algorithm, layout, dnnl.plain(wide), layout, post_ops=post)
         reads, wanted = {dnnl.SRC: a, dnnl.SRC_1: b}, builder.wanted(dnnl.DST, y)
         return Candidate(layout.name, primitive, reads, {dnnl.DST: y}, wanted)
