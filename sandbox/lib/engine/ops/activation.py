@@ -236,29 +236,27 @@ def lower_grad(builder: Builder, op: Op) -> None:
 
 
 _MAP = (8, 16, 16, 16)
-_FROM_OUTPUT: tuple[tuple[Kernel, Kernel], ...] = (
-    (relu, relu_grad),
-    (tanh, tanh_grad),
-    (sigmoid, sigmoid_grad),
-)
-_FROM_INPUT: tuple[tuple[Kernel, Kernel], ...] = (
+_NATIVE: tuple[tuple[Kernel, Kernel], ...] = (
+    *((relu, relu_grad), (tanh, tanh_grad), (sigmoid, sigmoid_grad)),
     *((leaky_relu, leaky_relu_grad), (elu, elu_grad), (gelu, gelu_grad), (silu, silu_grad)),
     *((mish, mish_grad), (softplus, softplus_grad), (hard_sigmoid, hard_sigmoid_grad)),
     (clip, clip_grad),
 )
 
-for _forward, _backward in _FROM_OUTPUT:
+for _forward, _backward in _NATIVE:
+    _name = _forward.__name__
+    _from_output = _name in dnnl.ELTWISE_FROM_OUTPUT
     register(
-        _forward.__name__,
+        _name,
         infer=same_float,
         reference=_forward,
         lower=lower,
         alone="f",
         elementwise=True,
         loses_nan=True,
-        constants=(),
+        constants=() if _from_output else dnnl.ELTWISE_FROM_INPUT[_name][1] or None,
         follows=(0,),
-        sample=Sample((_MAP,), {}),
+        sample=Sample((_MAP,), {}) if _from_output else None,
     )
     register(
         _backward.__name__,
@@ -270,31 +268,8 @@ for _forward, _backward in _FROM_OUTPUT:
         gradient=True,
         loses_nan=True,
         follows=(1,),
-        expects=layout_of_partner,
-        sample=Sample((_MAP, _MAP), {}),
-    )
-for _forward, _backward in _FROM_INPUT:
-    register(
-        _forward.__name__,
-        infer=same_float,
-        reference=_forward,
-        lower=lower,
-        alone="f",
-        elementwise=True,
-        loses_nan=True,
-        constants=dnnl.ELTWISE_FROM_INPUT[_forward.__name__][1] or None,
-        follows=(0,),
-    )
-    register(
-        _backward.__name__,
-        infer=like_second,
-        reference=_backward,
-        lower=lower_grad,
-        alone="f",
-        elementwise=True,
-        gradient=True,
-        loses_nan=True,
-        follows=(1,),
+        expects=layout_of_partner if _from_output else None,
+        sample=Sample((_MAP, _MAP), {}) if _from_output else None,
     )
 register("softsign", infer=same_float, reference=softsign, elementwise=True)
 register(
