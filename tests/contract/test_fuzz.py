@@ -72,10 +72,9 @@ def _first_with(name):
 WRONG = {"tanh": "tanh", "transpose": "transpose", "mean": "mean", "batch_norm": "batch_norm_grad"}
 
 
+@pytest.mark.usefixtures("native")
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_reference_kernel_is_found_and_shrunk_to_it(monkeypatch, name):
-    if not engine.is_native():
-        pytest.skip("no native library")
     kernel = WRONG[name]
     right = OPERATIONS[kernel]
     graph = _first_with(name)

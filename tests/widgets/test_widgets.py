@@ -73,7 +73,7 @@ def test_events_from_several_threads_leave_a_whole_state(trainer: Any, make_iter
             trainer.emit({"type": "snapshot", "step": step, "values": values})
 
     def ask() -> None:
-        for _ in range(20):
+        for _ in range(6):
             sent(curves, {"type": "pause"})
             curves.to_html()
             viewer.picture()

@@ -196,7 +196,7 @@ def test_prediction_runs_in_many_threads():
         list(pool.map(work, range(6)))
 
 
-@pytest.mark.skipif(not engine.is_native(), reason="the reference has no memory of its own")
+@pytest.mark.usefixtures("native")
 def test_predictions_of_a_thread_share_memory_and_disturb_no_results():
     """Sixteen lengths of texts would else keep sixteen times the memory of the longest."""
     module = convolutional()

@@ -16,9 +16,3 @@ def _own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("SANDBOX_CACHE", str(tmp_path))
     monkeypatch.setattr(engine, "_default", None)
     engine.threads.set_threads(1)
-
-
-@pytest.fixture
-def native():
-    if not engine.is_native():
-        pytest.skip("no native library")

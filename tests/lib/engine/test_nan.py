@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import zlib
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from oplists import lenet, residual
 
 from sandbox.lib import engine
-from sandbox.lib.engine import Op, OpList, Spec, nan
+from sandbox.lib.engine import Op, OpList, Spec
 from sandbox.lib.engine.executable import NativeExecutable
 from sandbox.lib.engine.ops import OPERATIONS, find
 
@@ -257,8 +258,8 @@ def test_no_lowering_is_left_out():
 
 @pytest.mark.parametrize("name", CASES)
 def test_no_kernel_raises_the_flag_on_ordinary_numbers(name, monkeypatch):
-    if not nan.has_flags():
-        pytest.skip("no flags here")
+    if platform.machine() != "x86_64":
+        pytest.skip("the flag is read on x86-64 alone")
     case = CASES[name]
     arrays = arrays_of(case, (), 0)
     noticed = []

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from sandbox.lib import core, engine, nn
+from sandbox.lib import core, nn
 from sandbox.lib.core import Spec
 from sandbox.lib.testing.modules import Projected
 from sandbox.lib.testing.tools import make, own_cases, projection
@@ -74,7 +74,7 @@ def programs(cls, least):
         yield core.train_program(module, Projected(), flat, specs, Spec.of(target))
 
 
-@pytest.mark.skipif(not engine.is_native(), reason="there are no native kernels here")
+@pytest.mark.usefixtures("native")
 @pytest.mark.parametrize(("cls", "least"), CLAIMS)
 def test_a_claimed_native_kernel_is_in_the_program(cls, least):
     if issubclass(cls, nn.Module):
@@ -92,7 +92,7 @@ def test_a_claimed_native_kernel_is_in_the_program(cls, least):
     assert len(set(native_steps(program)) - set(native_steps(plain))) > 0
 
 
-@pytest.mark.skipif(not engine.is_native(), reason="there are no native kernels here")
+@pytest.mark.usefixtures("native")
 def test_arithmetic_of_few_elements_is_numpy_as_its_docstring_says():
     specs = (Spec((2, 3), "float32"),) * 2
     assert not native_steps(core.predict_program(nn.Multiply(), None, specs))
