@@ -6,46 +6,26 @@ A family's file is imported here, which registers its records; nothing else list
 from __future__ import annotations
 
 from ..operation import OPERATIONS, Operation, find, register
-from . import (
-    activation,
-    arithmetic,
-    cast,
-    comparison,
-    control,
-    convolution,
-    linear,
-    loss,
-    norm,
-    peaks,
-    pooling,
-    random,
-    recurrent,
-    reduce,
-    sequence,
-    shape,
-    softmax,
-    transposed,
-)
-
-FAMILIES = (
-    *(
-        activation,
-        arithmetic,
-        cast,
-        comparison,
-        control,
-        convolution,
-        linear,
-        loss,
-        norm,
-        peaks,
-        pooling,
-        random,
-    ),
-    *(recurrent, reduce, sequence, shape, softmax, transposed),
-)
+from . import activation as activation
+from . import arithmetic as arithmetic
+from . import cast as cast
+from . import comparison as comparison
+from . import control as control
+from . import convolution as convolution
+from . import linear as linear
+from . import loss as loss
+from . import norm as norm
+from . import peaks as peaks
+from . import pooling as pooling
+from . import random as random
+from . import recurrent as recurrent
+from . import reduce as reduce
+from . import sequence as sequence
+from . import shape as shape
+from . import softmax as softmax
+from . import transposed as transposed
 
 OURS = frozenset(OPERATIONS)
 """Names of the operations the engine brings along; all others are their users'."""
 
-__all__ = ["FAMILIES", "OPERATIONS", "OURS", "Operation", "find", "register"]
+__all__ = ["OPERATIONS", "OURS", "Operation", "find", "register"]

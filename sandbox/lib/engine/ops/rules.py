@@ -47,11 +47,6 @@ def broadcast(a: Spec, b: Spec) -> tuple[Spec, ...]:
     return (Spec(shape, dtype),)
 
 
-def same(x: Spec, **attrs: Any) -> tuple[Spec, ...]:
-    """Return the rule of elementwise operations on one input."""
-    return (x,)
-
-
 def same_number(x: Spec, **attrs: Any) -> tuple[Spec, ...]:
     """Return the rule of elementwise functions of numbers: booleans are none."""
     if x.dtype == "bool":
