@@ -196,3 +196,12 @@ def test_memory_of_the_caller_holds_float64_too():
 
     assert flat.values.dtype == np.float64
     assert len(flat.values) % 16 == 0
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_weighted_sum_of_whole_numbers_is_refused(place):
+    """Its factors would be cut to whole numbers: 0.9 to 0."""
+    pair = [np.ones(3, "f4"), np.ones(3, "f4")]
+    pair[place] = np.arange(3)
+    with pytest.raises(core.ShapeError, match="input dtype must be float32 or float64; got int64"):
+        ops.scale_add(*pair, 0.9, 0.1)

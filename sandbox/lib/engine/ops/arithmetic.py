@@ -14,7 +14,7 @@ from ..operation import Sample, register
 from ..oplist import Op, Spec
 from .common import SMALL, apply_post_ops, like, post_ops
 from .in_place import choose_in_place, layout_of_partner
-from .rules import broadcast, common, same_float, same_number
+from .rules import broadcast, common, floating, same_float, same_number
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -187,6 +187,12 @@ def _infer_subtract(a: Spec, b: Spec) -> tuple[Spec, ...]:
     return broadcast(a, b)
 
 
+def _infer_scale_add(a: Spec, b: Spec, *, alpha: float, beta: float) -> tuple[Spec, ...]:
+    floating(a, "first input")
+    floating(b, "second input")
+    return broadcast(a, b)
+
+
 _MAP = (8, 16, 16, 16)
 
 for _kernel in (add, subtract, multiply, divide, maximum, minimum):
@@ -206,7 +212,7 @@ for _kernel in (add, subtract, multiply, divide, maximum, minimum):
     )
 register(
     "scale_add",
-    infer=lambda a, b, **attrs: broadcast(a, b),
+    infer=_infer_scale_add,
     reference=scale_add,
     lower=lower_scale_add,
     elementwise=True,
