@@ -6,6 +6,7 @@ from ..engine.oplist import Op, OpList, Spec
 from ..engine.random import RandomKey
 from . import errors, ops, random, tree, validate
 from .cache import ProgramCache
+from .compile import predict_program, train_program
 from .context import context, enter_scope, leave_scope, path, scope, using
 from .eager_programs import EagerPredictProgram, EagerTrainProgram
 from .errors import (
@@ -26,7 +27,7 @@ from .function import FUNCTIONS, Function, as_operand, as_value, operation
 from .gradcheck import gradcheck, in_float64
 from .parameter import Buffer, Parameter
 from .profile import Profile, profile
-from .program import PredictProgram, TrainProgram, predict_program, train_program
+from .program import PredictProgram, TrainProgram
 from .serial import from_oplist, to_oplist
 from .state import Context
 from .tape import Tape

@@ -14,11 +14,12 @@ import numpy as np
 from ..engine.oplist import Spec
 from . import tree, validate
 from .checks import specs_of
+from .compile import predict_program, train_program
 from .eager_programs import EagerPredictProgram, EagerTrainProgram
 from .errors import ArgumentError
 from .flat import FlatParameters
 from .parameter import Parameter
-from .program import PredictProgram, TrainProgram, predict_program, train_program
+from .program import PredictProgram, TrainProgram
 from .trace import ModuleLike
 from .tracing import CriterionLike
 
