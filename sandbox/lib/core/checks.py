@@ -33,13 +33,19 @@ class Inputs:
         self._plain = [(spec.shape, np.dtype(spec.dtype)) for spec in found]
         self._names = names_of(self.structure, what)
         self._alone = self.structure.is_leaf
+        self._is_input = what == "input"
 
     def check(self, arrays: tree.Tree) -> list[Array]:
         """Return the leaves as contiguous arrays of the right shape and dtype."""
-        if self._alone and type(arrays) is np.ndarray:
-            return [self.one(0, arrays)]
-        given = tree.lone(arrays) if self.what == "input" else arrays
-        if self._alone and self.what == "input" and isinstance(given, tuple | dict):
+        if self._alone:  # the most usual first: one array, or one argument
+            if type(arrays) is np.ndarray:
+                return [self.one(0, arrays)]
+            if type(arrays) is tuple and self._is_input and len(arrays) == 1:
+                item = arrays[0]
+                if type(item) is np.ndarray:
+                    return [self.one(0, item)]
+        given = tree.lone(arrays) if self._is_input else arrays
+        if self._alone and self._is_input and isinstance(given, tuple | dict):
             raise ShapeError(
                 f"the program must get 1 input; got {len(given)} in a {type(given).__name__}."
             )

@@ -61,10 +61,15 @@ _mode = _Mode()
 
 
 def _native_available() -> bool:
-    """Open the native library once; where there is none, say so in one line and use NumPy."""
+    """Open the native library once; where there is none, say so in one line and use NumPy.
+
+    `SANDBOX_ENGINE` is read here, once: every operation of eager execution asks.
+    """
     global _available
     if _available is None:
         with _lock:
+            if os.environ.get("SANDBOX_ENGINE") == "reference":
+                _available = False
             if _available is None:
                 from . import dnnl
 
@@ -83,9 +88,7 @@ def _native_available() -> bool:
 
 def is_native() -> bool:
     """Return whether this thread uses native kernels."""
-    if _mode.reference or os.environ.get("SANDBOX_ENGINE") == "reference":
-        return False
-    return _native_available()
+    return not _mode.reference and _native_available()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from .errors import EngineError
 from .memory import Workspace, aligned
 from .nan import NanNoticed
 from .random import RandomKey
-from .steps import Array, StepInfo, Storage, bind, check_inputs, stored
+from .steps import Array, InputCheck, StepInfo, Storage, bind, stored
 from .subnormal import FlushToZero
 from .weights import STORE, Prepared, Versions
 
@@ -67,6 +67,7 @@ class NativeExecutable:
     ) -> None:
         self.steps: list[StepInfo] = [step.info() for step in blueprint.steps]
         self._blueprint = blueprint
+        self._check_inputs = InputCheck(blueprint.oplist)
         self._storage = dict(storage)
         self._stream = _take_stream()
         self._context = RunState()
@@ -142,7 +143,7 @@ class NativeExecutable:
 
     def run(self, inputs: Sequence[Array], *, random: RandomKey | None = None) -> list[Array]:
         """Run once and return the outputs in the list's order, valid until the next run."""
-        check_inputs(self._blueprint.oplist, inputs)
+        self._check_inputs(inputs)
         if threads.has_lost_helpers():
             return threads.run_in_worker(self.run, inputs, random=random)
         if self._by_numbers and self._may_lose(inputs):

@@ -15,7 +15,7 @@ from .oplist import Op, OpList, Spec
 from .ops import find
 from .precision import F32, Precision
 from .random import RandomKey
-from .steps import Array, StepInfo, Storage, bind, check_inputs, stored
+from .steps import Array, InputCheck, StepInfo, Storage, bind, stored
 
 
 def call(
@@ -60,6 +60,7 @@ class ReferenceExecutable:
 
     def __init__(self, oplist: OpList, storage: Storage, precision: Precision = F32) -> None:
         self._oplist = oplist
+        self._check_inputs = InputCheck(oplist)
         self._precision = precision
         self._dtypes = precision.storage(oplist)
         self._held = {value for _, value in (*oplist.parameters, *oplist.buffers)}
@@ -103,7 +104,7 @@ class ReferenceExecutable:
         self, inputs: Sequence[Array], random: RandomKey | None, best: list[float] | None
     ) -> list[Array]:
         oplist = self._oplist
-        check_inputs(oplist, inputs)
+        self._check_inputs(inputs)
         values = dict(self._fixed)
         for array, (_, value) in zip(inputs, oplist.inputs, strict=True):
             values[value] = array

@@ -91,14 +91,25 @@ def stored(storage: Storage, kind: str, name: str, spec: Spec) -> Array:
     return array
 
 
-def check_inputs(oplist: OpList, inputs: Sequence[Array]) -> None:
-    """Refuse inputs which differ from the specs the list was traced with."""
-    if len(inputs) != len(oplist.inputs):
-        raise EngineError(f"run: inputs must be {len(oplist.inputs)} arrays; got {len(inputs)}.")
-    for array, (name, value) in zip(inputs, oplist.inputs, strict=True):
-        spec = oplist.values[value]
-        if array.shape != spec.shape or array.dtype != spec.dtype:
-            raise EngineError(
-                f"run: input {name!r} must have shape {spec.shape} and dtype {spec.dtype}; "
-                f"got {array.shape} {array.dtype}. Compile a program for this shape."
-            )
+class InputCheck:
+    """Refuses inputs which differ from the specs the list was traced with."""
+
+    def __init__(self, oplist: OpList) -> None:
+        self._names = [name for name, _ in oplist.inputs]
+        self._specs = [oplist.values[value] for _, value in oplist.inputs]
+        self._expected = [(spec.shape, np.dtype(spec.dtype)) for spec in self._specs]
+
+    def __call__(self, inputs: Sequence[Array]) -> None:
+        """Check them before a run."""
+        if [(array.shape, array.dtype) for array in inputs] != self._expected:
+            self._refuse(inputs)
+
+    def _refuse(self, inputs: Sequence[Array]) -> None:
+        if len(inputs) != len(self._specs):
+            raise EngineError(f"run: inputs must be {len(self._specs)} arrays; got {len(inputs)}.")
+        for array, name, spec in zip(inputs, self._names, self._specs, strict=True):
+            if array.shape != spec.shape or array.dtype != spec.dtype:
+                raise EngineError(
+                    f"run: input {name!r} must have shape {spec.shape} and dtype {spec.dtype}; "
+                    f"got {array.shape} {array.dtype}. Compile a program for this shape."
+                )
