@@ -108,6 +108,11 @@ class Criterion(ABC):
         """Whether `weight` is the number of rows, so that sums of several criterions add up."""
         return type(self).weight is Criterion.weight
 
+    @property
+    def takes_classes(self) -> Any:
+        """Whether a target of one number per row is a class; for several targets a tree."""
+        return False
+
     def check(self, output_shape: Any, target: Any) -> None:  # noqa: B027 - optional
         """Refuse a target that cannot be, before it goes into a program. Nothing by default.
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..core import Value, ops
-from ..core.errors import DataError, ShapeError
+from ..core.errors import ArgumentError, DataError, ShapeError
 from ..core.state import STATE
 from ..core.validate import in_range
 from ..nn.registry import register
 from .base import Array, Criterion, CriterionCase, weights
+
+ClassWeights = Sequence[float] | Mapping[int, float] | None
 
 
 def check_labels(output_shape: tuple[int, ...], target: Array) -> None:
@@ -65,6 +67,9 @@ def _check_form(output_shape: tuple[int, ...], target: Array | Value) -> None:
         )
     if target.dtype.kind not in "iu":
         cure = "Turn it with labels.astype('int64')."
+        if isinstance(target, np.ndarray) and not np.isfinite(target).all():
+            row = int(np.argwhere(~np.isfinite(target))[0][0])
+            cure = f"Row {row} holds {target[row]}: drop such rows first."
         if target.shape == output_shape:
             cure = "One-hot rows? use labels.argmax(axis=1)."
         raise ShapeError(
@@ -118,13 +123,26 @@ class Labelled(Criterion):
 
     Parameters
     ----------
-    class_weights : sequence of float, optional
+    class_weights : sequence of float, or dict of class -> float, optional
         How much a row of each class counts; the mean is over these weights.
     """
 
-    def __init__(self, *, class_weights: Sequence[float] | None = None) -> None:
-        wanted = "a list of numbers >= 0, one per class"
-        self.class_weights = weights("class_weights", class_weights, wanted, (1,))
+    def __init__(self, *, class_weights: ClassWeights = None) -> None:
+        wanted = "a list of numbers >= 0, one per class, or a dict {0: 1.0, 1: 2.5} of them"
+        given = _by_class(class_weights) if isinstance(class_weights, dict) else class_weights
+        self.class_weights = weights("class_weights", given, wanted, (1,))
+
+    def config(self) -> dict[str, Any]:
+        """Give the arguments that make an equal criterion, class weights as a list."""
+        found = super().config()
+        if isinstance(found.get("class_weights"), dict):
+            found["class_weights"] = _by_class(found["class_weights"])
+        return found
+
+    @property
+    def takes_classes(self) -> bool:
+        """Whether a target of one number per row is a class: it is."""
+        return True
 
     def check(self, output_shape: tuple[int, ...], target: Array) -> None:
         """Refuse labels that are no classes of the output, and weights of other classes."""
@@ -173,6 +191,22 @@ class Labelled(Criterion):
         return Value(self.class_weights.astype(output.dtype, copy=False))
 
 
+def _by_class(given: dict[Any, float]) -> list[float]:
+    """Return weights by class as a list.
+
+    Raises
+    ------
+    ArgumentError : the classes are not 0, 1, 2 ...
+    """
+    whole = [key for key in given if isinstance(key, int | np.integer)]
+    if len(whole) < len(given) or sorted(whole) != list(range(len(given))) or not given:
+        raise ArgumentError(
+            "`class_weights` must name each class from 0 on, {0: 1.0, 1: 2.5}; got the keys "
+            f"{list(given)}."
+        )
+    return [given[k] for k in range(len(given))]
+
+
 @register("criterion.CrossEntropy")
 class CrossEntropy(Labelled):
     """Compare logits with labels: how unlikely the model finds the right class.
@@ -181,7 +215,7 @@ class CrossEntropy(Labelled):
 
     Parameters
     ----------
-    class_weights : sequence of float, optional
+    class_weights : sequence of float, or dict of class -> float, optional
         How much a row of each class counts; for rare classes more than 1.
     label_smoothing : float in [0, 1)
         Share of the target that is spread over all classes.
@@ -237,7 +271,7 @@ row 1 (1 of 3 rows are outside). Do the labels count from 1? use labels - 1.
 
     def __init__(
         self,
-        class_weights: Sequence[float] | None = None,
+        class_weights: ClassWeights = None,
         *,
         label_smoothing: float = 0.0,
     ) -> None:
@@ -260,7 +294,7 @@ class NLL(Labelled):
 
     Parameters
     ----------
-    class_weights : sequence of float, optional
+    class_weights : sequence of float, or dict of class -> float, optional
         How much a row of each class counts.
 
     Shapes
@@ -297,7 +331,7 @@ class NLL(Labelled):
         ),
     )
 
-    def __init__(self, class_weights: Sequence[float] | None = None) -> None:
+    def __init__(self, class_weights: ClassWeights = None) -> None:
         super().__init__(class_weights=class_weights)
 
     def check_output(self, output: Array) -> None:

@@ -141,6 +141,11 @@ class Parallel(Criterion):
         """Whether `weight` is the number of rows: yes."""
         return True
 
+    @property
+    def takes_classes(self) -> Any:
+        """Whether a target of one number per row is a class, for each criterion."""
+        return _each_takes_classes(self.criterions)
+
     def weight(self, target: Any) -> float:
         """Give the number of rows, which all targets share."""
         return float(self._rows([*_split(self.criterions, target, "target", "")]))
@@ -250,3 +255,11 @@ def _factors(criterions: Any, weights: Any, path: str) -> Iterator[float]:
             )
     for key, criterion in inside:
         yield from _factors(criterion, given.get(key), f"{path}.{key}" if path else key)
+
+
+def _each_takes_classes(criterions: Any) -> Any:
+    if isinstance(criterions, Criterion):
+        return criterions.takes_classes
+    if isinstance(criterions, dict):
+        return {k: _each_takes_classes(c) for k, c in criterions.items() if c is not None}
+    return type(criterions)(_each_takes_classes(c) for c in criterions if c is not None)

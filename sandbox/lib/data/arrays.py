@@ -21,8 +21,8 @@ class ArrayDataset(Dataset):
     Parameters
     ----------
     x : array of shape (rows, ...), or a tree of them
-        Numbers of any dtype. Several inputs are a tuple `(ids, row)` or, by the names of the
-        model's arguments, a dict.
+        Numbers of any dtype; a pandas DataFrame's columns side by side. Several inputs are a tuple
+        `(ids, row)` or, by the names of the model's arguments, a dict.
     y : array of shape (rows,) or (rows, ...), or a tree of them
         Integer class labels, or float targets.
     transform, dtype
@@ -54,10 +54,12 @@ class ArrayDataset(Dataset):
         dtype: Any = np.float32,
     ) -> None:
         super().__init__(transform=transform, dtype=dtype)
-        self.x, self.y = checked_pair(x, y, type(self).__name__)
+        wanted = self.dtype if transform is None and isinstance(self.dtype, np.dtype) else None
+        self.x, self.y = checked_pair(x, y, type(self).__name__, wanted)
         if not row_count(self.x):
             raise DataError("ArrayDataset: the data set must have at least one row; got 0.")
         self._check_settings()
+        self.check_types(0)
 
     @property
     def partition_sizes(self) -> tuple[int, ...]:
@@ -190,9 +192,12 @@ def as_dataset(data: Any, *, transform: TransformLike = None) -> Dataset:
     )
 
 
-def checked_pair(x: Any, y: Any, place: str) -> Pair:
-    """Return x and y as (trees of) arrays of numbers of the same rows, or raise `DataError`."""
-    pair = arrays(x, f"{place}: x"), arrays(y, f"{place}: y")
+def checked_pair(x: Any, y: Any, place: str, dtype: np.dtype[Any] | None = None) -> Pair:
+    """Return x and y as (trees of) arrays of numbers of the same rows, or raise `DataError`.
+
+    Tables of integers and floats in x become one array of `dtype`.
+    """
+    pair = arrays(x, f"{place}: x", dtype), arrays(y, f"{place}: y")
     found = []
     for name, part in zip("xy", pair, strict=True):
         leaves, form = tree.flatten(part)

@@ -74,19 +74,15 @@ def as_dtypes(given: Any) -> Any:
     return np.dtype(given)
 
 
-def _target_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return np.dtype(np.float32 if dtype.kind == "f" else np.int64)
+def target_type(stored: Any, is_class: bool) -> np.dtype[Any]:
+    """Return what an array of y is in the batches: float32, or int64 for classes and integers."""
+    return np.dtype(np.float32 if np.dtype(stored).kind == "f" and not is_class else np.int64)
 
 
-def target_spec(stored: Spec) -> Spec:
-    """Return what an array of y is in the batches: float32 or int64."""
-    return Spec(stored.shape, _target_dtype(np.dtype(stored.dtype)).name)
-
-
-def take_target(y: Array, picked: Array, out: Array | None) -> Array:
+def take_target(y: Array, picked: Array, out: Array | None, is_class: bool = False) -> Array:
     """Return rows of one array of y as they come in the batches."""
     if out is None:
-        out = np.empty((picked.size, *y.shape[1:]), _target_dtype(y.dtype))
+        out = np.empty((picked.size, *y.shape[1:]), target_type(y.dtype, is_class))
     np.copyto(out, np.take(y, picked, axis=0, mode="clip"), casting="unsafe")
     return out
 

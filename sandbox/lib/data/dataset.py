@@ -14,19 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 from ..core import tree
 from ..core.errors import DataError
 from ..engine.oplist import Spec
-from .conversion import (
-    Rule,
-    as_dtypes,
-    as_transforms,
-    input_spec,
-    rules,
-    take_target,
-    target_spec,
-)
+from . import checks, conversion
+from .casting import cast
+from .conversion import Rule, as_dtypes, as_transforms, input_spec, take_target, target_type
 from .order import EpochOrder
 from .sources import Provenance
 from .transforms import Transform
-from .trees import Unsaid, named, row_count, shown, spread
+from .trees import named, row_count, shown, spread
 
 Array = NDArray[Any]
 Pair = tuple[Any, Any]
@@ -65,6 +59,9 @@ class Dataset(ABC):
     x and y are arrays or trees of arrays (`core.tree`). A tree x is what a model is called with: a
     tuple by place, a dict by name; a list is one argument. Every array of y comes as int64 where
     integers or booleans are stored, else as float32.
+
+    Numbers keep their value: an integer that the batches' dtype cannot hold, or a float that is out
+    of its range, is refused with its row (`casting`). Floats are rounded as their dtype says.
     """
 
     shared: bool = True
@@ -78,6 +75,42 @@ class Dataset(ABC):
         self._local = threading.local()
         self._planned: tuple[Any, list[Rule]] | None = None
         self._known: tuple[Any, DataSpec] | None = None
+        self._classes: Any = False
+        self._fitting: set[int] = set()  # partitions whose numbers the batches' dtypes hold
+
+    def of_classes(self, classes: Any) -> Dataset:
+        """Return the same rows, with labels stored as floats (0.0, 1.0) taken as class numbers.
+
+        Parameters
+        ----------
+        classes : bool, or a tree of bool like y
+            Which arrays of y are labels of classes.
+        """
+        y = self.stored().y
+        try:
+            said = spread(classes, y, "classes")
+        except DataError:  # y is another tree: training tells what the criterion wants
+            return self
+        if not any(
+            one is True and not spec.shape and np.dtype(spec.dtype).kind == "f"
+            for spec, (one, _) in zip(tree.leaves(y), said, strict=True)
+        ):
+            return self
+        other = object.__new__(type(self))  # what is open or read already is shared
+        other.__dict__.update(self.__dict__)
+        other._classes, other._known, other._fitting = classes, None, set()
+        return other
+
+    def are_classes(self, y: Any) -> list[bool]:
+        """Return for each array of y, given or as specs, whether its floats are class numbers."""
+        if self._classes is False:
+            return [False] * len(tree.leaves(y))
+        said = spread(self._classes, y, "classes")
+        return [
+            one is True and len(array.shape) == depth
+            for array, (one, _) in zip(tree.leaves(y), said, strict=True)
+            for depth in (0 if isinstance(array, Spec) else 1,)
+        ]
 
     @property
     @abstractmethod
@@ -108,10 +141,15 @@ class Dataset(ABC):
             if isinstance(x, Spec):
                 made = input_spec(x, self.transform, self.dtype)
             else:
-                columns = self._rules(x)
+                columns = self.rules(x)
                 specs = [input_spec(c.spec, c.transform, c.dtype) for c in columns]
                 made = tree.flatten(x)[1].unflatten(specs)
-            self._known = (key, DataSpec(made, tree.map(target_spec, y)))
+            specs, form = tree.flatten(y)
+            goals = [
+                Spec(s.shape, target_type(s.dtype, is_class).name)
+                for s, is_class in zip(specs, self.are_classes(y), strict=True)
+            ]
+            self._known = (key, DataSpec(made, form.unflatten(goals)))
         return self._known[1]
 
     def order(self, batch_size: int, *, seed: int, shuffle: bool = True) -> EpochOrder:
@@ -150,9 +188,10 @@ class Dataset(ABC):
         if picked.size == 0:
             picked = picked.astype(np.int64)
         out_x, out_y = out if out is not None else (None, None)
+        self.check_types(partition)
         if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
             self._check_indices(partition, picked, len(x))
-            target = take_target(y, picked, out_y)
+            target = take_target(y, picked, out_y, self._classes is True)
             return self._take(x, picked, self.transform, self.dtype, out_x, random), target
         self._check_indices(partition, picked, row_count(x))
         xs, form = tree.flatten(x)
@@ -162,10 +201,13 @@ class Dataset(ABC):
         made = [
             self._take(array, picked, column.transform, column.dtype, room, random, place)
             for place, (array, column, room) in enumerate(
-                zip(xs, self._rules(self.stored().x), rooms, strict=True)
+                zip(xs, self.rules(self.stored().x), rooms, strict=True)
             )
         ]
-        goal = [take_target(array, picked, room) for array, room in zip(ys, goals, strict=True)]
+        goal = [
+            take_target(array, picked, room, is_class)
+            for array, room, is_class in zip(ys, goals, self.are_classes(y), strict=True)
+        ]
         return form.unflatten(made), target_form.unflatten(goal)
 
     def _take(
@@ -189,12 +231,16 @@ class Dataset(ABC):
         made = raw
         if transform is not None:
             made = transform(raw, out=out, random=random)
+            wanted = dtype if out is None else out.dtype
+            if made is not out and wanted is not None and made.dtype != wanted:
+                name = f"{type(self).__name__}: x after {transform!r}"
+                made = cast(made, wanted, name, rows=picked)
         if out is not None:
             if made is not out:
                 np.copyto(out, made, casting="unsafe")
             return out
         if made.dtype != (dtype or made.dtype):
-            return made.astype(dtype)
+            return made.astype(dtype)  # `check_types` has looked at the numbers
         return made.copy() if np.may_share_memory(made, raw) else made
 
     def _check_settings(self) -> None:
@@ -203,11 +249,11 @@ class Dataset(ABC):
         spread(self.transform, x, f"{name}: transform")
         spread(self.dtype, x, f"{name}: dtype")
 
-    def _rules(self, x: Any) -> list[Rule]:
+    def rules(self, x: Any) -> list[Rule]:
         """Return what becomes of each array of a stored tree x."""
         key = (x, self.transform, self.dtype)
         if self._planned is None or self._planned[0] != key:
-            columns = rules(x, self.transform, self.dtype, type(self).__name__)
+            columns = conversion.rules(x, self.transform, self.dtype, type(self).__name__)
             self._planned = (key, columns)
         return self._planned[1]
 
@@ -249,58 +295,30 @@ class Dataset(ABC):
             If given, y must hold integers in [0, classes): every array of it, or those that a tree
             such as `{"digit": 10}` names.
         """
-        for partition, size in enumerate(self.partition_sizes):
-            if not size:
-                continue
-            place = f"partition {partition}, " if len(self.partition_sizes) > 1 else ""
-            x, y = self.load(partition)
-            for name, part in (("x", x), ("y", y)):
-                arrays, form = tree.flatten(part)
-                for path, array in zip(form.paths, arrays, strict=True):
-                    self._check_finite(named(name, path), array, place)
-            arrays, form = tree.flatten(y)
-            wanted = spread(classes, y, "classes")
-            for path, array, (count, _) in zip(form.paths, arrays, wanted, strict=True):
-                if count is not None and count is not Unsaid:
-                    self._check_labels(array, count, place, path)
+        checks.check_rows(self, classes)
+
+    def check_types(self, partition: int) -> None:
+        """Look once whether the batches' dtypes can hold what a partition stores.
+
+        Raises
+        ------
+        DataError : a number would change; names the row and the column.
+        """
+        if partition not in self._fitting:
+            checks.check_types(self, partition)
+            self._fitting.add(partition)
+
+    def called(self, side: str, path: str) -> str:
+        """Return how errors call an array of x or y."""
+        return named(side, path)
+
+    def column_names(self) -> Sequence[str]:
+        """Return the names of the columns of x, if its columns have names."""
+        return ()
 
     def column_name(self, index: tuple[int, ...]) -> str:
         """Return how errors call a place within a row."""
         return str(index[0]) if len(index) == 1 else f"({', '.join(map(str, index))})"
-
-    def _check_finite(self, name: str, array: Array, place: str, chunk: int = 4096) -> None:
-        if array.dtype.kind != "f":
-            return
-        for start in range(0, len(array), chunk):
-            part = array[start : start + chunk]
-            if np.isfinite(part).all():
-                continue
-            where = tuple(int(i) for i in np.argwhere(~np.isfinite(part))[0])
-            column = f", column {self.column_name(where[1:])}" if len(where) > 1 else ""
-            raise DataError(
-                f"{self}: {name} must hold finite numbers; got {part[where]} in {place}row "
-                f"{start + where[0]}{column}. Remove such rows or fill the gaps."
-            )
-
-    def _check_labels(self, y: Array, classes: int, place: str, path: str = "") -> None:
-        labels = f"labels of {named('y', path)}" if path else "labels"
-        if y.dtype.kind == "f" and not np.array_equal(y, np.floor(y)):
-            row = int(np.flatnonzero(y.ravel() != np.floor(y.ravel()))[0])
-            raise DataError(
-                f"{self}: {labels} must be integers; got {y.ravel()[row]} in {place}row {row}. "
-                "For a regression leave out `classes` and use MSE."
-            )
-        if y.dtype.kind == "f":
-            raise DataError(
-                f"{self}: {labels} must be integers; got dtype {y.dtype}. Use y.astype('int64')."
-            )
-        wrong = (y < 0) | (y >= classes)
-        if wrong.any():
-            row = int(np.argwhere(wrong)[0][0])
-            raise DataError(
-                f"{self}: {labels} must be in [0, {classes}); got {y[wrong][0]} in {place}row "
-                f"{row}. Labels count from 0."
-            )
 
     def _check_indices(self, partition: int, picked: Array, size: int) -> None:
         if picked.ndim != 1 or picked.dtype.kind not in "iu":

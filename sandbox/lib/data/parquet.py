@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core import validate
 from ..core.errors import DataError
 from ..engine.oplist import Spec
+from . import arrow
+from .casting import cast, common_type, side_by_side
 from .dataset import DataSpec, FileDataset, Pair, TransformLike
 
 PathLike = str | os.PathLike[str]
@@ -27,8 +29,10 @@ class ParquetDataset(FileDataset):
     path : path, or list of paths
         A file, a folder (all `*.parquet` in it, sorted by name) or a pattern: `day-*.parquet`.
     features : str or list of str, optional
-        Columns of x. Number columns become one float32 row; a single list column gives its
-        elements. Without it: all number columns but the label, in the order of the file.
+        Columns of x: numbers side by side, whole numbers alone as they are, else floats; a single
+        list column gives its elements. Without it: all columns of numbers and booleans but the
+        label, in the order of the file, without the row labels that pandas writes; a warning says
+        which ones were left out.
     label : str
         Column of y, integers, booleans or floats.
     partition_by : None, "file" or "row_group"
@@ -69,12 +73,16 @@ class ParquetDataset(FileDataset):
         sizes: list[int] = []
         wanted = [features] if isinstance(features, str) else features
         self.features: list[str] = []
+        kinds: dict[str, list[np.dtype[Any]]] = {}
         for name in self.paths:
             with _opened(name) as file:
                 columns = file.schema_arrow
                 if not self.features:
-                    self.features = list(wanted) if wanted else _numbers(columns, label)
+                    self.features = list(wanted) if wanted else _choose(name, columns, label)
                 _check_columns(name, columns, [*self.features, label])
+                for title in (*self.features, label) if file.metadata.num_rows else ():
+                    kind = arrow.type_of(columns.field(title).type, title, name)
+                    kinds.setdefault(title, []).append(kind)
                 groups = [file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)]
             pieces = [(name, g) for g in range(len(groups))]
             if partition_by == "row_group":
@@ -91,6 +99,8 @@ class ParquetDataset(FileDataset):
                 f"{len(self.paths)} file(s)."
             )
         self._sizes = tuple(sizes)
+        self._x_type = common_type(kind for title in self.features for kind in kinds[title])
+        self._y_type = common_type(kinds[label])
         self._stored: DataSpec | None = None
 
     @property
@@ -102,11 +112,19 @@ class ParquetDataset(FileDataset):
         """Return shape and dtype of one stored row; reads one row group of a list column."""
         if self._stored is None:
             name, group = next(p for pieces in self._pieces for p in pieces if _rows(*p))
-            x, y = self._read_piece(name, group)
+            x, _ = self._read_piece(name, group)
             self._stored = DataSpec(
-                Spec(tuple(x.shape[1:]), x.dtype.name), Spec(tuple(y.shape[1:]), y.dtype.name)
+                Spec(tuple(x.shape[1:]), x.dtype.name), Spec((), self._y_type.name)
             )
         return self._stored
+
+    def called(self, side: str, path: str) -> str:
+        """Return how errors call x or y: y by its column."""
+        return side if side == "x" else f"column {self.label!r}"
+
+    def column_names(self) -> Sequence[str]:
+        """Return the names of the columns of x."""
+        return self.features
 
     def column_name(self, index: tuple[int, ...]) -> str:
         """Return the number of a column with its name in the file."""
@@ -121,19 +139,19 @@ class ParquetDataset(FileDataset):
 
     def read(self, partition: int) -> Pair:
         """Read the columns of a partition into arrays."""
-        shape = self.stored().x.shape
-        x = np.empty((self._sizes[partition], *shape), np.float32)
-        y = np.empty(self._sizes[partition], self.stored().y.dtype)
+        stored = self.stored()
+        x = np.empty((self._sizes[partition], *stored.x.shape), stored.x.dtype)
+        y = np.empty(self._sizes[partition], stored.y.dtype)
         start = 0
         for name, group in self._pieces[partition]:
             part_x, part_y = self._read_piece(name, group)
             stop = start + len(part_y)
-            if len(part_y) and part_x.shape[1:] != shape:
+            if len(part_y) and part_x.shape[1:] != stored.x.shape:
                 raise DataError(
-                    f"{name}: lists in column {self.features[0]!r} must have {shape[0]} elements "
-                    f"as in the first file; got {part_x.shape[1]}."
+                    f"{name}: lists in column {self.features[0]!r} must have {stored.x.shape[0]} "
+                    f"elements as in the first file; got {part_x.shape[1]}."
                 )
-            x[start:stop] = part_x.reshape(len(part_y), *shape)
+            x[start:stop] = part_x.reshape(len(part_y), *stored.x.shape)
             y[start:stop] = part_y
             start = stop
         return x, y
@@ -142,21 +160,22 @@ class ParquetDataset(FileDataset):
         with _opened(name) as file:
             before = sum(file.metadata.row_group(g).num_rows for g in range(group))
             table = file.read_row_group(group, columns=[*self.features, self.label])
-        y = _column(table.column(self.label), name, self.label, before)
+        y = arrow.array_of(table.column(self.label), self.label, name, before)
         if y.ndim != 1:
             raise DataError(f"{name}: label column {self.label!r} must be numbers; got lists.")
-        columns = [_column(table.column(c), name, c, before) for c in self.features]
+        rows = np.arange(before, before + len(y))
+        y = cast(y, self._y_type, f"{name}: column {self.label!r}", rows=rows)
+        columns = [arrow.array_of(table.column(c), c, name, before) for c in self.features]
+        wanted = self._x_type if self.transform is not None else self.dtype or self._x_type
         if len(columns) == 1 and columns[0].ndim == 2:
-            return columns[0].astype(np.float32, copy=False), y
-        x = np.empty((len(y), len(columns)), np.float32)
-        for i, (feature, column) in enumerate(zip(self.features, columns, strict=True)):
+            return side_by_side(columns, self.features, name, wanted, before), y
+        for feature, column in zip(self.features, columns, strict=True):
             if column.ndim != 1:
                 raise DataError(
                     f"{name}: feature columns must all be numbers, or one column of lists; got "
                     f"lists in {feature!r} beside {len(columns) - 1} other columns."
                 )
-            x[:, i] = column
-        return x, y
+        return side_by_side(columns, self.features, name, wanted, before), y
 
 
 def _listed(path: PathLike | Sequence[PathLike]) -> list[PathLike]:
@@ -209,14 +228,20 @@ def _rows(name: str, group: int) -> int:
         return int(file.metadata.row_group(group).num_rows)
 
 
-def _numbers(schema: Any, label: str) -> list[str]:
-    import pyarrow.types as kinds
-
-    return [
-        field.name
-        for field in schema
-        if field.name != label and (kinds.is_integer(field.type) or kinds.is_floating(field.type))
+def _choose(name: str, schema: Any, label: str) -> list[str]:
+    """Return all columns that can be features, and say once which ones are not taken."""
+    labels = [
+        n for n in (schema.pandas_metadata or {}).get("index_columns", ()) if n in schema.names
     ]
+    taken = [f.name for f in schema if f.name not in (label, *labels) and arrow.is_number(f.type)]
+    left = [f"{f.name} ({f.type})" for f in schema if f.name != label and f.name not in taken]
+    if left and taken and label in schema.names:
+        warnings.warn(
+            f"{name}: features are {', '.join(taken)}; left out: {', '.join(left)}. "
+            "Name the columns: ParquetDataset(..., features=[...]).",
+            stacklevel=3,
+        )
+    return taken
 
 
 def _check_columns(name: str, schema: Any, wanted: Sequence[str]) -> None:
@@ -227,38 +252,3 @@ def _check_columns(name: str, schema: Any, wanted: Sequence[str]) -> None:
             f"{name}: features and label must be columns of the file; got {what}. "
             f"Columns present: {', '.join(schema.names)}."
         )
-
-
-def _column(column: Any, name: str, title: str, before: int) -> NDArray[Any]:
-    """Return a column as a 1-D array of numbers, or 2-D if it holds lists."""
-    import pyarrow as pa
-    import pyarrow.types as kinds
-
-    array = column.combine_chunks()
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks)
-    kind = array.type
-    if array.null_count:
-        row = before + int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
-        raise DataError(
-            f"{name}: column {title!r} must have a value in each row; got {array.null_count} empty "
-            f"ones, the first in row {row}. Fill or drop them."
-        )
-    if kinds.is_boolean(kind):
-        return np.asarray(array.to_numpy(zero_copy_only=False), np.bool_)
-    if kinds.is_integer(kind) or kinds.is_floating(kind):
-        return np.asarray(array.to_numpy(zero_copy_only=False))
-    if kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind):
-        lengths = np.asarray(array.value_lengths())
-        if len(lengths) and (lengths != lengths[0]).any():
-            row = int(np.flatnonzero(lengths != lengths[0])[0])
-            raise DataError(
-                f"{name}: lists in column {title!r} must have {lengths[0]} elements as in the "
-                f"first row; got {lengths[row]} in row {before + row}. Pad them to one length."
-            )
-        flat = _column(pa.chunked_array([array.flatten()]), name, title, 0)
-        return flat.reshape(len(lengths), -1) if len(lengths) else flat.reshape(0, 0)
-    raise DataError(
-        f"{name}: column {title!r} must hold numbers or lists of numbers; got {kind}. "
-        "Convert it, or leave it out of `features`."
-    )

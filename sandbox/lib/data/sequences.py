@@ -12,6 +12,8 @@ from ..core import validate
 from ..core.errors import ArgumentError, DataError
 from ..engine.oplist import Spec
 from .buckets import BucketOrder, bucket_lengths
+from .casting import check_fit
+from .conversion import take_target, target_type
 from .dataset import Array, Dataset, DataSpec, Pair
 from .order import Share
 from .text import TextEncoder
@@ -79,6 +81,7 @@ class SequenceDataset(Dataset):
         self.starts = np.concatenate(([0], np.cumsum(self.lengths)))
         self._check_ids(flat, size)
         self.flat = flat.astype(np.uint16 if size <= 1 << 16 else np.int32)
+        self.check_types(0)
         if isinstance(buckets, int):
             self.sizes = bucket_lengths(self.lengths, buckets=buckets, longest=max_length)
         else:
@@ -110,6 +113,17 @@ class SequenceDataset(Dataset):
         """Return all rows, padded to the longest length."""
         self._check_partition(partition)
         return self._padded(np.arange(len(self.y)), self.sizes[-1]), self.y
+
+    def check_types(self, partition: int) -> None:
+        """Look once whether the batches' dtypes can hold ids and labels."""
+        if partition not in self._fitting:
+            name = type(self).__name__
+            is_class = self.are_classes(self.y)[0]
+            check_fit(self.y, target_type(self.y.dtype, is_class), f"{name}: y")
+            check_fit(
+                self.flat.max(keepdims=True), self.dtype or np.int32, f"{name}: the largest id"
+            )
+            self._fitting.add(partition)
 
     def order(self, batch_size: int, *, seed: int, shuffle: bool = True) -> BucketOrder:
         """Return an order that sorts by length; without shuffle too."""
@@ -144,10 +158,9 @@ class SequenceDataset(Dataset):
         picked = self._picked(parts)
         x = None if out is None else out[0]
         x = self._padded(picked, self._length(parts) if x is None else x.shape[1], x)
-        target = np.int64 if self.y.dtype.kind in "iub" else np.float32
-        y = np.empty((picked.size, *self.y.shape[1:]), target) if out is None else out[1]
-        np.copyto(y, self.y[picked], casting="unsafe")
-        return x, y
+        self.check_types(0)
+        y = None if out is None else out[1]
+        return x, take_target(self.y, picked, y, self.are_classes(self.y)[0])
 
     def _picked(self, parts: Iterable[tuple[int, ArrayLike]]) -> NDArray[np.int64]:
         found = [np.zeros(0, np.int64)]

@@ -13,8 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import validate
 from ..core.errors import ArgumentError, DataError
+from .casting import cast
 from .files import read_json, write_text
 from .transforms import Array, Transform
+from .trees import different, numbers
 
 Matrix = NDArray[np.float32]
 
@@ -255,27 +257,30 @@ def time_split(times: ArrayLike, share: float = 0.7) -> tuple[NDArray[np.int64],
     return np.arange(cut), np.arange(cut, len(t))
 
 
-def as_columns(data: Any) -> dict[str, NDArray[Any]]:
-    """Return the columns of a mapping, pandas DataFrame, Arrow table or 2-D array by name."""
+def as_columns(data: Any) -> dict[str, Any]:
+    """Return the columns of a mapping, pandas DataFrame, Arrow table or 2-D array by name.
+
+    They stay what they are (`trees.numbers` makes arrays of those that are used).
+    """
     if isinstance(data, np.ndarray):
         if data.ndim != 2:
             raise DataError(f"a table must have shape (rows, columns); got {data.shape}.")
         return {str(k): data[:, k] for k in range(data.shape[1])}
     if isinstance(data, Mapping):
-        found = {str(name): np.asarray(values) for name, values in data.items()}
+        found = {str(name): values for name, values in data.items()}
     elif hasattr(data, "column_names"):  # Arrow
-        found = {
-            name: column.to_numpy()
-            for name, column in zip(data.column_names, data.columns, strict=True)
-        }
+        different(data.column_names, "the table")
+        found = dict(zip(data.column_names, data.columns, strict=True))
     elif hasattr(data, "columns") and hasattr(data, "iloc"):  # pandas
-        found = {str(name): data[name].to_numpy() for name in data.columns}
+        names = [str(name) for name in data.columns]
+        different(names, "the table")
+        found = {name: data.iloc[:, k] for k, name in enumerate(names)}
     else:
         raise DataError(
             "a table must be a mapping of columns, a pandas DataFrame, an Arrow table or a 2-D "
             f"array; got {type(data).__name__}."
         )
-    sizes = {name: len(np.atleast_1d(values)) for name, values in found.items()}
+    sizes = {name: len(values) if np.ndim(values) else 1 for name, values in found.items()}
     if len(set(sizes.values())) > 1:
         raise DataError(f"columns must have the same number of rows; got {sizes}.")
     return found
@@ -301,16 +306,7 @@ def labels_of(data: Any, column: str, *, classes: int = 2) -> NDArray[np.int64]:
     table = as_columns(data)
     if column not in table:
         raise _missing("labels", [column], list(table))
-    y = table[column]
-    if y.dtype.kind == "f" and np.isfinite(y).all() and np.array_equal(y, np.floor(y)):
-        y = y.astype(np.int64)
-    if y.dtype.kind not in "iub":
-        first = f", first value {y[0]!r}" if len(y) else ""
-        raise DataError(
-            f"labels: column {column!r} must hold class numbers; got {y.dtype}{first}. "
-            "Map texts to numbers first: np.unique(y, return_inverse=True)[1]."
-        )
-    y = y.astype(np.int64)
+    y = cast(numbers(table[column], f"labels: column {column!r}"), np.int64, f"column {column!r}")
     wrong = np.flatnonzero((y < 0) | (y >= classes))
     if wrong.size:
         row = int(wrong[0])
@@ -346,14 +342,7 @@ def _matrix(table: Mapping[str, Array], names: Sequence[str], place: str) -> NDA
     rows = len(table[names[0]])
     x = np.empty((rows, len(names)), np.float64)
     for k, name in enumerate(names):
-        column = table[name]
-        if column.dtype.kind not in "iubf":
-            first = f", first value {column[0]!r}" if len(column) else ""
-            raise DataError(
-                f"{place}: column {name!r} must hold numbers; got {column.dtype}{first}. "
-                "Convert it, or leave it out."
-            )
-        x[:, k] = column
+        x[:, k] = numbers(table[name], f"{place}: column {name!r}")
     good = np.isfinite(x)
     if not good.all():
         row, k = (int(i) for i in np.argwhere(~good)[0])

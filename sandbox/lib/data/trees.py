@@ -15,10 +15,23 @@ from numpy.typing import NDArray
 from ..core import tree
 from ..core.errors import DataError
 from ..engine.oplist import Spec
+from . import arrow
+from .casting import common_type, native, side_by_side
 
-__all__ = ["Unsaid", "arrays", "is_tree", "named", "numbers", "row_count", "shown", "spread"]
+__all__ = [
+    "Unsaid",
+    "arrays",
+    "different",
+    "is_tree",
+    "named",
+    "numbers",
+    "row_count",
+    "shown",
+    "spread",
+]
 
 Array = NDArray[Any]
+_NUMBERS = (int, float, np.number, np.bool_)
 _LOOK = 16  # items of a list that are looked at; rows of numbers are alike
 
 
@@ -48,8 +61,10 @@ def is_tree(values: Any) -> bool:
     )
 
 
-def arrays(values: Any, place: str) -> Any:
+def arrays(values: Any, place: str, dtype: np.dtype[Any] | None = None) -> Any:
     """Return a tree of arrays of numbers, or raise `DataError` with the path of the bad leaf.
+
+    `dtype` is that of tables which hold floats; see `numbers`.
 
     Examples
     --------
@@ -57,10 +72,10 @@ def arrays(values: Any, place: str) -> Any:
     array([1, 2])
     """
     if values is None or not is_tree(values):
-        return None if values is None else numbers(values, place)
+        return None if values is None else numbers(values, place, dtype)
     if isinstance(values, dict):
-        return {key: arrays(item, named(place, str(key))) for key, item in values.items()}
-    items = [arrays(item, named(place, str(i))) for i, item in enumerate(values)]
+        return {key: arrays(item, named(place, str(key)), dtype) for key, item in values.items()}
+    items = [arrays(item, named(place, str(i)), dtype) for i, item in enumerate(values)]
     return items if isinstance(values, list) else tuple(items)
 
 
@@ -69,10 +84,31 @@ def named(place: str, path: str) -> str:
     return f"{place}.{path}" if path else place
 
 
-def numbers(values: Any, place: str) -> Array:
-    """Return an array of integers, booleans or floats, or raise `DataError`."""
+def numbers(values: Any, place: str, dtype: np.dtype[Any] | None = None) -> Array:
+    """Return an array of integers, booleans or floats, each as it was, or raise `DataError`.
+
+    Parameters
+    ----------
+    values : array, list, pandas Series or DataFrame, Arrow column
+        A DataFrame's columns become one array, side by side.
+    place : str
+        How the error calls them.
+    dtype : numpy dtype, optional
+        Of a DataFrame that holds floats: integers beside them go there at once, exactly.
+
+    Examples
+    --------
+    >>> numbers([1, None], "y")
+    Traceback (most recent call last):
+    sandbox.lib.core.errors.DataError: y must be numbers; got None in row 1. Fill such rows or \
+drop them.
+    """
+    if hasattr(values, "iloc"):
+        values = _of_pandas(values, place, dtype)
+    elif hasattr(values, "null_count"):
+        return arrow.array_of(values, "", place)
     try:
-        array = np.asarray(values)
+        array = native(np.asarray(values))
     except ValueError as error:
         raise DataError(
             f"{place} must be an array of numbers; got rows of different lengths ({error}). "
@@ -87,8 +123,60 @@ def numbers(values: Any, place: str) -> Array:
         "c": "Take its absolute value or its real part.",
         "M": "Turn dates into numbers first.",
     }.get(array.dtype.kind, "")
+    if array.dtype.kind == "O" and array.ndim:
+        odd = next((k for k, v in enumerate(array.flat) if not isinstance(v, _NUMBERS)), 0)
+        value, row = array.flat[odd], odd // max(1, array.size // len(array))
+        if value is None:
+            raise DataError(
+                f"{place} must be numbers; got None in row {row}. Fill such rows or drop them."
+            )
+        raise DataError(
+            f"{place} must be numbers; got {value!r} ({type(value).__name__}) in row {row}. {cure}"
+        )
     sample = f", first value {array.flat[0]!r}" if array.size else ""
     raise DataError(f"{place} must be numbers; got dtype {array.dtype}{sample}. {cure}".rstrip())
+
+
+def _of_pandas(values: Any, place: str, dtype: np.dtype[Any] | None) -> Any:
+    """Return the numbers of a Series or DataFrame, also of pandas' own types."""
+    if getattr(values, "columns", None) is not None:
+        names = [str(name) for name in values.columns]
+        different(names, place)
+        columns = [
+            numbers(values.iloc[:, k], f"{place}: column {name!r}") for k, name in enumerate(names)
+        ]
+        if not columns:
+            return values.to_numpy()
+        joint = common_type(column.dtype for column in columns)
+        floats = joint.kind == "f" and dtype is not None and dtype.kind == "f"
+        return side_by_side(columns, names, place, dtype if floats else joint)
+    kind = values.dtype
+    if isinstance(kind, np.dtype):
+        return values.to_numpy()
+    if getattr(kind, "categories", None) is not None:
+        some = ", ".join(map(repr, kind.categories[:4])) + " ..." * (len(kind.categories) > 4)
+        raise DataError(
+            f"{place} must be numbers; got the categories {some}. Take their numbers: "
+            "column.cat.codes."
+        )
+    empty = values.isna().to_numpy()
+    if empty.any():
+        row, count = int(empty.argmax()), int(empty.sum())
+        raise DataError(
+            f"{place} must be numbers; got none in row {row} ({count} of {len(empty)} rows). "
+            "Fill such rows or drop them."
+        )
+    return values.to_numpy(dtype=getattr(kind, "numpy_dtype", None))
+
+
+def different(names: list[str], place: str) -> None:
+    """Refuse columns of one name: which of them would be meant."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(
+            f"{place}: columns must have different names; got {', '.join(map(repr, twice))} "
+            "several times. Rename or drop them."
+        )
 
 
 def row_count(values: Any) -> int:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..core import tree
 from ..core.errors import DataError
+from ..data.casting import cast
 from ..data.dataset import Dataset, DataSpec, Pair
 from ..data.trees import named
 from ..engine.oplist import Spec
@@ -121,7 +122,9 @@ class Packer:
                     f"{spec.shape} as in the first row; got {array.shape[1:]}."
                 )
             array = array.reshape(len(array), *spec.shape)
-        return np.ascontiguousarray(array, np.dtype(spec.dtype))
+        place = f"partition {self.partition}: {what}"
+        rows = np.arange(self.seen, self.seen + len(array))
+        return np.ascontiguousarray(cast(array, spec.dtype, place, rows=rows))
 
 
 class Rows:
@@ -175,6 +178,8 @@ class FrameRows(Dataset):
         size: int,
     ) -> None:
         super().__init__(transform=like.transform, dtype=like.dtype)
+        self._classes = like._classes
+        self._like = like
         self.frame = frame
         self.owner = list(frame.owner)
         self._parts: dict[int, Pair] = {}
@@ -210,6 +215,10 @@ class FrameRows(Dataset):
     def stored(self) -> DataSpec:
         """Return shape and dtype of one stored row."""
         return DataSpec(self.frame.x, self.frame.y)
+
+    def called(self, side: str, path: str) -> str:
+        """Return how errors call an array of x or y."""
+        return self._like.called(side, path)
 
     def load(self, partition: int) -> Pair:
         """Return the arrays of a partition that is held here."""

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import tree
-from ..core.errors import ArgumentError, DataError, SandboxError
+from ..core.errors import ArgumentError, DataError
+from ..data.casting import cast, common_type
 from ..data.dataset import Pair
-from ..data.trees import arrays, is_tree, named
+from ..data.trees import arrays, named
 from ..engine.oplist import Spec
 
 
@@ -67,77 +68,88 @@ def shapes_of(given: Any, columns: Any) -> Iterator[tuple[int, ...] | None]:
 
 
 def rdd_rows(rows: list[Any], partition: int, before: int) -> Pair:
-    """Turn pairs (x, y) of an RDD, from row `before` on, into arrays or trees of arrays."""
-    try:
-        x, y = (_stacked([row[place] for row in rows]) for place in (0, 1))
-    except (SandboxError, TypeError, ValueError, IndexError, KeyError) as error:
-        raise DataError(
-            f"partition {partition} of the RDD, rows {before} to {before + len(rows) - 1}: must be "
-            f"pairs (x, y) of numbers, all of one shape; got {error}."
-        ) from None
-    for name, part in (("x", x), ("y", y)):
-        leaves, form = tree.flatten(part)
-        for path, array in zip(form.paths, leaves, strict=True):
-            if array.dtype.kind not in "iubf":
-                raise DataError(
-                    f"partition {partition} of the RDD, row {before}: {named(name, path)} must be "
-                    f"numbers; got dtype {array.dtype}."
-                )
+    """Turn pairs (x, y) of an RDD, from row `before` on, into arrays or trees of arrays.
+
+    Each keeps its numbers: rows of integers among rows of floats make floats.
+
+    Raises
+    ------
+    DataError : a row is no pair, has another form than the first of them, or holds no numbers;
+        names the row.
+    """
+    place = f"partition {partition} of the RDD, row"
+    pairs = [_pair(row, f"{place} {before + k}") for k, row in enumerate(rows)]
+    x, y = (_stacked([pair[side] for pair in pairs], "xy"[side], place, before) for side in (0, 1))
     return x, y
 
 
-def _stacked(rows: list[Any]) -> Any:
-    if not is_tree(rows[0]):
-        return np.stack([np.asarray(row) for row in rows])
-    return tree.map(lambda *parts: np.stack(parts), *[arrays(row, "a row") for row in rows])
+def _pair(row: Any, place: str) -> Pair:
+    """Return x and y of a row as trees of arrays."""
+    if not isinstance(row, tuple | list) or len(row) != 2:
+        got = f"{type(row).__name__} of {len(row)}" if hasattr(row, "__len__") else repr(row)
+        raise DataError(f"{place}: must be a pair (x, y); got a {got}.")
+    for name, part in zip("xy", row, strict=True):
+        if part is None:
+            raise DataError(f"{place}: {name} must be numbers; got None. Fill or drop such rows.")
+    x, y = (arrays(part, f"{place}: {name}") for name, part in zip("xy", row, strict=True))
+    return x, y
 
 
-def array_of(
-    column: Any, name: str, place: str, before: int, bytes_dtype: np.dtype[Any]
-) -> NDArray[Any]:
-    """Turn one Arrow column into an array with one row per row."""
-    import pyarrow as pa
-
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
-    if array.null_count:
-        row = before + array.is_null().to_pylist().index(True)
-        raise DataError(f"{place}, row {row}: column {name!r} must have a value; got none.")
-    kind = array.type
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return _same_length(
-            [np.frombuffer(item.as_buffer(), bytes_dtype) for item in array], name, place, before
-        )
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        lengths = array.value_lengths().to_numpy(zero_copy_only=False)
-        if len(lengths) and (lengths != lengths[0]).any():
-            row = int(np.argmax(lengths != lengths[0]))
+def _stacked(rows: list[Any], side: str, place: str, before: int) -> Any:
+    """Return the rows' trees as one tree, each array with a row axis."""
+    leaves, form = tree.flatten(rows[0])
+    parts: list[list[NDArray[Any]]] = [[] for _ in leaves]
+    for k, row in enumerate(rows):
+        found, its = tree.flatten(row)
+        if its != form:
             raise DataError(
-                f"{place}, row {before + row}: lists of column {name!r} must have {lengths[0]} "
-                f"numbers as in the row before; got {lengths[row]}."
+                f"{place} {before + k}: {side} must be a tree like {form} as in row {before}; got "
+                f"{its}."
             )
-        flat = array_of(array.flatten(), name, place, before, bytes_dtype)
-        return flat.reshape(len(array), -1) if len(array) else flat.reshape(0, 0)
-    return np.asarray(array.to_numpy(zero_copy_only=False))
+        for array, path, known, first in zip(found, form.paths, parts, leaves, strict=True):
+            if array.shape != first.shape:
+                raise DataError(
+                    f"{place} {before + k}: {named(side, path)} must have shape {first.shape} as "
+                    f"in row {before}; got {array.shape}."
+                )
+            known.append(array)
+    joint = []
+    for path, known in zip(form.paths, parts, strict=True):
+        kinds = {array.dtype for array in known}
+        if len(kinds) > 1:
+            dtype = common_type(kinds)
+            known = [
+                cast(array[None], dtype, f"{place} {before + k}: {named(side, path)}")[0]
+                for k, array in enumerate(known)
+            ]
+        joint.append(np.stack(known))
+    return form.unflatten(joint)
 
 
-def _same_length(rows: list[NDArray[Any]], name: str, place: str, before: int) -> NDArray[Any]:
-    if len({len(row) for row in rows}) > 1:
-        row = next(i for i, part in enumerate(rows) if len(part) != len(rows[0]))
-        raise DataError(
-            f"{place}, row {before + row}: bytes of column {name!r} must hold {len(rows[0])} "
-            f"numbers as in the row before; got {len(rows[row])}."
-        )
-    return np.stack(rows)
+def kept_type(
+    kinds: list[np.dtype[Any]], wanted: np.dtype[Any] | None, *, alone: bool
+) -> np.dtype[Any]:
+    """Return the type in which the columns of one array travel and are kept.
 
-
-def _plain(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return np.dtype(np.float32) if dtype == np.float64 else dtype
+    Parameters
+    ----------
+    kinds : list of numpy dtypes
+        Of the columns.
+    wanted : numpy dtype or None
+        What the batches want; None to keep what is stored.
+    alone : bool
+        Whether x is this one array, not a tree in which integers stay integers.
+    """
+    joint = common_type(kinds)
+    if wanted is None or (joint.kind == "f") > (wanted.kind == "f"):
+        return joint
+    if joint.kind == "f":
+        return wanted if wanted.itemsize < joint.itemsize or len(kinds) > 1 else joint
+    return wanted if alone and len(kinds) > 1 else joint
 
 
 def row_spec(array: NDArray[Any], shape: tuple[int, ...] | None) -> Spec:
-    """Return what one row is, in the given shape if there is one; float64 becomes float32."""
+    """Return what one row is, in the given shape if there is one."""
     found = array.shape[1:]
     wanted = found if shape is None else shape
     if int(np.prod(wanted)) != int(np.prod(found)):
@@ -145,4 +157,4 @@ def row_spec(array: NDArray[Any], shape: tuple[int, ...] | None) -> Spec:
             f"SparkDataset: `shape` must have the {int(np.prod(found))} numbers of the first row; "
             f"got {wanted}."
         )
-    return Spec(tuple(wanted), _plain(array.dtype).name)
+    return Spec(tuple(wanted), array.dtype.name)

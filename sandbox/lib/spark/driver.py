@@ -19,7 +19,7 @@ from ..train.job import CheckpointPolicy, Command, Result, TrainJob
 from . import cluster
 from .context import is_local
 from .errors import SparkSetupError, WorkerError
-from .failures import explain, rebuild
+from .failures import explain, python_error, rebuild
 from .frames import SparkDataset
 from .inputs import Storage
 from .progress import LineServer, Message
@@ -291,6 +291,8 @@ class DriverRun:
         explain(text)
         if self._lacks_package(text):
             return True
+        if not self.begun and (found := python_error(text)) is not None:
+            raise found  # a row that cannot be read: the same again and again
         self.last_words = self.last_words or text.strip().splitlines()[0][:500]
         self._count_failure()
         if self.spark.sparkContext._jsc is None:
@@ -305,6 +307,9 @@ class DriverRun:
             if self._lacks_package(reason):
                 self._cancel(job)
                 return
+            found = python_error(reason)
+            if found is not None:
+                raise found
         if retries >= 3:
             raise WorkerError(
                 f"no rank could start in {retries} tries; Spark says: {reason or 'nothing'}"

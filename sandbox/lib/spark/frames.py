@@ -11,20 +11,24 @@ from numpy.typing import NDArray
 
 from ..core import tree
 from ..core.errors import ArgumentError, DataError
+from ..data.arrow import array_of
+from ..data.casting import cast, common_type, side_by_side
 from ..data.dataset import Dataset, DataSpec, Pair, TransformLike
 from ..data.order import owners
+from ..engine.oplist import Spec
 from . import blocks
 from .blocks import Frame, FrameRows, Packer, Rows
 from .columns import (
     Columns,
-    array_of,
     as_given,
     grouped,
+    kept_type,
     names_of,
     rdd_rows,
     row_spec,
     shapes_of,
 )
+from .failures import named_errors
 
 __all__ = ["SparkDataset"]
 
@@ -85,6 +89,7 @@ class SparkDataset(Dataset):
         self.shapes = list(shapes_of(shape, self.features))
         self.bytes_dtype = np.dtype(bytes_dtype)
         self._sizes: tuple[int, ...] | None = None
+        self._kinds: list[np.dtype[Any]] = []  # of an RDD's arrays, those of x first
         self._stored: DataSpec | None = None
         self._collected: FrameRows | None = None
         if self.is_rdd:
@@ -108,6 +113,15 @@ class SparkDataset(Dataset):
                 f"{', '.join(missing)}. Columns present: {', '.join(fields)}. Name them: "
                 "SparkDataset(df, features=[...], label=...)."
             )
+        present = [field.name for field in self.source.schema.fields]
+        exact = self.source.sparkSession.conf.get("spark.sql.caseSensitive", "false") == "true"
+        for name in names:
+            alike = [p for p in present if p == name or (not exact and p.lower() == name.lower())]
+            if len(alike) > 1:
+                raise DataError(
+                    f"SparkDataset: column {name!r} must be there once; got {', '.join(alike)}. "
+                    "After a join, rename or drop one: df.drop(right['...'])."
+                )
         for name in names:
             kind = fields[name]
             inner = kind.elementType if isinstance(kind, types.ArrayType) else kind
@@ -129,13 +143,31 @@ class SparkDataset(Dataset):
     def partition_sizes(self) -> tuple[int, ...]:
         """Rows of each partition; the first call counts them in a Spark job."""
         if self._sizes is None:
-            if self.is_rdd:
-                self._sizes = tuple(
-                    self.source.mapPartitions(lambda rows: [sum(1 for _ in rows)]).collect()
-                )
-            else:
-                self._sizes = self._count()
+            with named_errors():
+                if self.is_rdd:
+                    self._sizes, self._kinds = self._scan()
+                else:
+                    self._sizes = self._count()
         return self._sizes
+
+    def _scan(self) -> tuple[tuple[int, ...], list[np.dtype[Any]]]:
+        """Count an RDD's rows; the types of all of them decide those of the arrays."""
+
+        def look(number: int, rows: Iterator[Any]) -> Iterator[tuple[int, list[set[str]]]]:
+            count, kinds = 0, []
+            for some in _chunks(rows, 256):
+                found = [array.dtype.name for array in tree.leaves(rdd_rows(some, number, count))]
+                kinds = kinds if len(kinds) == len(found) else [set() for _ in found]
+                for known, name in zip(kinds, found, strict=True):
+                    known.add(name)
+                count += len(some)
+            yield count, kinds
+
+        answers = self.source.mapPartitionsWithIndex(look).collect()
+        full = [kinds for count, kinds in answers if count]
+        leaves = min(map(len, full), default=0)  # packing names a row of another form
+        kinds = [common_type(np.dtype(n) for k in full for n in k[i]) for i in range(leaves)]
+        return tuple(count for count, _ in answers), kinds
 
     def _count(self) -> tuple[int, ...]:
         def count(batches: Iterator[Any]) -> Iterator[Any]:
@@ -152,28 +184,48 @@ class SparkDataset(Dataset):
         return tuple(found.get(i, 0) for i in range(partitions))
 
     def _columns(self) -> Any:
-        """Return the source with the columns we need only, vectors turned into lists."""
+        """Return the source with the columns of `_names` only, vectors turned into lists.
+
+        They are called by number: Spark's own functions trip over names with dots.
+        """
         from pyspark.ml.functions import vector_to_array
         from pyspark.sql import functions as f
 
         kinds = {field.name: field.dataType for field in self.source.schema.fields}
         columns = []
-        for name in self._names():
-            column = f.col(f"`{name}`")
+        for number, name in enumerate(self._names()):
+            column = f.col("`" + name.replace("`", "``") + "`")
             if type(kinds[name]).__name__ == "VectorUDT":
-                column = vector_to_array(column, "float32").alias(name)
-            columns.append(column)
+                column = vector_to_array(column, "float64")
+            columns.append(column.alias(f"c{number}"))
         return self.source.select(*columns)
 
     def stored(self) -> DataSpec:
-        """Return shape and dtype of one row, from the first one."""
+        """Return shape and dtype of one row: the first one's form, the types of all."""
         if self._stored is None:
+            sizes = self.partition_sizes
             x, y = self._first()
             arrays, form = tree.flatten(x)
+            goals, goal_form = tree.flatten(y)
             shapes = self.shapes if len(self.shapes) == len(arrays) else [None] * len(arrays)
-            made = form.unflatten([row_spec(a, s) for a, s in zip(arrays, shapes, strict=True)])
-            self._stored = DataSpec(made, tree.map(lambda array: row_spec(array, None), y))
+            specs = [row_spec(a, s) for a, s in zip(arrays, shapes, strict=True)]
+            specs += [row_spec(a, None) for a in goals]
+            if self.is_rdd and len(self._kinds) == len(specs) and sum(sizes):
+                wanted = [self._wanted] * len(arrays) + [None] * len(goals)
+                alone = len(arrays) == 1
+                specs = [
+                    Spec(spec.shape, kept_type([kind], want, alone=alone).name)
+                    for spec, kind, want in zip(specs, self._kinds, wanted, strict=True)
+                ]
+            made = form.unflatten(specs[: len(arrays)])
+            self._stored = DataSpec(made, goal_form.unflatten(specs[len(arrays) :]))
         return self._stored
+
+    @property
+    def _wanted(self) -> np.dtype[Any] | None:
+        """What the batches want of floats, where no transform comes between."""
+        given = isinstance(self.dtype, np.dtype) and self.transform is None
+        return self.dtype if given else None
 
     def _first(self) -> Pair:
         if self.is_rdd:
@@ -181,7 +233,8 @@ class SparkDataset(Dataset):
             if not found:
                 raise DataError("SparkDataset: the RDD must have at least one row; got 0.")
             return rdd_rows(found, 0, 0)
-        table = self._columns().limit(1).toArrow()
+        with named_errors():
+            table = self._columns().limit(1).toArrow()
         if not table.num_rows:
             raise DataError("SparkDataset: the DataFrame must have at least one row; got 0.")
         return self.convert(table, 0, 0)
@@ -190,26 +243,27 @@ class SparkDataset(Dataset):
         """Turn Arrow columns into x and y."""
         place = f"partition {partition} of the DataFrame"
 
-        def read(name: str) -> NDArray[Any]:
-            return array_of(table.column(name), name, place, before, self.bytes_dtype)
+        def joined(columns: Columns, wanted: np.dtype[Any] | None) -> NDArray[Any]:
+            names = columns.names
+            parts = [
+                array_of(table.column(number[n]), n, place, before, self.bytes_dtype) for n in names
+            ]
+            dtype = kept_type([part.dtype for part in parts], wanted, alone=alone)
+            if len(parts) > 1:
+                return side_by_side(parts, names, place, dtype, before)
+            rows = np.arange(before, before + len(parts[0]))
+            return cast(parts[0], dtype, f"{place}: column {names[0]!r}", rows=rows)
 
-        def side_by_side(columns: Columns) -> NDArray[Any]:
-            parts = [read(name) for name in columns.names]
-            if len(parts) == 1:
-                return parts[0]
-            flat = [part.reshape(len(part), -1) for part in parts]
-            if not alone and all(part.dtype.kind in "iub" for part in flat):
-                return np.concatenate(flat, axis=1)  # ids
-            return np.concatenate(flat, axis=1, dtype=np.float32)
-
+        number = {name: k for k, name in enumerate(self._names())}
         alone = isinstance(self.features, Columns)
-        return tree.map(side_by_side, self.features), tree.map(side_by_side, self.label)
+        x = tree.map(lambda columns: joined(columns, self._wanted), self.features)
+        return x, tree.map(lambda columns: joined(columns, None), self.label)
 
     def load(self, partition: int) -> Pair:
         """Return a partition's arrays in the driver: collects all rows (evaluation, predicting)."""
         if self._collected is None:
             frame = self.frame(0, 1)
-            with self.blocks(frame) as table:
+            with named_errors(), self.blocks(frame) as table:
                 found = Rows(iter(table.toArrow().to_batches()))
                 self._collected = FrameRows(frame, self, found.take(0), 0, 1)
         return self._collected.load(partition)
@@ -228,7 +282,8 @@ class SparkDataset(Dataset):
 
         `first` partitions of another table come before it in a union.
         """
-        light = self.light()
+        reader = self.light()  # without the transform: it may hold what cannot travel
+        reader.dtype, reader.transform = self._wanted, None
         if self.is_rdd:
             from pyspark.sql import SparkSession
 
@@ -257,7 +312,7 @@ class SparkDataset(Dataset):
                         yield pyarrow.RecordBatch.from_pydict(columns, schema)
 
                 for batch in batches:
-                    rows = light.convert(batch, packer.partition, packer.seen)
+                    rows = reader.convert(batch, packer.partition, packer.seen)
                     yield from batch_of(packer.add(*rows))
                 yield from batch_of(packer.flush())
 
@@ -278,6 +333,13 @@ class SparkDataset(Dataset):
         plan = self._columns()._jdf.queryExecution().optimizedPlan().toString()
         shuffles = any(word in plan for word in ("Aggregate", "Join", "Repartition", "Distinct"))
         return shuffles and not any(word in plan for word in ("InMemoryRelation", "LogicalRDD"))
+
+    def called(self, side: str, path: str) -> str:
+        """Return how errors call an array of x or y: by its column, if it is one."""
+        columns = self.features if side == "x" else self.label
+        if not self.is_rdd and isinstance(columns, Columns) and len(columns.names) == 1:
+            return f"column {columns.names[0]!r}"
+        return super().called(side, path)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "source": None, "_collected": None}

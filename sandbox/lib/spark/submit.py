@@ -8,7 +8,6 @@ import threading
 from contextlib import ExitStack
 from typing import Any
 
-from ..core.errors import ArgumentError
 from .frames import SparkDataset
 from .worker import SCHEMA, RankPlan, make_task
 
@@ -50,18 +49,9 @@ class SparkJob:
                     ).collect()
         except (PySparkException, Py4JError) as error:
             self.retryable = True
-            if "PicklingError" in str(error) or "CONTEXT_ONLY_VALID_ON_DRIVER" in str(error):
-                self.retryable = False
             self.error = error
         except Exception as error:
-            self.error = (
-                ArgumentError(
-                    f"the training job cannot travel to the workers: {error}. Models, criterions, "
-                    "metrics and transforms must not hold open files, locks or Spark objects."
-                )
-                if "pickle" in f"{type(error).__name__} {error}".lower()
-                else error
-            )
+            self.error = error
         finally:
             self.done.set()
 

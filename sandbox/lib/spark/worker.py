@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import SandboxError
+from ..core.errors import ArgumentError, SandboxError
 from ..train.job import CheckpointPolicy, Command, TrainJob
 from ..train.triggers import Progress, Trigger
 from .errors import ExchangeError, RendezvousError, Stopped
@@ -78,14 +78,37 @@ class Survival(Trigger):
 
 def make_task(plan: RankPlan) -> Callable[[Iterator[Any]], Iterator[Any]]:
     """Return the function for `mapInArrow(..., barrier=True)`."""
+    packed = _packed(plan)
 
     def task(batches: Iterator[Any]) -> Iterator[Any]:
         import pyarrow
+        from pyspark import cloudpickle
 
-        answer = run_rank(plan, batches)
+        answer = run_rank(cloudpickle.loads(packed), batches)
         yield pyarrow.RecordBatch.from_pydict({"answer": [json.dumps(answer)]})
 
     return task
+
+
+def _packed(plan: RankPlan) -> bytes:
+    """Return the plan as it travels.
+
+    Packed here, as Spark would: Spark prints a traceback of its own where something cannot travel.
+    """
+    from pyspark import cloudpickle
+
+    try:
+        return bytes(cloudpickle.dumps(plan))
+    except Exception as error:
+        raise ArgumentError(
+            f"the training job cannot travel to the workers: {_first_line(error)}. Models, "
+            "criterions, metrics and transforms must not hold open files, locks or Spark objects: "
+            "take what you need of them out before, as plain numbers or arrays."
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def run_rank(plan: RankPlan, batches: Iterator[Any]) -> dict[str, Any]:

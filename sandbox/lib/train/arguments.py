@@ -64,14 +64,20 @@ def choose_backend(backend: Any) -> Backend:
     return backend
 
 
-def choose_data(data: Any, backend: Backend) -> Dataset:
-    """Return a data set of at least one row, made by the backend where it knows more kinds."""
+def choose_data(data: Any, backend: Backend, criterion: Criterion) -> Dataset:
+    """Return a data set of at least one row, made by the backend where it knows more kinds.
+
+    Labels that are stored as floats, as Spark's StringIndexer gives them, become class numbers
+    where the criterion takes classes.
+    """
     if not isinstance(data, Dataset):
         data = getattr(backend, "adapt", as_dataset)(data)
     if not sum(data.partition_sizes):
         raise DataError(f"{data!r}: must have at least one row; got 0.")
     dataset: Dataset = data
-    return dataset
+    if criterion.takes_classes is False:
+        return dataset
+    return dataset.of_classes(criterion.takes_classes)
 
 
 def choose_validate(when: Trigger | str) -> Trigger:

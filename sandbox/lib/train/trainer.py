@@ -224,12 +224,12 @@ class Trainer:
         if rule is not None:
             arguments.check_early_stop(rule, validation, self.metrics)
         if validation is not None:
-            validation = arguments.choose_data(validation, self.backend)
+            validation = arguments.choose_data(validation, self.backend, self.criterion)
         return TrainJob(
             model=self.model,
             criterion=self.criterion,
             optimizer=self.optimizer,
-            data=arguments.choose_data(data, self.backend),
+            data=arguments.choose_data(data, self.backend, self.criterion),
             end=end_trigger(epochs, steps, end),
             batch_size=self.batch_size,
             seed=self.seed,

@@ -154,7 +154,7 @@ def test_normalising_a_batch_of_digits_is_quick():
         (np.zeros((0, 3)), [], "must have at least one row; got 0"),
         (np.zeros((3, 2)), [0, 1], r"same number of rows; got 3 and 2 \(shapes \(3, 2\) and \(2\)"),
         (np.zeros((2, 2)), ["cat", "dog"], r"y must be numbers; got dtype <U3, first value.*'cat'"),
-        (np.array([["a"], ["b"]], object), [0, 1], "x must be numbers; got dtype object"),
+        (np.array([["a"], ["b"]], object), [0, 1], r"x must be numbers; got 'a' \(str\) in row 0"),
         ([[1, 2], [3]], [0, 1], "x must be an array of numbers; got rows of different lengths"),
         (3.0, [0], r"x must have a row axis; got the single number 3\.0"),
         (np.zeros(2, complex), [0, 1], "absolute value"),
@@ -193,7 +193,6 @@ def test_check_names_row_and_column_of_what_is_not_finite(bad):
         ([0, 1, 2], r"labels must be in \[0, 2\); got 2 in row 2"),
         ([0, -1, 1], r"labels must be in \[0, 2\); got -1 in row 1"),
         ([0, 0.5, 1], r"labels must be integers; got 0\.5 in row 1"),
-        ([0.0, 1.0, 1.0], "labels must be integers; got dtype float64"),
     ],
 )
 def test_check_names_bad_labels(y, message):

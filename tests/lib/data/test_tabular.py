@@ -135,7 +135,7 @@ def with_nan():
         ),
         (
             lambda: Scaler.fit(bad(v1=np.array(["x"] * 20)), ["v1"]),
-            "column 'v1' must hold numbers; got <U1, first value .*'x'",
+            "column 'v1' must be numbers; got dtype <U1, first value .*'x'",
         ),
         (lambda: Scaler.fit({"a": []}), "at least one row; got 0"),
         (lambda: Scaler.fit({"a": [1], "b": [1, 2]}), "the same number of rows; got"),
@@ -147,11 +147,11 @@ def with_nan():
         (lambda: labels_of(bad(), "Class"), "must have the column 'Class'; got time"),
         (
             lambda: labels_of(bad(**{"class": np.array(["fraud"] * 20)}), "class"),
-            "column 'class' must hold class numbers; got <U5, first value .*'fraud'",
+            "column 'class' must be numbers; got dtype <U5, first value .*'fraud'",
         ),
         (
             lambda: labels_of(bad(**{"class": np.linspace(0, 1, 20)}), "class"),
-            "must hold class numbers; got float64",
+            "column 'class' must hold numbers that int64 can hold; got 0.0526.* in row 1",
         ),
         (
             lambda: labels_of(bad(**{"class": np.tile([1, 2], 10)}), "class"),

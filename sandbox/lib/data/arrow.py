@@ -1,0 +1,135 @@
+"""Columns of Arrow tables as arrays: numbers, lists of numbers, bytes; exact, nothing empty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import DataError
+
+__all__ = ["array_of", "is_number", "type_of"]
+
+
+def array_of(
+    column: Any, name: str, place: str, first: int = 0, bytes_dtype: Any = None
+) -> NDArray[Any]:
+    """Return a column as an array (rows,), or (rows, n) if it holds lists or bytes.
+
+    Parameters
+    ----------
+    column : pyarrow Array or ChunkedArray
+        Numbers, booleans, lists of these of one length, or bytes.
+    name, place : str
+        How errors call the column, and where it is.
+    first : int
+        The number that errors give the first row.
+    bytes_dtype : numpy dtype, optional
+        What bytes hold; without it they are refused.
+
+    Raises
+    ------
+    DataError : a place is empty, lists differ in length, or it holds no numbers; names the row.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> array_of(pa.array([[1, 2], [3, 4]]), "a", "t.parquet")
+    array([[1, 2],
+           [3, 4]])
+    >>> array_of(pa.array([1, None]), "a", "t.parquet")
+    Traceback (most recent call last):
+    sandbox.lib.core.errors.DataError: t.parquet: column 'a' must have a value in each row; got \
+none in row 1 (1 of 2 rows). Fill such rows or drop them.
+    """
+    array = _whole(column)
+    _refuse_empty(array.is_null(), len(array), name, place, first)
+    if is_number(array.type):
+        return np.asarray(array.to_numpy(zero_copy_only=False))
+    if bytes_dtype is not None and _is_bytes(array.type):
+        rows = [np.frombuffer(item.as_buffer(), bytes_dtype) for item in array]
+        lengths = np.array([len(row) for row in rows])
+        _refuse_lengths(lengths, "bytes", name, place, first)
+        return np.stack(rows) if rows else np.zeros((0, 0), bytes_dtype)
+    if not _is_list(array.type):
+        raise _no_numbers(array.type, name, place)
+    lengths = np.asarray(array.value_lengths())
+    _refuse_lengths(lengths, "lists", name, place, first)
+    inner = array.flatten()
+    if inner.null_count:
+        size = int(lengths[0])
+        empty = np.asarray(inner.is_null()).reshape(-1, size).any(axis=1)
+        _refuse_empty(empty, len(array), name, place, first)
+    if not is_number(inner.type):
+        raise _no_numbers(array.type, name, place)
+    flat = np.asarray(inner.to_numpy(zero_copy_only=False))
+    return flat.reshape(len(lengths), -1) if len(lengths) else flat.reshape(0, 0)
+
+
+def _whole(column: Any) -> Any:
+    import pyarrow as pa
+
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    return array
+
+
+def is_number(kind: Any) -> bool:
+    """Tell whether an Arrow type is a number or boolean of NumPy's; decimals are not."""
+    import pyarrow.types as kinds
+
+    return bool(kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_boolean(kind))
+
+
+def _is_list(kind: Any) -> bool:
+    import pyarrow.types as kinds
+
+    return bool(kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind))
+
+
+def _is_bytes(kind: Any) -> bool:
+    import pyarrow.types as kinds
+
+    return bool(kinds.is_binary(kind) or kinds.is_large_binary(kind))
+
+
+def type_of(kind: Any, name: str, place: str) -> np.dtype[Any]:
+    """Return the NumPy dtype of a column's numbers by its Arrow type."""
+    inner = kind.value_type if _is_list(kind) else kind
+    if not is_number(inner):
+        raise _no_numbers(kind, name, place)
+    return np.dtype(inner.to_pandas_dtype())
+
+
+def _no_numbers(kind: Any, name: str, place: str) -> DataError:
+    import pyarrow.types as kinds
+
+    cure = "Convert it, or leave it out of the features."
+    if kinds.is_decimal(kind):
+        cure = "Turn it into floats, cast('double'), or into whole numbers of its smallest unit."
+    elif kinds.is_dictionary(kind) or kinds.is_string(kind) or kinds.is_large_string(kind):
+        cure = "Map its texts to class numbers first, or leave it out of the features."
+    return DataError(
+        f"{place}: column {name!r} must hold numbers or lists of numbers; got {kind}. {cure}"
+    )
+
+
+def _refuse_empty(empty: Any, rows: int, name: str, place: str, first: int) -> None:
+    found = np.asarray(empty)
+    if found.any():
+        raise DataError(
+            f"{place}: column {name!r} must have a value in each row; got none in row "
+            f"{first + int(found.argmax())} ({int(found.sum())} of {rows} rows). Fill such rows "
+            "or drop them."
+        )
+
+
+def _refuse_lengths(lengths: NDArray[Any], what: str, name: str, place: str, first: int) -> None:
+    if len(lengths) and (lengths != lengths[0]).any():
+        row = int(np.argmax(lengths != lengths[0]))
+        raise DataError(
+            f"{place}: {what} of column {name!r} must have one length, {lengths[0]} as in row "
+            f"{first}; got {lengths[row]} in row {first + row}. Pad them to one length."
+        )
