@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar
 
-from jupyter_core.paths import jupyter_runtime_dir
 from jupyter_server.auth.security import passwd_check
 from jupyter_server.serverapp import JupyterServerAuthWarning, ServerApp
 from jupyterlab.labapp import LabApp
@@ -26,6 +24,7 @@ from traitlets import default
 from traitlets.config import Config
 
 from .errors import CommandError
+from .places import check_runtime_folder
 
 # Whose files are ours: beside this file, and where an image keeps them.
 OURS = (Path(__file__).parent / "jupyter", Path("/opt/sandbox/etc/jupyter"))
@@ -135,25 +134,6 @@ class Lab(LabApp):
     def get_extension_package(cls) -> str:
         """Name the package that brings the pages: not this one."""
         return "jupyterlab"
-
-
-def check_runtime_folder() -> None:
-    """Refuse a folder for Jupyter's own files that cannot be written.
-
-    Raises
-    ------
-    CommandError : names the folder and the variable.
-    """
-    folder = Path(jupyter_runtime_dir())
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise CommandError(
-            f"Jupyter's runtime folder {folder} must be writable; got: {error.strerror or error}.",
-            "Name a folder of yours in JUPYTER_RUNTIME_DIR, or unset it.",
-        ) from None
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from jupyter_server.auth import passwd
 from script_kit import lab
 
-from sandbox.cli import server
+from sandbox.cli import places, server
 from sandbox.cli.errors import CommandError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -192,5 +192,5 @@ def test_a_runtime_folder_that_cannot_be_written_is_named_with_the_cure(tmp_path
     with pytest.raises(
         CommandError, match=r"file/runtime must be writable; got: Not a dir"
     ) as told:
-        server.check_runtime_folder()
+        places.check_runtime_folder()
     assert "JUPYTER_RUNTIME_DIR" in told.value.cure
