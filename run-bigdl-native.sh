@@ -153,7 +153,7 @@ install_project() {
   printf '%s\n' "$venv" >"$venv/sandbox-home"
   cat >"$venv/bin/sandbox" <<TEXT
 #!/bin/sh
-exec "$venv/bin/python" -m sandbox.cli "\$@"
+exec "$venv/bin/python" -P -m sandbox.cli "\$@"
 TEXT
   chmod +x "$venv/bin/sandbox"
 }
@@ -260,4 +260,4 @@ if [[ -d "$venv/lib/openmp" ]]; then
   export LD_LIBRARY_PATH="$venv/lib/openmp${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 fi
 unset PYTHONHOME
-exec "$venv/bin/python" -m sandbox.cli "$verb" ${arguments[@]+"${arguments[@]}"}
+exec "$venv/bin/python" -P -m sandbox.cli "$verb" ${arguments[@]+"${arguments[@]}"}

@@ -1,6 +1,6 @@
 """JupyterLab whose door no old configuration opens: for `sandbox lab`, the images and machines.
 
-`python -m sandbox.cli.server ARGUMENTS` takes the arguments of `jupyter lab`.
+`python -P -m sandbox.cli.server ARGUMENTS` takes the arguments of `jupyter lab`.
 
 Jupyter reads every configuration a person ever had, back to the days of `c.NotebookApp.token = ""`.
 Here what decides who may come in (`ACCESS`) is taken from our own files and from the arguments of
