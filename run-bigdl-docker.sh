@@ -102,8 +102,21 @@ port=$((10#$port))
 if ((${#command[@]} == 0)); then name="${name:-bigdl-sandbox}"; fi # a command may run beside it
 [[ -z "$name" || "$name" =~ ^[a-zA-Z0-9][a-zA-Z0-9_.-]+$ ]] ||
   wrong "--name must be two or more letters, digits and _ . -; got $name."
-[[ -d "$mount" ]] || die "--mount names $mount, which is no folder." "mkdir -p $mount"
+# The shell resolves ~ neither within quotes nor after --mount=; a name may begin with - as well.
+absolute() {
+  case "$1" in
+    \~ | \~/*) printf '%s\n' "${HOME:-}${1#\~}" ;;
+    /*) printf '%s\n' "$1" ;;
+    *) printf '%s\n' "$PWD/$1" ;;
+  esac
+}
+mount="$(absolute "$mount")"
+if [[ -n "$data" ]]; then data="$(absolute "$data")"; fi
+[[ -d "$mount" ]] || die "--mount names $mount, which is no folder." "mkdir -p $(printf %q "$mount")"
 [[ -z "$data" || -d "$data" ]] || die "$data is no folder with data sets." "Correct --data or SANDBOX_DATA."
+for folder in "$mount" ${data:+"$data"}; do
+  [[ -x "$folder" ]] || die "$folder cannot be entered." "Name a folder that you may enter."
+done
 mount="$(cd "$mount" && pwd -P)"
 if [[ -n "$data" ]]; then data="$(cd "$data" && pwd -P)"; fi
 

@@ -14,10 +14,11 @@ set -euo pipefail
 
 script="${BASH_SOURCE[0]}"
 while [[ -L "$script" ]]; do # the script may be called through a link
-  target="$(readlink "$script")"
-  if [[ "$target" == /* ]]; then script="$target"; else script="$(dirname "$script")/$target"; fi
+  target="$(readlink -- "$script")"
+  if [[ "$target" == /* ]]; then script="$target"; else script="$(dirname -- "$script")/$target"; fi
 done
-root="$(cd "$(dirname "$script")" && pwd -P)"
+unset CDPATH # with it, cd prints where it goes
+root="$(cd -- "$(dirname -- "$script")" && pwd -P)"
 lock="$root/requirements.lock"
 recipe=2 # raise it when set_up changes in a way that asks for a new environment
 
@@ -152,7 +153,7 @@ install_project() {
   printf '%s\n' "$venv" >"$venv/sandbox-home"
   cat >"$venv/bin/sandbox" <<TEXT
 #!/bin/sh
-exec "$venv/bin/python" -m sandbox.cli "\$@"
+exec "$venv/bin/python" -P -m sandbox.cli "\$@"
 TEXT
   chmod +x "$venv/bin/sandbox"
 }
@@ -241,6 +242,9 @@ if [[ -n "${SANDBOX_VENV:-}" ]]; then
 elif [[ -w "$root" || -x "$root/.venv/bin/python" ]]; then
   venv="$root/.venv"
 else
+  [[ -n "${HOME:-}" && "${HOME%/}" ]] || [[ -n "${XDG_DATA_HOME:-}" ]] ||
+    die "there is no folder for the environment: $root cannot be written, HOME=${HOME:-}." \
+      "Name a folder of yours in SANDBOX_VENV."
   venv="${XDG_DATA_HOME:-$HOME/.local/share}/bigdl-sandbox/$(printf '%s' "$root" | digest | cut -c1-12)"
 fi
 case "$venv" in /*) ;; *) venv="$PWD/$venv" ;; esac
@@ -256,4 +260,4 @@ if [[ -d "$venv/lib/openmp" ]]; then
   export LD_LIBRARY_PATH="$venv/lib/openmp${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 fi
 unset PYTHONHOME
-exec "$venv/bin/python" -m sandbox.cli "$verb" ${arguments[@]+"${arguments[@]}"}
+exec "$venv/bin/python" -P -m sandbox.cli "$verb" ${arguments[@]+"${arguments[@]}"}

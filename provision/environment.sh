@@ -22,7 +22,7 @@ packages="$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("p
 printf '%s\n' "$root/app" >"$packages/bigdl-sandbox.pth"
 cat >"$venv/bin/sandbox" <<'TEXT'
 #!/bin/sh
-exec /opt/sandbox/venv/bin/python -m sandbox.cli "$@"
+exec /opt/sandbox/venv/bin/python -P -m sandbox.cli "$@"
 TEXT
 chmod 0755 "$venv/bin/sandbox"
 

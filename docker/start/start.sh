@@ -142,7 +142,7 @@ run_hooks "$root/before-notebook.d"
 case "${1:-lab}" in
   lab | -*)
     if [[ "${1:-}" == lab ]]; then shift; fi
-    exec jupyter-lab --no-browser --ServerApp.root_dir="$PWD" "$@"
+    exec python -P -m sandbox.cli.server --no-browser --ServerApp.root_dir="$PWD" "$@"
     ;;
   run | doctor | bench | data | reset)
     : >"$JUPYTER_RUNTIME_DIR/no-server"

@@ -22,7 +22,7 @@ def place(name: str) -> Path | None:
     files = list(sources.SOURCES[name].files)
     if files:
         return sources.find(name, files)
-    return next((folder for folder in sources.folders(name) if folder.is_dir()), None)
+    return next((folder for folder in sources.folders(name) if os.path.isdir(folder)), None)
 
 
 def state(name: str) -> str:
@@ -41,6 +41,7 @@ def in_one_line() -> str:
     """Tell the data of this machine in the last lines of a test run."""
     folder = os.environ.get("SANDBOX_DATA")
     head = f"SANDBOX_DATA={folder}" if folder else "SANDBOX_DATA is not set"
+    head = sources.own_folder_fault().rstrip(".") or head
     found = [f"{name}: {state(name)}" for name in STAND_INS]
     others = [name for name in sources.SOURCES if name not in STAND_INS and place(name)]
     return "; ".join([head, *found, *([f"also here: {', '.join(others)}"] if others else [])])
@@ -48,7 +49,7 @@ def in_one_line() -> str:
 
 def cure() -> str:
     """Tell how to get each set of the lessons that is not here, a line each; empty if all are."""
-    lines = []
+    lines = ["SANDBOX_DATA: correct or unset it"] if sources.own_folder_fault() else []
     for name in STAND_INS:
         source = sources.SOURCES[name]
         if place(name) is not None:
@@ -64,14 +65,11 @@ def cure() -> str:
 
 def show(fetch: list[str]) -> int:
     """Print the table of data sets; load the wanted ones into the cache first."""
-    folder = os.environ.get("SANDBOX_DATA")
-    if folder and not Path(folder).is_dir():
-        raise CommandError(
-            f"SANDBOX_DATA names {folder}, which is no folder.", "Correct or unset it."
-        )
+    if fault := sources.own_folder_fault():
+        raise CommandError(fault, "Correct or unset it.")
     for name in fetch:
         _fetch(name)
-    print(f"{'SANDBOX_DATA':<12} {folder or '(not set)'}")
+    print(f"{'SANDBOX_DATA':<12} {sources.own_folder() or '(not set)'}")
     for name, source in sources.SOURCES.items():
         print(f"{name:<12} {source.about}\n{'':<12} {state(name)}")
     return 0

@@ -21,9 +21,14 @@ from .places import ROOT
 from .test import find_browser
 
 GIGABYTE = 1 << 30
-SPARK_TRIAL = """
+NOT_SET_UP = "NOT SET UP: "
+SPARK_TRIAL = f"""
+import sys
 from sandbox.lib.spark import context
-session = context.spark_session("local[2]", app_name="doctor")
+try:
+    session = context.spark_session("local[2]", app_name="doctor")
+except context.SparkSetupError as error:
+    sys.exit(f"{NOT_SET_UP}{{error}}")
 print("rows:", session.range(1000).repartition(2).count(), "spark:", session.version)
 session.stop()
 """
@@ -65,7 +70,7 @@ def check_machine() -> Check:
 
 def check_disk() -> Check:
     """Look at the free disk where the sandbox, its temporary files and home lie."""
-    places = {str(ROOT), tempfile.gettempdir(), str(Path.home())}
+    places = {str(ROOT), tempfile.gettempdir(), os.path.expanduser("~")}
     free = {place: shutil.disk_usage(place).free for place in places if os.path.isdir(place)}
     place, least = min(free.items(), key=lambda item: item[1])
     found = f"{least / GIGABYTE:.1f} GB free in {place}"
@@ -129,8 +134,12 @@ def check_spark() -> Check:
         return Check("Spark", "fail", "no answer in 180 s", "Is the machine busy, or memory short?")
     if answer.returncode == 0:
         return Check("Spark", "ok", answer.stdout.strip().splitlines()[-1])
-    last = (answer.stderr.strip().splitlines() or ["no message"])[-1]
-    cure = "A wrong SPARK_HOME or JAVA_HOME? Unset them and try again."
+    _, known, told = answer.stderr.rpartition(NOT_SET_UP)
+    if known:
+        found, _, cure = told.strip().partition("\nCure: ")
+        return Check("Spark", "fail", found, cure)
+    last = (told.strip().splitlines() or ["no message"])[-1]
+    cure = 'spark_session("local[2]") of sandbox.lib.spark, in a notebook, shows the whole of it.'
     return Check("Spark", "fail", last[:300], cure)
 
 

@@ -51,19 +51,21 @@ def serve(*, port: int, browser: bool) -> None:
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, (str(CONFIG), old_path)))
     token = os.environ.pop("JUPYTER_TOKEN", "") or secrets.token_hex(24)
 
-    from jupyterlab.labapp import LabApp
+    from .server import Lab
 
     arguments = settings(port=port, browser=browser and has_display(), folder=folder)
     # Not by argument: all users of a machine see arguments. Nor left for the kernels to read.
     os.environ["JUPYTER_TOKEN"] = token
     try:
-        server = LabApp.initialize_server(argv=arguments)
+        server = Lab.initialize_server(argv=arguments)
     finally:
         del os.environ["JUPYTER_TOKEN"]
     if server.port != port:
         print(f"Port {port} is taken; using {server.port}.", flush=True)
+    scheme = "https" if server.certfile else "http"
+    address = f"{scheme}://{LOOPBACK}:{server.port}{server.base_url}lab"
     print(
-        f"\nJupyterLab:  http://{LOOPBACK}:{server.port}/lab?token={token}\n"
+        f"\nJupyterLab:  {address}?token={token}\n"
         f"Notebooks:   {folder}\n"
         "Stop it with Ctrl-C, twice.\n",
         flush=True,

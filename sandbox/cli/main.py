@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from . import carriers
+from . import carriers, places
 from .errors import CommandError
 
 app = typer.Typer(
@@ -117,6 +117,7 @@ carriers.register(app)
 
 def main() -> None:
     """Run the command line; an error of the user's is told with its cure and ends with 2."""
+    places.settle()
     try:
         app(prog_name="sandbox")
     except CommandError as error:

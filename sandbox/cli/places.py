@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,54 @@ from .errors import CommandError
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "notebooks"
+
+
+def settle() -> None:
+    """Make what the environment says of folders hold for children that work in other ones.
+
+    A home that is none (`/`, unset, closed: accounts without one, containers) becomes a private
+    folder among the temporary ones, since Jupyter and others write there without asking.
+    """
+    for name in ("SANDBOX_DATA", "SANDBOX_CACHE"):
+        if os.environ.get(name):
+            os.environ[name] = os.path.abspath(os.path.expanduser(os.environ[name]))
+    home = os.path.expanduser("~")
+    if home.strip("/") and os.path.isdir(home) and os.access(home, os.W_OK | os.X_OK):
+        return
+    from ..lib.engine.folders import temporary_folder
+
+    folder = temporary_folder() / "home"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    given = os.environ.get("HOME")
+    fault = "HOME is not set" if given is None else f"HOME={given} is no home to write in"
+    print(
+        f"sandbox: {fault}; "
+        f"settings, caches and copies of notebooks go to {folder}, which is temporary. "
+        "Set HOME to a folder of yours.",
+        file=sys.stderr,
+    )
+    os.environ["HOME"] = str(folder)
+
+
+def check_runtime_folder() -> None:
+    """Refuse a folder for Jupyter's own files that cannot be written.
+
+    Raises
+    ------
+    CommandError : names the folder and the variable.
+    """
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    folder = Path(jupyter_runtime_dir())
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CommandError(
+            f"Jupyter's runtime folder {folder} must be writable; got: {error.strerror or error}.",
+            "Name a folder of yours in JUPYTER_RUNTIME_DIR, or unset it.",
+        ) from None
 
 
 def workplace() -> Path:

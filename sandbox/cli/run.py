@@ -18,7 +18,7 @@ from traitlets.config.loader import JSONFileConfigLoader
 from . import java
 from .errors import CommandError
 from .lab import CONFIG
-from .places import find_notebook
+from .places import check_runtime_folder, find_notebook
 
 # `test accuracy: 99.12 %`: a short name, a colon, a value that begins with a number.
 FIGURE = re.compile(r"^([A-Za-z][\w /(),.-]{1,40}): ([-+]?\d[\w .,:%/x±+-]{0,40})$")
@@ -109,6 +109,7 @@ def execute(
             f"{path} is not a notebook: {str(error).splitlines()[0][:120]}",
             f"Get the shipped one back: sandbox reset {path.name}",
         ) from None
+    check_runtime_folder()
     java.settle()
     if fast:
         os.environ["FAST"] = "1"

@@ -15,6 +15,7 @@ from sandbox.cli import bench, doctor, lab, places, reset
 from sandbox.cli import test as verb_test
 from sandbox.cli.errors import CommandError
 from sandbox.lib.data import sources
+from sandbox.lib.engine import folders
 
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = ("lab", "run", "test", "doctor", "data", "bench", "reset")
@@ -61,6 +62,35 @@ def test_a_data_folder_that_is_none_is_named():
     answer = sandbox("data", SANDBOX_DATA="/no/such/folder")
     assert answer.returncode == 2
     assert "/no/such/folder" in answer.stderr
+
+
+def test_the_doctor_names_a_data_folder_that_is_none(monkeypatch, tmp_path):
+    monkeypatch.setenv("SANDBOX_DATA", str(tmp_path / "none"))
+    finding = doctor.check_data()
+    assert finding.state == "warn"
+    assert f"got {tmp_path}/none, which is not there" in finding.found
+    assert finding.cure.startswith("SANDBOX_DATA: correct or unset it")
+
+
+def test_a_data_folder_named_from_here_holds_for_a_kernel_elsewhere(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("SANDBOX_DATA", "data")
+    monkeypatch.setenv("SANDBOX_CACHE", "~/cache")
+    places.settle()
+    assert os.environ["SANDBOX_DATA"] == str(tmp_path / "data")
+    assert os.environ["SANDBOX_CACHE"] == str(tmp_path / "home" / "cache")
+    assert os.environ["HOME"] == str(tmp_path / "home")
+
+
+@pytest.mark.parametrize("home", ["/", "/no/such/home"])
+def test_a_home_that_is_none_gives_way_to_a_temporary_one(monkeypatch, tmp_path, capsys, home):
+    monkeypatch.setenv("HOME", home)
+    monkeypatch.setattr(folders, "temporary_folder", lambda: tmp_path)
+    places.settle()
+    assert os.environ["HOME"] == str(tmp_path / "home")
+    assert f"HOME={home} is no home to write in" in capsys.readouterr().err
 
 
 def test_data_tells_where_each_set_lies(tmp_path):
@@ -131,6 +161,19 @@ class TestDoctor:
     def test_a_full_disk_is_a_failure(self, monkeypatch):
         monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: _Usage(1 << 20))
         assert doctor.check_disk().state == "fail"
+
+    def test_what_ended_spark_is_told_with_its_cure(self, monkeypatch):
+        monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", "--version")
+        finding = doctor.check_spark()
+        assert finding.state == "fail"
+        assert finding.found.startswith("PYSPARK_SUBMIT_ARGS must hold options of a session")
+        assert "SPARK_HOME" not in finding.found + finding.cure
+        fails = "import sys; sys.exit(NOT_SET_UP + 'No.\\n  its words\\nCure: the cure')"
+        monkeypatch.setattr(
+            doctor, "SPARK_TRIAL", fails.replace("NOT_SET_UP", repr(doctor.NOT_SET_UP))
+        )
+        finding = doctor.check_spark()
+        assert (finding.found, finding.cure) == ("No.\n  its words", "the cure")
 
     def test_no_java_is_a_failure_with_a_cure(self, monkeypatch):
         monkeypatch.setattr(doctor.java, "settle", lambda: None)

@@ -174,7 +174,7 @@ class TestOnePort:
         proxy = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
         box = containers.start(["lab", "--ServerApp.base_url=/class/7/"], environment=proxy)
         wait_until(lambda: health(box) == "healthy", "healthy", patience_s=120)
-        stop = ["bash", "-c", "pkill -STOP -f jupyter-lab"]
+        stop = ["bash", "-c", "pkill -STOP -f sandbox.cli.server"]
         assert box.exec_run(stop).exit_code == 0
         # The bar is 15 s: every 4 s a check that may take 3 s, twice. The rest is a busy machine.
         wait_until(lambda: health(box) == "unhealthy", "unhealthy", patience_s=60)

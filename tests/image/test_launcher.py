@@ -149,6 +149,28 @@ def test_a_folder_may_have_any_name(launcher):
     assert row == ["type=bind", f"src={odd}", "dst=/home/jovyan/work"]
 
 
+@pytest.mark.parametrize("name", ["-dir", "-", "--", "~x", "./-P"])
+def test_a_folder_may_begin_like_an_option(launcher, name, monkeypatch):
+    odd = launcher.folder / name
+    odd.mkdir()
+    os.chown(odd, *(1000, 100) if os.geteuid() == 0 else (-1, -1))
+    monkeypatch.setenv("CDPATH", "/tmp")
+    for option in ("--mount", "--data"):
+        words = planned(launcher("--dry-run", option, name))
+        assert any(f'"src={odd}"' in mount for mount in after(words, "--mount"))
+
+
+def test_a_tilde_that_no_shell_resolved_is_the_home(launcher, monkeypatch):
+    monkeypatch.setenv("HOME", str(launcher.folder.parent))
+    name = launcher.folder.name
+    for given in (f"--mount=~/{name}", f"--data=~/{name}"):
+        words = planned(launcher("--dry-run", given))
+        assert any(f'"src={launcher.folder}"' in mount for mount in after(words, "--mount"))
+    answer = launcher("--dry-run", "--mount=~/not here")
+    assert answer.returncode == 2
+    assert f"mkdir -p {launcher.folder.parent}/not\\ here" in answer.stderr
+
+
 def test_a_folder_that_its_owner_cannot_write_is_refused(launcher):
     launcher.folder.chmod(0o555)
     answer = launcher()

@@ -81,6 +81,16 @@ def test_scripts_are_clean_by_shellcheck():
     assert answer.returncode == 0, answer.stdout
 
 
+def test_no_file_of_a_learner_steps_in_for_a_module_of_python():
+    """`python -m` alone looks into the current folder first, which is the learner's."""
+    starts = []
+    for name in ("run-bigdl-native.sh", "docker/start/start.sh", "provision/environment.sh",
+                 "provision/files/bigdl-sandbox.service"):  # fmt: skip
+        starts += re.findall(r"python.* -m sandbox\.cli.*", (ROOT / name).read_text())
+    assert len(starts) == 5
+    assert all(" -P -m " in start for start in starts), starts
+
+
 def test_context_holds_what_is_copied_and_no_secret():
     names = {name for name, _ in image.context_files()}
     for line in DOCKERFILE.splitlines():

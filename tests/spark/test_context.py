@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.lib.core.errors import SparkSetupError
-from sandbox.lib.spark import context, java
+from sandbox.lib.spark import context, gateway, java
 
 SCRIPT = Path(__file__).with_name("fit_process.py")
 
@@ -123,7 +123,7 @@ def test_a_cache_that_cannot_be_written_is_named(nowhere, tmp_path):
     (tmp_path / "file").touch()
     nowhere.setenv("SANDBOX_CACHE", str(tmp_path / "file" / "x"))
     with pytest.raises(SparkSetupError, match="SANDBOX_CACHE"):
-        context._log_settings()
+        gateway.java_options()
 
 
 @pytest.mark.spark

@@ -1,8 +1,8 @@
 """Where data sets come from, what may be done with them, and a record of which ones were used.
 
-A set is looked for in `$SANDBOX_DATA`, the cache, the image's data folder, then downloaded with its
-SHA-256 checked (unless `SANDBOX_OFFLINE` is set). A set with a stand-in never fails: the stand-in
-says loudly what it is.
+A set is looked for in `$SANDBOX_DATA` (a wrong one is named), the cache, the image's data folder,
+then downloaded with its SHA-256 checked (unless `SANDBOX_OFFLINE` is set). A set with a stand-in
+never fails: the stand-in says loudly what it is.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import DataError
+from ..engine.folders import cache_folder as product_cache
 
 log = logging.getLogger("sandbox.data")
 log.addHandler(logging.NullHandler())
@@ -197,9 +198,14 @@ def record(provenance: Provenance) -> Provenance:
         first = provenance.kind != "real" and provenance.name not in _announced
         if first:
             _announced.add(provenance.name)
+        fault = own_folder_fault()
+        new_fault = fault not in _announced
+        _announced.add(fault)
     if first:
         bar = "!" * 88
         cure = f"Put the real set into $SANDBOX_DATA/{provenance.name}"
+        if fault:
+            cure = f"{fault}\nCorrect it"
         known = SOURCES.get(provenance.name)
         if known is not None and known.mirrors:
             cure += ", or allow the download (unset SANDBOX_OFFLINE)"
@@ -207,16 +213,14 @@ def record(provenance: Provenance) -> Provenance:
         sys.stderr.write(text)
         sys.stderr.flush()
         log.warning("stand-in data: %s", provenance.describe())
+    elif fault and new_fault:  # found elsewhere: in the cache, in the image
+        sys.stderr.write(f"{fault} Using {provenance.place}.\n")
     return provenance
 
 
 def cache_folder() -> Path:
-    """Return the folder for downloads: `$SANDBOX_CACHE`, else the user's cache folder."""
-    own = os.environ.get("SANDBOX_CACHE")
-    if own:
-        return Path(own) / "data"
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "bigdl-sandbox" / "data"
+    """Return the folder for downloads, in the user's cache of this product."""
+    return product_cache() / "data"
 
 
 def offline() -> bool:
@@ -226,9 +230,37 @@ def offline() -> bool:
 
 def folders(name: str) -> list[Path]:
     """Return the folders in which a set is looked for, in order."""
-    own = os.environ.get("SANDBOX_DATA")
-    places = [Path(own)] if own else []
+    own = own_folder()
+    places = [] if own is None else [own]
     return [place / name for place in (*places, cache_folder(), IMAGE_FOLDER)]
+
+
+def own_folder() -> Path | None:
+    """Return the folder that `SANDBOX_DATA` names, `~` resolved; None if it is not set."""
+    given = os.environ.get("SANDBOX_DATA")
+    return Path(os.path.expanduser(given)) if given else None
+
+
+def own_folder_fault() -> str:
+    """Say what is wrong with `SANDBOX_DATA`; empty if it is a folder that can be read, or not set.
+
+    Examples
+    --------
+    >>> own_folder_fault()  # doctest: +SKIP
+    'SANDBOX_DATA=~/date must be a folder with data sets; got /home/me/date, which is not there.'
+    """
+    own = own_folder()
+    if own is None or (os.path.isdir(own) and os.access(own, os.R_OK | os.X_OK)):
+        return ""
+    state = "is not there"
+    if os.path.isdir(own):
+        state = "cannot be read"
+    elif os.path.lexists(own):
+        state = "is no folder"
+    return (
+        f"SANDBOX_DATA={os.environ['SANDBOX_DATA']} must be a folder with data sets; "
+        f"got {os.path.abspath(own)}, which {state}."
+    )
 
 
 def find(name: str, files: list[str]) -> Path | None:
@@ -242,7 +274,7 @@ def find(name: str, files: list[str]) -> Path | None:
 def in_folder(folder: Path, file: str) -> Path | None:
     """Return the path of a file or of its unpacked twin in a folder, or None."""
     for candidate in (folder / file, folder / file.removesuffix(".gz")):
-        if candidate.is_file():
+        if os.path.isfile(candidate):  # False, too, where a folder on the way cannot be read
             return candidate
     return None
 

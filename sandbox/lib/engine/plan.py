@@ -17,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .folders import cache_folder
+
 FORMAT = 1
 
 
@@ -137,15 +139,6 @@ def processor() -> str:
 def vendor() -> str:
     """Return the processor's maker, e.g. "AuthenticAMD"."""
     return _cpuinfo().get("vendor_id", "")
-
-
-def cache_folder() -> Path:
-    """Return the user's cache folder of this product (`SANDBOX_CACHE` overrides it)."""
-    asked = os.environ.get("SANDBOX_CACHE")
-    if asked:
-        return Path(asked)
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "bigdl-sandbox"
 
 
 def cache_file(fingerprint: str) -> Path:

@@ -10,14 +10,15 @@ import re
 import shutil
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyspark
 
+from . import gateway
 from .errors import SparkSetupError
-from .java import cache_folder, java_home
+from .java import java_home
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -28,32 +29,6 @@ logger = logging.getLogger("sandbox.spark")
 
 _LOOPBACK = re.compile(r"local(\[|$|-cluster\[)|spark://(127\.|localhost[:/]|\[::1\])")
 _MASTER = re.compile(r"local(\[.+\]|-cluster\[.+\])?$|yarn$|spark://.|k8s://.")
-_LOG4J = """# Only what a person must know.
-rootLogger.level = error
-rootLogger.appenderRef.stderr.ref = stderr
-appender.stderr.type = Console
-appender.stderr.name = stderr
-appender.stderr.target = SYSTEM_ERR
-appender.stderr.layout.type = PatternLayout
-appender.stderr.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n
-# Lost workers and the retries after them are told by our own progress lines.
-logger.scheduler.name = org.apache.spark.scheduler
-logger.scheduler.level = off
-logger.deploy.name = org.apache.spark.deploy
-logger.deploy.level = off
-logger.executor.name = org.apache.spark.executor
-logger.executor.level = off
-logger.python.name = org.apache.spark.api.python
-logger.python.level = off
-logger.gateway.name = org.apache.spark.api.python.PythonGatewayServer
-logger.gateway.level = error
-logger.sqlpython.name = org.apache.spark.sql.execution.python
-logger.sqlpython.level = off
-logger.rpc.name = org.apache.spark.rpc
-logger.rpc.level = off
-logger.network.name = org.apache.spark.network
-logger.network.level = off
-"""
 
 
 def is_local(master: str) -> bool:
@@ -119,10 +94,9 @@ def spark_session(
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.deploy.maxExecutorRetries": "-1",
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_log_settings()} "
-        "-XX:-UsePerfData",
-        "spark.executor.extraJavaOptions": f"-Dlog4j2.configurationFile={_log_settings()} "
-        "-XX:-UsePerfData",
+        "spark.driver.extraJavaOptions": gateway.java_options(),
+        # Executors write their logs into files, on hosts where ours is not.
+        "spark.executor.extraJavaOptions": "-XX:-UsePerfData",
     }
     if is_local(master):
         settings |= {
@@ -133,11 +107,10 @@ def spark_session(
     builder = SparkSession.builder
     for key, value in settings.items():
         builder = builder.config(key, value)
-    with _loopback(is_local(master)):
+    with gateway.environment(loopback=is_local(master)):
+        gateway.start(settings)
         try:
             session = builder.getOrCreate()
-        except SparkSetupError:
-            raise
         except Exception as error:
             said = " ".join(str(error).split("\n\tat ")[0].splitlines()[:3])  # no Java traceback
             raise SparkSetupError(
@@ -213,36 +186,3 @@ def _spark_version(home: Path) -> str | None:
         match = re.match(r"Spark (\S+)", (home / "RELEASE").read_text())
         return match[1] if match else None
     return None
-
-
-def _log_settings() -> str:
-    """Write (once) the log settings of our sessions' JVMs and return their path."""
-    path = cache_folder() / "log4j2-quiet.properties"
-    try:
-        if not path.exists() or path.read_text() != _LOG4J:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{path.name}.{os.getpid()}")
-            temporary.write_text(_LOG4J)
-            temporary.replace(path)
-    except OSError as error:
-        raise SparkSetupError(
-            f"the cache folder {path.parent} cannot be written ({error}). Set SANDBOX_CACHE to a "
-            "folder of yours."
-        ) from error
-    return str(path)
-
-
-@contextlib.contextmanager
-def _loopback(wanted: bool) -> Iterator[None]:
-    """Let the JVM that starts inside bind to loopback, its executors too."""
-    names = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_HOSTNAME": "localhost"} if wanted else {}
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(names)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

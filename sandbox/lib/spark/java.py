@@ -17,9 +17,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from ..engine.folders import cache_folder
 from .errors import SparkSetupError
 
-__all__ = ["cache_folder", "java_home"]
+__all__ = ["java_home"]
 
 logger = logging.getLogger("sandbox.spark")
 
@@ -36,14 +37,6 @@ for argument do
 done
 exec {java} "$@"
 """
-
-
-def cache_folder() -> Path:
-    """Return the folder for files that can be made again, `SANDBOX_CACHE` if that is set."""
-    given = os.environ.get("SANDBOX_CACHE")
-    if given:
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bigdl-sandbox"
 
 
 def java_home() -> Path:
@@ -146,19 +139,18 @@ def _shim(home: Path) -> Path:
         java=shlex.quote(str(home / "bin" / "java")), option=f"--add-modules={_MODULE}"
     )
     name = f"java-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    for root in (cache_folder(), Path(tempfile.gettempdir()) / f"bigdl-sandbox-{os.getuid()}"):
-        script = root / name / "bin" / "java"
-        try:
-            if not (script.exists() and script.read_text() == text and os.access(script, os.X_OK)):
-                _write_script(script, text)
-        except OSError:
-            continue
-        if script.stat().st_uid in (os.getuid(), 0):
-            return script.parent.parent
-    raise SparkSetupError(
-        f"Java: {home} needs a start script in the cache folder; {cache_folder()} cannot be "
-        "written. Set SANDBOX_CACHE to a folder of yours."
-    )
+    script = cache_folder() / name / "bin" / "java"
+    try:
+        if not (script.exists() and script.read_text() == text and os.access(script, os.X_OK)):
+            _write_script(script, text)
+        if script.stat().st_uid not in (os.getuid(), 0):
+            raise PermissionError(f"{script} belongs to another user")
+    except OSError as error:
+        raise SparkSetupError(
+            f"Java: {home} needs a start script in the cache folder {cache_folder()}, which must "
+            f"be writable; got {error}. Set SANDBOX_CACHE to a folder of yours."
+        ) from None
+    return script.parent.parent
 
 
 def _write_script(script: Path, text: str) -> None:

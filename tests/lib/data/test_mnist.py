@@ -194,3 +194,42 @@ def test_every_known_set_says_whether_it_may_be_passed_on():
     assert sources.SOURCES["mnist"].redistributable
     assert all(s.terms and s.about for s in sources.SOURCES.values())
     assert sources.report() == "data used:\n  none"
+
+
+@pytest.mark.parametrize(
+    ("given", "state"),
+    [("{}/none", "is not there"), ("{}/file", "is no folder"), ("~/none", "is not there")],
+)
+def test_a_data_folder_that_is_none_is_named_beside_the_stand_in(
+    tmp_path, monkeypatch, capsys, given, state
+):
+    (tmp_path / "file").touch()
+    given = given.format(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SANDBOX_DATA", given)
+    mnist.load("test")
+    said = capsys.readouterr().err
+    place = given.replace("~", str(tmp_path))
+    assert (
+        f"SANDBOX_DATA={given} must be a folder with data sets; got {place}, which {state}.\n"
+        "Correct it, or allow the download"
+    ) in said
+
+
+def test_a_data_folder_that_is_none_is_named_once_where_the_cache_steps_in(
+    tmp_path, monkeypatch, capsys
+):
+    fill(tmp_path / "cache" / "data" / "mnist")
+    monkeypatch.setenv("SANDBOX_DATA", str(tmp_path / "none"))
+    for split in ("train", "test"):
+        assert mnist.load(split).provenance.kind == "real"
+    said = capsys.readouterr().err
+    assert said.count("none, which is not there. Using") == 1
+
+
+def test_a_data_folder_below_the_home_may_be_named_with_a_tilde(tmp_path, monkeypatch):
+    fill(tmp_path / "my data" / "mnist")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SANDBOX_DATA", "~/my data")
+    assert mnist.load("test").provenance.place == str(tmp_path / "my data" / "mnist")
+    assert sources.own_folder_fault() == ""
