@@ -62,7 +62,9 @@ class Collector:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Look for what pytest finds at its very end, which here nobody would hear of."""
+        """Look for what pytest finds at its very end; of several processes, nobody hears of it."""
+        if not hasattr(session.config, "workeroutput"):
+            return
         found: list[str] = []
         before = sys.unraisablehook
         sys.unraisablehook = lambda left: found.append(f"{left.exc_value!r} in {left.object!r}")
@@ -70,8 +72,7 @@ class Collector:
             gc.collect()
         finally:
             sys.unraisablehook = before
-        if hasattr(session.config, "workeroutput"):
-            session.config.workeroutput[LEFT] = found
+        session.config.workeroutput[LEFT] = found
 
 
 class Distributor:

@@ -62,7 +62,7 @@ def check(
     """Check style, types, units, contracts, Spark, notebooks, browser.
 
     Further arguments go to pytest, for example `test tests/lib -k conv`; with paths among them,
-    these are run, whole.
+    these are run, whole. `-n 4` runs four tests at a time (2).
     """
     from . import test as verb
 

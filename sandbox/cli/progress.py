@@ -118,7 +118,7 @@ class Progress:
         if name not in self.parts:
             tests = Counter(place.part for place in self.plan.places.values())[name]
             self.parts[name] = Part(tests, self.now)
-            self._line(f"{name}: {tests} tests")
+            self._line(f"{name}: {tests} test{'s' * (tests != 1)}")
         return self.parts[name]
 
     def _line(self, text: str) -> None:
