@@ -133,6 +133,23 @@ def test_after(): pass
     assert (tmp_path / "crashed").read_text() == "once "
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="this system has no alarm")
+def test_a_hang_ends_in_each_process(tmp_path):
+    hang = """
+import time
+from sandbox.cli import limit
+
+limit.LIMIT_S = 1
+
+def test_hangs():
+    time.sleep(50)
+"""
+    status, said = run(tmp_path, {"test_a.py": hang, "test_b.py": hang})
+    assert status == 1
+    assert any("the test of test_b.py::test_hangs has not ended within 1 s" in s for s in said)
+    assert said[-1].startswith("2 failed")
+
+
 def test_what_the_last_tests_left_open_fails_the_run(tmp_path):
     leak = """
 import subprocess, sys
