@@ -28,8 +28,10 @@ Usage: ./run-bigdl-native.sh [VERB] [OPTIONS]
 
   lab               open JupyterLab on 127.0.0.1 with a random token (the default)
   run NOTEBOOK      execute a notebook without a browser and print its key figures
-  test              check everything: style, types, units, Spark, notebooks, browser,
-                    and, as root on Debian, the Docker image and the virtual machine
+  test              check style, types, units, contracts, Spark, notebooks, browser;
+                    --quick: without the last three; --all: with the longer samples,
+                    every notebook and, as root on Debian, the Docker image and the
+                    virtual machine
   doctor            say what this machine has, what is missing, and the cure
   bench [NAME]      measure; without a name, list what can be measured
   setup             make the environment and stop

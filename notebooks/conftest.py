@@ -15,7 +15,9 @@ os.environ.setdefault("FAST", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every cell, so that `-m "not notebook"` leaves the notebooks out."""
+    """Mark every cell, so that `-m` can leave them out; solutions are for `test --all`."""
     for item in items:
         if HERE in Path(item.path).parents:
             item.add_marker(pytest.mark.notebook)
+        if HERE / "solutions" in Path(item.path).parents:
+            item.add_marker(pytest.mark.campaign)

@@ -54,14 +54,19 @@ def check(
     quick: Annotated[
         bool, typer.Option("--quick", help="Leave Spark, notebooks and browser out.")
     ] = False,
+    whole: Annotated[
+        bool,
+        typer.Option("--all", help="Add Docker, the virtual machine and the longer samples."),
+    ] = False,
 ) -> None:
-    """Check everything: style, types, units, Spark, notebooks, browser.
+    """Check style, types, units, contracts, Spark, notebooks, browser.
 
-    Further arguments go to pytest, for example `test tests/lib -k conv`.
+    Further arguments go to pytest, for example `test tests/lib -k conv`; with paths among them,
+    these are run, whole. `-n 4` runs four tests at a time (2).
     """
     from . import test as verb
 
-    raise typer.Exit(verb.check(context.args, quick=quick))
+    raise typer.Exit(verb.check(context.args, quick=quick, whole=whole))
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,12 +24,6 @@ class Skips:
     def __init__(self) -> None:
         self.reasons: dict[str, int] = defaultdict(int)
         self.required: dict[str, set[str]] = defaultdict(set)
-        self.markers: dict[str, set[str]] = {}
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Remember the markers of every test."""
-        for item in items:
-            self.markers[item.nodeid] = {mark.name for mark in item.iter_markers()}
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Count a file that skips itself as a whole; which tests it holds nobody knows."""
@@ -39,7 +34,7 @@ class Skips:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a skipped test; an expected failure is none."""
         if report.skipped and not hasattr(report, "wasxfail"):
-            self._count(report, self.markers.get(report.nodeid, set()) & set(REQUIRED))
+            self._count(report, set(report.required))
 
     def _count(self, report: Any, parts: set[str]) -> None:
         longrepr = report.longrepr
@@ -75,6 +70,15 @@ class Skips:
             terminalreporter.write_line(f"skipped: {tests}: {reason}{verdict}")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Write into a test's report which of the required parts it belongs to."""
+    report = yield
+    report.required = [name for name in REQUIRED if item.get_closest_marker(name)]
+    return report
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Join the run."""
-    config.pluginmanager.register(Skips(), "sandbox-skips")
+    """Join the run; of several processes, the one that all reports come to."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Skips(), "sandbox-skips")

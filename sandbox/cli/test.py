@@ -1,4 +1,4 @@
-"""`sandbox test`: the checks in the order of their price, then one pytest run over the rest."""
+"""`sandbox test`: the checks that run nothing, then one pytest run over the rest."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import debian, java
+from .errors import CommandError
 from .places import ROOT
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 EVERYTHING = ("tests", "notebooks", "sandbox", "--doctest-modules")
-QUICK = (
-    "not spark and not faults and not notebook and not browser and not docker and not vm "
-    "and not campaign"
-)
+# What `test` leaves to `test --all`, and what `test --quick` leaves out further.
+SAMPLE = "not campaign and not docker and not vm"
+QUICK = f"{SAMPLE} and not spark and not faults and not notebook and not browser"
+# Two tests at a time keep two cores busy; more need more memory than processors.
+PROCESSES = 2
 
 
 def shell_scripts() -> list[str]:
@@ -59,11 +62,17 @@ def run_check(name: str, command: Sequence[str]) -> bool:
         good, output = answer.returncode == 0, answer.stdout
     except FileNotFoundError as error:
         good, output = False, f"{error}\n"
-    verdict = "ok    " if good else "FAILED"
-    print(f"{verdict} {name} ({time.perf_counter() - started:.1f} s)", flush=True)
-    if not good:
-        print(output, flush=True)
+    line = f"{'ok    ' if good else 'FAILED'} {name} ({time.perf_counter() - started:.1f} s)\n"
+    print(line if good else f"{line}{output}\n", end="", flush=True)
     return good
+
+
+def run_checks() -> list[str]:
+    """Run the checks that run nothing, two at a time; give the names of those that failed."""
+    checks = static_checks()
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        good = list(pool.map(lambda named: run_check(*named), checks))
+    return [name for (name, _), fine in zip(checks, good, strict=True) if not fine]
 
 
 def find_browser() -> str | None:
@@ -87,30 +96,47 @@ def settle_browser() -> str | None:
     return found
 
 
-def pytest_arguments(extra: Sequence[str], *, quick: bool) -> list[str]:
-    """Give pytest's arguments; paths among `extra` replace the whole."""
+def pytest_arguments(
+    extra: Sequence[str], *, quick: bool = False, whole: bool = False
+) -> list[str]:
+    """Give pytest's arguments; paths among `extra` replace the choice, and run in one process."""
     arguments = ["-q", "-p", "sandbox.cli.report", "-p", "sandbox.cli.limit"]
-    if quick:
-        arguments += ["-m", QUICK]
-    else:
+    arguments += ["--durations=10", "--durations-min=1"]
+    if not quick:
         arguments += ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=900"]
     named = any((ROOT / word.split("::")[0]).exists() for word in extra if word[0] != "-")
+    if quick or not (whole or named):
+        arguments += ["-m", QUICK if quick else SAMPLE]
     if not named:
+        arguments += ["-p", "sandbox.cli.lanes", f"--numprocesses={PROCESSES}"]
         arguments += [part for part in EVERYTHING if part[0] == "-" or (ROOT / part).exists()]
         if quick and "notebooks" in arguments:
             arguments.remove("notebooks")
     return [*arguments, *extra]
 
 
-def check(extra: Sequence[str], *, quick: bool = False) -> int:
-    """Run everything; give 0 only if everything passed."""
-    failed = [name for name, command in static_checks() if not run_check(name, command)]
+def run_pytest(arguments: Sequence[str]) -> int:
+    """Run pytest; give its status. Ctrl-C reaches it as well: it puts away what it has started."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=environment
+    )
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def check(extra: Sequence[str], *, quick: bool = False, whole: bool = False) -> int:
+    """Run the checks; give 0 only if everything passed."""
+    if quick and whole:
+        raise CommandError("--quick and --all exclude each other", "Give one of them, or none.")
+    failed = run_checks()
     java.settle()
     if not quick:
         settle_browser()
-    command = [sys.executable, "-m", "pytest", *pytest_arguments(extra, quick=quick)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    status = run_pytest(pytest_arguments(extra, quick=quick, whole=whole))
     if failed:
         print(f"FAILED before the tests: {', '.join(failed)}", flush=True)
     return status or int(bool(failed))

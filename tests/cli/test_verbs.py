@@ -264,15 +264,6 @@ def test_a_home_that_cannot_hold_the_notebooks_is_named_with_the_cure(tmp_path, 
     assert list(home.iterdir()) == []
 
 
-def test_paths_given_to_test_replace_the_whole():
-    whole = verb_test.pytest_arguments([], quick=False)
-    assert "tests" in whole
-    assert "--nbval-lax" in whole
-    part = verb_test.pytest_arguments(["tests/cli", "-k", "reset"], quick=False)
-    assert part[-3:] == ["tests/cli", "-k", "reset"]
-    assert "tests" not in part
-
-
 def test_a_failed_check_shows_its_output_and_counts(capsys):
     assert not verb_test.run_check("talk", [sys.executable, "-c", "print('why'); exit(3)"])
     assert not verb_test.run_check("gone", ["/no/such/program"])

@@ -19,7 +19,9 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def kit(pytestconfig):
-    return make_kit(pytestconfig)
+    made = make_kit(pytestconfig)
+    yield made
+    made.exits.close()  # with the last test: a process that shares a run is given seconds to end
 
 
 @pytest.fixture

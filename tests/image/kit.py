@@ -62,15 +62,15 @@ def certificates():
 class Kit:
     """The daemon and the image, made when they are first asked for."""
 
-    def __init__(self, config):
-        self.config = config
+    def __init__(self):
+        self.exits = contextlib.ExitStack()
         self._made = {}
 
     def temporary(self, name):
         """Make a folder with a short path that goes away at the end of the run."""
         assert self.daemon  # whose start sweeps the place
         holder = tempfile.TemporaryDirectory(prefix=f"sbx-{name}-", dir=ROOM)
-        self.config.add_cleanup(holder.cleanup)
+        self.exits.callback(holder.cleanup)
         return Path(holder.name)
 
     def once(self, name, make):
@@ -109,7 +109,7 @@ class Kit:
 
     def _start_daemon(self):
         daemon = Borrowed(READY) if READY else Daemon()
-        self.config.add_cleanup(daemon.stop)
+        self.exits.callback(daemon.stop)
         os.environ["DOCKER_HOST"] = daemon.host
         return daemon
 
@@ -141,7 +141,7 @@ def kit(config):
     if reason:
         pytest.skip(reason)
     if KIT not in config.stash:
-        config.stash[KIT] = Kit(config)
+        config.stash[KIT] = Kit()
     return config.stash[KIT]
 
 

@@ -38,7 +38,9 @@ def check(spark, ranks, exchange, kills=5, *, executors=False):
     assert found.slowest < 60
 
 
-@pytest.mark.parametrize(("ranks", "exchange"), [(2, "shm"), (3, "tcp")])
+@pytest.mark.parametrize(
+    ("ranks", "exchange"), [(2, "shm"), pytest.param(3, "tcp", marks=pytest.mark.campaign)]
+)
 def test_killed_workers_change_no_bit(local, ranks, exchange):
     check(local, ranks, exchange)
 
@@ -48,7 +50,7 @@ def test_where_spark_does_not_try_again_the_driver_submits_the_job_again(session
     check(spark, 2, "auto", 3)
 
 
-@pytest.mark.parametrize("exchange", ["shm", "tcp"])
+@pytest.mark.parametrize("exchange", ["tcp", pytest.param("shm", marks=pytest.mark.campaign)])
 def test_killed_executors_change_no_bit(cluster, exchange):
     check(cluster, 2, exchange, executors=True)
 

@@ -143,7 +143,7 @@ def test_each_group_is_treated_as_if_it_were_alone():
         (L2(0.3), lambda p: 0.3 * p),
         (L1L2(0.1, 0.2), lambda p: 0.1 * np.sign(p) + 0.2 * p),
     ],
-    ids=repr,
+    ids=["L1", "L2", "L1L2"],
 )
 def test_regularisers_are_terms_of_the_gradient(regulariser, term):
     p, gradients = vectors(dtype="f8")
