@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..core import Value, ops
-from ..core.errors import DataError, ShapeError
+from ..core.errors import ArgumentError, DataError, ShapeError
 from ..core.state import STATE
 from ..core.validate import in_range
 from ..nn.registry import register
@@ -119,12 +119,14 @@ class Labelled(Criterion):
     Parameters
     ----------
     class_weights : sequence of float, optional
-        How much a row of each class counts; the mean is over these weights.
+        How much a row of each class counts, 0 for not at all; the mean is over these weights.
     """
 
     def __init__(self, *, class_weights: Sequence[float] | None = None) -> None:
-        wanted = "a list of numbers >= 0, one per class"
+        wanted = "a list of numbers >= 0, one per class, and not all 0"
         self.class_weights = weights("class_weights", class_weights, wanted, (1,))
+        if self.class_weights is not None and not self.class_weights.any():
+            raise ArgumentError(f"`class_weights` must be {wanted}; got {class_weights!r}.")
 
     def check(self, output_shape: tuple[int, ...], target: Array) -> None:
         """Refuse labels that are no classes of the output, and weights of other classes."""
@@ -147,13 +149,7 @@ class Labelled(Criterion):
             return float(labels.shape[0])
         if labels.size and not 0 <= labels.min() <= labels.max() < self.class_weights.size:
             check_labels((labels.shape[0], self.class_weights.size), labels)
-        total = float(self.class_weights.astype(np.float64)[labels].sum())
-        if labels.size and total == 0.0:
-            raise DataError(
-                "the class weights of a batch must not all be 0; got labels "
-                f"{sorted(set(labels.tolist()))[:5]} with class_weights {self.class_weights}."
-            )
-        return total
+        return float(self.class_weights.astype(np.float64)[labels].sum())
 
     def _checked(self, output: Any, target: Any) -> Any:
         """Check what has numbers; give the target as an operand."""

@@ -39,7 +39,8 @@ class RankTiming(TypedDict):
 class IterationEvent(TypedDict):
     """One step of the optimiser. Steps and epochs count from 1.
 
-    `loss` is the mean over the global batch, `metrics` run over the epoch.
+    `loss` is the mean over the global batch, NaN where no row of it counts (class weights of 0);
+    `metrics` run over the epoch.
     """
 
     type: Literal["iteration"]

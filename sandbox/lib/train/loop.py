@@ -8,6 +8,7 @@ every decision alike.
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -230,7 +231,7 @@ class _Loop:
         group.all_gather(self.flat.values, self.flat.buckets)
         verbs += lap() + self.updates.exchanging
         self.flat.touch()
-        loss = loss_sum / weight if weight > 0 else 0.0
+        loss = loss_sum / weight if weight > 0 else math.nan  # all class weights may be 0
         self.running.add(state.sums, total)
         self._advance(loss)
         if progress.step % _CHECK_PARAMETERS == 0:
