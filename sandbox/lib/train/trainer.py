@@ -221,8 +221,13 @@ class Trainer:
         early_stop: EarlyStopping | None,
     ) -> TrainJob:
         rule = early_stop or self._early_stop
+        ends, validates = end_trigger(epochs, steps, end), arguments.choose_validate(when)
         if rule is not None:
-            arguments.check_early_stop(rule, validation, self.metrics)
+            arguments.check_early_stop(rule, validation, validates, self.metrics)
+        triggers = [ends] if validation is None else [ends, validates]
+        if self.checkpoint is not None:
+            triggers.append(self.checkpoint.every)
+        arguments.check_triggers(triggers, validation, validates, self.metrics)
         if validation is not None:
             validation = arguments.choose_data(validation, self.backend)
         return TrainJob(
@@ -230,11 +235,11 @@ class Trainer:
             criterion=self.criterion,
             optimizer=self.optimizer,
             data=arguments.choose_data(data, self.backend),
-            end=end_trigger(epochs, steps, end),
+            end=ends,
             batch_size=self.batch_size,
             seed=self.seed,
             validation=validation,
-            validate=arguments.choose_validate(when),
+            validate=validates,
             metrics=self.metrics,
             clip=self.clip,
             threads=self.threads,

@@ -80,6 +80,14 @@ class Trigger:
         """Return the number of iterations after which an end trigger fires, if it is known."""
         return None
 
+    def monitored(self) -> tuple[str, ...]:
+        """Return the names of the validation metrics that it goes by."""
+        return ()
+
+    def can_fire(self, *, validated: bool) -> bool:
+        """Tell whether it can fire at all in a run with validations, or in one without."""
+        return True
+
     def __or__(self, other: Trigger) -> Trigger:
         return Or(self, other)
 
@@ -95,6 +103,10 @@ class Never(Trigger):
     """Does not fire."""
 
     def __call__(self, progress: Progress) -> bool:
+        """Answer no."""
+        return False
+
+    def can_fire(self, *, validated: bool) -> bool:
         """Answer no."""
         return False
 
@@ -155,7 +167,7 @@ class MinLoss(Trigger):
     """Fires when the loss of an iteration is below `loss`."""
 
     def __init__(self, loss: float) -> None:
-        self.loss = float(loss)
+        self.loss = validate.finite("loss", loss)
 
     def __call__(self, progress: Progress) -> bool:
         """Answer."""
@@ -163,10 +175,10 @@ class MinLoss(Trigger):
 
 
 class MaxScore(Trigger):
-    """Fires when the latest validation's metric `name` is above `score`."""
+    """Fires when the latest validation's metric `name` is above `score`; never without one."""
 
     def __init__(self, score: float, name: str = "top1") -> None:
-        self.score = float(score)
+        self.score = validate.finite("score", score)
         self.name = name
 
     def __call__(self, progress: Progress) -> bool:
@@ -174,6 +186,14 @@ class MaxScore(Trigger):
         if not progress.metrics:
             return False
         return scalar_metric(progress.metrics, self.name, "MaxScore") > self.score
+
+    def monitored(self) -> tuple[str, ...]:
+        """Return the metric's name."""
+        return (self.name,)
+
+    def can_fire(self, *, validated: bool) -> bool:
+        """Tell whether there are validations."""
+        return validated
 
 
 class _Combined(Trigger):
@@ -184,6 +204,10 @@ class _Combined(Trigger):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.triggers))})"
+
+    def monitored(self) -> tuple[str, ...]:
+        """Return the names that its triggers go by."""
+        return tuple(name for trigger in self.triggers for name in trigger.monitored())
 
     def _totals(self, steps_per_epoch: int) -> list[int | None]:
         return [trigger.total_steps(steps_per_epoch) for trigger in self.triggers]
@@ -200,6 +224,10 @@ class Or(_Combined):
         """Return the first end that is known."""
         return min((n for n in self._totals(steps_per_epoch) if n is not None), default=None)
 
+    def can_fire(self, *, validated: bool) -> bool:
+        """Tell whether one of them can."""
+        return any(trigger.can_fire(validated=validated) for trigger in self.triggers)
+
 
 class And(_Combined):
     """Fires when all of its triggers do at once."""
@@ -213,6 +241,10 @@ class And(_Combined):
         totals = self._totals(steps_per_epoch)
         known = [n for n in totals if n is not None]
         return max(known) if len(known) == len(totals) else None
+
+    def can_fire(self, *, validated: bool) -> bool:
+        """Tell whether all of them can."""
+        return all(trigger.can_fire(validated=validated) for trigger in self.triggers)
 
 
 class EarlyStopping:

@@ -208,8 +208,14 @@ def check_optimizer(job: TrainJob, ranks: int) -> None:
     if wanted is None:
         return
     known = [metric.name for metric in job.metrics]
-    if job.validation is None or wanted.lower() not in [name.lower() for name in known]:
-        got = "no validation data" if job.validation is None else f"metrics {', '.join(known)}"
+    got = ""
+    if job.validation is None:
+        got = "no validation data"
+    elif job.validate is None or not job.validate.can_fire(validated=False):
+        got = f"validate={job.validate!r}"
+    elif wanted.lower() not in [name.lower() for name in known]:
+        got = f"metrics {', '.join(known)}"
+    if got:
         raise ArgumentError(
             f"{type(optimizer.schedule).__name__}: {wanted!r} must be measured in validations; got "
             f"{got}. Give fit(validation=...) and name the metric in Trainer(metrics=...)."
