@@ -145,7 +145,7 @@ def check_triggers(
 ) -> None:
     """Refuse triggers that go by a score which is not measured: they would never fire."""
     known = [metric.name.lower() for metric in metrics]
-    for trigger in triggers:
+    for trigger in triggers if validation is None else [*triggers, when]:
         for name in trigger.monitored():
             _check_validated(repr(trigger), validation, when)
             cure = "Add it to Trainer(metrics=...)."

@@ -92,10 +92,14 @@ class StateEvent(TypedDict):
 
 
 class CheckpointEvent(TypedDict, total=False):
-    """A packed state: `data` from the loop, `path` of the stored file from the Trainer."""
+    """A packed state: `data` from the loop, `path` of the stored file from the Trainer.
+
+    `best` tells that the metric of the run's early stop is the best so far.
+    """
 
     type: Literal["checkpoint"]
     step: int
     epoch: int
+    best: bool
     data: bytes
     path: str

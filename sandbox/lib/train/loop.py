@@ -26,6 +26,7 @@ from .group import Group
 from .hearing import Hearing
 from .history import History
 from .job import Command, Result, TrainJob
+from .judge import Judge
 from .plan import settle_plan
 from .programs import Programs
 from .reports import Reports, laps
@@ -112,8 +113,10 @@ class _Loop:
         self.share = OwnShare(
             job, group, self.batches, self.programs, self.flat, self.running, self.hearing
         )
+        self.judge = Judge(job, self.state, self.reports, self.total_steps)
         self.mark = 0.0
         self.plan = ""
+        self.packed: tuple[int, bytes | None] | None = None
 
     # Start -----------------------------------------------------------------------------------
 
@@ -161,29 +164,31 @@ class _Loop:
                 "info", f"the model runs eagerly, which takes longer: {self.programs.eager}"
             )
         reason: Literal["end", "early_stop", "stopped"] | None = None
-        packed: tuple[int, bytes | None] | None = None
         if state.validation_due:
             reason = self._validate_and_judge(ended=False)
+            if self.judge.best_now:
+                self._checkpoint()
         if progress.step and job.end(progress):
             reason = "end"
         if job.checkpoint is not None and job.checkpoint.at_start and reason is None:
-            packed = (progress.step, self._checkpoint())
+            self._checkpoint()
         self._restart_clock()
         while reason is None:
             self._iterate()
             ended = job.end(progress)
             state.validation_due = job.validate is not None and job.validate(progress)
             reason = self._validate_and_judge(ended)
-            if job.checkpoint is not None and (job.checkpoint.every(progress) or reason):
-                packed = (progress.step, self._checkpoint())
+            due = job.checkpoint is not None and (job.checkpoint.every(progress) or reason)
+            if due or self.judge.best_now:
+                self._checkpoint()
             if self.hearing.pausing and reason is None:
                 self._hold()
                 reason = "stopped" if self.hearing.stopping else None
         self.reports.flush()
-        if packed is None or packed[0] != progress.step:
-            packed = (progress.step, self._pack())
+        if self.packed is None or self.packed[0] != progress.step:
+            self.packed = (progress.step, self._pack())
         seconds = time.perf_counter() - began
-        return Result(reason, progress.step, progress.epoch, packed[1], seconds)
+        return Result(reason, progress.step, progress.epoch, self.packed[1], seconds)
 
     def _announce(self) -> None:
         self.reports.tell(
@@ -334,9 +339,7 @@ class _Loop:
         if metrics is not None:
             self.state.validation_due = False
             if due:
-                progress.metrics = metrics
-                job.optimizer.observe(metrics)
-                stale = job.early_stop is not None and job.early_stop.update(metrics)
+                stale = self.judge.take(metrics)
             event = {
                 "step": progress.step,
                 "epoch": progress.current_epoch,
@@ -354,10 +357,15 @@ class _Loop:
             self.job, self.state, self.flat, self.slots, self.plan, self.reports.history
         )
 
-    def _checkpoint(self) -> bytes | None:
+    def _checkpoint(self) -> None:
         self.reports.flush()
-        data = self._pack()
-        progress = self.state.progress
-        self.reports.tell("checkpoint", step=progress.step, epoch=progress.current_epoch, data=data)
+        data, progress = self._pack(), self.state.progress
+        self.packed = (progress.step, data)
+        self.reports.tell(
+            "checkpoint",
+            step=progress.step,
+            epoch=progress.current_epoch,
+            data=data,
+            best=self.judge.best_now,
+        )
         self._restart_clock()
-        return data

@@ -19,6 +19,7 @@ from ..optim.clipping import Clip
 from . import arguments
 from .backend import Backend, Interrupted, LocalBackend
 from .background import BackgroundRun
+from .best import restore_best
 from .callbacks import Callback, Summary
 from .checkpoint import Checkpoints, unpack
 from .control import Control
@@ -174,7 +175,8 @@ class Trainer:
         background : bool, default=False
             Return at once and train in a thread; see `wait`.
         early_stop : EarlyStopping, optional
-            Ends the run when the validation stands still.
+            Ends the run when the validation stands still, and puts the best weights into the
+            model; `resume="auto"` goes on from the last ones.
 
         Returns
         -------
@@ -224,10 +226,8 @@ class Trainer:
         ends, validates = end_trigger(epochs, steps, end), arguments.choose_validate(when)
         if rule is not None:
             arguments.check_early_stop(rule, validation, validates, self.metrics)
-        triggers = [ends] if validation is None else [ends, validates]
-        if self.checkpoint is not None:
-            triggers.append(self.checkpoint.every)
-        arguments.check_triggers(triggers, validation, validates, self.metrics)
+        saves = [] if self.checkpoint is None else [self.checkpoint.every]
+        arguments.check_triggers([ends, *saves], validation, validates, self.metrics)
         if validation is not None:
             validation = arguments.choose_data(validation, self.backend)
         return TrainJob(
@@ -259,6 +259,7 @@ class Trainer:
                 started.append(callback)
             result = self.backend.run(job, self._recorder.receive, self._control.poll)
             self._take(result)
+            restore_best(job, result, self._recorder)
             self._finish("stopped" if result.reason == "stopped" else "done")
         except KeyboardInterrupt as error:
             if isinstance(error, Interrupted):
@@ -346,10 +347,7 @@ class Trainer:
     def subscribe(self, function: Callable[[Event], object]) -> Callable[[], None]:
         """Call a function with every event, in the thread that trains; be quick in it.
 
-        Returns
-        -------
-        callable
-            Ends the subscription.
+        What is returned ends the subscription.
         """
         return self._recorder.subscribe(function)
 
@@ -370,13 +368,15 @@ class Trainer:
     def averaged(self) -> AbstractContextManager[nn.Module]:
         """Lend the model the averaged weights of the last fit, for `optim.EMA` optimisers.
 
+        After an early stop: those of the best validation.
+
         Examples
         --------
         >>> with trainer.averaged() as model:  # doctest: +SKIP
         ...     save_model(model, "average.safetensors")
         """
-        last = self._recorder.last
-        tensors = None if last is None else unpack(last, "checkpoint").tensors
+        held = self._recorder.held or self._recorder.last
+        tensors = None if held is None else unpack(held, "checkpoint").tensors
         return lend_average(self.model, self.optimizer, tensors)
 
     def _here(self) -> Predictor:

@@ -250,6 +250,9 @@ class And(_Combined):
 class EarlyStopping:
     """Ends a run when the validation has not got better for `patience` validations.
 
+    The model then holds the weights of the best validation, also where the run reaches its end
+    before; their checkpoint stays in its folder however many follow. NaN is no improvement.
+
     Parameters
     ----------
     monitor : str
@@ -261,6 +264,8 @@ class EarlyStopping:
     mode : "min", "max" or None
         Whether less or more is better. None: as the metric says (`Metric.higher_is_better`), which
         a Trainer passes on.
+    restore_best : bool, default=True
+        Whether the model holds the weights of the best validation in the end; else the last ones.
 
     Examples
     --------
@@ -276,12 +281,14 @@ class EarlyStopping:
         patience: int = 3,
         min_delta: float = 0.0,
         mode: str | None = None,
+        restore_best: bool = True,
     ) -> None:
         self.monitor = monitor
         self.patience = validate.positive_int("patience", patience)
         self.min_delta = validate.non_negative("min_delta", min_delta)
         self.mode = validate.one_of("mode", mode, (None, "min", "max"))
         self.higher_is_better = mode == "max" if mode else None
+        self.restore_best = validate.one_of("restore_best", restore_best, (True, False))
         self.reset()
 
     def follow(self, metric: Metric) -> None:
@@ -294,6 +301,11 @@ class EarlyStopping:
         """Forget the validations of an earlier run."""
         self.best = -math.inf if self.higher_is_better else math.inf
         self.waited = 0
+        self.improved = False
+
+    def gains(self, value: float, best: float) -> bool:
+        """Tell whether a value is better than another by enough to count."""
+        return (value - best if self.higher_is_better else best - value) > self.min_delta
 
     def update(self, metrics: Mapping[str, Any]) -> bool:
         """Take in one validation and tell whether to end."""
@@ -303,22 +315,26 @@ class EarlyStopping:
                 " got None."
             )
         value = scalar_metric(metrics, self.monitor, "EarlyStopping")
-        gain = value - self.best if self.higher_is_better else self.best - value
-        if gain > self.min_delta:
+        self.improved = self.gains(value, self.best)
+        if self.improved:
             self.best = value
-            self.waited = 0
-        else:
-            self.waited += 1
+        self.waited = 0 if self.improved else self.waited + 1
         return self.waited >= self.patience
 
-    def state(self) -> dict[str, float]:
+    def state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
-        return {"best": self.best, "waited": self.waited}
+        return {"best": self.best, "waited": self.waited, "monitor": self.monitor}
 
-    def load(self, state: Mapping[str, float]) -> None:
-        """Go on from a checkpoint."""
-        self.best = float(state["best"])
-        self.waited = int(state["waited"])
+    def goes_on_from(self, state: Mapping[str, Any]) -> bool:
+        """Tell whether a checkpoint's early stop went by the same metric."""
+        monitor: str = state.get("monitor", self.monitor)  # files of earlier versions do not tell
+        return monitor.lower() == self.monitor.lower()
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint, unless that went by another metric."""
+        if self.goes_on_from(state):
+            self.best = float(state["best"])
+            self.waited = int(state["waited"])
 
 
 def end_trigger(epochs: int | None, steps: int | None, end: Trigger | None) -> Trigger:
