@@ -185,19 +185,26 @@ def check_optimizer(job: TrainJob, ranks: int) -> None:
 
     Raises
     ------
-    ArgumentError : it needs the whole vector, or the model is float64, but there are several ranks;
-        a group's pattern fits no parameter; the schedule goes by a validation metric that is not
-        measured.
+    ArgumentError : there is no parameter to train; it needs the whole vector, or the model is
+        float64, but there are several ranks; a group's pattern fits no parameter; the schedule goes
+        by a validation metric that is not measured.
     """
     optimizer = job.optimizer
-    optimizer.check_names([name for name, _ in job.model.named_parameters()])
+    parameters = dict(job.model.named_parameters())
+    if not any(p.trainable for p in parameters.values()):
+        got = f"{len(parameters)}, all of them frozen" if parameters else "none"
+        cure = "Free some: model.freeze(False)." if parameters else "Add layers such as nn.Linear."
+        raise ArgumentError(
+            f"{type(job.model).__name__}: must have parameters to train; got {got}. {cure}"
+        )
+    optimizer.check_names(list(parameters))
     if optimizer.needs_whole_vector and ranks > 1:
         raise ArgumentError(
             f"{type(optimizer).__name__}: must train in one process, since it needs products over "
             f"the whole parameter vector; got {ranks} ranks. Use the LocalBackend, or an optimiser "
             "that works on slices: SGD, Adam, LAMB."
         )
-    wide = [name for name, p in job.model.named_parameters() if p.dtype == np.float64]
+    wide = [name for name, p in parameters.items() if p.dtype == np.float64]
     if wide and ranks > 1:
         raise ArgumentError(
             f"{wide[0]}: must be float32 to be trained by {ranks} ranks, which exchange float32;"
