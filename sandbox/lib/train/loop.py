@@ -20,7 +20,6 @@ from .. import engine
 from ..core import FlatParameters
 from ..core.errors import DataError
 from .batches import Batches
-from .checkpoint import unpack
 from .events import Event
 from .group import Group
 from .hearing import Hearing
@@ -32,7 +31,8 @@ from .programs import Programs
 from .reports import Reports, laps
 from .running import RunningMetrics
 from .share import FIXED, LOSS, ROWS, WEIGHT, OwnShare
-from .state import Slots, TrainState, check_fits, pack_state, restore_state
+from .start import start_state
+from .state import Slots, pack_state
 from .updates import Updates, check_optimizer, check_parameters
 from .validation import validate
 
@@ -105,7 +105,7 @@ class _Loop:
             job.model, job.criterion, self.flat, threads=job.threads, precision=job.precision
         )
         self.reports = Reports(group, emit, History())
-        self.state = self._start()
+        self.state = start_state(job, self.flat, self.slots, self.reports, self.total_steps)
         self.hearing = Hearing(group, poll, self.state)
         self.updates = Updates(job, self.flat, self.slots, group)
         self.buffers = self.flat.buffers if group.size > 1 else self.flat.buffers[:0]
@@ -117,29 +117,6 @@ class _Loop:
         self.mark = 0.0
         self.plan = ""
         self.packed: tuple[int, bytes | None] | None = None
-
-    # Start -----------------------------------------------------------------------------------
-
-    def _start(self) -> TrainState:
-        """Return where the run begins, after putting a checkpoint into the model and the slots."""
-        job = self.job
-        if job.early_stop is not None:
-            job.early_stop.reset()
-        if job.start is None:
-            return TrainState()
-        checkpoint = unpack(job.start, "checkpoint")
-        check_fits(checkpoint, job)
-        state = restore_state(checkpoint, job, self.flat, self.slots)
-        validations = checkpoint.meta["validations"]
-        self.reports.history = History.from_arrays(checkpoint.group("history"), validations)
-        before = checkpoint.meta["ranks"]
-        if before != self.group.size:
-            self.reports.log(
-                "warning",
-                f"the checkpoint was written by {before} ranks and goes on with"
-                f" {self.group.size}: the same weights up to rounding, not bit for bit",
-            )
-        return state
 
     def _lay_out(self) -> None:
         """Give every number that all ranks sum in each iteration its place in one vector."""
@@ -354,7 +331,13 @@ class _Loop:
     def _pack(self) -> bytes | None:
         check_parameters(self.flat, self.state.progress.step)
         return pack_state(
-            self.job, self.state, self.flat, self.slots, self.plan, self.reports.history
+            self.job,
+            self.state,
+            self.flat,
+            self.slots,
+            self.plan,
+            self.reports.history,
+            self.total_steps,
         )
 
     def _checkpoint(self) -> None:

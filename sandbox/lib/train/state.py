@@ -17,6 +17,7 @@ from ..core.errors import ArgumentError, CheckpointError
 from ..engine.random import RandomKey
 from ..optim.config import current_name
 from .checkpoint import Checkpoint, pack
+from .settings import settings
 from .triggers import EarlyStopping, Progress
 
 if TYPE_CHECKING:
@@ -228,6 +229,7 @@ def pack_state(
     slots: Slots,
     plan: str,
     history: History,
+    total_steps: int | None,
 ) -> bytes | None:
     """Return the run as checkpoint bytes on rank 0, None elsewhere. Collective."""
     gathered = slots.gather()
@@ -258,6 +260,7 @@ def pack_state(
         # The keys of earlier versions, so that any of them reads the other's files.
         "method": config() if callable(config) else None,
         "method_memory": job.optimizer.memory(),
+        "settings": settings(job, total_steps),
         "random": "PCG64 by (seed, epoch, partition); Philox by (seed, module path, step)",
         "ranks": slots.group.size,
         "threads": job.threads,

@@ -321,6 +321,11 @@ class EarlyStopping:
         self.waited = 0 if self.improved else self.waited + 1
         return self.waited >= self.patience
 
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that decide when it ends a run, for a checkpoint."""
+        names = ("monitor", "patience", "min_delta", "mode")
+        return {name: getattr(self, name) for name in names}
+
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
         return {"best": self.best, "waited": self.waited, "monitor": self.monitor}
