@@ -24,6 +24,8 @@ def restore_best(job: TrainJob, result: Result, recorder: Recorder) -> None:
     rule, best = job.early_stop, recorder.best
     if rule is None or not rule.restore_best or result.reason == "stopped":
         return
+    if best is not None and unpack(best, "checkpoint").step > result.step:
+        return  # the run has gone back since: its loss ran away
     if best is None:
         text = f"no state with a best {rule.monitor!r} is there; the model keeps its last weights"
         recorder.receive({"type": "log", "level": "warning", "text": f"EarlyStopping: {text}"})

@@ -94,12 +94,14 @@ class StateEvent(TypedDict):
 class CheckpointEvent(TypedDict, total=False):
     """A packed state: `data` from the loop, `path` of the stored file from the Trainer.
 
-    `best` tells that the metric of the run's early stop is the best so far.
+    `best` tells that the metric of the run's early stop is the best so far, `good` that the run has
+    gone back to this state because its loss ran away.
     """
 
     type: Literal["checkpoint"]
     step: int
     epoch: int
     best: bool
+    good: bool
     data: bytes
     path: str

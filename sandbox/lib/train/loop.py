@@ -18,9 +18,10 @@ import numpy as np
 
 from .. import engine
 from ..core import FlatParameters
-from ..core.errors import DataError
+from ..core.errors import DataError, DivergedError
 from .batches import Batches
 from .events import Event
+from .good import LastGood
 from .group import Group
 from .hearing import Hearing
 from .history import History
@@ -62,7 +63,8 @@ def run(
 
     Raises
     ------
-    TrainingError : the loss or a parameter is no number; names the step.
+    DivergedError : the loss or a parameter is no number; names the step, and the one of the last
+        good state, which the model holds then and a "checkpoint" event has told.
     DataError : a row holds NaN or a label that cannot be (names step and row); the data set is
         empty, or has fewer rows than there are ranks.
     CheckpointError : `job.start` belongs to another run.
@@ -72,6 +74,9 @@ def run(
         loop = _Loop(job, group, emit, poll)
         try:
             return loop.run()
+        except DivergedError as error:
+            loop.go_back(error)
+            raise
         finally:
             loop.batches.close()
 
@@ -114,6 +119,15 @@ class _Loop:
             job, group, self.batches, self.programs, self.flat, self.running, self.hearing
         )
         self.judge = Judge(job, self.state, self.reports, self.total_steps)
+        self.good = LastGood(
+            job,
+            self.flat,
+            self.slots,
+            self.state,
+            self.reports,
+            group,
+            self.order.steps_per_epoch,
+        )
         self.mark = 0.0
         self.plan = ""
         self.packed: tuple[int, bytes | None] | None = None
@@ -156,16 +170,25 @@ class _Loop:
             state.validation_due = job.validate is not None and job.validate(progress)
             reason = self._validate_and_judge(ended)
             due = job.checkpoint is not None and (job.checkpoint.every(progress) or reason)
-            if due or self.judge.best_now:
+            if self.judge.best_now or (due and not self.good.lost()):
                 self._checkpoint()
             if self.hearing.pausing and reason is None:
                 self._hold()
                 reason = "stopped" if self.hearing.stopping else None
+        if self.good.lost() and self.good.there:
+            self.reports.log("warning", self.good.go_back())
+            self._checkpoint(good=True)
         self.reports.flush()
         if self.packed is None or self.packed[0] != progress.step:
             self.packed = (progress.step, self._pack())
         seconds = time.perf_counter() - began
         return Result(reason, progress.step, progress.epoch, self.packed[1], seconds)
+
+    def go_back(self, error: DivergedError) -> None:
+        """Put the last good state in the place of numbers that are none. Collective."""
+        if self.good.there:
+            error.args = (f"{error} {self.good.go_back()}",)
+            self._checkpoint(good=True)
 
     def _announce(self) -> None:
         self.reports.tell(
@@ -188,6 +211,7 @@ class _Loop:
         if state.batch == 0:
             state.sums = self.running.zeros()
         small.fill(0.0)
+        self.good.before()
         self.hearing.listen(small)
         batch = self.share.compute(state, small)
         self.reports.put(small[self.times_at])
@@ -206,6 +230,8 @@ class _Loop:
 
         self.hearing.obey(total)
         loss_sum, weight, rows = (float(total[i]) for i in (LOSS, WEIGHT, ROWS))
+        loss = loss_sum / weight if weight > 0 else math.nan  # all class weights may be 0
+        self.good.look(loss)
         rate = self._update(1.0 / weight if weight > 0 else 0.0)
         if self.buffers.size:
             np.divide(total[self.buffers_at], rows, out=self.buffers, casting="same_kind")
@@ -213,7 +239,6 @@ class _Loop:
         group.all_gather(self.flat.values, self.flat.buckets)
         verbs += lap() + self.updates.exchanging
         self.flat.touch()
-        loss = loss_sum / weight if weight > 0 else math.nan  # all class weights may be 0
         self.running.add(state.sums, total)
         self._advance(loss)
         if progress.step % _CHECK_PARAMETERS == 0:
@@ -340,7 +365,7 @@ class _Loop:
             self.total_steps,
         )
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self, *, good: bool = False) -> None:
         self.reports.flush()
         data, progress = self._pack(), self.state.progress
         self.packed = (progress.step, data)
@@ -350,5 +375,6 @@ class _Loop:
             epoch=progress.current_epoch,
             data=data,
             best=self.judge.best_now,
+            good=good,
         )
         self._restart_clock()

@@ -46,6 +46,8 @@ class Recorder:
         """The newest packed state of the runs so far."""
         self.best: bytes | None = None
         """The packed state of this run at which its early stop's metric was best."""
+        self.good: bytes | None = None
+        """The packed state that this run has gone back to, because its loss ran away."""
         self.held: bytes | None = None
         """The packed state that the model holds since the run ended."""
         self._listener = listener
@@ -65,7 +67,7 @@ class Recorder:
         """
         self._store = None if checkpoints is None else checkpoints.store()
         self._stored = -1
-        self.held = None
+        self.good = self.held = None
         place: str | os.PathLike[str] | None = None
         if resume == "auto":
             found = None if self._store is None else self._store.latest()
@@ -109,6 +111,8 @@ class Recorder:
             self.last = event["data"]
             if event["best"]:
                 self.best = event["data"]
+            if event["good"]:
+                self.good = event["data"]
             if self._store is None:
                 return
             path = self._store.save(event["data"], event["step"], best=event["best"])
@@ -129,7 +133,7 @@ class Recorder:
             self.last = self.held = result.state
             if self._store is not None and self._stored != result.step:
                 event = {"step": result.step, "data": result.state, "best": False}
-                self.receive({"type": "checkpoint", **event})
+                self.receive({"type": "checkpoint", "good": False, **event})
 
     def subscribe(self, function: Listener) -> Callable[[], None]:
         """Call a function with every event; what is returned ends that."""

@@ -53,6 +53,8 @@ class TrainState:
         A validation should have followed the last iteration; a stop came first.
     best_step : int or None
         Where the early stop's metric was best.
+    first : (float, float) or None
+        The run's first loss, and how large its parameters were then (root mean square).
     learning_rate : float or None
         The rate set by hand, None for the optimiser's schedule.
     sums : dict of arrays
@@ -63,6 +65,7 @@ class TrainState:
     batch: int = 0
     validation_due: bool = False
     best_step: int | None = None
+    first: tuple[float, float] | None = None
     learning_rate: float | None = None
     sums: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
@@ -254,6 +257,7 @@ def pack_state(
         "sums": {name: values.tolist() for name, values in state.sums.items()},
         "validation_due": state.validation_due,
         "best_step": state.best_step,
+        "first": state.first,
         "learning_rate": state.learning_rate,
         "early_stop": None if job.early_stop is None else job.early_stop.state(),
         "fingerprint": fingerprint(job),
@@ -301,6 +305,7 @@ def restore_state(
         meta["position"],
         meta["validation_due"],
         best_step(checkpoint, job.early_stop),
+        None if meta.get("first") is None else tuple(meta["first"]),
         meta["learning_rate"],
         sums,
     )

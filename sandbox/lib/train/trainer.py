@@ -185,7 +185,9 @@ class Trainer:
         Raises
         ------
         DataError, ShapeError : the data are bad, or do not fit the model.
-        TrainingError : the loss is no number; or a run is going on already.
+        DivergedError : the loss is no number. The model holds its last good state then, and
+            `resume="auto"` goes on from there.
+        TrainingError : a run is going on already.
         CheckpointError : the checkpoint belongs to another model, seed or data set.
         KeyboardInterrupt : after Ctrl-C, once the iteration under way is through. The model, the
             history and `fit(resume="auto")` hold its state.
@@ -269,6 +271,7 @@ class Trainer:
             self._finish("stopped")
             raise
         except BaseException:
+            self._fill(self._recorder.good)
             self._finish("failed")
             raise
         finally:
@@ -318,8 +321,6 @@ class Trainer:
     def wait(self, timeout: float | None = None) -> History:
         """Wait for a background run, raise what it raised, and return the history.
 
-        Raises
-        ------
         TimeoutError : it still goes on after `timeout` seconds.
         """
         run = self._background

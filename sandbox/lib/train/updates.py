@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import FlatParameters
-from ..core.errors import ArgumentError, TrainingError
+from ..core.errors import ArgumentError, DivergedError
 from ..optim import Optimizer, ParameterSpans
 from .model_io import fill, model_tensors
 from .state import Slots
@@ -174,7 +174,7 @@ def check_parameters(flat: FlatParameters, step: int) -> None:
         return
     for name in flat.names:
         if not np.isfinite(flat.value(name)).all():
-            raise TrainingError(
+            raise DivergedError(
                 f"step {step}: parameters must be finite; {name} holds NaN or infinity. Lower the"
                 " learning rate or clip the gradients (clip=ClipNorm(1.0))."
             )
