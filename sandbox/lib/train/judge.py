@@ -49,6 +49,15 @@ class Judge:
             state.best_step = state.progress.step
         return stale
 
+    def tell_who_waited(self) -> None:
+        """Say, at the end of a run, who waited in vain for a validation."""
+        waiting = [repr(self.job.end)] if self.job.end.monitored() else []
+        if self.job.optimizer.monitored() is not None:
+            waiting.append(repr(self.job.optimizer.schedule))
+        if waiting and not self.state.progress.metrics:
+            text = f"no validation was due in this run; {' and '.join(waiting)} waited for one"
+            self.reports.log("warning", text)
+
     @property
     def best_now(self) -> bool:
         """Whether the latest validation, after this very iteration, is the best so far."""

@@ -161,6 +161,8 @@ class _Loop:
                 self._checkpoint()
         if progress.step and job.end(progress):
             reason = "end"
+        elif job.early_stop is not None and job.early_stop.stale:
+            reason = "early_stop"
         if job.checkpoint is not None and job.checkpoint.at_start and reason is None:
             self._checkpoint()
         self._restart_clock()
@@ -175,6 +177,8 @@ class _Loop:
             if self.hearing.pausing and reason is None:
                 self._hold()
                 reason = "stopped" if self.hearing.stopping else None
+        if reason != "stopped":
+            self.judge.tell_who_waited()
         if self.good.lost() and self.good.there:
             self.reports.log("warning", self.good.go_back())
             self._checkpoint(good=True)

@@ -56,6 +56,11 @@ def start_state(
             f"step {step} is the end of the run already, by {job.end!r}: nothing is trained."
             " Give more epochs or steps than those of before."
         )
+    elif job.early_stop is not None and job.early_stop.stale:
+        told.append(
+            f"the early stop ended the run at step {step} already: nothing is trained."
+            f" Give it a patience of more than {job.early_stop.waited}."
+        )
     for text in told:
         reports.log("warning", text)
     return state

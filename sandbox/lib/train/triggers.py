@@ -319,6 +319,11 @@ class EarlyStopping:
         if self.improved:
             self.best = value
         self.waited = 0 if self.improved else self.waited + 1
+        return self.stale
+
+    @property
+    def stale(self) -> bool:
+        """Whether the validations so far are reason to end."""
         return self.waited >= self.patience
 
     def config(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from train_kit import make_data, make_trainer
+from train_kit import assert_same, make_data, make_trainer, weights
 
 from sandbox.lib import optim
 from sandbox.lib.criterion import CrossEntropy
@@ -133,6 +133,35 @@ def test_a_run_that_is_at_its_end_already_is_told() -> None:
         "step 5 is the end of the run already, by MaxEpoch(1): nothing is trained. Give more epochs"
         " or steps than those of before."
     ]
+
+
+def test_a_run_that_an_early_stop_has_ended_is_told(tmp_path: Path) -> None:
+    def fit(patience: int) -> tuple[Trainer, list[str]]:
+        trainer = make_trainer(checkpoint=tmp_path)
+        said = listen(trainer)
+        rule = EarlyStopping("loss", patience=patience, min_delta=0.5)
+        trainer.fit(DATA, epochs=9, validation=DATA, early_stop=rule, resume="auto")
+        return trainer, said
+
+    first, _ = fit(2)
+    again, said = fit(2)
+    assert again.result.reason == "early_stop"
+    assert first.result.step == again.result.step == 15
+    assert said[0] == (
+        "the early stop ended the run at step 15 already: nothing is trained. Give it a patience of"
+        " more than 2."
+    )
+    assert_same(weights(first.model), weights(again.model))
+    patient, said = fit(4)
+    assert patient.result.step == 25
+    assert said[0].endswith("other settings: early stop.patience 2 -> 4")
+
+
+def test_who_waited_in_vain_for_a_validation_is_told() -> None:
+    trainer = make_trainer(optimizer=SGD(0.1, schedule=optim.Plateau("loss")))
+    said = listen(trainer)
+    trainer.fit(DATA, steps=3, validation=DATA)
+    assert said == ["no validation was due in this run; Plateau() waited for one"]
 
 
 def test_a_file_of_before_tells_of_its_optimiser_alone(tmp_path: Path) -> None:
