@@ -10,7 +10,7 @@ import numpy as np
 from ..engine.oplist import OpList, Spec
 from ..engine.ops import find
 from . import tree
-from .errors import DataError, SandboxError, ShapeError, TrainingError
+from .errors import DataError, DivergedError, SandboxError, ShapeError, TrainingError
 from .flat import FlatParameters
 from .value import Array
 
@@ -174,7 +174,7 @@ def bad_loss(
     for name in flat.views:
         values = flat.value(name)
         if not np.isfinite(values).all():
-            return TrainingError(
+            return DivergedError(
                 f"the loss must be a finite number; got {loss}: parameter {name!r} holds "
                 f"{_first_bad(values)}. Lower the learning rate or clip the gradients."
             )
@@ -182,7 +182,7 @@ def bad_loss(
         look()
     except SandboxError as error:
         return error
-    return TrainingError(
+    return DivergedError(
         f"the loss must be a finite number; got {loss}, while inputs and parameters are "
         "finite. Lower the learning rate, or look for log(0) and division by 0 in the model."
     )

@@ -11,6 +11,7 @@ __all__ = [
     "ArgumentError",
     "CheckpointError",
     "DataError",
+    "DivergedError",
     "EngineError",
     "GradientError",
     "SandboxError",
@@ -32,6 +33,10 @@ class SparkSetupError(SandboxError, RuntimeError):
 
 class TrainingError(SandboxError, RuntimeError):
     """Training cannot go on: the loss is not a number, a step failed."""
+
+
+class DivergedError(TrainingError):
+    """The loss, a gradient or a parameter is no number any more; all ranks raise it alike."""
 
 
 class GradientError(SandboxError, RuntimeError):

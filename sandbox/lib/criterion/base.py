@@ -54,7 +54,7 @@ class CriterionCase:
 class Criterion(ABC):
     """A number that tells how wrong an output is; training makes it small.
 
-    criterion(output, target) = call(output, target) / weight(target)
+    criterion(output, target) = call(output, target) / weight(target), 0 where the weight is 0
 
     To write one: give the SUM over the rows in `call`, with `core.ops`. Sums can be added up over
     ranks and uneven batches exactly; means cannot.
@@ -143,6 +143,7 @@ class Criterion(ABC):
         except Exception as error:
             add_path(error, type(self).__name__)
             raise
+        weight = weight or 1.0  # rows that do not count: the sum and its gradients are 0 as well
         return ops.divide(total, weight) if recording else float(total) / weight
 
     def __repr__(self) -> str:

@@ -124,13 +124,15 @@ class Labelled(Criterion):
     Parameters
     ----------
     class_weights : sequence of float, or dict of class -> float, optional
-        How much a row of each class counts; the mean is over these weights.
+        How much a row of each class counts, 0 for not at all; the mean is over these weights.
     """
 
     def __init__(self, *, class_weights: ClassWeights = None) -> None:
         wanted = "a list of numbers >= 0, one per class, or a dict {0: 1.0, 1: 2.5} of them"
         given = _by_class(class_weights) if isinstance(class_weights, dict) else class_weights
         self.class_weights = weights("class_weights", given, wanted, (1,))
+        if self.class_weights is not None and not self.class_weights.any():
+            raise ArgumentError(f"`class_weights` must not all be 0; got {class_weights!r}.")
 
     def config(self) -> dict[str, Any]:
         """Give the arguments that make an equal criterion, class weights as a list."""
@@ -165,13 +167,7 @@ class Labelled(Criterion):
             return float(labels.shape[0])
         if labels.size and not 0 <= labels.min() <= labels.max() < self.class_weights.size:
             check_labels((labels.shape[0], self.class_weights.size), labels)
-        total = float(self.class_weights.astype(np.float64)[labels].sum())
-        if labels.size and total == 0.0:
-            raise DataError(
-                "the class weights of a batch must not all be 0; got labels "
-                f"{sorted(set(labels.tolist()))[:5]} with class_weights {self.class_weights}."
-            )
-        return total
+        return float(self.class_weights.astype(np.float64)[labels].sum())
 
     def _checked(self, output: Any, target: Any) -> Any:
         """Check what has numbers; give the target as an operand."""

@@ -22,7 +22,9 @@ class BatchNorm(Module):
 
     In training, mean and (biased) variance are those of the batch, and the running ones move:
     running = (1 - momentum) · running + momentum · batch (with the unbiased variance). In
-    inference the running ones are used.
+    inference the running ones are used; in training, too, for an input with a single value per
+    channel (one row, without height and width), which has no variance. A Trainer refuses a run in
+    which that is so for every batch.
 
     Parameters
     ----------
@@ -112,8 +114,7 @@ class BatchNorm(Module):
         check_floating(x)
         check_rank(x, "(batch, features) or (batch, channels, height, width)", 2, 4)
         check_axis(x, 1, self.num_features, "num_features", f"Use BatchNorm({x.shape[1]}).")
-        frozen = not (self.weight.trainable or self.bias.trainable)
-        if not self.training or frozen or x.size == 0:
+        if not self.training or self.frozen or x.size <= self.num_features:
             return ops.batch_norm_inference(
                 x,
                 self.weight,
@@ -132,6 +133,11 @@ class BatchNorm(Module):
             count=x.size // self.num_features,
         )
         return y
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it uses the running statistics in training as well."""
+        return not (self.weight.trainable or self.bias.trainable)
 
     def extra(self) -> str:
         """Give the size, then what differs from the defaults."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import TrainingError
+from ..core.errors import DivergedError
 from .config import Configured, checked_number
 
 
@@ -47,7 +47,7 @@ class ClipNorm(Clip):
     Raises
     ------
     ArgumentError : `max_norm` is not positive.
-    TrainingError : in `scale`, the norm is NaN or infinite.
+    DivergedError : in `scale`, the norm is NaN or infinite.
 
     Examples
     --------
@@ -76,7 +76,7 @@ class ClipNorm(Clip):
     def scale(self, total: float) -> float:
         """Return the factor for all gradients, from the sum of squares over all slices."""
         if not math.isfinite(total):
-            raise TrainingError(
+            raise DivergedError(
                 f"ClipNorm: the gradients' sum of squares must be finite; got {total}. "
                 "Lower the learning rate, and check the data for NaN (dataset.check())."
             )

@@ -72,15 +72,14 @@ def from_config(config: Mapping[str, Any]) -> Any:
     >>> optim.from_config(optim.SGD(0.1, momentum=0.9).config())
     SGD(0.1, momentum=0.9)
     """
-    name = current_name(config.get("name")) if isinstance(config, Mapping) else config
+    config = current_config(config)
+    name = config.get("name") if isinstance(config, Mapping) else config
     if not isinstance(config, Mapping) or name not in _REGISTRY:
         raise ArgumentError(
             f"from_config: name must be one of {', '.join(sorted(_REGISTRY))}; got {name!r}. "
             "Import the module that defines it first."
         )
-    arguments = {
-        _argument(name, key): _rebuilt(value) for key, value in config.items() if key != "name"
-    }
+    arguments = {key: _rebuilt(value) for key, value in config.items() if key != "name"}
     try:
         return _REGISTRY[name](**arguments)
     except TypeError as error:
@@ -100,9 +99,23 @@ def current_name(name: Any) -> Any:
     return _OLD_NAMES.get(name, name) if isinstance(name, str) else name
 
 
-def _argument(name: str, key: str) -> str:
+def current_config(config: Any) -> Any:
+    """Return what `config()` described in an earlier version as it is described now.
+
+    Examples
+    --------
+    >>> current_config({"name": "optim.Averaged", "method": {"name": "optim.SGD"}})
+    {'name': 'optim.EMA', 'optimizer': {'name': 'optim.SGD'}}
+    """
+    if isinstance(config, list):
+        return [current_config(item) for item in config]
+    if not isinstance(config, Mapping) or "name" not in config:
+        return config
+    name = current_name(config["name"])
     # Only of ours: a class of the user's own may well take a `method`.
-    return _OLD_ARGUMENTS.get(key, key) if name.startswith("optim.") else key
+    old = _OLD_ARGUMENTS if isinstance(name, str) and name.startswith("optim.") else {}
+    rest = {old.get(k, k): current_config(v) for k, v in config.items() if k != "name"}
+    return {"name": name, **rest}
 
 
 def _rebuilt(value: Any) -> Any:

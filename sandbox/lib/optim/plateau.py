@@ -15,7 +15,8 @@ class Plateau(Schedule):
     """Multiply by `factor` when the validation has not got better for `patience` validations.
 
     The only schedule that goes by what was measured: the training loop hands it the metrics of each
-    validation that was due, the same on all ranks, and checkpoints keep what it remembers.
+    validation that was due, the same on all ranks, and checkpoints keep what it remembers. A
+    validation whose value is NaN is left out, and the run says so, as it says when the rate falls.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ class Plateau(Schedule):
         return self._now
 
     def observe(self, metrics: Mapping[str, Any]) -> None:
-        """Take in one validation."""
+        """Take in one validation; a value that is no number (NaN) tells nothing and is left out."""
         found = {name.lower(): value for name, value in metrics.items()}
         value = found.get(self.monitor.lower())
         if not isinstance(value, int | float):
@@ -86,6 +87,8 @@ class Plateau(Schedule):
                 f"{self.monitor!r} among {', '.join(metrics) or 'none'}. "
                 "Add it to Trainer(metrics=...)."
             )
+        if math.isnan(value):
+            return
         sign = -1.0 if self._less else 1.0
         gain = math.inf if self._best is None else sign * (value - self._best)
         if gain > self.min_delta:
@@ -101,7 +104,8 @@ class Plateau(Schedule):
 
     def remember(self, memory: Mapping[str, Any]) -> None:
         """Go on from what `memory` returned."""
-        self._best = memory.get("best")
+        best = memory.get("best")
+        self._best = None if best is None or math.isnan(best) else best
         self._waited = int(memory.get("waited", 0))
         self._now = float(memory.get("now", 1.0))
 

@@ -214,7 +214,7 @@ class DriverRun:
         elif kind == "iteration":
             self.best_step = max(self.best_step, event["step"])
         elif kind == "checkpoint":
-            wanted = event.pop("wanted", True)
+            wanted = event.pop("wanted", True) or event["best"] or event["good"]
             if not wanted and self.job.checkpoint is not None:
                 return  # kept by the line server only
         elif kind == "state" and event["state"] in ("paused", "running"):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import ArgumentError, SandboxError
+from ..core.errors import ArgumentError, DivergedError, SandboxError
 from ..train.job import CheckpointPolicy, Command, TrainJob
 from ..train.triggers import Progress, Trigger
 from .errors import ExchangeError, RendezvousError, Stopped
@@ -26,6 +26,7 @@ __all__ = ["SCHEMA", "RankPlan", "Survival", "make_task"]
 
 SCHEMA = "answer string"
 LAST_WORDS_S = 1.0
+HANDOVER_S = 5.0
 
 
 @dataclass
@@ -123,6 +124,8 @@ def run_rank(plan: RankPlan, batches: Iterator[Any]) -> dict[str, Any]:
     try:
         return _train(plan, batches, context, rank, line, leash)
     except BaseException as error:
+        if rank and isinstance(error, DivergedError):
+            line.stopped.wait(HANDOVER_S)  # rank 0 raises it too, and hands the good state over
         leash.abort(error)
         line.fail(_describe(rank, error))
         raise

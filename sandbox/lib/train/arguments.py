@@ -26,6 +26,7 @@ __all__ = [
     "check_early_stop",
     "check_parts",
     "check_plan",
+    "check_triggers",
     "check_watch",
     "choose_backend",
     "choose_checkpoints",
@@ -84,7 +85,7 @@ def choose_validate(when: Trigger | str) -> Trigger:
     """Return when to validate."""
     if when == "epoch":
         return EveryEpoch()
-    if isinstance(when, str) or not callable(when):
+    if not isinstance(when, Trigger):
         raise ArgumentError(f"fit: `validate` must be 'epoch' or a Trigger; got {when!r}.")
     return when
 
@@ -134,14 +135,38 @@ def check_watch(watch: Iterable[str], model: nn.Module) -> tuple[str, ...]:
     return names
 
 
-def check_early_stop(rule: EarlyStopping, validation: Any, metrics: Sequence[Metric]) -> None:
+def check_early_stop(
+    rule: EarlyStopping, validation: Any, when: Trigger, metrics: Sequence[Metric]
+) -> None:
     """Refuse an early stop that nothing feeds, and let it take its direction from its metric."""
-    if validation is None:
-        raise ArgumentError("fit: `validation` must be given for an early stop; got None.")
+    _check_validated("an early stop", validation, when)
     found = {metric.name.lower(): metric for metric in metrics}
     name = rule.monitor.lower()
     check.one_of("EarlyStopping.monitor", name, list(found), "Add it to Trainer(metrics=...).")
     rule.follow(found[name])
+
+
+def check_triggers(
+    triggers: Iterable[Trigger], validation: Any, when: Trigger, metrics: Sequence[Metric]
+) -> None:
+    """Refuse triggers that go by a score which is not measured: they would never fire."""
+    known = [metric.name.lower() for metric in metrics]
+    for trigger in triggers if validation is None else [*triggers, when]:
+        for name in trigger.monitored():
+            _check_validated(repr(trigger), validation, when)
+            cure = "Add it to Trainer(metrics=...)."
+            check.one_of(f"the metric of {trigger!r}", name.lower(), known, cure)
+
+
+def _check_validated(whom: str, validation: Any, when: Trigger) -> None:
+    """Refuse a run that measures nothing for somebody who waits for it."""
+    if validation is None:
+        raise ArgumentError(f"fit: `validation` must be given for {whom}; got None.")
+    if not when.can_fire(validated=False):
+        raise ArgumentError(
+            f"fit: `validate` must fire for {whom}; got {when!r}, which cannot before there is a"
+            " validation. Use 'epoch' or EverySteps(100)."
+        )
 
 
 def check_clip(clip: Any) -> Clip | None:

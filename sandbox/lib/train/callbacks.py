@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core import validate
@@ -96,6 +98,10 @@ class LambdaCallback(Callback):
 class Summary(Callback):
     """Writes the curves to TensorBoard event files.
 
+    The first run goes into the folder itself, those that start anew after it into `run0001`,
+    `run0002` ... inside, for TensorBoard to show curves of their own. A resumed run goes on with
+    the newest.
+
     Tags: `train/loss`, `train/learning_rate`, `train/images_per_second`, `train/<metric>`,
     `validation/<metric>`, and a histogram `parameter/<name>` of each watched parameter.
 
@@ -108,7 +114,7 @@ class Summary(Callback):
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, every: int = 1) -> None:
-        self.folder = os.fspath(folder)
+        self.folder = Path(folder)
         self.every = validate.positive_int("every", every)
         self._writer: Any = None
 
@@ -117,9 +123,22 @@ class Summary(Callback):
         from ..summary import EventWriter
 
         steps = trainer.history["step"]  # those of the checkpoint that a resumed run starts from
-        self._writer = EventWriter(
-            self.folder, purge_step=int(steps[-1]) + 1 if len(steps) else None
-        )
+        runs = self._runs()
+        if not len(steps):
+            folder = self._folder_of(runs[-1] + 1 if runs else 0)
+            self._writer = EventWriter(folder)
+        else:
+            folder = self._folder_of(runs[-1] if runs else 0)
+            self._writer = EventWriter(folder, purge_step=int(steps[-1]) + 1)
+
+    def _runs(self) -> list[int]:
+        """Return the numbers of the runs that are there, in order."""
+        found = [0] if any(self.folder.glob("events.out.tfevents.*")) else []
+        numbers = (re.fullmatch(r"run(\d{4,})", path.name) for path in self.folder.glob("run*"))
+        return sorted(found + [int(number[1]) for number in numbers if number])
+
+    def _folder_of(self, run: int) -> Path:
+        return self.folder / f"run{run:04d}" if run else self.folder
 
     def on_iteration(self, trainer: Trainer, event: Event) -> None:
         """Write a point of each training curve."""

@@ -145,7 +145,8 @@ class Checkpoints:
     every : Trigger, default=EveryEpoch()
         When to write.
     keep : int > 0, default=3
-        Files that stay; older ones are removed.
+        Files that stay; older ones are removed, but for the best one of each run with an early
+        stop (`CheckpointStore.best`).
     """
 
     def __init__(
@@ -169,6 +170,9 @@ class Checkpoints:
 class CheckpointStore:
     """The checkpoint files of one folder, `run<number>-step<number>.safetensors`.
 
+    The one with the best score of a run that has an early stop is called
+    `run<number>-step<number>.best.safetensors`, and stays.
+
     A run that starts anew counts the runs up, so that its first files are newer than the last
     ones of the run before, whatever their steps.
 
@@ -182,7 +186,7 @@ class CheckpointStore:
     ['run0000-step00000002.safetensors', 'run0000-step00000003.safetensors']
     """
 
-    _name = re.compile(r"run(\d{4,})-step(\d{8,})\.safetensors")
+    _name = re.compile(r"run(\d{4,})-step(\d{8,})(\.best)?\.safetensors")
 
     def __init__(self, folder: str | os.PathLike[str], *, keep: int = 3) -> None:
         self.folder = Path(folder)
@@ -207,15 +211,32 @@ class CheckpointStore:
         files = self.files()
         return int(self._name.fullmatch(files[-1].name)[1]) if files else -1  # type: ignore[index]
 
-    def save(self, data: bytes, step: int) -> Path:
-        """Write a packed state and remove all but the last `keep` files."""
+    def best(self) -> Path | None:
+        """Return the best checkpoint of the newest run that has one."""
+        return next((path for path in reversed(self.files()) if self._is_best(path)), None)
+
+    def beside(self, path: str | os.PathLike[str], step: int) -> Path | None:
+        """Return the checkpoint of a step of the run that a file of this folder belongs to."""
+        run = Path(path).name.partition("-")[0]
+        wanted = re.compile(rf"{re.escape(run)}-step{step:08d}(\.best)?\.safetensors")
+        return next((found for found in self.files() if wanted.fullmatch(found.name)), None)
+
+    def _is_best(self, path: Path) -> bool:
+        match = self._name.fullmatch(path.name)
+        return match is not None and match[3] is not None
+
+    def save(self, data: bytes, step: int, *, best: bool = False) -> Path:
+        """Write a packed state and remove all but the last `keep` files and the best ones."""
         try:
             if self.run is None:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self.run = max(0, self._last_run())
             self.folder.mkdir(parents=True, exist_ok=True)
-            path = self.folder / f"run{self.run:04d}-step{step:08d}.safetensors"
+            mark = ".best" if best else ""
+            path = self.folder / f"run{self.run:04d}-step{step:08d}{mark}.safetensors"
             write_atomic(path, data)
+            if best:
+                self._unmark(path)
         except OSError as error:
             raise CheckpointError(
                 f"{self.folder}: a checkpoint of {len(data)} bytes must be written there; got"
@@ -224,11 +245,19 @@ class CheckpointStore:
         self._tidy(path)
         return path
 
+    def _unmark(self, best: Path) -> None:
+        """Make the best one so far of this run a file like the others."""
+        run = best.name.partition("-")[0]
+        for path in self.files():
+            if path != best and self._is_best(path) and path.name.startswith(f"{run}-"):
+                os.replace(path, path.with_name(path.name.replace(".best.", ".")))
+
     def _tidy(self, newest: Path) -> None:
         """Remove old files, those that a resumed run overtakes, and leftovers of killed writers."""
         files = self.files()
         at = files.index(newest) if newest in files else len(files) - 1
-        for old in [*files[: max(0, at + 1 - self.keep)], *files[at + 1 :]]:
+        old_ones = [path for path in files[: max(0, at + 1 - self.keep)] if not self._is_best(path)]
+        for old in [*old_ones, *files[at + 1 :]]:
             with suppress(OSError):
                 old.unlink()
         for leftover in self._leftovers():
@@ -239,7 +268,7 @@ class CheckpointStore:
         pattern = re.compile(self._name.pattern.join((r"\.", r"\.(.+)\.(\d+)\.tmp")))
         for path in self.folder.iterdir():
             match = pattern.fullmatch(path.name)
-            if match and match[3] == socket.gethostname() and not _alive(int(match[4])):
+            if match and match[4] == socket.gethostname() and not _alive(int(match[5])):
                 yield path
 
     def latest(self) -> tuple[Path, bytes] | None:

@@ -39,7 +39,8 @@ class RankTiming(TypedDict):
 class IterationEvent(TypedDict):
     """One step of the optimiser. Steps and epochs count from 1.
 
-    `loss` is the mean over the global batch, `metrics` run over the epoch.
+    `loss` is the mean over the global batch, NaN where no row of it counts (class weights of 0);
+    `metrics` run over the epoch.
     """
 
     type: Literal["iteration"]
@@ -91,10 +92,16 @@ class StateEvent(TypedDict):
 
 
 class CheckpointEvent(TypedDict, total=False):
-    """A packed state: `data` from the loop, `path` of the stored file from the Trainer."""
+    """A packed state: `data` from the loop, `path` of the stored file from the Trainer.
+
+    `best` tells that the metric of the run's early stop is the best so far, `good` that the run has
+    gone back to this state because its loss ran away.
+    """
 
     type: Literal["checkpoint"]
     step: int
     epoch: int
+    best: bool
+    good: bool
     data: bytes
     path: str

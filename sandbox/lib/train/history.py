@@ -152,12 +152,15 @@ class History:
         rows = []
         for epoch in np.unique(columns["epoch"]):
             at = np.flatnonzero(columns["epoch"] == epoch)
-            weights = np.maximum(columns["rows"][at], 1)
+            losses = columns["loss"][at]
+            counted = ~np.isnan(losses)  # in some batches no row may count
+            weights = np.maximum(columns["rows"][at], 1)[counted]
+            loss = np.average(losses[counted], weights=weights) if counted.any() else np.nan
             seconds = float(columns["seconds"][at].sum())
             row: dict[str, Any] = {
                 "epoch": int(epoch),
                 "steps": len(at),
-                "loss": float(np.average(columns["loss"][at], weights=weights)),
+                "loss": float(loss),
                 **{name: float(columns[name][at[-1]]) for name in metrics},
                 "seconds": seconds,
                 "rate": float(columns["rows"][at].sum() / seconds) if seconds else 0.0,

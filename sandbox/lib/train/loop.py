@@ -8,6 +8,7 @@ every decision alike.
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,20 +18,22 @@ import numpy as np
 
 from .. import engine
 from ..core import FlatParameters
-from ..core.errors import DataError
+from ..core.errors import DataError, DivergedError
 from .batches import Batches
-from .checkpoint import unpack
 from .events import Event
+from .good import LastGood
 from .group import Group
 from .hearing import Hearing
 from .history import History
 from .job import Command, Result, TrainJob
+from .judge import Judge
 from .plan import settle_plan
 from .programs import Programs
 from .reports import Reports, laps
 from .running import RunningMetrics
 from .share import FIXED, LOSS, ROWS, WEIGHT, OwnShare
-from .state import Slots, TrainState, check_fits, pack_state, restore_state
+from .start import start_state
+from .state import Slots, pack_state
 from .updates import Updates, check_optimizer, check_parameters
 from .validation import validate
 
@@ -60,7 +63,8 @@ def run(
 
     Raises
     ------
-    TrainingError : the loss or a parameter is no number; names the step.
+    DivergedError : the loss or a parameter is no number; names the step, and the one of the last
+        good state, which the model holds then and a "checkpoint" event has told.
     DataError : a row holds NaN or a label that cannot be (names step and row); the data set is
         empty, or has fewer rows than there are ranks.
     CheckpointError : `job.start` belongs to another run.
@@ -70,6 +74,9 @@ def run(
         loop = _Loop(job, group, emit, poll)
         try:
             return loop.run()
+        except DivergedError as error:
+            loop.go_back(error)
+            raise
         finally:
             loop.batches.close()
 
@@ -103,7 +110,7 @@ class _Loop:
             job.model, job.criterion, self.flat, threads=job.threads, precision=job.precision
         )
         self.reports = Reports(group, emit, History())
-        self.state = self._start()
+        self.state = start_state(job, self.flat, self.slots, self.reports, self.total_steps)
         self.hearing = Hearing(group, poll, self.state)
         self.updates = Updates(job, self.flat, self.slots, group)
         self.buffers = self.flat.buffers if group.size > 1 else self.flat.buffers[:0]
@@ -111,31 +118,19 @@ class _Loop:
         self.share = OwnShare(
             job, group, self.batches, self.programs, self.flat, self.running, self.hearing
         )
+        self.judge = Judge(job, self.state, self.reports, self.total_steps)
+        self.good = LastGood(
+            job,
+            self.flat,
+            self.slots,
+            self.state,
+            self.reports,
+            group,
+            self.order.steps_per_epoch,
+        )
         self.mark = 0.0
         self.plan = ""
-
-    # Start -----------------------------------------------------------------------------------
-
-    def _start(self) -> TrainState:
-        """Return where the run begins, after putting a checkpoint into the model and the slots."""
-        job = self.job
-        if job.early_stop is not None:
-            job.early_stop.reset()
-        if job.start is None:
-            return TrainState()
-        checkpoint = unpack(job.start, "checkpoint")
-        check_fits(checkpoint, job)
-        state = restore_state(checkpoint, job, self.flat, self.slots)
-        validations = checkpoint.meta["validations"]
-        self.reports.history = History.from_arrays(checkpoint.group("history"), validations)
-        before = checkpoint.meta["ranks"]
-        if before != self.group.size:
-            self.reports.log(
-                "warning",
-                f"the checkpoint was written by {before} ranks and goes on with"
-                f" {self.group.size}: the same weights up to rounding, not bit for bit",
-            )
-        return state
+        self.packed: tuple[int, bytes | None] | None = None
 
     def _lay_out(self) -> None:
         """Give every number that all ranks sum in each iteration its place in one vector."""
@@ -160,29 +155,44 @@ class _Loop:
                 "info", f"the model runs eagerly, which takes longer: {self.programs.eager}"
             )
         reason: Literal["end", "early_stop", "stopped"] | None = None
-        packed: tuple[int, bytes | None] | None = None
         if state.validation_due:
             reason = self._validate_and_judge(ended=False)
+            if self.judge.best_now:
+                self._checkpoint()
         if progress.step and job.end(progress):
             reason = "end"
+        elif job.early_stop is not None and job.early_stop.stale:
+            reason = "early_stop"
         if job.checkpoint is not None and job.checkpoint.at_start and reason is None:
-            packed = (progress.step, self._checkpoint())
+            self._checkpoint()
         self._restart_clock()
         while reason is None:
             self._iterate()
             ended = job.end(progress)
             state.validation_due = job.validate is not None and job.validate(progress)
             reason = self._validate_and_judge(ended)
-            if job.checkpoint is not None and (job.checkpoint.every(progress) or reason):
-                packed = (progress.step, self._checkpoint())
+            due = job.checkpoint is not None and (job.checkpoint.every(progress) or reason)
+            if self.judge.best_now or (due and not self.good.lost()):
+                self._checkpoint()
             if self.hearing.pausing and reason is None:
                 self._hold()
                 reason = "stopped" if self.hearing.stopping else None
+        if reason != "stopped":
+            self.judge.tell_who_waited()
+        if self.good.lost() and self.good.there:
+            self.reports.log("warning", self.good.go_back())
+            self._checkpoint(good=True)
         self.reports.flush()
-        if packed is None or packed[0] != progress.step:
-            packed = (progress.step, self._pack())
+        if self.packed is None or self.packed[0] != progress.step:
+            self.packed = (progress.step, self._pack())
         seconds = time.perf_counter() - began
-        return Result(reason, progress.step, progress.epoch, packed[1], seconds)
+        return Result(reason, progress.step, progress.epoch, self.packed[1], seconds)
+
+    def go_back(self, error: DivergedError) -> None:
+        """Put the last good state in the place of numbers that are none. Collective."""
+        if self.good.there:
+            error.args = (f"{error} {self.good.go_back()}",)
+            self._checkpoint(good=True)
 
     def _announce(self) -> None:
         self.reports.tell(
@@ -205,6 +215,7 @@ class _Loop:
         if state.batch == 0:
             state.sums = self.running.zeros()
         small.fill(0.0)
+        self.good.before()
         self.hearing.listen(small)
         batch = self.share.compute(state, small)
         self.reports.put(small[self.times_at])
@@ -223,6 +234,8 @@ class _Loop:
 
         self.hearing.obey(total)
         loss_sum, weight, rows = (float(total[i]) for i in (LOSS, WEIGHT, ROWS))
+        loss = loss_sum / weight if weight > 0 else math.nan  # all class weights may be 0
+        self.good.look(loss)
         rate = self._update(1.0 / weight if weight > 0 else 0.0)
         if self.buffers.size:
             np.divide(total[self.buffers_at], rows, out=self.buffers, casting="same_kind")
@@ -230,7 +243,6 @@ class _Loop:
         group.all_gather(self.flat.values, self.flat.buckets)
         verbs += lap() + self.updates.exchanging
         self.flat.touch()
-        loss = loss_sum / weight if weight > 0 else 0.0
         self.running.add(state.sums, total)
         self._advance(loss)
         if progress.step % _CHECK_PARAMETERS == 0:
@@ -333,9 +345,7 @@ class _Loop:
         if metrics is not None:
             self.state.validation_due = False
             if due:
-                progress.metrics = metrics
-                job.optimizer.observe(metrics)
-                stale = job.early_stop is not None and job.early_stop.update(metrics)
+                stale = self.judge.take(metrics)
             event = {
                 "step": progress.step,
                 "epoch": progress.current_epoch,
@@ -350,13 +360,25 @@ class _Loop:
     def _pack(self) -> bytes | None:
         check_parameters(self.flat, self.state.progress.step)
         return pack_state(
-            self.job, self.state, self.flat, self.slots, self.plan, self.reports.history
+            self.job,
+            self.state,
+            self.flat,
+            self.slots,
+            self.plan,
+            self.reports.history,
+            self.total_steps,
         )
 
-    def _checkpoint(self) -> bytes | None:
+    def _checkpoint(self, *, good: bool = False) -> None:
         self.reports.flush()
-        data = self._pack()
-        progress = self.state.progress
-        self.reports.tell("checkpoint", step=progress.step, epoch=progress.current_epoch, data=data)
+        data, progress = self._pack(), self.state.progress
+        self.packed = (progress.step, data)
+        self.reports.tell(
+            "checkpoint",
+            step=progress.step,
+            epoch=progress.current_epoch,
+            data=data,
+            best=self.judge.best_now,
+            good=good,
+        )
         self._restart_clock()
-        return data

@@ -11,6 +11,7 @@ from .batches import Batches
 from .checkpoint import unpack
 from .job import TrainJob
 from .programs import Programs
+from .single_values import refuse_single_values
 from .validation import validation_batches
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def settle_plan(job: TrainJob, batches: Batches, programs: Programs, hearing: He
     ------
     ShapeError, ... : on all ranks, when the model cannot be made into a program on one of them.
     """
+    hearing.meet(refuse_single_values(job, batches))
     text = job.plan
     if job.start is not None:
         text = unpack(job.start, "checkpoint").meta["plan"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import TYPE_CHECKING, Any, TextIO
@@ -78,7 +79,8 @@ class TextProgress(Callback):
         self._epoch = epoch
         self._steps = 0
         self._rows = 0
-        self._loss = 0.0
+        self._losses = 0.0
+        self._counted = 0
         self._seconds = 0.0
         self._last: Event | None = None
 
@@ -89,7 +91,9 @@ class TextProgress(Callback):
             self._begin_epoch(event["epoch"])
         self._steps += 1
         self._rows += event["rows"]
-        self._loss += event["loss"] * event["rows"]
+        if not math.isnan(event["loss"]):
+            self._losses += event["loss"] * event["rows"]
+            self._counted += event["rows"]
         self._seconds += event["seconds"]
         self._last = event
         if self.live:
@@ -109,7 +113,7 @@ class TextProgress(Callback):
             filled = 20 * done // n
             parts.append(f"[{'#' * filled}{'.' * (20 - filled)}]")
         parts.append(f"{done}/{n}" if n else f"{done}")
-        parts.append(f"loss {self._loss / max(self._rows, 1):.4f}")
+        parts.append(f"loss {self._losses / self._counted if self._counted else math.nan:.4f}")
         parts += [f"{name} {_short(value)}" for name, value in event["metrics"].items()]
         if self._seconds:
             parts.append(f"{self._rows / self._seconds:,.0f} rows/s")

@@ -6,13 +6,14 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 from .checkpoint import Checkpoints, CheckpointStore, unpack
 from .events import Event
 from .history import History
 from .job import Result, TrainJob
-from .state import check_fits
+from .state import best_step, check_fits
 
 __all__ = ["Recorder", "State"]
 
@@ -43,6 +44,12 @@ class Recorder:
         self.state: State = "idle"
         self.last: bytes | None = None
         """The newest packed state of the runs so far."""
+        self.best: bytes | None = None
+        """The packed state of this run at which its early stop's metric was best."""
+        self.good: bytes | None = None
+        """The packed state that this run has gone back to, because its loss ran away."""
+        self.held: bytes | None = None
+        """The packed state that the model holds since the run ended."""
         self._listener = listener
         self._subscribers: tuple[Listener, ...] = ()
         self._lock = threading.Lock()
@@ -60,19 +67,36 @@ class Recorder:
         """
         self._store = None if checkpoints is None else checkpoints.store()
         self._stored = -1
+        self.good = self.held = None
+        place: str | os.PathLike[str] | None = None
         if resume == "auto":
             found = None if self._store is None else self._store.latest()
-            job.start = found[1] if found is not None else self.last
+            place, job.start = found if found is not None else (None, self.last)
         elif resume is not None:
-            job.start = CheckpointStore.read(resume)
+            place, job.start = resume, CheckpointStore.read(resume)
         if self._store is not None and (resume != "auto" or job.start is None):
             self._store.new_run()
         if job.start is None:
-            self.history = History()
+            self.history, self.best = History(), None
             return
         start = unpack(job.start, "checkpoint")
         check_fits(start, job)
         self.history = History.from_arrays(start.group("history"), start.meta["validations"])
+        step = best_step(start, job.early_stop)
+        self.best = job.start if step == start.step else self._find(step, place)
+
+    def _find(self, step: int | None, place: str | os.PathLike[str] | None) -> bytes | None:
+        """Return the best state, of this step, of the run that is resumed: from memory or a file.
+
+        `place` is the file that the run is resumed from.
+        """
+        if step is None:
+            return None
+        if place is not None:
+            path = CheckpointStore(Path(place).parent).beside(place, step)
+            return None if path is None else CheckpointStore.read(path)
+        best = self.best
+        return best if best is not None and unpack(best, "checkpoint").step == step else None
 
     def receive(self, event: Event) -> None:
         """Take an event: keep it, store checkpoints, pass it on."""
@@ -85,9 +109,13 @@ class Recorder:
             self.state = event["state"]
         elif kind == "checkpoint" and "data" in event:
             self.last = event["data"]
+            if event["best"]:
+                self.best = event["data"]
+            if event["good"]:
+                self.good = event["data"]
             if self._store is None:
                 return
-            path = self._store.save(event["data"], event["step"])
+            path = self._store.save(event["data"], event["step"], best=event["best"])
             self._stored = event["step"]
             event = {**event, "path": str(path)}
             del event["data"]
@@ -102,9 +130,10 @@ class Recorder:
     def keep(self, result: Result) -> None:
         """Keep a run's final state, in a file too unless its newest one holds it already."""
         if result.state is not None:
-            self.last = result.state
+            self.last = self.held = result.state
             if self._store is not None and self._stored != result.step:
-                self.receive({"type": "checkpoint", "step": result.step, "data": result.state})
+                event = {"step": result.step, "data": result.state, "best": False}
+                self.receive({"type": "checkpoint", "good": False, **event})
 
     def subscribe(self, function: Listener) -> Callable[[], None]:
         """Call a function with every event; what is returned ends that."""

@@ -17,7 +17,8 @@ from ..core.errors import ArgumentError, CheckpointError
 from ..engine.random import RandomKey
 from ..optim.config import current_name
 from .checkpoint import Checkpoint, pack
-from .triggers import Progress
+from .settings import settings
+from .triggers import EarlyStopping, Progress
 
 if TYPE_CHECKING:
     from ..core import FlatParameters
@@ -25,7 +26,15 @@ if TYPE_CHECKING:
     from .history import History
     from .job import TrainJob
 
-__all__ = ["Slots", "TrainState", "check_fits", "fingerprint", "pack_state", "restore_state"]
+__all__ = [
+    "Slots",
+    "TrainState",
+    "best_step",
+    "check_fits",
+    "fingerprint",
+    "pack_state",
+    "restore_state",
+]
 
 _NO_CURE = "Give the run its own folder, or resume=None to start anew."
 
@@ -42,6 +51,10 @@ class TrainState:
         Batches done of the running epoch.
     validation_due : bool
         A validation should have followed the last iteration; a stop came first.
+    best_step : int or None
+        Where the early stop's metric was best.
+    first : (float, float) or None
+        The run's first loss, and how large its parameters were then (root mean square).
     learning_rate : float or None
         The rate set by hand, None for the optimiser's schedule.
     sums : dict of arrays
@@ -51,6 +64,8 @@ class TrainState:
     progress: Progress = field(default_factory=Progress)
     batch: int = 0
     validation_due: bool = False
+    best_step: int | None = None
+    first: tuple[float, float] | None = None
     learning_rate: float | None = None
     sums: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
@@ -217,6 +232,7 @@ def pack_state(
     slots: Slots,
     plan: str,
     history: History,
+    total_steps: int | None,
 ) -> bytes | None:
     """Return the run as checkpoint bytes on rank 0, None elsewhere. Collective."""
     gathered = slots.gather()
@@ -240,12 +256,15 @@ def pack_state(
         "metrics": progress.metrics,
         "sums": {name: values.tolist() for name, values in state.sums.items()},
         "validation_due": state.validation_due,
+        "best_step": state.best_step,
+        "first": state.first,
         "learning_rate": state.learning_rate,
         "early_stop": None if job.early_stop is None else job.early_stop.state(),
         "fingerprint": fingerprint(job),
         # The keys of earlier versions, so that any of them reads the other's files.
         "method": config() if callable(config) else None,
         "method_memory": job.optimizer.memory(),
+        "settings": settings(job, total_steps),
         "random": "PCG64 by (seed, epoch, partition); Philox by (seed, module path, step)",
         "ranks": slots.group.size,
         "threads": job.threads,
@@ -253,6 +272,15 @@ def pack_state(
         "validations": history.validations,
     }
     return pack(meta, tensors, "checkpoint")
+
+
+def best_step(checkpoint: Checkpoint, rule: EarlyStopping | None) -> int | None:
+    """Return where a checkpoint's run was best by the metric of this early stop, if it is known."""
+    kept = checkpoint.meta["early_stop"]
+    if rule is None or kept is None or not rule.goes_on_from(kept):
+        return None
+    step: int | None = checkpoint.meta.get("best_step")  # files of earlier versions do not tell
+    return step
 
 
 def restore_state(
@@ -273,5 +301,11 @@ def restore_state(
     )
     sums = {name: np.array(values, np.float64) for name, values in meta["sums"].items()}
     return TrainState(
-        progress, meta["position"], meta["validation_due"], meta["learning_rate"], sums
+        progress,
+        meta["position"],
+        meta["validation_due"],
+        best_step(checkpoint, job.early_stop),
+        None if meta.get("first") is None else tuple(meta["first"]),
+        meta["learning_rate"],
+        sums,
     )

@@ -19,6 +19,7 @@ from ..optim.clipping import Clip
 from . import arguments
 from .backend import Backend, Interrupted, LocalBackend
 from .background import BackgroundRun
+from .best import restore_best
 from .callbacks import Callback, Summary
 from .checkpoint import Checkpoints, unpack
 from .control import Control
@@ -174,7 +175,8 @@ class Trainer:
         background : bool, default=False
             Return at once and train in a thread; see `wait`.
         early_stop : EarlyStopping, optional
-            Ends the run when the validation stands still.
+            Ends the run when the validation stands still, and puts the best weights into the
+            model; `resume="auto"` goes on from the last ones.
 
         Returns
         -------
@@ -183,7 +185,9 @@ class Trainer:
         Raises
         ------
         DataError, ShapeError : the data are bad, or do not fit the model.
-        TrainingError : the loss is no number; or a run is going on already.
+        DivergedError : the loss is no number. The model holds its last good state then, and
+            `resume="auto"` goes on from there.
+        TrainingError : a run is going on already.
         CheckpointError : the checkpoint belongs to another model, seed or data set.
         KeyboardInterrupt : after Ctrl-C, once the iteration under way is through. The model, the
             history and `fit(resume="auto")` hold its state.
@@ -221,8 +225,11 @@ class Trainer:
         early_stop: EarlyStopping | None,
     ) -> TrainJob:
         rule = early_stop or self._early_stop
+        ends, validates = end_trigger(epochs, steps, end), arguments.choose_validate(when)
         if rule is not None:
-            arguments.check_early_stop(rule, validation, self.metrics)
+            arguments.check_early_stop(rule, validation, validates, self.metrics)
+        saves = [] if self.checkpoint is None else [self.checkpoint.every]
+        arguments.check_triggers([ends, *saves], validation, validates, self.metrics)
         if validation is not None:
             validation = arguments.choose_data(validation, self.backend, self.criterion)
         return TrainJob(
@@ -230,11 +237,11 @@ class Trainer:
             criterion=self.criterion,
             optimizer=self.optimizer,
             data=arguments.choose_data(data, self.backend, self.criterion),
-            end=end_trigger(epochs, steps, end),
+            end=ends,
             batch_size=self.batch_size,
             seed=self.seed,
             validation=validation,
-            validate=arguments.choose_validate(when),
+            validate=validates,
             metrics=self.metrics,
             clip=self.clip,
             threads=self.threads,
@@ -254,6 +261,7 @@ class Trainer:
                 started.append(callback)
             result = self.backend.run(job, self._recorder.receive, self._control.poll)
             self._take(result)
+            restore_best(job, result, self._recorder)
             self._finish("stopped" if result.reason == "stopped" else "done")
         except KeyboardInterrupt as error:
             if isinstance(error, Interrupted):
@@ -263,6 +271,7 @@ class Trainer:
             self._finish("stopped")
             raise
         except BaseException:
+            self._fill(self._recorder.good)
             self._finish("failed")
             raise
         finally:
@@ -312,8 +321,6 @@ class Trainer:
     def wait(self, timeout: float | None = None) -> History:
         """Wait for a background run, raise what it raised, and return the history.
 
-        Raises
-        ------
         TimeoutError : it still goes on after `timeout` seconds.
         """
         run = self._background
@@ -341,10 +348,7 @@ class Trainer:
     def subscribe(self, function: Callable[[Event], object]) -> Callable[[], None]:
         """Call a function with every event, in the thread that trains; be quick in it.
 
-        Returns
-        -------
-        callable
-            Ends the subscription.
+        What is returned ends the subscription.
         """
         return self._recorder.subscribe(function)
 
@@ -365,13 +369,15 @@ class Trainer:
     def averaged(self) -> AbstractContextManager[nn.Module]:
         """Lend the model the averaged weights of the last fit, for `optim.EMA` optimisers.
 
+        After an early stop: those of the best validation.
+
         Examples
         --------
         >>> with trainer.averaged() as model:  # doctest: +SKIP
         ...     save_model(model, "average.safetensors")
         """
-        last = self._recorder.last
-        tensors = None if last is None else unpack(last, "checkpoint").tensors
+        held = self._recorder.held or self._recorder.last
+        tensors = None if held is None else unpack(held, "checkpoint").tensors
         return lend_average(self.model, self.optimizer, tensors)
 
     def _here(self) -> Predictor:

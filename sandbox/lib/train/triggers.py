@@ -80,6 +80,14 @@ class Trigger:
         """Return the number of iterations after which an end trigger fires, if it is known."""
         return None
 
+    def monitored(self) -> tuple[str, ...]:
+        """Return the names of the validation metrics that it goes by."""
+        return ()
+
+    def can_fire(self, *, validated: bool) -> bool:
+        """Tell whether it can fire at all in a run with validations, or in one without."""
+        return True
+
     def __or__(self, other: Trigger) -> Trigger:
         return Or(self, other)
 
@@ -95,6 +103,10 @@ class Never(Trigger):
     """Does not fire."""
 
     def __call__(self, progress: Progress) -> bool:
+        """Answer no."""
+        return False
+
+    def can_fire(self, *, validated: bool) -> bool:
         """Answer no."""
         return False
 
@@ -155,7 +167,7 @@ class MinLoss(Trigger):
     """Fires when the loss of an iteration is below `loss`."""
 
     def __init__(self, loss: float) -> None:
-        self.loss = float(loss)
+        self.loss = validate.finite("loss", loss)
 
     def __call__(self, progress: Progress) -> bool:
         """Answer."""
@@ -163,10 +175,10 @@ class MinLoss(Trigger):
 
 
 class MaxScore(Trigger):
-    """Fires when the latest validation's metric `name` is above `score`."""
+    """Fires when the latest validation's metric `name` is above `score`; never without one."""
 
     def __init__(self, score: float, name: str = "top1") -> None:
-        self.score = float(score)
+        self.score = validate.finite("score", score)
         self.name = name
 
     def __call__(self, progress: Progress) -> bool:
@@ -174,6 +186,14 @@ class MaxScore(Trigger):
         if not progress.metrics:
             return False
         return scalar_metric(progress.metrics, self.name, "MaxScore") > self.score
+
+    def monitored(self) -> tuple[str, ...]:
+        """Return the metric's name."""
+        return (self.name,)
+
+    def can_fire(self, *, validated: bool) -> bool:
+        """Tell whether there are validations."""
+        return validated
 
 
 class _Combined(Trigger):
@@ -184,6 +204,10 @@ class _Combined(Trigger):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.triggers))})"
+
+    def monitored(self) -> tuple[str, ...]:
+        """Return the names that its triggers go by."""
+        return tuple(name for trigger in self.triggers for name in trigger.monitored())
 
     def _totals(self, steps_per_epoch: int) -> list[int | None]:
         return [trigger.total_steps(steps_per_epoch) for trigger in self.triggers]
@@ -200,6 +224,10 @@ class Or(_Combined):
         """Return the first end that is known."""
         return min((n for n in self._totals(steps_per_epoch) if n is not None), default=None)
 
+    def can_fire(self, *, validated: bool) -> bool:
+        """Tell whether one of them can."""
+        return any(trigger.can_fire(validated=validated) for trigger in self.triggers)
+
 
 class And(_Combined):
     """Fires when all of its triggers do at once."""
@@ -214,9 +242,16 @@ class And(_Combined):
         known = [n for n in totals if n is not None]
         return max(known) if len(known) == len(totals) else None
 
+    def can_fire(self, *, validated: bool) -> bool:
+        """Tell whether all of them can."""
+        return all(trigger.can_fire(validated=validated) for trigger in self.triggers)
+
 
 class EarlyStopping:
     """Ends a run when the validation has not got better for `patience` validations.
+
+    The model then holds the weights of the best validation, also where the run reaches its end
+    before; their checkpoint stays in its folder however many follow. NaN is no improvement.
 
     Parameters
     ----------
@@ -229,6 +264,8 @@ class EarlyStopping:
     mode : "min", "max" or None
         Whether less or more is better. None: as the metric says (`Metric.higher_is_better`), which
         a Trainer passes on.
+    restore_best : bool, default=True
+        Whether the model holds the weights of the best validation in the end; else the last ones.
 
     Examples
     --------
@@ -244,12 +281,14 @@ class EarlyStopping:
         patience: int = 3,
         min_delta: float = 0.0,
         mode: str | None = None,
+        restore_best: bool = True,
     ) -> None:
         self.monitor = monitor
         self.patience = validate.positive_int("patience", patience)
         self.min_delta = validate.non_negative("min_delta", min_delta)
         self.mode = validate.one_of("mode", mode, (None, "min", "max"))
         self.higher_is_better = mode == "max" if mode else None
+        self.restore_best = validate.one_of("restore_best", restore_best, (True, False))
         self.reset()
 
     def follow(self, metric: Metric) -> None:
@@ -262,6 +301,11 @@ class EarlyStopping:
         """Forget the validations of an earlier run."""
         self.best = -math.inf if self.higher_is_better else math.inf
         self.waited = 0
+        self.improved = False
+
+    def gains(self, value: float, best: float) -> bool:
+        """Tell whether a value is better than another by enough to count."""
+        return (value - best if self.higher_is_better else best - value) > self.min_delta
 
     def update(self, metrics: Mapping[str, Any]) -> bool:
         """Take in one validation and tell whether to end."""
@@ -271,22 +315,36 @@ class EarlyStopping:
                 " got None."
             )
         value = scalar_metric(metrics, self.monitor, "EarlyStopping")
-        gain = value - self.best if self.higher_is_better else self.best - value
-        if gain > self.min_delta:
+        self.improved = self.gains(value, self.best)
+        if self.improved:
             self.best = value
-            self.waited = 0
-        else:
-            self.waited += 1
+        self.waited = 0 if self.improved else self.waited + 1
+        return self.stale
+
+    @property
+    def stale(self) -> bool:
+        """Whether the validations so far are reason to end."""
         return self.waited >= self.patience
 
-    def state(self) -> dict[str, float]:
-        """Return what a checkpoint keeps."""
-        return {"best": self.best, "waited": self.waited}
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that decide when it ends a run, for a checkpoint."""
+        names = ("monitor", "patience", "min_delta", "mode")
+        return {name: getattr(self, name) for name in names}
 
-    def load(self, state: Mapping[str, float]) -> None:
-        """Go on from a checkpoint."""
-        self.best = float(state["best"])
-        self.waited = int(state["waited"])
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {"best": self.best, "waited": self.waited, "monitor": self.monitor}
+
+    def goes_on_from(self, state: Mapping[str, Any]) -> bool:
+        """Tell whether a checkpoint's early stop went by the same metric."""
+        monitor: str = state.get("monitor", self.monitor)  # files of earlier versions do not tell
+        return monitor.lower() == self.monitor.lower()
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint, unless that went by another metric."""
+        if self.goes_on_from(state):
+            self.best = float(state["best"])
+            self.waited = int(state["waited"])
 
 
 def end_trigger(epochs: int | None, steps: int | None, end: Trigger | None) -> Trigger:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import FlatParameters
-from ..core.errors import ArgumentError, TrainingError
+from ..core.errors import ArgumentError, DivergedError
 from ..optim import Optimizer, ParameterSpans
 from .model_io import fill, model_tensors
 from .state import Slots
@@ -174,7 +174,7 @@ def check_parameters(flat: FlatParameters, step: int) -> None:
         return
     for name in flat.names:
         if not np.isfinite(flat.value(name)).all():
-            raise TrainingError(
+            raise DivergedError(
                 f"step {step}: parameters must be finite; {name} holds NaN or infinity. Lower the"
                 " learning rate or clip the gradients (clip=ClipNorm(1.0))."
             )
@@ -185,19 +185,26 @@ def check_optimizer(job: TrainJob, ranks: int) -> None:
 
     Raises
     ------
-    ArgumentError : it needs the whole vector, or the model is float64, but there are several ranks;
-        a group's pattern fits no parameter; the schedule goes by a validation metric that is not
-        measured.
+    ArgumentError : there is no parameter to train; it needs the whole vector, or the model is
+        float64, but there are several ranks; a group's pattern fits no parameter; the schedule goes
+        by a validation metric that is not measured.
     """
     optimizer = job.optimizer
-    optimizer.check_names([name for name, _ in job.model.named_parameters()])
+    parameters = dict(job.model.named_parameters())
+    if not any(p.trainable for p in parameters.values()):
+        got = f"{len(parameters)}, all of them frozen" if parameters else "none"
+        cure = "Free some: model.freeze(False)." if parameters else "Add layers such as nn.Linear."
+        raise ArgumentError(
+            f"{type(job.model).__name__}: must have parameters to train; got {got}. {cure}"
+        )
+    optimizer.check_names(list(parameters))
     if optimizer.needs_whole_vector and ranks > 1:
         raise ArgumentError(
             f"{type(optimizer).__name__}: must train in one process, since it needs products over "
             f"the whole parameter vector; got {ranks} ranks. Use the LocalBackend, or an optimiser "
             "that works on slices: SGD, Adam, LAMB."
         )
-    wide = [name for name, p in job.model.named_parameters() if p.dtype == np.float64]
+    wide = [name for name, p in parameters.items() if p.dtype == np.float64]
     if wide and ranks > 1:
         raise ArgumentError(
             f"{wide[0]}: must be float32 to be trained by {ranks} ranks, which exchange float32;"
@@ -208,8 +215,14 @@ def check_optimizer(job: TrainJob, ranks: int) -> None:
     if wanted is None:
         return
     known = [metric.name for metric in job.metrics]
-    if job.validation is None or wanted.lower() not in [name.lower() for name in known]:
-        got = "no validation data" if job.validation is None else f"metrics {', '.join(known)}"
+    got = ""
+    if job.validation is None:
+        got = "no validation data"
+    elif job.validate is None or not job.validate.can_fire(validated=False):
+        got = f"validate={job.validate!r}"
+    elif wanted.lower() not in [name.lower() for name in known]:
+        got = f"metrics {', '.join(known)}"
+    if got:
         raise ArgumentError(
             f"{type(optimizer.schedule).__name__}: {wanted!r} must be measured in validations; got "
             f"{got}. Give fit(validation=...) and name the metric in Trainer(metrics=...)."

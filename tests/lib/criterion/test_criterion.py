@@ -110,7 +110,7 @@ def test_class_weights_must_fit_the_output():
         CrossEntropy(class_weights=[1, 2])(draw(3, 4), np.zeros(3, int))
 
 
-@pytest.mark.parametrize("weights", [[-1.0, 1.0], [], [[1.0]], [float("nan")]])
+@pytest.mark.parametrize("weights", [[-1.0, 1.0], [], [[1.0]], [float("nan")], [0.0, 0.0]])
 def test_bad_class_weights_are_refused(weights):
     with pytest.raises(ArgumentError, match="`class_weights` must be a list of numbers >= 0"):
         CrossEntropy(class_weights=weights)
@@ -121,9 +121,15 @@ def test_labels_beyond_the_class_weights_are_refused_by_weight():
         NLL([1.0, 2.0]).weight(np.array([0, 2]))
 
 
-def test_a_batch_without_weight_is_refused():
-    with pytest.raises(DataError, match="must not all be 0"):
-        CrossEntropy([0.0, 1.0])(draw(2, 2), np.array([0, 0]))
+@pytest.mark.parametrize("kind", [CrossEntropy, NLL])
+def test_a_batch_of_rows_that_do_not_count_has_mean_and_gradients_0(kind):
+    loss, x, t = kind(class_weights=[0.0, 1.0]), log_softmax(draw(2, 2)), np.array([0, 0])
+    assert loss(x, t) == 0.0
+    assert loss.weight(t) == 0.0
+    value = Value(x)
+    with Tape() as tape:
+        mean = loss(value, t)
+    assert not tape.gradients(mean, [value])[0].any()
 
 
 def test_an_empty_batch_has_no_mean():

@@ -125,6 +125,18 @@ def test_frozen_batch_norm_leaves_its_statistics_alone():
     assert np.array_equal([0.0, 0.0], layer.running_mean.data)
 
 
+@pytest.mark.parametrize("shape", [(1, 3), (1, 3, 1, 1)])
+def test_batch_norm_of_one_value_per_channel_goes_by_the_running_statistics(shape):
+    layer, x = nn.BatchNorm(3), np.arange(3, dtype="f4").reshape(shape)
+    layer.train()(np.random.default_rng(0).normal(size=(8, 3)).astype("f4"))
+    mean, variance = layer.running_mean.data.copy(), layer.running_variance.data.copy()
+    expected = layer.eval()(x)
+    assert np.array_equal(expected, layer.train()(x))
+    assert expected.any()
+    assert np.array_equal(mean, layer.running_mean.data)
+    assert np.array_equal(variance, layer.running_variance.data)
+
+
 def test_dropout_masks_do_not_depend_on_how_a_batch_is_cut():
     model = nn.Sequential(a=nn.Dropout(0.5), b=nn.Dropout(0.3))
     x = np.ones((8, 13), "f4")

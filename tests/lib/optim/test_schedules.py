@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -122,6 +124,22 @@ def test_plateau_goes_on_from_what_it_remembers():
     first.remember({})
     assert first(5) == 1.0
     assert first.monitored() == "auc"
+
+
+def test_plateau_leaves_out_what_is_no_number():
+    schedule = optim.Plateau("loss", factor=0.1, patience=1)
+    seen = []
+    for loss in (math.nan, 1.0, math.nan, 0.9, 0.8, 0.8):
+        schedule.observe({"loss": loss})
+        seen.append(schedule(0))
+    assert seen == [1.0, 1.0, 1.0, 1.0, 1.0, 0.1]
+
+
+def test_plateau_takes_a_best_of_nan_in_an_older_checkpoint_for_none():
+    schedule = optim.Plateau("loss", factor=0.1, patience=2)
+    schedule.remember({"best": math.nan, "waited": 1, "now": 0.1})
+    schedule.observe({"loss": 5.0})
+    assert schedule.memory() == {"best": 5.0, "waited": 0, "now": 0.1}
 
 
 def test_plateau_names_the_metrics_there_are():

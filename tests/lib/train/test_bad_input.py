@@ -13,8 +13,17 @@ from sandbox.lib.core import ops
 from sandbox.lib.core.errors import ArgumentError, DataError, ShapeError, TrainingError
 from sandbox.lib.criterion import CrossEntropy
 from sandbox.lib.metrics import Top1
-from sandbox.lib.optim import SGD
-from sandbox.lib.train import Checkpoints, EarlyStopping, LambdaCallback, Summary
+from sandbox.lib.optim import SGD, Plateau
+from sandbox.lib.train import (
+    Checkpoints,
+    EarlyStopping,
+    LambdaCallback,
+    MaxEpoch,
+    MaxScore,
+    Never,
+    Summary,
+    Trigger,
+)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +73,39 @@ def test_bad_arguments_of_fit_are_named(changes: dict[str, Any], message: str) -
     with pytest.raises(ArgumentError, match=message):
         trainer.fit(make_data(), **changes)
     assert not trainer.running
+
+
+@pytest.mark.parametrize("end", [MaxScore(0.9), MaxEpoch(3) | MaxScore(0.9)])
+def test_a_score_that_is_not_measured_cannot_end_a_run(end: Trigger) -> None:
+    trainer, data = make_trainer(), make_data()
+    with pytest.raises(ArgumentError, match=r"validation` must be given for .*MaxScore\(0.9"):
+        trainer.fit(data, end=end)
+    for when in (Never(), MaxScore(0.5)):
+        message = r"`validate` must fire for .*which cannot before there is a validation"
+        with pytest.raises(ArgumentError, match=message):
+            trainer.fit(data, end=end, validation=data, validate=when)
+    with pytest.raises(ArgumentError, match=r"MaxScore\(0.9, 'auc'\)` must be one of .*got 'auc'"):
+        trainer.fit(data, end=MaxScore(0.9, "auc"), validation=data)
+
+
+def test_a_score_that_is_not_measured_can_trigger_nothing_else() -> None:
+    data = make_data()
+    trainer = make_trainer(checkpoint=Checkpoints("never-made", every=MaxScore(0.9)))
+    with pytest.raises(ArgumentError, match="`validation` must be given"):
+        trainer.fit(data, epochs=1)
+    trainer = make_trainer(optimizer=SGD(0.1, schedule=Plateau("loss")))
+    with pytest.raises(ArgumentError, match=r"must be measured in validations; got validate=Never"):
+        trainer.fit(data, epochs=1, validation=data, validate=Never())
+    with pytest.raises(ArgumentError, match=r"`validate` must fire for an early stop"):
+        make_trainer().fit(
+            data, epochs=1, validation=data, validate=Never(), early_stop=EarlyStopping()
+        )
+
+
+def test_an_empty_validation_is_refused() -> None:
+    nothing = (np.zeros((0, 4), "f4"), np.zeros(0, "i8"))
+    with pytest.raises(DataError, match="at least one row"):
+        make_trainer().fit(make_data(), epochs=1, validation=nothing)
 
 
 def test_an_empty_data_set_is_refused() -> None:

@@ -10,6 +10,7 @@ import pytest
 from train_kit import assert_same, make_data, make_trainer, weights
 
 from sandbox.lib import nn, optim
+from sandbox.lib.core.errors import ArgumentError
 from sandbox.lib.optim import EMA, L2, SGD, ClipNorm, ParameterGroup, ParameterGroups
 from sandbox.lib.train.checkpoint import unpack
 
@@ -58,6 +59,18 @@ def slots(trainer, layer):
         for name, value in found.items()
         if name.startswith("slot/") and f"/{layer}." in name and "/average/" not in name
     }
+
+
+def test_a_model_with_nothing_to_train_is_refused():
+    frozen = make_trainer(model().freeze())
+    with pytest.raises(ArgumentError, match=r"got 6, all of them frozen. .*model.freeze\(False\)"):
+        frozen.fit(make_data(), steps=1)
+    empty = make_trainer(nn.Sequential(nn.ReLU(), nn.Tanh()))
+    with pytest.raises(ArgumentError, match="must have parameters to train; got none"):
+        empty.fit(make_data(), steps=1)
+    assert frozen.state == "failed"
+    frozen.model.fc3.freeze(False)
+    assert len(frozen.fit(make_data(), steps=1)) == 1
 
 
 def test_the_table_holds_every_optimizer():

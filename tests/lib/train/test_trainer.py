@@ -247,6 +247,28 @@ def test_tensorboard_reads_the_curves(tmp_path: Path) -> None:
     assert [e.step for e in events.Histograms("parameter/fc1.weight")] == [0, 3, 6]
 
 
+def test_each_run_has_a_curve_of_its_own_and_a_resumed_one_goes_on(tmp_path: Path) -> None:
+    reader = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", exc_type=ImportError
+    )
+
+    def steps(folder: Path) -> list[int]:
+        events = reader.EventAccumulator(str(folder)).Reload()
+        return [event.step for event in events.Scalars("train/loss")]
+
+    data, first = make_data(), make_trainer(summary=tmp_path)
+    first.fit(data, steps=3)
+    first.fit(data, steps=5, resume="auto")
+    first.fit(data, steps=2)  # anew
+    first.fit(data, steps=4, resume="auto")
+    make_trainer(summary=Summary(tmp_path)).fit(data, steps=1)  # anew, by another trainer
+    assert steps(tmp_path) == [1, 2, 3, 4, 5]
+    assert steps(tmp_path / "run0001") == [1, 2, 3, 4]
+    assert steps(tmp_path / "run0002") == [1]
+    folders = sorted(path.name for path in tmp_path.iterdir() if path.is_dir())
+    assert folders == ["run0001", "run0002"]
+
+
 def test_two_trainers_run_in_two_threads() -> None:
     data = make_data(100)
     alone = [make_trainer(seed=seed) for seed in (1, 2)]

@@ -46,6 +46,31 @@ def test_a_trigger_answers_from_the_progress(
     assert trigger(progress) is expected
 
 
+@pytest.mark.parametrize(
+    ("trigger", "without", "validated"),
+    [
+        (MaxEpoch(2), True, True),
+        (Never(), False, False),
+        (MaxScore(0.9), False, True),
+        (MaxScore(0.9) | MaxSteps(3), True, True),
+        (MaxScore(0.9) & MaxSteps(3), False, True),
+        (Never() & MaxSteps(3), False, False),
+    ],
+)
+def test_a_trigger_tells_whether_it_can_fire(
+    trigger: Trigger, without: bool, validated: bool
+) -> None:
+    assert trigger.can_fire(validated=False) is without
+    assert trigger.can_fire(validated=True) is validated
+
+
+@pytest.mark.parametrize("make", [MinLoss, MaxScore])
+def test_a_bound_must_be_a_number_that_can_be_reached(make: type[Trigger]) -> None:
+    for value in (float("nan"), float("inf"), "0.9", True):
+        with pytest.raises(ArgumentError, match="must be a finite number"):
+            make(value)
+
+
 def test_the_number_of_steps_is_known_where_it_can_be() -> None:
     assert MaxEpoch(3).total_steps(10) == 30
     assert (MaxEpoch(3) | MaxSteps(7)).total_steps(10) == 7
