@@ -146,8 +146,9 @@ class _Record:
             return (0.0, 1.0) if self.bounds(inputs[0], left - 1)[0] >= 0 else _ALL
         if name == "where":
             inputs = inputs[1:]
-        rule = _RULES.get(name, _hull)
-        return rule(*[self.bounds(x, left - 1) for x in inputs], **entry.attrs)
+        rule: Callable[..., Bounds] = _RULES.get(name, _hull)
+        found: Bounds = rule(*[self.bounds(x, left - 1) for x in inputs], **entry.attrs)
+        return found
 
     def _sums(self, value: Any) -> Any:
         """Return what a value is the sum of, None if it is no sum."""
@@ -168,6 +169,10 @@ def _padded(x: Bounds, **_: Any) -> Bounds:
 def _ends(numbers: Iterable[float]) -> Bounds:
     found = [0.0 if math.isnan(number) else number for number in numbers]  # 0 · infinity
     return min(found), max(found)
+
+
+def _sum(a: Bounds, b: Bounds) -> Bounds:
+    return a[0] + b[0], a[1] + b[1]
 
 
 def _product(a: Bounds, b: Bounds) -> Bounds:
@@ -195,7 +200,7 @@ _FIXED: dict[str, Bounds] = {
     "tanh": (-1.0, 1.0),
 }
 _RULES: dict[str, Callable[..., Bounds]] = {
-    "add": lambda a, b: (a[0] + b[0], a[1] + b[1]),
+    "add": _sum,
     "avg_pool2d": _padded,
     "cast": _hull,
     "clip": lambda x, low, high: (min(max(x[0], low), high), max(min(x[1], high), low)),
@@ -209,7 +214,7 @@ _RULES: dict[str, Callable[..., Bounds]] = {
     "multiply": _product,
     "negative": lambda x: (-x[1], -x[0]),
     "relu": lambda x: (max(x[0], 0.0), max(x[1], 0.0)),
-    "scale_add": lambda a, b, alpha, beta: _RULES["add"](
+    "scale_add": lambda a, b, alpha, beta: _sum(
         _product(a, (alpha, alpha)), _product(b, (beta, beta))
     ),
     "stack": _hull,
