@@ -9,7 +9,7 @@ from typing import Any
 from .. import engine, nn
 from ..core import tree
 from ..core import validate as check
-from ..core.errors import ArgumentError, DataError
+from ..core.errors import ArgumentError, DataError, add_path
 from ..criterion import NLL, Criterion, CrossEntropy, Parallel
 from ..data import Dataset, as_dataset
 from ..metrics import Loss, Metric, Top1
@@ -33,6 +33,7 @@ __all__ = [
     "choose_metrics",
     "choose_threads",
     "choose_validate",
+    "read_metrics",
     "sort_callbacks",
 ]
 
@@ -195,6 +196,23 @@ def choose_metrics(
                 " Give one of them another: Top1(name='...')."
             )
     return found
+
+
+def read_metrics(
+    metrics: Sequence[Metric], model: nn.Module, criterion: Criterion, data: Dataset
+) -> tuple[Metric, ...]:
+    """Return the metrics, told what the model's outputs are: logits, probabilities or values.
+
+    Raises
+    ------
+    ArgumentError : the criterion takes something else than the model gives.
+    """
+    try:
+        meanings = criterion.meanings(nn.output_meanings(model, data.spec.x))
+    except ArgumentError as error:
+        add_path(error, type(criterion).__name__)
+        raise
+    return tuple(metric.reading(meanings) for metric in metrics)
 
 
 def _fitting(criterion: Criterion) -> tuple[Metric, ...]:

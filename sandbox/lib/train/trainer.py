@@ -182,6 +182,8 @@ class Trainer:
 
         Raises
         ------
+        ArgumentError : the criterion takes something else than the model gives, such as
+            CrossEntropy behind a softmax.
         DataError, ShapeError : the data are bad, or do not fit the model.
         TrainingError : the loss is no number; or a run is going on already.
         CheckpointError : the checkpoint belongs to another model, seed or data set.
@@ -225,17 +227,18 @@ class Trainer:
             arguments.check_early_stop(rule, validation, self.metrics)
         if validation is not None:
             validation = arguments.choose_data(validation, self.backend)
+        dataset = arguments.choose_data(data, self.backend)
         return TrainJob(
             model=self.model,
             criterion=self.criterion,
             optimizer=self.optimizer,
-            data=arguments.choose_data(data, self.backend),
+            data=dataset,
             end=end_trigger(epochs, steps, end),
             batch_size=self.batch_size,
             seed=self.seed,
             validation=validation,
             validate=arguments.choose_validate(when),
-            metrics=self.metrics,
+            metrics=arguments.read_metrics(self.metrics, self.model, self.criterion, dataset),
             clip=self.clip,
             threads=self.threads,
             plan=self.plan,
@@ -353,7 +356,8 @@ class Trainer:
     def evaluate(self, data: Any) -> dict[str, Any]:
         """Return the metrics over a data set by name, measured in this process."""
         dataset = data if isinstance(data, Dataset) else as_dataset(data)
-        return self._here().evaluate(dataset, self.metrics)
+        metrics = arguments.read_metrics(self.metrics, self.model, self.criterion, dataset)
+        return self._here().evaluate(dataset, metrics)
 
     def predict(self, x: Any, *, batch_size: int | None = None) -> Any:
         """Return the model's outputs for an array or a tree of inputs, one row each.
