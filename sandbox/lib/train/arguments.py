@@ -11,7 +11,8 @@ from ..core import tree
 from ..core import validate as check
 from ..core.errors import ArgumentError, DataError, add_path
 from ..criterion import NLL, Criterion, CrossEntropy, Parallel
-from ..data import Dataset, as_dataset
+from ..data import Dataset, Preparation, as_dataset
+from ..data.arrays import as_pair
 from ..metrics import Loss, Metric, Top1
 from ..optim import Optimizer
 from ..optim.clipping import Clip
@@ -65,9 +66,14 @@ def choose_backend(backend: Any) -> Backend:
     return backend
 
 
-def choose_data(data: Any, backend: Backend) -> Dataset:
-    """Return a data set of at least one row, made by the backend where it knows more kinds."""
-    if not isinstance(data, Dataset):
+def choose_data(data: Any, backend: Backend, like: Preparation | None = None) -> Dataset:
+    """Return a data set of at least one row, made by the backend where it knows more kinds.
+
+    A pair of arrays gets the transform of the training data, `like`.
+    """
+    if like is not None and isinstance(data, tuple | list):
+        data = like.dataset(*as_pair(data))
+    elif not isinstance(data, Dataset):
         data = getattr(backend, "adapt", as_dataset)(data)
     if not sum(data.partition_sizes):
         raise DataError(f"{data!r}: must have at least one row; got 0.")

@@ -12,7 +12,7 @@ from .. import engine, nn
 from ..core import validate as check
 from ..core.errors import TrainingError
 from ..criterion import Criterion
-from ..data import Dataset, as_dataset
+from ..data import Preparation
 from ..metrics import Metric
 from ..optim import Optimizer
 from ..optim.clipping import Clip
@@ -137,6 +137,7 @@ class Trainer:
         self._background: BackgroundRun | None = None
         self._busy = False
         self._predictor: Predictor | None = None
+        self._preparation: Preparation | None = None  # of the rows of the last fit
 
     # Training --------------------------------------------------------------------------------
 
@@ -164,7 +165,8 @@ class Trainer:
             One of them: passes or iterations in all (a resumed run counts those before), or a
             condition such as `MaxEpoch(20) | MaxScore(0.99)`.
         validation : like `data`, optional
-            Rows the metrics are measured on, when `validate` fires and at the end.
+            Rows the metrics are measured on, when `validate` fires and at the end. A pair (x, y)
+            gets the transform of the training data, a data set has its own.
         validate : "epoch" or Trigger, default="epoch"
             When to validate.
         resume : None, "auto" or path
@@ -225,9 +227,11 @@ class Trainer:
         rule = early_stop or self._early_stop
         if rule is not None:
             arguments.check_early_stop(rule, validation, self.metrics)
-        if validation is not None:
-            validation = arguments.choose_data(validation, self.backend)
         dataset = arguments.choose_data(data, self.backend)
+        preparation = Preparation(dataset)
+        if validation is not None:
+            validation = arguments.choose_data(validation, self.backend, preparation)
+        self._preparation = preparation
         return TrainJob(
             model=self.model,
             criterion=self.criterion,
@@ -354,17 +358,36 @@ class Trainer:
     # Using the model -------------------------------------------------------------------------
 
     def evaluate(self, data: Any) -> dict[str, Any]:
-        """Return the metrics over a data set by name, measured in this process."""
-        dataset = data if isinstance(data, Dataset) else as_dataset(data)
+        """Return the metrics over a data set by name, measured in this process.
+
+        A pair (x, y) gets the transform of the training data, as in `predict`.
+        """
+        dataset = arguments.choose_data(data, LocalBackend(), self._preparation)
         metrics = arguments.read_metrics(self.metrics, self.model, self.criterion, dataset)
         return self._here().evaluate(dataset, metrics)
 
-    def predict(self, x: Any, *, batch_size: int | None = None) -> Any:
+    def predict(self, x: Any, *, batch_size: int | None = None, prepared: bool = False) -> Any:
         """Return the model's outputs for an array or a tree of inputs, one row each.
 
         A model of several outputs gives them in its own structure.
+
+        Parameters
+        ----------
+        x : array or tree of arrays
+            Rows as the training data of the last `fit` store them: their transform and dtypes are
+            applied here. Rows in the form that the transform makes, where it is another one, are
+            taken as transformed; where only floats instead of integers tell, the log says so.
+        batch_size : int > 0, optional
+            Rows that are run at once; by default as many as are fast.
+        prepared : bool, default=False
+            x is what the transform makes: nothing is applied.
+
+        Raises
+        ------
+        DataError : x is no array of numbers, has no rows, or rows of neither form.
         """
-        return self._here().predict(x, batch_size)
+        prepare = None if prepared else self._preparation
+        return self._here().predict(x, batch_size, prepare)
 
     def averaged(self) -> AbstractContextManager[nn.Module]:
         """Lend the model the averaged weights of the last fit, for `optim.EMA` optimisers.
