@@ -119,6 +119,9 @@ class _Record:
             return self.within(entry.inputs[0], left - 1)
         if entry.function.record.moves:
             return all(self.logarithms(x, left - 1) for x in entry.inputs)
+        if entry.function.name == "negative":  # -log(1 + exp(x)): of a sigmoid
+            inside = self.maker(entry.inputs[0])
+            return inside is not None and inside.function.name == "softplus"
         return entry.function.name == "log_softmax"
 
     def within(self, value: Any, left: int) -> bool:

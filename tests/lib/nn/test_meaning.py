@@ -83,8 +83,12 @@ def test_what_is_not_known_stays_unknown(model):
 
 @pytest.mark.parametrize(
     "function",
-    [lambda y: ops.log_softmax(y, axis=1), lambda y: ops.log(ops.add(ops.sigmoid(y), 1e-7))],
-    ids=["log-softmax", "logarithm of a sigmoid"],
+    [
+        lambda y: ops.log_softmax(y, axis=1),
+        ops.log_sigmoid,
+        lambda y: ops.log(ops.add(ops.sigmoid(y), 1e-7)),
+    ],
+    ids=["log-softmax", "log-sigmoid", "logarithm of a sigmoid"],
 )
 def test_logarithms_of_probabilities_are_known(function):
     assert nn.output_meanings(Custom(function), ROW) == "logarithms"
