@@ -187,6 +187,7 @@ def build(seed):
 
 # %% [markdown]
 # `SparkDataset` names the columns of the DataFrame; the scaler is applied to each batch, where the rank is that trains on it.
+# `predict` would apply it, too: `x` has been through it, which `prepared=True` says.
 # AdamW adapts the length of the step to each weight.
 
 # %%
@@ -245,7 +246,7 @@ print(f"training: {history['seconds'].sum():.1f} s for {epochs} epochs")
 trainers = [trainer_of(build(seed), seed) for seed in SEEDS]
 for one in trainers:
     one.fit(train, epochs=epochs)
-areas = [metrics.PRAUC()(one.predict(x["test"]), y["test"]) for one in trainers]
+areas = [metrics.PRAUC()(one.predict(x["test"], prepared=True), y["test"]) for one in trainers]
 print("PR-AUC of each seed:", ", ".join(f"{area:.3f}" for area in areas))
 print(f"PR-AUC on the test part: {np.mean(areas):.3f}")
 
@@ -259,9 +260,10 @@ print(f"PR-AUC on the test part: {np.mean(areas):.3f}")
 plain = LogisticRegression(max_iter=300).fit(x["train"], y["train"])
 linear = trainer_of(nn.Sequential(out=nn.Linear(29, 2, rng=0)), 0)
 linear.fit(train, epochs=epochs)
+outputs = linear.predict(x["test"], prepared=True)
 found = {
     "logistic regression": metrics.PRAUC()(plain.decision_function(x["test"]), y["test"]),
-    "the same, weighted and trained as ours": metrics.PRAUC()(linear.predict(x["test"]), y["test"]),
+    "the same, weighted and trained as ours": metrics.PRAUC()(outputs, y["test"]),
     "network": np.mean(areas),
 }
 for name, area in found.items():
@@ -288,7 +290,7 @@ def probability(outputs):
     return 1 / (1 + np.exp(np.clip(outputs[:, 0] - outputs[:, 1], -50, 50)))
 
 
-chosen = probability(trial.predict(x["choose"]))
+chosen = probability(trial.predict(x["choose"], prepared=True))
 explorer = ThresholdExplorer(chosen, y["choose"], np.full(len(chosen), 120), alarm=5)
 explorer
 
@@ -299,7 +301,7 @@ explorer
 
 # %%
 trainer = trainers[0]
-score = probability(trainer.predict(x["test"]))
+score = probability(trainer.predict(x["test"], prepared=True))
 limits = {"nothing flagged": np.inf, "threshold 0.5": 0.5, "threshold 0.02": 0.02,
           "chosen threshold": explorer.threshold}  # fmt: skip
 for name, limit in limits.items():
@@ -335,7 +337,7 @@ save_model(trainer.model, f"{folder}/model.safetensors")
 again = load_model(f"{folder}/model.safetensors")
 some = {k: columns[k][:1000] for k in inputs}
 outputs = again(data.Scaler.load(folder).table(some))
-same = np.allclose(outputs, trainer.predict(scaler.table(some)), atol=1e-4)
+same = np.allclose(outputs, trainer.predict(scaler.table(some), prepared=True), atol=1e-4)
 print(sorted(os.listdir(folder)), "same scores:", same)
 
 # %% [markdown]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..lib.data import TextEncoder, pad
 from ..lib.data.vocabulary import UNKNOWN
+from ..lib.engine.oplist import Spec
 from ..lib.train import Pipeline
 from .assets import bundle, read
 from .figures import BLUE, ORANGE, Picture, _figure, _tidy
@@ -18,6 +19,7 @@ from .live import LiveWidget
 
 __all__ = ["Contributions", "WordContributions", "word_contributions"]
 
+_SMALLEST = 1e-7  # probability: its log-odds stay finite
 _ROWS = 128  # texts at once
 _SHORTEST = 16  # ids; filters need at least their width, and few lengths need few programs
 
@@ -200,6 +202,12 @@ def _log_odds(pipeline: Pipeline, rows: list[NDArray[np.int32]]) -> NDArray[np.f
         x, _ = pad([*part, *filler], length=width)
         made.append(np.asarray(pipeline.model(x), np.float64)[: len(part)])
     logits = np.concatenate(made)
+    meaning = pipeline.meaning(Spec((width,), x.dtype.name))
+    if meaning in ("probabilities", "logarithms"):
+        shares = np.exp(logits) if meaning == "logarithms" else logits
+        shares = np.clip(shares, _SMALLEST, 1 - _SMALLEST)
+        single = shares.ndim == 1 or shares.shape[1] == 1
+        logits = np.log(shares) - (np.log1p(-shares) if single else 0.0)
     if logits.ndim == 1 or logits.shape[1] == 1:
         return logits.reshape(-1)
     if logits.shape[1] != 2:

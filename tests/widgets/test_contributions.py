@@ -55,6 +55,17 @@ def test_two_outputs_are_read_as_their_difference() -> None:
     assert a.probability == pytest.approx(b.probability)
 
 
+@pytest.mark.parametrize("end", [nn.Sigmoid(), nn.LogSigmoid()], ids=["sigmoid", "log-sigmoid"])
+def test_a_model_that_ends_in_probabilities_has_the_same_log_odds(end: nn.Module) -> None:
+    one = pipeline()
+    ended = Pipeline(one.before, nn.Sequential(one=one.model, end=end), labels=["bad", "good"])
+
+    a, b = (word_contributions(p, "a good bad film") for p in (one, ended))
+
+    np.testing.assert_allclose(a.values, b.values, atol=1e-4)
+    assert a.probability == pytest.approx(b.probability, abs=1e-5)
+
+
 def test_long_texts_go_through_in_parts_and_a_single_word_has_a_stand_in() -> None:
     long = word_contributions(pipeline(), " ".join(["good", "bad"] * 200))
     single = word_contributions(pipeline(), "good")

@@ -14,10 +14,23 @@ from numpy.typing import NDArray
 from ..core import Value, add_path, ops, tree
 from ..core.errors import ArgumentError, DataError, ShapeError
 from ..core.state import STATE
+from ..nn.meaning import Meaning, meaning_of
 from ..nn.registry import bound_arguments
 
 Array: TypeAlias = NDArray[Any]
 C = TypeVar("C", bound="Criterion")
+
+# What to do where a model's output is not what the criterion takes.
+_CURES: dict[tuple[Meaning, Meaning], str] = {
+    ("logits", "probabilities"): "Leave the softmax or sigmoid at the model's end out: this "
+    "criterion has one inside.",
+    ("logits", "logarithms"): "Leave the logarithm at the model's end out: this criterion has one "
+    "inside.",
+    ("probabilities", "logarithms"): "Put nn.Sigmoid at the model's end, or use BCEWithLogits "
+    "without it.",
+    ("logarithms", "probabilities"): "Put nn.LogSoftmax in place of the softmax, or use "
+    "CrossEntropy without it.",
+}
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,7 @@ class Criterion(ABC):
 
     Raises
     ------
+    ArgumentError : the model ends in what the criterion has inside, see `meanings`.
     DataError : the target has no rows, or values which cannot be.
     ShapeError : output and target do not go together.
 
@@ -88,6 +102,10 @@ class Criterion(ABC):
     """
 
     cases: ClassVar[tuple[CriterionCase, ...]] = ()
+    takes: ClassVar[Meaning] = "unknown"
+    """What the output's numbers are to it: "logits", "probabilities", "logarithms", "values"."""
+    fits: ClassVar[tuple[Meaning, ...]] = ()
+    """What else it takes without harm."""
 
     def __new__(cls: type[C], *args: Any, **kwargs: Any) -> C:
         """Remember the arguments: they are the criterion's config."""
@@ -122,17 +140,43 @@ class Criterion(ABC):
     def check_output(self, output: Any) -> None:  # noqa: B027 - optional
         """Refuse an output that cannot be, such as a probability of 2. Nothing by default."""
 
+    def meanings(self, found: Any) -> Any:
+        """Give what outputs are, where the model does not tell (`nn.output_meanings`).
+
+        Parameters
+        ----------
+        found : tree of Meaning
+            Of the model's outputs, or "unknown" for all.
+
+        Raises
+        ------
+        ArgumentError : the model gives something else than the criterion takes, such as the
+            probabilities of a softmax where logits belong.
+        """
+        return tree.map(self._meaning, found)
+
+    def _meaning(self, found: Meaning) -> Meaning:
+        if found == "unknown":
+            return self.takes
+        cure = None if found in self.fits else _CURES.get((self.takes, found))
+        if cure is not None:
+            raise ArgumentError(f"output must be {self.takes}; got {found}. {cure}")
+        return found
+
     def config(self) -> dict[str, Any]:
         """Give the arguments that make an equal criterion."""
         return dict(self.__dict__["_arguments"])
 
     def __call__(self, output: Any, target: Any) -> Any:
         """Compute the mean: a value while a tape is recording, else a float."""
-        recording = STATE.tape is not None or STATE.trace is not None
+        record = STATE.tape if STATE.trace is None else STATE.trace
         try:
             value = tree.map(_value, tree.with_arrays(output))
             goal = tree.map(_goal, tree.with_arrays(target))
             _check_rows(value, goal)
+            if record is not None:
+                entries = record.entries or ()
+                self.meanings(tree.map(lambda x: meaning_of(x, entries), value))
             goals = tree.leaves(goal)
             if not any(isinstance(leaf, Value) for leaf in goals):
                 self.check(tree.map(lambda x: x.shape, value), goal)
@@ -144,7 +188,7 @@ class Criterion(ABC):
             add_path(error, type(self).__name__)
             raise
         weight = weight or 1.0  # rows that do not count: the sum and its gradients are 0 as well
-        return ops.divide(total, weight) if recording else float(total) / weight
+        return float(total) / weight if record is None else ops.divide(total, weight)
 
     def __repr__(self) -> str:
         """Tell the class and the arguments that are given."""

@@ -71,7 +71,7 @@ class BCEWithLogits(Shares):
 
     Raises
     ------
-    ArgumentError : a weight is negative.
+    ArgumentError : a weight is negative, or the model ends in a sigmoid.
     ShapeError : the target has not the output's shape ((n,) and (n, 1) are different).
     DataError : a target is outside of 0..1.
 
@@ -112,6 +112,8 @@ class BCEWithLogits(Shares):
             target=lambda rows, rng: rng.integers(0, 2, (rows, 2)).astype(np.uint8),
         ),
     )
+
+    takes = "logits"
 
     def __init__(self, pos_weight: float | Sequence[float] | None = None) -> None:
         wanted = "a number >= 0, or one per output"
@@ -173,6 +175,8 @@ class BCE(Shares):
         ),
     )
 
+    takes = "probabilities"
+
     def check_output(self, output: Array) -> None:
         """Refuse numbers that are no probabilities."""
         outside = (output < -1e-7) | (output > 1 + 1e-7)
@@ -226,6 +230,8 @@ class MultiLabelSoftMargin(Shares):
             wrong=(([0, 1, 2], ShapeError), (np.full((3, 3), -1), DataError)),
         ),
     )
+
+    takes = "logits"
 
     def total(self, output: Any, goal: Any) -> Any:
         """Compute the sum over all elements."""

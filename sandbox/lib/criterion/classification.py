@@ -65,6 +65,12 @@ def _check_form(output_shape: tuple[int, ...], target: Array | Value) -> None:
             f"output must have 2 axes (batch, classes); got {len(output_shape)} in shape "
             f"{output_shape}."
         )
+    if output_shape[1] < 2:
+        raise ShapeError(
+            f"output must have at least 2 classes on axis 1; got {output_shape[1]} in shape "
+            f"{output_shape}: one class alone is always right, the loss always 0. For yes or no "
+            "use BCEWithLogits with labels.reshape(-1, 1), or give the model 2 outputs."
+        )
     if target.dtype.kind not in "iu":
         cure = "Turn it with labels.astype('int64')."
         if isinstance(target, np.ndarray) and not np.isfinite(target).all():
@@ -223,8 +229,9 @@ class CrossEntropy(Labelled):
 
     Raises
     ------
-    ArgumentError : a weight is negative, or `label_smoothing` out of range.
-    ShapeError : the target is not one whole number per row.
+    ArgumentError : a weight is negative, or `label_smoothing` out of range; or the model ends in a
+        softmax or sigmoid.
+    ShapeError : the target is not one whole number per row, or there is one class only.
     DataError : a label is out of range; the message names row, value and the likely cure.
 
     Notes
@@ -274,6 +281,9 @@ row 1 (1 of 3 rows are outside). Do the labels count from 1? use labels - 1.
         super().__init__(class_weights=class_weights)
         self.label_smoothing = in_range("label_smoothing", label_smoothing, 0.0, 1.0, closed="left")
 
+    takes = "logits"
+    fits = ("logarithms",)  # their softmax is the probabilities again
+
     def call(self, output: Any, target: Any) -> Any:
         """Compute the sum over the rows."""
         labels = self._checked(output, target)
@@ -300,8 +310,8 @@ class NLL(Labelled):
 
     Raises
     ------
-    ArgumentError : a weight is negative.
-    ShapeError : the target is not one whole number per row.
+    ArgumentError : a weight is negative, or the model ends in a softmax.
+    ShapeError : the target is not one whole number per row, or there is one class only.
     DataError : a label is out of range, or the output holds no logarithms of probabilities; the
         message names row, value and the likely cure.
 
@@ -326,6 +336,8 @@ class NLL(Labelled):
             logarithms=True,
         ),
     )
+
+    takes = "logarithms"
 
     def __init__(self, class_weights: ClassWeights = None) -> None:
         super().__init__(class_weights=class_weights)

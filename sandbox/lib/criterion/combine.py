@@ -97,6 +97,11 @@ class WeightedSum(Criterion):
         for part in self.criterions:
             part.check_output(output)
 
+    def meanings(self, found: Any) -> Any:
+        """Give what the first criterion that knows takes the outputs for."""
+        told = [part.meanings(found) for part in self.criterions]
+        return next((item for item in told if item != "unknown"), found)
+
     def call(self, output: Any, target: Any) -> Any:
         """Compute the sum over the rows."""
         total = None

@@ -163,6 +163,10 @@ class Parallel(Criterion):
             with _At(path, criterion):
                 criterion.check_output(part)
 
+    def meanings(self, found: Any) -> Any:
+        """Give what each criterion takes its output for, and what is known of the others."""
+        return _told(self.criterions, found, "")
+
     def call(self, output: Any, target: Any) -> Any:
         """Compute the weighted sum over the rows."""
         total = None
@@ -217,6 +221,22 @@ def _split(criterions: Any, item: Any, what: str, path: str) -> Iterator[Any]:
     for key, criterion in inside:
         part = item.get(key) if isinstance(criterions, dict) else item[int(key)]
         yield from _split(criterion, part, what, f"{path}.{key}" if path else key)
+
+
+def _told(criterions: Any, found: Any, path: str) -> Any:
+    """Return what outputs are at the places of the criterions; elsewhere what was found."""
+    if criterions is None:
+        return found
+    if isinstance(criterions, Criterion):
+        with _At(path, criterions):
+            return criterions.meanings(found)
+    inside = _items(criterions)
+    parts = dict(_items(found)) if isinstance(found, dict | tuple | list) else {}
+    told = {
+        key: _told(item, parts.get(key, "unknown"), f"{path}.{key}" if path else key)
+        for key, item in inside
+    }
+    return parts | told if isinstance(criterions, dict) else tuple(told.values())
 
 
 def _items(criterions: Any) -> list[tuple[str, Any]]:

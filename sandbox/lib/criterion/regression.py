@@ -21,6 +21,8 @@ class Regression(ElementwiseCriterion):
     call = sum_n mean_i errors(x_n - t_n)_i
     """
 
+    takes = "values"
+
     def total(self, output: Any, goal: Any) -> Any:
         """Add up the errors of all elements."""
         return ops.sum(self.errors(ops.subtract(output, goal)))
@@ -277,6 +279,8 @@ class KLDivergence(ElementwiseCriterion):
             logarithms=True,
         ),
     )
+
+    takes = "logarithms"
 
     def check(self, output_shape: tuple[int, ...], target: Array) -> None:
         """Refuse what are no probabilities."""

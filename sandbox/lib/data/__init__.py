@@ -10,6 +10,7 @@ from .dataset import Dataset, DataSpec, FileDataset
 from .idx import IdxDataset, read_idx, write_idx
 from .order import EpochOrder, Share, owners
 from .parquet import ParquetDataset
+from .preparation import Preparation
 from .sequences import SequenceDataset, sequence_lengths
 from .sources import Provenance, report
 from .tabular import (
@@ -33,6 +34,7 @@ __all__ = [
     "IdxDataset",
     "ParquetDataset",
     "PartitionedDataset",
+    "Preparation",
     "Provenance",
     "Scaler",
     "SequenceDataset",

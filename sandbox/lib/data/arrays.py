@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from ..core.errors import DataError
 from ..engine.oplist import Spec
 from .dataset import Dataset, DataSpec, Pair, TransformLike
 from .trees import arrays, named, row_count, shown
+
+_LOOK = 16  # items of a list that are looked at; rows are alike
 
 
 class ArrayDataset(Dataset):
@@ -181,8 +184,28 @@ def as_dataset(data: Any, *, transform: TransformLike = None) -> Dataset:
     """
     if isinstance(data, Dataset):
         return data
+    return ArrayDataset(*as_pair(data), transform=transform)
+
+
+def as_pair(data: Any) -> Pair:
+    """Return x and y of a pair (x, y), or raise `DataError`, also for a list of rows (x, y).
+
+    Examples
+    --------
+    >>> as_pair([(np.ones(3), 0), (np.zeros(3), 1)])
+    Traceback (most recent call last):
+    sandbox.lib.core.errors.DataError: as_dataset: data must be a Dataset or a pair (x, y) of \
+arrays; got a list of 2 rows (x, y). Make arrays of them: x, y = map(np.stack, zip(*rows)). \
+Several inputs and targets are a tuple: ((a, b), (c, d)).
+    """
+    if isinstance(data, tuple | list) and _are_rows(data):
+        raise DataError(
+            "as_dataset: data must be a Dataset or a pair (x, y) of arrays; got a list of "
+            f"{len(data)} rows (x, y). Make arrays of them: x, y = map(np.stack, zip(*rows)). "
+            "Several inputs and targets are a tuple: ((a, b), (c, d))."
+        )
     if isinstance(data, tuple | list) and len(data) == 2:
-        return ArrayDataset(data[0], data[1], transform=transform)
+        return data[0], data[1]
     got = type(data).__name__
     if isinstance(data, tuple | list):
         got += f" of {len(data)}. Several inputs are one x: ((a, b), y)"
@@ -192,12 +215,28 @@ def as_dataset(data: Any, *, transform: TransformLike = None) -> Dataset:
     )
 
 
+def _are_rows(data: Any) -> bool:
+    """Tell a list of rows (x, y) from a pair of lists, of which y is one label or each a tuple."""
+    some = data[:_LOOK]
+    if not some or not all(isinstance(item, tuple | list) and len(item) == 2 for item in some):
+        return False
+    if all(_is_single(y) for _, y in some):
+        return not all(_is_single(x) for x, _ in some)  # ([0, 1], [1, 0]) is a pair
+    return isinstance(data, list) and all(isinstance(item, tuple) for item in some)
+
+
+def _is_single(value: Any) -> bool:
+    """Tell one number or text from rows."""
+    return isinstance(value, Number | str) or getattr(value, "shape", None) == ()
+
+
 def checked_pair(x: Any, y: Any, place: str, dtype: np.dtype[Any] | None = None) -> Pair:
     """Return x and y as (trees of) arrays of numbers of the same rows, or raise `DataError`.
 
     Tables of integers and floats in x become one array of `dtype`.
     """
     pair = arrays(x, f"{place}: x", dtype), arrays(y, f"{place}: y")
+    _check_stacked(x, *pair, place)
     found = []
     for name, part in zip("xy", pair, strict=True):
         leaves, form = tree.flatten(part)
@@ -215,6 +254,22 @@ def checked_pair(x: Any, y: Any, place: str, dtype: np.dtype[Any] | None = None)
                 f"and {len(array)} (shapes {_shape(first)} and {_shape(array)}).{_cure(x, y)}"
             )
     return pair
+
+
+def _check_stacked(given: Any, x: Any, y: Any, place: str) -> None:
+    """Refuse lists of numbers that may be rows as well as inputs: as many of them as rows.
+
+    With more rows than inputs one of the two does not fit, and is refused by its length.
+    """
+    if not isinstance(given, tuple | list) or not isinstance(x, np.ndarray) or x.ndim < 3:
+        return
+    rows = {len(array) for array in tree.leaves(y) if array.ndim}
+    if len(x) > 1 and rows == {len(x)} == {x.shape[1]}:
+        raise DataError(
+            f"{place}: x must be one array of rows or a tuple of arrays, one for each input; got "
+            f"{len(x)} lists of {x.shape[1]} lists with {len(x)} rows of y, which may be either. "
+            "Write np.asarray(x) for rows, (np.asarray(a), np.asarray(b)) for inputs."
+        )
 
 
 def _cure(x: Any, y: Any) -> str:

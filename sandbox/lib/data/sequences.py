@@ -44,8 +44,8 @@ class SequenceDataset(Dataset):
 
     Raises
     ------
-    DataError : a sequence is empty, too long or holds ids that cannot be; no rows, or not a label
-        for each. Names row, value and cure.
+    DataError : a sequence is empty, too long, not 1-D or holds ids that cannot be; no rows, or not
+        a label for each. Names row, value and cure.
 
     Examples
     --------
@@ -75,6 +75,7 @@ class SequenceDataset(Dataset):
         if not len(rows):
             raise DataError("SequenceDataset: the data set must have at least one row; got 0.")
         size = np.iinfo(np.int32).max if ids is None else validate.positive_int("ids", ids)
+        self._check_axes(rows)
         self.lengths = np.array([np.size(row) for row in rows], np.int64)
         self._check_lengths(max_length)
         flat = np.concatenate([np.asarray(row).reshape(-1) for row in rows])
@@ -194,6 +195,15 @@ class SequenceDataset(Dataset):
         out[...] = 0
         out[inside] = self.flat[(self.starts[picked][:, None] + place)[inside]]
         return out
+
+    def _check_axes(self, rows: Sequence[ArrayLike]) -> None:
+        for row, ids in enumerate(rows):
+            if np.ndim(ids) != 1:
+                raise DataError(
+                    "SequenceDataset: sequences must be 1-D, one id after the other; got shape "
+                    f"{np.shape(ids)} in row {row}. Several numbers a step? use an ArrayDataset of "
+                    "padded rows (rows, length, numbers)."
+                )
 
     def _check_lengths(self, max_length: int | None) -> None:
         if not self.lengths.all():

@@ -9,34 +9,42 @@ from numpy.typing import NDArray
 
 from ..core import validate
 from ..core.errors import ShapeError
-from .metric import Metric, Sums, checked_classes, ratio
+from .decided import Decided
+from .metric import Sums, checked_classes, ratio
 
 
-class TopK(Metric):
+class TopK(Decided):
     """Share of rows whose label is among the k highest scores.
 
     Of equal scores the lower class counts as higher, as in argmax; NaN counts as the lowest score.
+    One score a row, (rows, 1), is that of class 1 of two: the answer is yes above `threshold`.
 
     Parameters
     ----------
     k : int > 0
         With k classes or fewer every row counts.
+    threshold : float, optional
+        By default 0 for logits, 0.5 for probabilities, as the `Trainer` knows them.
 
     Examples
     --------
     >>> scores = np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]])
     >>> TopK(1)(scores, [1, 2]), TopK(2)(scores, [1, 1])
     (0.5, 1.0)
+    >>> TopK(1)(np.array([[1.5], [-2.0]]), [1, 1])
+    0.5
     """
 
-    takes_trees = False
-
-    def __init__(self, k: int = 1, *, name: str | None = None) -> None:
+    def __init__(
+        self, k: int = 1, *, threshold: float | None = None, name: str | None = None
+    ) -> None:
         self.k = validate.positive_int("k", k)
-        super().__init__(name=f"top{k}" if name is None else name)
+        super().__init__(threshold=threshold, name=f"top{k}" if name is None else name)
 
     def update(self, output: NDArray[Any], target: NDArray[Any]) -> Sums:
         """Return (rows that are right, rows)."""
+        if self.is_cut(output, target):
+            output, target = self.two_classes(output, target)
         labels = checked_classes(self, output, target)
         own = output[np.arange(len(labels)), labels][:, None]
         ahead = output > own
@@ -61,8 +69,8 @@ class Top1(TopK):
     0.5
     """
 
-    def __init__(self, *, name: str | None = None) -> None:
-        super().__init__(1, name=name)
+    def __init__(self, *, threshold: float | None = None, name: str | None = None) -> None:
+        super().__init__(1, threshold=threshold, name=name)
 
 
 class Top5(TopK):
@@ -72,13 +80,15 @@ class Top5(TopK):
         super().__init__(5, name=name)
 
 
-class ConfusionMatrix(Metric):
+class ConfusionMatrix(Decided):
     """Count rows by their label and the class with the highest score.
 
     Parameters
     ----------
     classes : int > 0
         Number of classes.
+    threshold : float, optional
+        Of two classes whose outputs are one score a row, see `TopK`.
 
     Shapes
     ------
@@ -95,15 +105,17 @@ class ConfusionMatrix(Metric):
     array([1. , 0.5])
     """
 
-    takes_trees = False
-
-    def __init__(self, classes: int, *, name: str | None = None) -> None:
+    def __init__(
+        self, classes: int, *, threshold: float | None = None, name: str | None = None
+    ) -> None:
         self.classes = validate.positive_int("classes", classes)
         self.size = classes * classes
-        super().__init__(name="confusion" if name is None else name)
+        super().__init__(threshold=threshold, name="confusion" if name is None else name)
 
     def update(self, output: NDArray[Any], target: NDArray[Any]) -> Sums:
         """Return the counts, flattened."""
+        if self.classes == 2 and self.is_cut(output, target):
+            output, target = self.two_classes(output, target)
         labels = checked_classes(self, output, target, self.classes)
         if not len(labels):
             return self.zero()

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from ..core import validate
 from ..core.errors import ArgumentError, DataError, ShapeError
-from .metric import Metric, Sums, checked_classes
+from .decided import Decided
+from .metric import Sums, checked_classes
 
 _AVERAGES = ("macro", "micro", "positive", "none")
 
 
-class Counted(Metric):
+class Counted(Decided):
     """Base: right (tp), wrongly predicted (fp) and missed (fn) rows of each class.
 
     Outputs and targets may be
@@ -31,19 +32,17 @@ class Counted(Metric):
     average : "positive", "macro", "micro" or "none"
         Class 1 alone (two classes only, and their default); the mean over classes (the default of
         more); of the counts over all classes; or an array, one figure for each class.
-    threshold : float
-        On scores of two classes in one column, and of several labels; 0 for logits, 0.5 for
-        probabilities.
+    threshold : float, optional
+        On scores of two classes in one column, and of several labels. By default 0 for logits, 0.5
+        for probabilities, as the `Trainer` knows them.
     """
-
-    takes_trees = False
 
     def __init__(
         self,
         classes: int = 2,
         *,
         average: str | None = None,
-        threshold: float = 0.0,
+        threshold: float | None = None,
         name: str | None = None,
     ) -> None:
         self.classes = validate.positive_int("classes", classes)
@@ -55,22 +54,26 @@ class Counted(Metric):
                 f"{type(self).__name__}: average='positive' must come with 2 classes; got "
                 f"{classes}. Use 'macro' or 'micro'."
             )
-        self.threshold = validate.in_range("threshold", threshold, -np.inf, np.inf)
         self.size = 3 * self.classes
         word = type(self).__name__.lower()
         mark = "" if self.average == "positive" else f"_{self.average}"
-        super().__init__(
-            name=f"{word}{mark}".replace("_none", "_by_class") if name is None else name
-        )
+        if name is None:
+            name = f"{word}{mark}".replace("_none", "_by_class")
+        super().__init__(threshold=threshold, name=name)
 
     def update(self, output: NDArray[Any], target: NDArray[Any]) -> Sums:
         """Return tp, fp and fn of each class."""
-        if output.ndim == 2 and output.shape[1] == self.classes and target.shape == output.shape:
+        if self._has_several(output, target):
             truth = self._truth(target)
-            found = output > self.threshold
+            found = output > self.cut()
         else:
-            if output.ndim == 1 or (output.ndim == 2 and output.shape[1] == 1):
-                output, target = self._two(output, target)
+            if self.is_cut(output, target):
+                if self.classes != 2:
+                    raise ShapeError(
+                        f"{self.name}: output must have shape (rows, {self.classes}); got "
+                        f"{output.shape}."
+                    )
+                output, target = self.two_classes(output, target)
             labels = checked_classes(self, output, target, self.classes)
             if not len(labels):
                 return self.zero()
@@ -80,17 +83,15 @@ class Counted(Metric):
         counts = [(found & truth).sum(0), (found & ~truth).sum(0), (~found & truth).sum(0)]
         return np.concatenate(counts).astype(np.float64)
 
-    def _two(self, output: NDArray[Any], target: NDArray[Any]) -> tuple[Any, Any]:
-        if self.classes != 2:
-            raise ShapeError(
-                f"{self.name}: output must have shape (rows, {self.classes}); got {output.shape}."
-            )
-        score = output.reshape(-1)
-        labels = target.reshape(-1)
-        if labels.dtype.kind == "f" and np.isin(labels, (0, 1)).all():
-            labels = labels.astype(np.int64)
-        above = score > self.threshold
-        return np.column_stack((~above, above)), labels
+    def is_cut(self, output: NDArray[Any], target: NDArray[Any]) -> bool:
+        """Tell whether the threshold decides: of one score a row, and of several labels."""
+        column = output.ndim == 1 or super().is_cut(output, target)
+        return column or self._has_several(output, target)
+
+    def _has_several(self, output: NDArray[Any], target: NDArray[Any]) -> bool:
+        """Tell whether a row may have several labels."""
+        wide = output.ndim == 2 and output.shape[1] == self.classes
+        return wide and target.shape == output.shape
 
     def _truth(self, target: NDArray[Any]) -> NDArray[np.bool_]:
         wrong = ~np.isin(target, (0, 1))

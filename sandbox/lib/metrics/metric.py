@@ -111,6 +111,16 @@ class Metric(ABC):
             part_at(target, goal, f"{self.name}: target"),
         )
 
+    def reading(self: M, meanings: Any) -> M:
+        """Return this metric for outputs of which it is known what they are.
+
+        Parameters
+        ----------
+        meanings : tree like the outputs, or one text for all
+            "logits", "probabilities", "logarithms", "values" or "unknown". Most metrics do not ask.
+        """
+        return self
+
     def zero(self) -> Sums:
         """Return the sums over no rows."""
         return np.zeros(self.size)
@@ -174,14 +184,19 @@ def checked_classes(
     """Return the labels, after checking that (N, K) scores and N labels in [0, K) fit together."""
     if output.ndim != 2 or (classes is not None and output.shape[1] != classes):
         wanted = "(rows, classes)" if classes is None else f"(rows, {classes})"
+        cure = "Flatten other axes into rows first."
+        if output.ndim == 1:
+            cure = "One score a row? use output.reshape(-1, 1)."
         raise ShapeError(
-            f"{owner.name}: output must have shape {wanted}; got {output.shape}. "
-            "Flatten other axes into rows first."
+            f"{owner.name}: output must have shape {wanted}; got {output.shape}. {cure}"
         )
     if target.shape != output.shape[:1]:
+        cure = "One-hot targets? use target.argmax(1)."
+        if target.ndim == 2 and target.shape[1] == 1:
+            cure = "Use target.reshape(-1)."
         raise ShapeError(
             f"{owner.name}: target must have one label for each of {len(output)} rows; got shape "
-            f"{target.shape}. One-hot targets? use target.argmax(1)."
+            f"{target.shape}. {cure}"
         )
     if target.dtype.kind not in "iub":
         raise DataError(

@@ -29,6 +29,8 @@ from .dropout import Dropout as Dropout
 from .embedding import Embedding as Embedding
 from .graph import Graph as Graph
 from .linear import Linear as Linear
+from .meaning import meaning_of as meaning_of
+from .meaning import output_meanings as output_meanings
 from .merge import Concat as Concat
 from .merge import Dot as Dot
 from .merge import Merge as Merge

@@ -10,7 +10,7 @@ from ..core.validate import integer
 from .case import Case
 from .module import Module
 from .registry import register
-from .shapes import check_floating
+from .shapes import floating
 
 
 class Elementwise(Module):
@@ -21,7 +21,7 @@ class Elementwise(Module):
 
     def call(self, x: Any) -> Any:
         """Apply the function."""
-        check_floating(x)
+        x = floating(x)
         return self.function(x)
 
     def function(self, x: Any) -> Any:
@@ -42,7 +42,7 @@ class ReLU(Elementwise):
 
     Raises
     ------
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----
@@ -81,7 +81,7 @@ class Tanh(Elementwise):
 
     Raises
     ------
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----
@@ -118,7 +118,7 @@ class Sigmoid(Elementwise):
 
     Raises
     ------
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----
@@ -157,7 +157,7 @@ class AlongAxis(Module):
 
     def call(self, x: Any) -> Any:
         """Check that the axis exists and apply the function."""
-        check_floating(x)
+        x = floating(x)
         rank = len(x.shape)
         if not -rank <= self.axis < rank:
             raise ShapeError(

@@ -14,7 +14,7 @@ from .case import Case
 from .linear import Linear
 from .module import Module
 from .registry import register
-from .shapes import check_axis, check_floating, check_rank
+from .shapes import check_axis, check_rank, floating
 
 
 @register("nn.MultiHeadAttention")
@@ -119,8 +119,8 @@ class MultiHeadAttention(Module):
             )
         if memory is None:
             memory = query
+        query, memory = (floating(x, self.out.weight) for x in (query, memory))
         for x in (query, memory):
-            check_floating(x)
             check_rank(x, "(batch, time, features)", 3)
             check_axis(x, 2, self.features, "features")
         check_axis(memory, 0, query.shape[0], "rows of the query")

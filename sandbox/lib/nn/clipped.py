@@ -31,7 +31,7 @@ class HardTanh(Elementwise):
     Raises
     ------
     ArgumentError : an end is no finite number, or `low` is not less than `high`.
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----
@@ -85,7 +85,7 @@ class ReLU6(Elementwise):
 
     Raises
     ------
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----
@@ -129,7 +129,7 @@ class HardSigmoid(Elementwise):
     Raises
     ------
     ArgumentError : `slope` is not positive, or `offset` no finite number.
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----
@@ -182,7 +182,7 @@ class HardSwish(Elementwise):
 
     Raises
     ------
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----
@@ -226,7 +226,7 @@ class Threshold(Elementwise):
     Raises
     ------
     ArgumentError : an argument is no finite number.
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----

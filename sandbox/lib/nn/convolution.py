@@ -13,7 +13,7 @@ from . import init
 from .case import Case
 from .module import Module
 from .registry import register
-from .shapes import check_axis, check_floating, check_rank, check_window, window_text
+from .shapes import check_axis, check_rank, check_window, floating, window_text
 
 Sides: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 Padding: TypeAlias = int | str | tuple[int, int] | Sides
@@ -90,9 +90,9 @@ class Convolution(Module):
             return same_padding(size, self.kernel_size, self.stride, self.dilation)
         return self.padding
 
-    def check(self, x: Any) -> None:
-        """Refuse what is not a batch of images with `in_channels`."""
-        check_floating(x)
+    def checked(self, x: Any) -> Any:
+        """Give a batch of images with `in_channels` as floats; refuse what is none."""
+        x = floating(x, self.weight)
         layout = "(batch, channels, height, width)"
         gray = "Gray images? add the channel axis: x[:, None]."
         check_rank(x, layout, 4, cure=gray if len(x.shape) == 3 else "")
@@ -104,6 +104,7 @@ class Convolution(Module):
         else:
             cure = f"Use in_channels={got}."
         check_axis(x, 1, self.in_channels, "in_channels", cure)
+        return x
 
     def extra(self) -> str:
         """Give channels and window, then what differs from the defaults."""
@@ -210,7 +211,7 @@ class Conv2d(Convolution):
 
     def call(self, x: Any) -> Any:
         """Compute the convolution."""
-        self.check(x)
+        x = self.checked(x)
         padding = self.sides(x.shape[2], x.shape[3])
         check_window(x, self.kernel_size, padding, self.dilation)
         return ops.conv2d(
@@ -356,7 +357,7 @@ class Conv1d(Module):
 
     def call(self, x: Any) -> Any:
         """Compute the convolution."""
-        check_floating(x)
+        x = floating(x, self.weight)
         check_rank(x, "(batch, channels, length)", 3)
         cure = "Steps first? turn it with nn.Transpose((0, 2, 1))."
         check_axis(x, 1, self.in_channels, "in_channels", cure)

@@ -9,7 +9,7 @@ from ..core.validate import in_range
 from .case import Case
 from .module import Module
 from .registry import register
-from .shapes import check_floating
+from .shapes import floating
 
 
 @register("nn.Dropout")
@@ -31,7 +31,7 @@ class Dropout(Module):
     Raises
     ------
     ArgumentError : p is not in [0, 1).
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----
@@ -73,7 +73,7 @@ class Dropout(Module):
 
     def call(self, x: Any) -> Any:
         """Switch elements off while training."""
-        check_floating(x)
+        x = floating(x)
         if not self.training or self.p == 0.0:
             return x
         return ops.dropout(x, p=self.p)

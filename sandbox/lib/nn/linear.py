@@ -12,7 +12,7 @@ from . import init
 from .case import Case
 from .module import Module
 from .registry import register
-from .shapes import check_axis, check_floating, check_rank
+from .shapes import check_axis, check_rank, floating
 
 
 @register("nn.Linear")
@@ -97,7 +97,7 @@ class Linear(Module):
 
     def call(self, x: Any) -> Any:
         """Compute x · wᵀ + b."""
-        check_floating(x)
+        x = floating(x, self.weight)
         cure = "Put a Flatten() before it." if len(x.shape) > 2 else "Is the batch axis missing?"
         check_rank(x, "(batch, in_features)", 2, cure=cure)
         check_axis(x, 1, self.in_features, "in_features")

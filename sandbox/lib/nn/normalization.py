@@ -11,7 +11,7 @@ from . import init
 from .case import Case
 from .module import Module
 from .registry import register
-from .shapes import check_axis, check_floating, check_rank
+from .shapes import check_axis, check_rank, floating
 
 
 @register("nn.BatchNorm")
@@ -111,7 +111,7 @@ class BatchNorm(Module):
 
     def call(self, x: Any) -> Any:
         """Normalise; in training also move the running statistics."""
-        check_floating(x)
+        x = floating(x, self.weight)
         check_rank(x, "(batch, features) or (batch, channels, height, width)", 2, 4)
         check_axis(x, 1, self.num_features, "num_features", f"Use BatchNorm({x.shape[1]}).")
         if not self.training or self.frozen or x.size <= self.num_features:
@@ -224,7 +224,7 @@ class LayerNorm(Module):
 
     def call(self, x: Any) -> Any:
         """Normalise each row."""
-        check_floating(x)
+        x = floating(x, self.weight)
         first = len(x.shape) - len(self.shape)
         if first < 1:
             raise ShapeError(

@@ -11,7 +11,7 @@ from .case import Case
 from .convolution import Sides
 from .module import Module
 from .registry import register
-from .shapes import check_floating, check_rank, check_window, window_text
+from .shapes import check_rank, check_window, floating, window_text
 
 _LAYOUT = "(batch, channels, height, width)"
 
@@ -43,7 +43,7 @@ class Pooling(Module):
 
     def call(self, x: Any) -> Any:
         """Check the input and pool it."""
-        check_floating(x)
+        x = floating(x)
         check_rank(x, _LAYOUT, 4)
         check_window(x, self.kernel_size, self.padding, (1, 1))
         return self.pool(x)
@@ -227,7 +227,7 @@ class GlobalPooling(Module):
 
     def call(self, x: Any) -> Any:
         """Check the input and pool it."""
-        check_floating(x)
+        x = floating(x)
         check_rank(x, _LAYOUT, 4)
         check_window(x, (1, 1), ((0, 0), (0, 0)), (1, 1))
         y = self.pool(x, (x.shape[2], x.shape[3]))

@@ -12,7 +12,7 @@ from .activation import Elementwise
 from .case import Case
 from .module import Module
 from .registry import register
-from .shapes import check_axis, check_floating, check_rank
+from .shapes import check_axis, check_rank, floating
 
 
 @register("nn.LeakyReLU")
@@ -34,7 +34,7 @@ class LeakyReLU(Elementwise):
     Raises
     ------
     ArgumentError : `slope` is no finite number.
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----
@@ -132,7 +132,7 @@ class PReLU(Module):
 
     def call(self, x: Any) -> Any:
         """Keep what is positive, and the channel's share of the rest."""
-        check_floating(x)
+        x = floating(x, self.weight)
         rank = len(x.shape)
         if self.channels == 1:
             return ops.prelu(x, self.weight, -1)
@@ -166,7 +166,7 @@ class ELU(Elementwise):
     Raises
     ------
     ArgumentError : `alpha` is no finite number.
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----
@@ -216,7 +216,7 @@ class SELU(Elementwise):
 
     Raises
     ------
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----

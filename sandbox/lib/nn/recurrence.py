@@ -9,7 +9,7 @@ from ..core.errors import ShapeError
 from ..core.validate import positive_int
 from . import init
 from .module import Module
-from .shapes import check_axis, check_floating, check_rank
+from .shapes import check_axis, check_rank, floating
 
 
 class Recurrence(Module):
@@ -79,7 +79,7 @@ class Recurrent(Module):
 
     def call(self, x: Any, lengths: Any | None = None) -> Any:
         """Run all layers over the time axis."""
-        check_floating(x)
+        x = floating(x, self.layers[0].bias)
         check_rank(x, "(batch, time, in_features)", 3)
         check_axis(x, 2, self.in_features, "in_features")
         if x.shape[1] == 0:

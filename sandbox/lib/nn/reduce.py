@@ -8,7 +8,7 @@ from ..core import ops
 from .case import Case
 from .module import Module
 from .registry import register
-from .shapes import check_floating, check_inner_axis, inner_axis
+from .shapes import check_inner_axis, floating, inner_axis
 
 
 class Reduction(Module):
@@ -26,7 +26,7 @@ class Reduction(Module):
 
     def call(self, x: Any) -> Any:
         """Check that the axis exists and reduce it."""
-        check_floating(x)
+        x = floating(x)
         return self.function(x, check_inner_axis(x, self.axis))
 
     def function(self, x: Any, axis: int) -> Any:

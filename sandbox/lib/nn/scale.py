@@ -14,7 +14,7 @@ from .activation import Elementwise
 from .case import Case
 from .module import Module
 from .registry import register
-from .shapes import check_floating
+from .shapes import floating
 
 
 @register("nn.Scale")
@@ -77,7 +77,7 @@ class Scale(Module):
 
     def call(self, x: Any) -> Any:
         """Multiply and add."""
-        check_floating(x)
+        x = floating(x, self.weight)
         inner = tuple(x.shape[1:])
         try:
             fits = np.broadcast_shapes(self.shape, inner) == inner
@@ -129,7 +129,7 @@ class AddConstant(WithConstant):
     Raises
     ------
     ArgumentError : `value` is no finite number.
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----
@@ -169,7 +169,7 @@ class MultiplyConstant(WithConstant):
     Raises
     ------
     ArgumentError : `value` is no finite number.
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----

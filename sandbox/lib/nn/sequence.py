@@ -15,7 +15,7 @@ from .case import Case
 from .linear import Linear
 from .module import Module
 from .registry import register
-from .shapes import check_floating, check_inner_axis, inner_axis
+from .shapes import check_inner_axis, floating, inner_axis
 
 
 @register("nn.TimeDistributed")
@@ -86,9 +86,9 @@ class OverTime(Module):
         super().__init__(name=name)
         self.axis = inner_axis(axis)
 
-    def check(self, x: Any, lengths: Any | None) -> int:
-        """Check the input and give the axis, counted from the front."""
-        check_floating(x)
+    def checked(self, x: Any, lengths: Any | None) -> tuple[Any, int]:
+        """Give the input as floats, and the axis, counted from the front."""
+        x = floating(x)
         axis = check_inner_axis(x, self.axis)
         if x.shape[axis] == 0:
             raise ShapeError(f"input axis {axis} must be >= 1 (time); got 0 in shape {x.shape}.")
@@ -97,7 +97,7 @@ class OverTime(Module):
                 f"input axis 1 must be the time where lengths are given; got axis={self.axis} with "
                 f"shape {x.shape}."
             )
-        return axis
+        return x, axis
 
     def extra(self) -> str:
         """Give the axis if it is not 1."""
@@ -161,7 +161,7 @@ class GlobalMaxOverTime(OverTime):
 
     def call(self, x: Any, lengths: Any | None = None) -> Any:
         """Take the maxima."""
-        axis = self.check(x, lengths)
+        x, axis = self.checked(x, lengths)
         if lengths is not None:
             x = ops.mask_sequence(x, lengths, value=-math.inf)
         return ops.max_with_index(x, axis)[0]
@@ -220,7 +220,8 @@ class GlobalMeanOverTime(OverTime):
 
     def call(self, x: Any, lengths: Any | None = None) -> Any:
         """Take the means."""
-        return ops.masked_mean(x, self.check(x, lengths), lengths)
+        x, axis = self.checked(x, lengths)
+        return ops.masked_mean(x, axis, lengths)
 
 
 @register("nn.Masking")
@@ -271,7 +272,7 @@ class Masking(Module):
 
     def call(self, x: Any) -> Any:
         """Set marked steps to 0."""
-        check_floating(x)
+        x = floating(x)
         if len(x.shape) < 3:
             raise ShapeError(
                 f"input must have at least 3 axes (batch, time, features); got shape {x.shape}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core import ops
 from ..core.errors import ShapeError
 from ..core.validate import integer, refuse
 
@@ -58,13 +59,19 @@ def inner_axis(value: Any) -> int:
     return axis
 
 
-def check_floating(x: Any) -> None:
-    """Refuse integers where a layer multiplies."""
-    if str(x.dtype) not in ("float32", "float64"):
-        raise ShapeError(
-            f"input must be float32; got {x.dtype} in shape {x.shape}. "
-            "Turn it with x.astype('float32'), images also into 0..1 by / 255."
-        )
+def floating(x: Any, like: Any = None) -> Any:
+    """Give a value as floats: integers and booleans count as numbers wherever a layer multiplies.
+
+    Parameters
+    ----------
+    x : value
+        The input.
+    like : Parameter, optional
+        Whose dtype they take; float32 without one, as data sets make of them.
+    """
+    if str(x.dtype) in ("float32", "float64"):
+        return x
+    return ops.cast(x, "float32" if like is None else like.dtype)
 
 
 def check_window(x: Any, kernel: tuple[int, ...], padding: Any, dilation: tuple[int, ...]) -> None:

@@ -29,7 +29,7 @@ class GELU(Elementwise):
 
     Raises
     ------
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----
@@ -81,7 +81,7 @@ class SiLU(Elementwise):
 
     Raises
     ------
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----
@@ -117,7 +117,7 @@ class Mish(Elementwise):
 
     Raises
     ------
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----
@@ -159,7 +159,7 @@ class Softplus(Elementwise):
     Raises
     ------
     ArgumentError : `beta` is not positive.
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----
@@ -212,7 +212,7 @@ class Softsign(Elementwise):
 
     Raises
     ------
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----
@@ -248,7 +248,7 @@ class LogSigmoid(Elementwise):
 
     Raises
     ------
-    ShapeError : in `call`, the input is not of a floating dtype.
+    ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----

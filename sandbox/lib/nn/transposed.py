@@ -147,7 +147,7 @@ class ConvTranspose2d(Convolution):
 
     def call(self, x: Any) -> Any:
         """Compute the transposed convolution."""
-        self.check(x)
+        x = self.checked(x)
         padding = self.sides(x.shape[2], x.shape[3])
         for k in (0, 1):
             reach = self.dilation[k] * (self.kernel_size[k] - 1) + self.output_padding[k]

@@ -9,9 +9,10 @@ from typing import Any
 from .. import engine, nn
 from ..core import tree
 from ..core import validate as check
-from ..core.errors import ArgumentError, DataError
+from ..core.errors import ArgumentError, DataError, add_path
 from ..criterion import NLL, Criterion, CrossEntropy, Parallel
-from ..data import Dataset, as_dataset
+from ..data import Dataset, Preparation, as_dataset
+from ..data.arrays import as_pair
 from ..metrics import Loss, Metric, Top1
 from ..optim import Optimizer
 from ..optim.clipping import Clip
@@ -34,6 +35,7 @@ __all__ = [
     "choose_metrics",
     "choose_threads",
     "choose_validate",
+    "read_metrics",
     "sort_callbacks",
 ]
 
@@ -65,13 +67,18 @@ def choose_backend(backend: Any) -> Backend:
     return backend
 
 
-def choose_data(data: Any, backend: Backend, criterion: Criterion) -> Dataset:
+def choose_data(
+    data: Any, backend: Backend, criterion: Criterion, like: Preparation | None = None
+) -> Dataset:
     """Return a data set of at least one row, made by the backend where it knows more kinds.
 
-    Labels that are stored as floats, as Spark's StringIndexer gives them, become class numbers
-    where the criterion takes classes.
+    A pair of arrays gets the transform of the training data, `like`. Labels that are stored as
+    floats, as Spark's StringIndexer gives them, become class numbers where the criterion takes
+    classes.
     """
-    if not isinstance(data, Dataset):
+    if like is not None and isinstance(data, tuple | list):
+        data = like.dataset(*as_pair(data))
+    elif not isinstance(data, Dataset):
         data = getattr(backend, "adapt", as_dataset)(data)
     if not sum(data.partition_sizes):
         raise DataError(f"{data!r}: must have at least one row; got 0.")
@@ -226,6 +233,23 @@ def choose_metrics(
                 " Give one of them another: Top1(name='...')."
             )
     return found
+
+
+def read_metrics(
+    metrics: Sequence[Metric], model: nn.Module, criterion: Criterion, data: Dataset
+) -> tuple[Metric, ...]:
+    """Return the metrics, told what the model's outputs are: logits, probabilities or values.
+
+    Raises
+    ------
+    ArgumentError : the criterion takes something else than the model gives.
+    """
+    try:
+        meanings = criterion.meanings(nn.output_meanings(model, data.spec.x))
+    except ArgumentError as error:
+        add_path(error, type(criterion).__name__)
+        raise
+    return tuple(metric.reading(meanings) for metric in metrics)
 
 
 def _fitting(criterion: Criterion) -> tuple[Metric, ...]:

@@ -18,7 +18,8 @@ from ..core import validate as check
 from ..core.errors import ArgumentError, CheckpointError, DataError
 from ..data import Scaler, TextEncoder
 from ..data.sequences import SequenceDataset
-from ..data.trees import arrays, is_tree
+from ..data.trees import arrays
+from ..engine.oplist import Spec
 from ..metrics.metric import part_at
 from .batches import rows_at_once
 from .model_io import load_model, save_model
@@ -29,6 +30,8 @@ Before: TypeAlias = TextEncoder | Scaler | dict[str, TextEncoder | Scaler | None
 
 _KINDS: dict[str, Any] = {"text": TextEncoder, "scaler": Scaler}
 _FILE = "pipeline.json"
+_GIVES = ("logits", "probabilities", "logarithms")
+_ROUNDING = 1e-6
 _LEAST_ROWS = 16  # at once, however long they are
 
 
@@ -41,13 +44,17 @@ class Pipeline:
         Turns texts or a table into the model's inputs. A dict for a model of several inputs: data
         are then a dict with the same keys, and what it does not name goes in as it is.
     model : Module
-        Gives logits: (rows, classes), or (rows, 1) for one yes or no.
+        Gives logits or probabilities: (rows, classes), or (rows, 1) for one yes or no.
     output : str, default=""
         Path of the logits where the model gives several outputs: a key, a place in a tuple.
     labels : list of str, optional
         What the classes are called.
     threshold : float in [0, 1], default=0.5
         From which probability on class 1 is chosen, where there are two.
+    gives : "logits", "probabilities" or "logarithms", optional
+        What the model's outputs are. By default what its last operations tell
+        (`nn.output_meanings`): probabilities behind a softmax or sigmoid, which are taken as they
+        are; logits where they tell nothing.
 
     Raises
     ------
@@ -79,6 +86,7 @@ class Pipeline:
         labels: Sequence[str] | None = None,
         threshold: float = 0.5,
         output: str = "",
+        gives: str | None = None,
     ) -> None:
         for key, step in before.items() if isinstance(before, dict) else [("", before)]:
             if step is not None and not isinstance(step, TextEncoder | Scaler):
@@ -102,6 +110,8 @@ class Pipeline:
         self.labels = None if labels is None else tuple(map(str, labels))
         self.threshold = float(threshold)
         self.output = output
+        self.gives = None if gives is None else check.one_of("gives", gives, _GIVES)
+        self._known: tuple[list[Any], Any] | None = None  # parts of the model, its meanings
 
     def outputs(self, data: Any, *, batch_size: int | None = None) -> Any:
         """Return the model's outputs for texts, a table, an array or a tree of arrays.
@@ -111,6 +121,10 @@ class Pipeline:
         Texts are put into batches of about the same length, and come back in their own order.
         Without `batch_size` 256 rows are run at once, fewer if they are long.
         """
+        return self._run(data, batch_size)[0]
+
+    def _run(self, data: Any, batch_size: int | None) -> tuple[Any, Any]:
+        """Return the outputs, and what one row of the model's inputs is."""
         if isinstance(self.before, TextEncoder):
             return self._of_texts(self.before, data, batch_size)
         x = self._inputs(data)
@@ -131,7 +145,8 @@ class Pipeline:
             )
             for at in range(0, rows, size)
         ]
-        return tree.map(lambda *pieces: np.concatenate(pieces), *parts)
+        row = tree.map(lambda array: Spec(array.shape[1:], array.dtype.name), x)
+        return tree.map(lambda *pieces: np.concatenate(pieces), *parts), row
 
     def _inputs(self, data: Any) -> Any:
         """Return what the model takes: an array or a tree of arrays."""
@@ -144,11 +159,9 @@ class Pipeline:
                     f"Pipeline: data must be a dict with {', '.join(self.before)}; got {got}."
                 )
             return {key: _prepared(self.before.get(key), item, key) for key, item in data.items()}
-        if is_tree(data):
-            return _prepared(None, data, "")
-        return np.asarray(data, np.float32)
+        return _prepared(None, data, "")
 
-    def _of_texts(self, encoder: TextEncoder, texts: Any, size: int | None) -> NDArray[np.float32]:
+    def _of_texts(self, encoder: TextEncoder, texts: Any, size: int | None) -> tuple[Any, Any]:
         ids = encoder.encode(texts)
         if not ids:
             raise DataError("Pipeline: there must be at least one text; got 0.")
@@ -161,23 +174,50 @@ class Pipeline:
             if found is None:
                 found = np.empty((len(ids), *made.shape[1:]), made.dtype)
             found[share[0][1]] = made
-        return np.asarray(found)
+        return np.asarray(found), rows.spec.x
+
+    def meaning(self, row: Any) -> str:
+        """Return what the outputs are: `gives`, else what the model tells for rows of this form.
+
+        The model is looked at again when it has other parts.
+        """
+        if self.gives is not None:
+            return self.gives
+        parts: list[Any] = self.model.parts()
+        known = self._known
+        if known is None or list(map(id, parts)) != list(map(id, known[0])):
+            known = self._known = parts, nn.output_meanings(self.model, row)
+        meanings = known[1]
+        found = meanings if isinstance(meanings, str) else part_at(meanings, self.output, "output")
+        return str(found)
 
     def probabilities(self, data: Any, *, batch_size: int | None = None) -> NDArray[np.float64]:
-        """Return the probability of each class, shape (rows, classes)."""
-        found = self.outputs(data, batch_size=batch_size)
-        logits = part_at(found, self.output, "Pipeline: output").astype(np.float64)
-        if logits.ndim == 1 or logits.shape[1] == 1:
-            column = logits.reshape(-1, 1)
-            logits = np.concatenate((np.zeros_like(column), column), axis=1)
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        """Return the probability of each class, shape (rows, classes).
+
+        Behind sigmoids of several classes each is by itself, and they do not add up to 1.
+
+        Raises
+        ------
+        DataError : `gives` says that there are probabilities, and there are none.
+        """
+        outputs, row = self._run(data, batch_size)
+        found = part_at(outputs, self.output, "Pipeline: output").astype(np.float64)
+        meaning = self.meaning(row)
+        if meaning in ("probabilities", "logarithms"):
+            return _shares(np.exp(found) if meaning == "logarithms" else found)
+        if found.ndim == 1 or found.shape[1] == 1:
+            column = found.reshape(-1, 1)
+            found = np.concatenate((np.zeros_like(column), column), axis=1)
+        odds = np.exp(found - found.max(axis=1, keepdims=True))
         return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
     def predict(self, data: Any, *, batch_size: int | None = None) -> NDArray[Any]:
         """Return the class of each row: its label if there are any, else its number."""
         found = self.probabilities(data, batch_size=batch_size)
         if found.shape[1] == 2:
-            chosen = (found[:, 1] >= self.threshold).astype(np.int64)
+            whole = found.sum(axis=1)  # of two sigmoids it is not 1
+            whole[np.abs(whole - 1) < _ROUNDING] = 1.0
+            chosen = (found[:, 1] >= self.threshold * whole).astype(np.int64)
         else:
             chosen = found.argmax(axis=1)
         return chosen if self.labels is None else np.array(self.labels)[chosen]
@@ -204,6 +244,7 @@ class Pipeline:
                 "output": self.output,
                 "labels": self.labels,
                 "threshold": self.threshold,
+                "gives": self.gives,
             }
             from .checkpoint import write_atomic
 
@@ -243,8 +284,8 @@ class Pipeline:
             raise CheckpointError(f"{place}: {error}") from None
         model = load_model(place / "model.safetensors")
         before = read if steps is kind else read[""]
-        output = found.get("output", "")
-        return cls(before, model, labels=labels, threshold=threshold, output=output)
+        more = {"output": found.get("output", ""), "gives": found.get("gives")}
+        return cls(before, model, labels=labels, threshold=threshold, **more)
 
     def __repr__(self) -> str:
         return (
@@ -255,6 +296,21 @@ class Pipeline:
 
 def _kind(step: Any) -> str | None:
     return next((name for name, made in _KINDS.items() if isinstance(step, made)), None)
+
+
+def _shares(found: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return probabilities of each class; one a row is that of class 1 of two."""
+    wrong = ~((found >= -_ROUNDING) & (found <= 1 + _ROUNDING))
+    if wrong.any():
+        place = tuple(int(k) for k in np.argwhere(wrong)[0])
+        raise DataError(
+            f"Pipeline: outputs must be probabilities, in 0..1; got {found[place]:.6g} in row "
+            f"{place[0]}. Does the model give logits? use gives='logits'."
+        )
+    if found.ndim > 1 and found.shape[1] != 1:
+        return found
+    column = found.reshape(-1, 1)
+    return np.concatenate((1 - column, column), axis=1)
 
 
 def _prepared(step: TextEncoder | Scaler | None, data: Any, key: str) -> Any:

@@ -14,7 +14,7 @@ from ..core import tree
 from ..core import validate as check
 from ..core.errors import DataError
 from ..criterion import Criterion
-from ..data import Dataset
+from ..data import Dataset, Preparation
 from ..data.trees import arrays
 from ..metrics import Metric
 from .batches import rows_at_once
@@ -75,9 +75,14 @@ class Predictor:
         with engine.threads.limit(self.threads):
             return validate(job, SingleGroup(), self._programs, _go_on) or {}
 
-    def predict(self, x: Any, batch_size: int | None = None) -> Any:
-        """Return the model's outputs for an array or a tree of inputs, one row each."""
-        inputs = tree.map(_float32, arrays(x, "predict: x"))
+    def predict(
+        self, x: Any, batch_size: int | None = None, prepare: Preparation | None = None
+    ) -> Any:
+        """Return the model's outputs for an array or a tree of inputs, one row each.
+
+        Rows are prepared as those of the training data, by `prepare`.
+        """
+        inputs = arrays(x, "predict: x")
         leaves, form = tree.flatten(inputs)
         if not leaves:
             raise DataError(f"predict: `x` must hold at least one array; got {x!r}.")
@@ -96,12 +101,16 @@ class Predictor:
             numbers = sum(math.prod(array.shape[1:]) for array in leaves)
             batch_size = rows_at_once(numbers, least=self.batch_size)
         size = check.positive_int("batch_size", batch_size)
+        ready = _as_floats if prepare is None else prepare.fitted(inputs, "predict: x")
         rows = len(leaves[0])
         with engine.threads.limit(self.threads):
             if not rows:
-                return tree.map(np.asarray, tree.call(self.model, inputs))
+                return tree.map(np.asarray, tree.call(self.model, ready(inputs)))
             parts = [
-                tree.map(np.array, self._programs.predict(_cut(inputs, start, start + size)))
+                tree.map(
+                    np.array,
+                    self._programs.predict(ready(_cut(inputs, start, start + size))),
+                )
                 for start in range(0, rows, size)
             ]
         return tree.map(lambda *pieces: np.concatenate(pieces), *parts)
@@ -111,6 +120,10 @@ def _cut(inputs: Any, start: int, stop: int) -> Any:
     if isinstance(inputs, np.ndarray):
         return inputs[start:stop]
     return tree.map(lambda array: array[start:stop], inputs)
+
+
+def _as_floats(inputs: Any) -> Any:
+    return tree.map(_float32, inputs)
 
 
 def _float32(array: NDArray[Any]) -> NDArray[Any]:

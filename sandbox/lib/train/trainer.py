@@ -12,7 +12,7 @@ from .. import engine, nn
 from ..core import validate as check
 from ..core.errors import TrainingError
 from ..criterion import Criterion
-from ..data import Dataset, as_dataset
+from ..data import Preparation
 from ..metrics import Metric
 from ..optim import Optimizer
 from ..optim.clipping import Clip
@@ -138,6 +138,7 @@ class Trainer:
         self._background: BackgroundRun | None = None
         self._busy = False
         self._predictor: Predictor | None = None
+        self._preparation: Preparation | None = None  # of the rows of the last fit
 
     # Training --------------------------------------------------------------------------------
 
@@ -165,7 +166,8 @@ class Trainer:
             One of them: passes or iterations in all (a resumed run counts those before), or a
             condition such as `MaxEpoch(20) | MaxScore(0.99)`.
         validation : like `data`, optional
-            Rows the metrics are measured on, when `validate` fires and at the end.
+            Rows the metrics are measured on, when `validate` fires and at the end. A pair (x, y)
+            gets the transform of the training data, a data set has its own.
         validate : "epoch" or Trigger, default="epoch"
             When to validate.
         resume : None, "auto" or path
@@ -184,6 +186,8 @@ class Trainer:
 
         Raises
         ------
+        ArgumentError : the criterion takes something else than the model gives, such as
+            CrossEntropy behind a softmax.
         DataError, ShapeError : the data are bad, or do not fit the model.
         DivergedError : the loss is no number. The model holds its last good state then, and
             `resume="auto"` goes on from there.
@@ -230,19 +234,24 @@ class Trainer:
             arguments.check_early_stop(rule, validation, validates, self.metrics)
         saves = [] if self.checkpoint is None else [self.checkpoint.every]
         arguments.check_triggers([ends, *saves], validation, validates, self.metrics)
+        dataset = arguments.choose_data(data, self.backend, self.criterion)
+        preparation = Preparation(dataset)
         if validation is not None:
-            validation = arguments.choose_data(validation, self.backend, self.criterion)
+            validation = arguments.choose_data(
+                validation, self.backend, self.criterion, preparation
+            )
+        self._preparation = preparation
         return TrainJob(
             model=self.model,
             criterion=self.criterion,
             optimizer=self.optimizer,
-            data=arguments.choose_data(data, self.backend, self.criterion),
+            data=dataset,
             end=ends,
             batch_size=self.batch_size,
             seed=self.seed,
             validation=validation,
             validate=validates,
-            metrics=self.metrics,
+            metrics=arguments.read_metrics(self.metrics, self.model, self.criterion, dataset),
             clip=self.clip,
             threads=self.threads,
             plan=self.plan,
@@ -355,16 +364,36 @@ class Trainer:
     # Using the model -------------------------------------------------------------------------
 
     def evaluate(self, data: Any) -> dict[str, Any]:
-        """Return the metrics over a data set by name, measured in this process."""
-        dataset = data if isinstance(data, Dataset) else as_dataset(data)
-        return self._here().evaluate(dataset, self.metrics)
+        """Return the metrics over a data set by name, measured in this process.
 
-    def predict(self, x: Any, *, batch_size: int | None = None) -> Any:
+        A pair (x, y) gets the transform of the training data, as in `predict`.
+        """
+        dataset = arguments.choose_data(data, LocalBackend(), self._preparation)
+        metrics = arguments.read_metrics(self.metrics, self.model, self.criterion, dataset)
+        return self._here().evaluate(dataset, metrics)
+
+    def predict(self, x: Any, *, batch_size: int | None = None, prepared: bool = False) -> Any:
         """Return the model's outputs for an array or a tree of inputs, one row each.
 
         A model of several outputs gives them in its own structure.
+
+        Parameters
+        ----------
+        x : array or tree of arrays
+            Rows as the training data of the last `fit` store them: their transform and dtypes are
+            applied here. Rows in the form that the transform makes, where it is another one, are
+            taken as transformed; where only floats instead of integers tell, the log says so.
+        batch_size : int > 0, optional
+            Rows that are run at once; by default as many as are fast.
+        prepared : bool, default=False
+            x is what the transform makes: nothing is applied.
+
+        Raises
+        ------
+        DataError : x is no array of numbers, has no rows, or rows of neither form.
         """
-        return self._here().predict(x, batch_size)
+        prepare = None if prepared else self._preparation
+        return self._here().predict(x, batch_size, prepare)
 
     def averaged(self) -> AbstractContextManager[nn.Module]:
         """Lend the model the averaged weights of the last fit, for `optim.EMA` optimisers.

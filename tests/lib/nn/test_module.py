@@ -85,9 +85,42 @@ def test_what_is_no_array_of_numbers_is_refused(bad):
         nn.Linear(3, 2)(bad)
 
 
-def test_whole_numbers_are_refused_with_the_cure():
-    with pytest.raises(ShapeError, match=r"must be float32; got uint8 .* / 255"):
-        nn.Conv2d(1, 2, 3)(np.zeros((1, 1, 8, 8), np.uint8))
+LAYERS = {
+    "Linear": (nn.Linear(6, 2, rng=0), (4, 6)),
+    "Conv2d": (nn.Conv2d(1, 2, 3, rng=0), (2, 1, 5, 5)),
+    "Conv1d": (nn.Conv1d(2, 3, 2, rng=0), (2, 2, 5)),
+    "ConvTranspose2d": (nn.ConvTranspose2d(1, 2, 3, rng=0), (2, 1, 3, 3)),
+    "LSTM": (nn.LSTM(3, 2, rng=0), (2, 4, 3)),
+    "MultiHeadAttention": (nn.MultiHeadAttention(4, 2, rng=0), (2, 3, 4)),
+    "BatchNorm": (nn.BatchNorm(3), (4, 3)),
+    "LayerNorm": (nn.LayerNorm(3), (4, 3)),
+    "PReLU": (nn.PReLU(), (2, 3)),
+    "Scale": (nn.Scale(3), (2, 3)),
+    "MaxPool2d": (nn.MaxPool2d(2), (1, 1, 4, 4)),
+    "GlobalAvgPool2d": (nn.GlobalAvgPool2d(), (1, 2, 4, 4)),
+    "GlobalMaxOverTime": (nn.GlobalMaxOverTime(), (2, 3, 4)),
+    "GlobalMeanOverTime": (nn.GlobalMeanOverTime(), (2, 3, 4)),
+    "Masking": (nn.Masking(), (2, 3, 4)),
+    "Mean": (nn.Mean(), (2, 3)),
+    "Sigmoid": (nn.Sigmoid(), (2, 3)),
+    "Softmax": (nn.Softmax(), (2, 3)),
+    "Dropout": (nn.Dropout(), (2, 3)),
+}
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "bool", "float16"])
+@pytest.mark.parametrize("kind", LAYERS)
+def test_layers_take_integers_and_booleans_as_numbers(kind, dtype):
+    layer, shape = LAYERS[kind]
+    whole = np.random.default_rng(0).integers(0, 2, shape).astype(dtype)
+    found = layer(whole)
+    assert found.dtype == np.float32
+    assert np.array_equal(found, layer(whole.astype("float32")))
+
+
+def test_integers_take_the_dtype_of_the_parameters():
+    layer = nn.Linear(2, 1, rng=0).astype("float64")
+    assert layer(np.array([[1, 2]])).dtype == np.float64
 
 
 def test_errors_carry_the_whole_path():

@@ -29,11 +29,6 @@ CALLS = {
     "text as scale": (lambda: nn.Scale("3"), ArgumentError, "`shape` must be an int > 0; got '3'"),
     "an empty scale": (lambda: nn.Scale(()), ArgumentError, "`shape` must hold ints > 0"),
     "no batch axis": (lambda: nn.Linear(2, 2)(ones(2)), ShapeError, "batch axis missing"),
-    "pixels as bytes": (
-        lambda: nn.Linear(2, 2)(np.ones((1, 2), "u1")),
-        ShapeError,
-        "must be float32; got uint8.*/ 255",
-    ),
     "rows of unlike length": (
         lambda: nn.Linear(2, 2)([[1.0, 2.0], [3.0]]),
         ArgumentError,
