@@ -169,3 +169,18 @@ def test_columns_with_dots_and_columns_of_one_name(local):
     joined = frame.crossJoin(frame.select("b"))
     with pytest.raises(DataError, match=r"column 'b' must be there once; got b, b. After a join"):
         SparkDataset(joined, features=["a", "b"], label="y")
+
+
+def test_frames_and_rdds_are_predicted_and_evaluated_by_the_columns_of_the_training(local):
+    frame = columns(local, {})
+    trainer = fit(local, SparkDataset(frame, features=["a", "b"]))
+    table = frame.toPandas()
+    x = table[["a", "b"]].to_numpy("f4")
+    expected = trainer.predict(x)
+    np.testing.assert_array_equal(trainer.predict(frame.drop("label")), expected)
+    np.testing.assert_array_equal(
+        trainer.predict(SparkDataset(frame, features=["a", "b"])), expected
+    )
+    pairs = local.sparkContext.parallelize(list(zip(x, table["label"], strict=True)), 1)
+    np.testing.assert_array_equal(trainer.predict(pairs), expected)
+    assert trainer.evaluate(frame) == trainer.evaluate((x, table["label"].to_numpy()))

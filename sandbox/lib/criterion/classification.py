@@ -134,11 +134,11 @@ class Labelled(Criterion):
     """
 
     def __init__(self, *, class_weights: ClassWeights = None) -> None:
-        wanted = "a list of numbers >= 0, one per class, or a dict {0: 1.0, 1: 2.5} of them"
+        wanted = "a list of numbers >= 0, one per class, not all 0, or a dict {0: 1.0, 1: 2.5}"
         given = _by_class(class_weights) if isinstance(class_weights, dict) else class_weights
         self.class_weights = weights("class_weights", given, wanted, (1,))
         if self.class_weights is not None and not self.class_weights.any():
-            raise ArgumentError(f"`class_weights` must not all be 0; got {class_weights!r}.")
+            raise ArgumentError(f"`class_weights` must be {wanted}; got {class_weights!r}.")
 
     def config(self) -> dict[str, Any]:
         """Give the arguments that make an equal criterion, class weights as a list."""

@@ -13,6 +13,7 @@ from ..core import tree
 from ..core.errors import DataError
 from ..engine.oplist import Spec
 from .arrays import ArrayDataset
+from .casting import cast
 from .conversion import rules
 from .dataset import Dataset
 from .transforms import Transform
@@ -53,6 +54,9 @@ class Preparation:
         else:
             columns = rules(stored, data.transform, data.dtype, type(data).__name__)
             self.steps = [(column.transform, column.dtype) for column in columns]
+        light = getattr(data, "light", None)
+        self.columns = None if light is None else light()
+        """How a data set of columns reads them; it holds no rows."""
         self.changes = any(transform is not None for transform, _ in self.steps)
 
     def __call__(self, x: Any, place: str = "x") -> Any:
@@ -73,7 +77,7 @@ class Preparation:
             made = []
             for array, (transform, dtype) in zip(tree.leaves(rows), steps, strict=True):
                 after = array if transform is None else transform(array)
-                made.append(after if dtype is None else after.astype(dtype, copy=False))
+                made.append(after if dtype is None else cast(after, dtype, place))
             return form.unflatten(made)
 
         return prepare

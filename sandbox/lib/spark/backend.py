@@ -93,11 +93,17 @@ class SparkBackend:
         cluster.check_session(self.spark)
         return self.spark
 
-    def adapt(self, data: Any) -> Dataset:
-        """Turn a DataFrame (columns `features` and `label`) or an RDD of (x, y) into a dataset."""
-        if hasattr(data, "mapInArrow") or hasattr(data, "mapPartitionsWithIndex"):
-            return SparkDataset(data)
-        return as_dataset(data)
+    def adapt(self, data: Any, like: Any = None, *, labelled: bool = True) -> Dataset:
+        """Turn a DataFrame or an RDD of (x, y) into a data set.
+
+        Its columns are those of `like`, a data set of the same kind, else `features` and `label`.
+        Without labels only the features are read.
+        """
+        if not hasattr(data, "mapInArrow") and not hasattr(data, "mapPartitionsWithIndex"):
+            return as_dataset(data)
+        if isinstance(like, SparkDataset):
+            return like.again(data, labelled=labelled)
+        return SparkDataset(data) if labelled else SparkDataset(data, label="features")
 
     def run(
         self, job: TrainJob, emit: Callable[[Event], None], poll: Callable[[], Command | None]

@@ -320,6 +320,18 @@ class SparkDataset(Dataset):
         with fixed_partitions(table.sparkSession):
             yield table
 
+    def again(self, source: Any, *, labelled: bool = True) -> SparkDataset:
+        """Return the same columns of another source, prepared alike; without labels if wanted."""
+        other = self.light()
+        other.source, other.is_rdd = source, not hasattr(source, "mapInArrow")
+        other._sizes, other._kinds, other._stored, other._known = None, [], None, None
+        other._fitting = set()
+        if not labelled:
+            other.label, other._classes = next(iter(tree.leaves(self.features))), False
+        if not other.is_rdd:
+            other._check_columns()
+        return other
+
     def light(self) -> SparkDataset:
         """Return this data set without the source: what can travel to a rank."""
         other = object.__new__(type(self))

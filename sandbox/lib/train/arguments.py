@@ -79,13 +79,30 @@ def choose_data(
     if like is not None and isinstance(data, tuple | list):
         data = like.dataset(*as_pair(data))
     elif not isinstance(data, Dataset):
-        data = getattr(backend, "adapt", as_dataset)(data)
+        adapt = getattr(backend, "adapt", None)
+        data = as_dataset(data) if adapt is None else adapt(data, like and like.columns)
     if not sum(data.partition_sizes):
         raise DataError(f"{data!r}: must have at least one row; got 0.")
     dataset: Dataset = data
     if criterion.takes_classes is False:
         return dataset
     return dataset.of_classes(criterion.takes_classes)
+
+
+def choose_rows(x: Any, backend: Backend, like: Preparation | None) -> Dataset | None:
+    """Return rows to predict for as a data set; None for arrays, which need none."""
+    if isinstance(x, Dataset):
+        return x
+    if not hasattr(x, "mapInArrow") and not hasattr(x, "mapPartitionsWithIndex"):
+        return None
+    adapt = getattr(backend, "adapt", None)
+    if adapt is None:
+        raise ArgumentError(
+            f"predict: `x` must be arrays or a Dataset; got a Spark {type(x).__name__}. Give the "
+            "Trainer backend=SparkBackend(...), or the data as SparkDataset(...)."
+        )
+    found: Dataset = adapt(x, like and like.columns, labelled=False)
+    return found
 
 
 def choose_validate(when: Trigger | str) -> Trigger:

@@ -115,6 +115,21 @@ class Predictor:
             ]
         return tree.map(lambda *pieces: np.concatenate(pieces), *parts)
 
+    def predict_rows(self, data: Dataset, batch_size: int | None = None) -> Any:
+        """Return the model's outputs for the rows of a data set, in its order."""
+        if batch_size is None:
+            numbers = sum(spec.size for spec in tree.leaves(data.spec.x))
+            batch_size = rows_at_once(numbers, least=self.batch_size)
+        size = check.positive_int("batch_size", batch_size)
+        with engine.threads.limit(self.threads):
+            parts = [
+                tree.map(np.array, self._programs.predict(data.batch([(partition, rows)])[0]))
+                for partition, count in enumerate(data.partition_sizes)
+                for rows in np.split(np.arange(count), range(size, count, size))
+                if count
+            ]
+        return tree.map(lambda *pieces: np.concatenate(pieces), *parts)
+
 
 def _cut(inputs: Any, start: int, stop: int) -> Any:
     if isinstance(inputs, np.ndarray):

@@ -366,9 +366,10 @@ class Trainer:
     def evaluate(self, data: Any) -> dict[str, Any]:
         """Return the metrics over a data set by name, measured in this process.
 
-        A pair (x, y) gets the transform of the training data, as in `predict`.
+        A pair (x, y) gets the transform of the training data, as in `predict`; a DataFrame is read
+        by the columns of the training data.
         """
-        dataset = arguments.choose_data(data, LocalBackend(), self._preparation)
+        dataset = arguments.choose_data(data, self.backend, self.criterion, self._preparation)
         metrics = arguments.read_metrics(self.metrics, self.model, self.criterion, dataset)
         return self._here().evaluate(dataset, metrics)
 
@@ -379,10 +380,12 @@ class Trainer:
 
         Parameters
         ----------
-        x : array or tree of arrays
-            Rows as the training data of the last `fit` store them: their transform and dtypes are
-            applied here. Rows in the form that the transform makes, where it is another one, are
-            taken as transformed; where only floats instead of integers tell, the log says so.
+        x : array or tree of arrays, Dataset, or with Spark a DataFrame or RDD of (x, y)
+            A data set's rows come in its order, as it prepares them; a DataFrame needs the
+            training data's columns of features only. Arrays hold rows as the training data of the
+            last `fit` store them: their transform and dtypes are applied here. Rows in the form
+            that the transform makes, where it is another one, are taken as transformed; where only
+            floats instead of integers tell, the log says so.
         batch_size : int > 0, optional
             Rows that are run at once; by default as many as are fast.
         prepared : bool, default=False
@@ -392,6 +395,9 @@ class Trainer:
         ------
         DataError : x is no array of numbers, has no rows, or rows of neither form.
         """
+        rows = arguments.choose_rows(x, self.backend, self._preparation)
+        if rows is not None:
+            return self._here().predict_rows(rows, batch_size)
         prepare = None if prepared else self._preparation
         return self._here().predict(x, batch_size, prepare)
 

@@ -144,7 +144,17 @@ def test_repr_tells_what_is_given():
     assert repr(MSE()) == "MSE()"
 
 
-@pytest.mark.parametrize("weights", ["balanced", {0: 1.0}, [[1.0]], [], [-1.0], [float("nan")]])
+def test_class_weights_may_be_a_dict_of_all_classes():
+    for make in (criterion.CrossEntropy, criterion.NLL):
+        ours = make({1: 2.5, 0: 1.0})
+        assert ours.class_weights.tolist() == [1.0, 2.5]
+        assert ours.config()["class_weights"] == [1.0, 2.5]
+        for keys in ({1: 1.0, 2: 2.0}, {"0": 1.0}, {}):
+            with pytest.raises(ArgumentError, match="must name each class from 0 on"):
+                make(keys)
+
+
+@pytest.mark.parametrize("weights", ["balanced", {1, 2}, [[1.0]], [], [-1.0], [float("nan")]])
 def test_unusable_weights_are_refused_by_name(weights):
     for make in (criterion.CrossEntropy, criterion.NLL):
         with pytest.raises(ArgumentError, match="`class_weights` must be a list of numbers >= 0"):

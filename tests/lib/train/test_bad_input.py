@@ -123,8 +123,8 @@ def test_targets_of_a_wrong_shape_are_named() -> None:
     x, y = make_data()
     with pytest.raises(ShapeError, match=r"one label per row; got \(32, 2\). One-hot rows\? use"):
         make_trainer().fit((x, np.eye(2, dtype="i8")[y]), epochs=1)
-    with pytest.raises(ShapeError, match=r"got float32 in shape \(32,\). Turn it with"):
-        make_trainer().fit((x, y.astype("f4")), epochs=1)
+    with pytest.raises(ShapeError, match=r"got float32 in shape \(32, 1\). Turn it with"):
+        make_trainer().fit((x, y.astype("f4").reshape(-1, 1)), epochs=1)
     with pytest.raises(ShapeError, match=r"got \(32,\). Use target.reshape\(32, 1\)"):
         fit_one_output(criterion.MSE(), (x, y.astype("f4")))
 
