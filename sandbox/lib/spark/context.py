@@ -144,11 +144,20 @@ def spark_session(
                 f"Spark did not start on spark.master={master} with Java in "
                 f"{os.environ['JAVA_HOME']}: {said}. `sandbox doctor` checks Java and Spark."
             ) from error
+    _quiet_errors()
     if master.startswith("local-cluster"):  # Spark leaves the folders of its executors behind
         home = os.environ.get("SPARK_HOME") or str(Path(pyspark.__file__).parent)
         work = Path(home) / "work" / session.sparkContext.applicationId
         atexit.register(shutil.rmtree, work, ignore_errors=True)
     return session
+
+
+def _quiet_errors() -> None:
+    """Keep Spark from logging, with all of Java's frames, each error that it raises anyway."""
+    from pyspark.logger import PySparkLogger
+
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _text(value: Any) -> str:
