@@ -10,7 +10,7 @@ import re
 import shutil
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,7 @@ def spark_session(
     *,
     app_name: str = "sandbox",
     conf: Mapping[str, Any] | None = None,
+    tell: Callable[[str, float], object] | None = None,
 ) -> SparkSession:
     """Start a Spark session, or return the running one of the same master.
 
@@ -83,6 +84,8 @@ def spark_session(
         Shown in Spark's own pages.
     conf : dict, optional
         More settings; they win over ours.
+    tell : callable(text, share), optional
+        Hears what is going on while a session starts, and which share of the way is done.
 
     Raises
     ------
@@ -96,6 +99,7 @@ def spark_session(
     and its memory are gone when its job is; no web page (`spark.ui.enabled`); on this
     machine's masters everything is bound to 127.0.0.1; the ranks' Python is this Python.
     """
+    from pyspark import SparkConf, SparkContext
     from pyspark.sql import SparkSession
 
     active = SparkSession.getActiveSession()
@@ -130,12 +134,15 @@ def spark_session(
             "spark.driver.host": "127.0.0.1",
         }
     settings |= {key: _text(value) for key, value in (conf or {}).items()}
-    builder = SparkSession.builder
-    for key, value in settings.items():
-        builder = builder.config(key, value)
+    tell = tell or (lambda text, share: None)
+    configuration = SparkConf()
+    configuration.setAll(list(settings.items()))
     with _loopback(is_local(master)):
         try:
-            session = builder.getOrCreate()
+            tell("starting Java", 0.0)
+            SparkContext._ensure_initialized(conf=configuration)
+            tell("starting Spark", 0.4)
+            session = SparkSession.builder.config(conf=configuration).getOrCreate()
         except SparkSetupError:
             raise
         except Exception as error:

@@ -300,6 +300,11 @@ class Trainer:
         return self._recorder.state
 
     @property
+    def stage(self) -> Event | None:
+        """What a run does that has not come to its first iteration (a "stage" event), else None."""
+        return self._recorder.stage
+
+    @property
     def running(self) -> bool:
         """Whether a fit goes on (paused ones too)."""
         return self._busy
