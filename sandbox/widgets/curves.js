@@ -1,6 +1,6 @@
 import {
   domain, finite, linePath, logTicks, make, makeSvg, nearest, ownKeys, parseTable, percent,
-  quantile, scale, show, showTick, smooth, ticks,
+  quantile, scale, show, showTick, smooth, ticks, watchKernel,
 } from "./common.js";
 
 const WATCHED = ["points", "validations", "run", "stage", "share", "summary", "live"];
@@ -16,9 +16,11 @@ const RUN_WORDS = {
   done: ["✓", "Finished"],
   stopped: ["■", "Stopped"],
   failed: ["✕", "Failed"],
+  gone: ["○", "Kernel gone"],
 };
+const GOING = ["running", "paused", "retrying"];
 
-const NO_POINTS = { idle: "not started yet", done: "no steps", stopped: "no steps", failed: "no steps" };
+const NO_POINTS = { idle: "not started yet", done: "no steps", stopped: "no steps", failed: "no steps", gone: "no steps" };
 
 /** What stands where curves will be: what the run is doing, with the seconds once it takes time. */
 export function emptyText(kind, stage, seconds = 0) {
@@ -272,9 +274,10 @@ function render({ model, el }) {
   const tables = make("div", { class: "sbx-tables" });
   const details = make("details", { class: "sbx-details", ontoggle: () => draw() },
     make("summary", {}, "Numbers as a table"), tables);
-  el.replaceChildren(make("section", { class: "sbx sbx-curves", "aria-label": "Training curves" },
+  const root = make("section", { class: "sbx sbx-curves", "aria-label": "Training curves" },
     make("header", { class: "sbx-head" }, state, tiles, starting, controls), answer,
-    make("div", { class: "sbx-grid2" }, ...charts.map((c) => c.figure)), spoken, details));
+    make("div", { class: "sbx-grid2" }, ...charts.map((c) => c.figure)), spoken, details);
+  el.replaceChildren(root);
 
   function tile(label, value, role) {
     return make("div", { class: "sbx-tile" }, make("span", { class: "sbx-label" }, label),
@@ -284,13 +287,14 @@ function render({ model, el }) {
   function draw() {
     const run = readRun(model);
     const scoreName = model.get("score_name");
-    const kind = model.get("run");
+    const going = model.get("live") && GOING.includes(model.get("run"));
+    const gone = going && root.classList.contains("sbx-gone");
+    const kind = gone ? "gone" : model.get("run");
     const unit = model.get("unit") ?? "images";
     const [sign, word] = RUN_WORDS[kind] ?? ["○", kind];
     const last = run.step.length - 1;
-    const stage = model.get("stage") ?? "";
+    const stage = gone ? "" : model.get("stage") ?? "";
     if (stage !== view.stage) Object.assign(view, { stage, since: Date.now() });
-    const going = model.get("live") && ["running", "paused", "retrying"].includes(kind);
     const empty = emptyText(kind, stage, (Date.now() - view.since) / 1000);
     clearTimeout(view.clock);
     if (stage && going) view.clock = setTimeout(draw, 1000);
@@ -310,6 +314,8 @@ function render({ model, el }) {
       tile("validation", format(run.checks.score.at(-1) ?? NaN), "validation"),
       tile(`${unit}/s`, show(Math.round(model.get("speed"))), "rate"),
     ]));
+    root.classList.toggle("sbx-asks", going);
+    spoken.hidden = gone && last < 0; // it would say that the training is starting
     controls.hidden = !going;
     answer.hidden = !going;
     pause.textContent = kind === "paused" ? "▶ Go on" : "❚❚ Pause";
@@ -368,11 +374,13 @@ function render({ model, el }) {
   };
   for (const name of WATCHED) model.on(`change:${name}`, later);
   model.on("msg:custom", onMessage);
+  const leaveKernel = watchKernel(model, root, later);
   draw();
   return () => {
     for (const timer of [view.timer, view.forget, view.clock]) clearTimeout(timer);
     for (const name of WATCHED) model.off(`change:${name}`, later);
     model.off("msg:custom", onMessage);
+    leaveKernel();
   };
 }
 
