@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 from sandbox.tracebacks import brief
+from tests.notebooks.kernel_kit import Run, kernel
 
 pytestmark = [pytest.mark.notebook, pytest.mark.filterwarnings("default")]  # jupyter's own
 
-ROOT = Path(__file__).resolve().parents[2]
 SETUP = """
 import numpy as np
 from sandbox.lib import nn, optim
@@ -25,37 +22,13 @@ data = np.ones((8, 4), "f4"), np.zeros(8, int)
 def trainer(**more):
     return Trainer(model, CrossEntropy(), optim.SGD(0.1), progress=None, threads=1, **more)
 """
-Run = Callable[[str], str]
 
 
 @pytest.fixture(scope="module")
 def run() -> Iterator[Run]:
-    """Start a kernel; give what runs a cell in it and returns the text of its error and streams."""
-    from jupyter_client.manager import start_new_kernel
-
-    manager, client = start_new_kernel(
-        kernel_name="python3", env={**os.environ, "PYTHONPATH": str(ROOT)}
-    )
-
-    def run(code: str) -> str:
-        said: list[str] = []
-
-        def hear(message: Any) -> None:
-            content = message["content"]
-            if message["msg_type"] == "error":
-                said.extend(content["traceback"])
-            elif message["msg_type"] == "stream":
-                said.append(content["text"])
-
-        client.execute_interactive(code, output_hook=hear, timeout=60)
-        return re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(said))
-
-    try:
+    with kernel() as run:
         assert run(SETUP) == ""
         yield run
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
 
 
 def test_an_error_of_ours_shows_the_learners_line_and_the_message(run: Run) -> None:
