@@ -10,12 +10,14 @@ import re
 import shutil
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyspark
 
+from ..train.backend import calling_at_interrupt
 from .errors import SparkSetupError
 from .java import cache_folder, java_home
 
@@ -94,6 +96,9 @@ def spark_session(
 
     Notes
     -----
+    Ctrl-C takes effect once the session stands, since half a one could neither be used nor
+    replaced; a second Ctrl-C does not wait.
+
     What we set and why: `spark.stage.maxConsecutiveAttempts` high, so that Spark's own retry of
     lost ranks does not end after four; `spark.python.worker.reuse` off, so that a rank's process
     and its memory are gone when its job is; no web page (`spark.ui.enabled`); on this
@@ -137,7 +142,14 @@ def spark_session(
     tell = tell or (lambda text, share: None)
     configuration = SparkConf()
     configuration.setAll(list(settings.items()))
-    with _loopback(is_local(master)):
+    interrupted = threading.Event()
+
+    def interrupt() -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+
+    with _loopback(is_local(master)), calling_at_interrupt(interrupt):
         try:
             tell("starting Java", 0.0)
             SparkContext._ensure_initialized(conf=configuration)
@@ -151,6 +163,8 @@ def spark_session(
                 f"Spark did not start on spark.master={master} with Java in "
                 f"{os.environ['JAVA_HOME']}: {said}. `sandbox doctor` checks Java and Spark."
             ) from error
+    if interrupted.is_set():
+        raise KeyboardInterrupt
     _quiet_errors()
     if master.startswith("local-cluster"):  # Spark leaves the folders of its executors behind
         home = os.environ.get("SPARK_HOME") or str(Path(pyspark.__file__).parent)
