@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import pytest
 
 from sandbox.cli.report import is_ci
@@ -16,3 +19,15 @@ def native() -> None:
         if is_ci():
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_notebooks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the copies of the lessons that commands make out of the home of whoever tests."""
+    before = os.environ.get("SANDBOX_HOME")
+    os.environ["SANDBOX_HOME"] = str(tmp_path_factory.mktemp("sandbox-home"))
+    yield
+    if before is None:
+        del os.environ["SANDBOX_HOME"]
+    else:
+        os.environ["SANDBOX_HOME"] = before

@@ -131,9 +131,9 @@ if [[ -n "${NB_UMASK:-}" ]]; then
 fi
 complete_names
 settle_home
-# The tutorials come into the work folder once; nobody's own files are overwritten.
+# The lessons come into the work folder, newer versions too; what was edited stays.
 places='from sandbox.cli.places import workplace; workplace()'
-if [[ ! -d "$SANDBOX_HOME/notebooks" && "${1:-lab}" =~ ^(lab$|-) ]]; then
+if [[ "${1:-lab}" =~ ^(lab$|-) ]]; then
   python -c "$places" || note "the tutorials could not be copied into $SANDBOX_HOME."
 fi
 cd "$SANDBOX_HOME"

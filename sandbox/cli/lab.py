@@ -45,7 +45,7 @@ def has_display() -> bool:
 
 def serve(*, port: int, browser: bool) -> None:
     """Serve until interrupted."""
-    folder = workplace()
+    folder = workplace(tell=print)
     java.settle()
     old_path = os.environ.get("JUPYTER_CONFIG_PATH")
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, (str(CONFIG), old_path)))

@@ -1,17 +1,24 @@
-"""Where things lie: the checkout, the notebooks, the user's own folder."""
+"""Where things lie: the checkout, the shipped lessons, the learner's own copies of them."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from .errors import CommandError
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "notebooks"
+GIVEN = ".shipped"  # beside the copies: each lesson as it was given, to tell what has been edited
+KEPT = ".mine-"  # in the names of notebooks that `keep` has put aside
+_LESSONS = ("*.ipynb", "solutions/*.ipynb")
 
 
 def settle() -> None:
@@ -20,7 +27,7 @@ def settle() -> None:
     A home that is none (`/`, unset, closed: accounts without one, containers) becomes a private
     folder among the temporary ones, since Jupyter and others write there without asking.
     """
-    for name in ("SANDBOX_DATA", "SANDBOX_CACHE"):
+    for name in ("SANDBOX_DATA", "SANDBOX_CACHE", "SANDBOX_HOME"):
         if os.environ.get(name):
             os.environ[name] = os.path.abspath(os.path.expanduser(os.environ[name]))
     home = os.path.expanduser("~")
@@ -62,52 +69,105 @@ def check_runtime_folder() -> None:
         ) from None
 
 
-def workplace() -> Path:
-    """Give the folder with the notebooks to work in.
+def workplace(tell: Callable[[str], object] | None = None) -> Path:
+    """Give the learner's folder with copies of all lessons, brought up to date.
 
-    The checkout's own one where it can be written; else a copy in the user's home, made once.
+    A lesson that is missing comes (back), one whose cells nobody has edited follows the shipped
+    version, an edited one stays; of those `tell` hears when a newer version has been shipped.
     """
     if not SHIPPED.is_dir():
         raise CommandError(f"{SHIPPED} is missing.", "Clone the repository again.")
-    if os.access(SHIPPED, os.W_OK):
-        return SHIPPED
-    home = Path(os.environ.get("SANDBOX_HOME", Path.home() / "bigdl-sandbox"))
-    copy = home / "notebooks"
-    if not copy.is_dir():
-        try:
-            _copy_shipped(copy)
-        except OSError as error:
-            raise CommandError(
-                f"the notebooks cannot be copied to {copy}: {error.strerror or error}.",
-                "Name a folder of yours in SANDBOX_HOME.",
-            ) from None
-    return copy
+    folder = Path(os.environ.get("SANDBOX_HOME") or Path.home() / "bigdl-sandbox") / "notebooks"
+    try:
+        for lesson in lessons():
+            if not _bring(lesson, folder) and tell is not None:
+                tell(
+                    f"{lesson} has been shipped anew; yours is edited and stays. "
+                    f"`reset {lesson}` brings the new one and keeps yours beside it."
+                )
+    except OSError as error:
+        raise CommandError(
+            f"the notebooks cannot be copied to {folder}: {error.strerror or error}.",
+            "Name a folder of yours in SANDBOX_HOME.",
+        ) from None
+    return folder
 
 
-def _copy_shipped(copy: Path) -> None:
-    """Copy the notebooks; broken off half way, the next start does it anew."""
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".notebooks-", dir=copy.parent) as folder:
-        half = Path(folder) / copy.name
-        shutil.copytree(SHIPPED, half, copy_function=shutil.copyfile)
-        for place in (half, *(path for path in half.rglob("*") if path.is_dir())):
-            place.chmod(0o755)
-        half.rename(copy)
+def lessons() -> list[Path]:
+    """Give the shipped lessons and their solutions, relative to their folder."""
+    found = (path for pattern in _LESSONS for path in SHIPPED.glob(pattern))
+    return sorted(path.relative_to(SHIPPED) for path in found)
+
+
+def _bring(lesson: Path, folder: Path) -> bool:
+    """Bring a copy up to date; False where it stays behind the shipped version for its edits."""
+    new, copy, given = (SHIPPED / lesson).read_bytes(), folder / lesson, folder / GIVEN / lesson
+    before = given.read_bytes() if given.is_file() else b""
+    if copy.exists():
+        mine = copy.read_bytes()
+        if _cells(mine) != _cells(new):
+            if _cells(mine) != _cells(before):
+                return _cells(before) == _cells(new)
+            if mine != before:  # only run, not edited: its outputs are worth a file
+                keep(copy)
+            write(copy, new)
+    else:
+        write(copy, new)
+    if before != new:
+        write(given, new)
+    return True
+
+
+def _cells(content: bytes) -> Any:
+    """Give what a learner edits: the cells without their outputs; all of a file that has none."""
+    try:
+        return [(c["cell_type"], "".join(c["source"])) for c in json.loads(content)["cells"]]
+    except (ValueError, KeyError, TypeError):
+        return content
+
+
+def write(place: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all: the lesson may be open, and the disk full."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    half = place.with_name(f".{place.name}.{os.getpid()}")
+    try:
+        half.write_bytes(content)
+        half.replace(place)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def keep(place: Path) -> Path:
+    """Copy a notebook to a free name beside it, which tells the time; give that."""
+    stem = f"{place.stem}{KEPT}{time.strftime('%Y%m%d-%H%M%S')}"
+    backup, number = place.with_name(f"{stem}.ipynb"), 2
+    while backup.exists():
+        backup, number = place.with_name(f"{stem}-{number}.ipynb"), number + 1
+    shutil.copy2(place, backup)
+    return backup
 
 
 def find_notebook(name: Path) -> Path:
-    """Find a notebook by path, by name in the notebooks folder, or by the start of its name."""
-    for candidate in (name, name.with_suffix(".ipynb"), workplace() / name):
+    """Find a notebook by path, by name among the learner's, or by the start of its name."""
+    for candidate in (name, name.with_suffix(".ipynb")):
         if candidate.is_file():
             return candidate.resolve()
     folder = workplace()
-    if found := by_start(folder, name.name):
+    for candidate in (folder / name, folder / name.with_suffix(".ipynb")):
+        if candidate.is_file():
+            return candidate.resolve()
+    if found := by_start(folder / name.parent, name.name):
         return found
     there = ", ".join(path.name for path in sorted(folder.glob("*.ipynb"))) or "none"
     raise CommandError(f"there is no notebook {name}.", f"Notebooks: {there}.")
 
 
 def by_start(folder: Path, start: str) -> Path | None:
-    """Give the one notebook of a folder whose name begins so; None if there are none or several."""
+    """Give the one notebook of a folder whose name begins so; None if there are none or several.
+
+    What `keep` has put there does not count, unless the start names it.
+    """
     found = [path for path in folder.glob("*.ipynb") if path.name.startswith(start)]
+    if KEPT not in start:
+        found = [path for path in found if KEPT not in path.name]
     return found[0] if len(found) == 1 else None

@@ -200,6 +200,26 @@ function fill(node, attributes, children) {
   return node;
 }
 
+/** Mark a view whose kernel is gone, and call a function when one goes; returns what ends that. */
+export function watchKernel(model, root, call = () => {}) {
+  let real; // what we are given does not tell whether a kernel listens
+  const look = () => {
+    root.classList.toggle("sbx-gone", real.comm_live === false);
+    call();
+  };
+  let over = false;
+  model.widget_manager?.get_model(model.get("identity")).then((found) => {
+    if (over) return;
+    real = found;
+    real.on("comm_live_update", look);
+    look();
+  });
+  return () => {
+    over = true;
+    real?.off("comm_live_update", look);
+  };
+}
+
 /** Keep notebook shortcuts away from keys that a control of ours uses. */
 export function ownKeys(node) {
   node.setAttribute("data-lm-suppress-shortcuts", "true");

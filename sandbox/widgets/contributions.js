@@ -1,4 +1,4 @@
-import { bound, make, ownKeys, percent, weightColor } from "./common.js";
+import { bound, make, ownKeys, percent, watchKernel, weightColor } from "./common.js";
 
 /** Probability of the second class when a word is left out, from the log-odds it adds. */
 export function without(probability, value) {
@@ -46,11 +46,12 @@ function render({ model, el }) {
   const line = make("p", { class: "sbx-equation", "aria-live": "polite" });
   const tables = make("div", { class: "sbx-tables" });
   const summary = make("p", { class: "sbx-summary" });
-  el.replaceChildren(make("section", { class: "sbx sbx-contributions", "aria-label": "What each word adds" }, form,
+  const root = make("section", { class: `sbx sbx-contributions ${live ? "sbx-asks" : ""}`, "aria-label": "What each word adds" }, form,
     make("div", { class: "sbx-verdict" }, verdict, ends[0],
       make("span", { class: "sbx-scale", "aria-hidden": "true" }, mark), ends[1]),
     words, line,
-    make("details", { class: "sbx-details" }, make("summary", {}, "the strongest words as a table"), tables), summary));
+    make("details", { class: "sbx-details" }, make("summary", {}, "the strongest words as a table"), tables), summary);
+  el.replaceChildren(root);
 
   function ask() {
     clearTimeout(timer);
@@ -131,11 +132,13 @@ function render({ model, el }) {
   });
   model.on("msg:custom", reply);
   model.on("change", draw);
+  const leaveKernel = watchKernel(model, root);
   draw();
   return () => {
     clearTimeout(timer);
     model.off("msg:custom", reply);
     model.off("change", draw);
+    leaveKernel();
   };
 }
 

@@ -1,8 +1,9 @@
 import {
   domain, finite, linePath, logTicks, make, makeSvg, nearest, ownKeys, parseTable, percent,
-  quantile, scale, show, showTick, smooth, ticks,
+  quantile, scale, show, showTick, smooth, ticks, watchKernel,
 } from "./common.js";
 
+const WATCHED = ["points", "validations", "run", "stage", "share", "summary", "live"];
 const WIDTH = 440;
 const HEIGHT = 210;
 const MOST_MARKS = 25; // epochs and validations marked one by one
@@ -15,7 +16,17 @@ const RUN_WORDS = {
   done: ["✓", "Finished"],
   stopped: ["■", "Stopped"],
   failed: ["✕", "Failed"],
+  gone: ["○", "Kernel gone"],
 };
+const GOING = ["running", "paused", "retrying"];
+
+const NO_POINTS = { idle: "not started yet", done: "no steps", stopped: "no steps", failed: "no steps", gone: "no steps" };
+
+/** What stands where curves will be: what the run is doing, with the seconds once it takes time. */
+export function emptyText(kind, stage, seconds = 0) {
+  if (!stage) return NO_POINTS[kind] ?? "starting";
+  return seconds >= 3 ? `${stage}, ${Math.floor(seconds)} s` : stage;
+}
 
 /** The run as columns: what the charts, the tiles and the table are drawn from. */
 export function readRun(model) {
@@ -104,7 +115,7 @@ export function rankShares(run, count = 50) {
 }
 
 /** Draw one chart into its SVG. `cursor` is an index into the steps or -1. */
-function drawChart(svg, chart, run, cursor) {
+function drawChart(svg, chart, run, cursor, empty) {
   const xs = run.step;
   const right = Math.max(xs.at(-1) ?? 1, ...finite(chart.lines.flatMap((l) => l.xs)), 1);
   const drawn = chart.lines.filter((line) => finite(line.values).length);
@@ -113,7 +124,7 @@ function drawChart(svg, chart, run, cursor) {
       makeSvg("rect", { class: "sbx-empty", x: MARGIN.left, y: MARGIN.top, rx: 6,
         width: WIDTH - MARGIN.left - MARGIN.right, height: HEIGHT - MARGIN.top - MARGIN.bottom }),
       makeSvg("text", { class: "sbx-tick", x: (WIDTH + MARGIN.left - MARGIN.right) / 2, y: HEIGHT / 2,
-        "text-anchor": "middle" }, "waiting for the first step"));
+        "text-anchor": "middle" }, empty));
     return;
   }
   const [low, high] = chart.range
@@ -195,10 +206,14 @@ function table(head, rows) {
 }
 
 function render({ model, el }) {
-  const view = { cursor: -1, logLoss: true, spoken: 0, saidOf: "", timer: 0, forget: 0 };
+  const view = { cursor: -1, logLoss: true, spoken: 0, saidOf: "", timer: 0, forget: 0,
+    stage: "", since: 0, clock: 0 };
   const send = (message) => model.send(message);
   const state = make("span", { class: "sbx-state" });
   const tiles = make("div", { class: "sbx-tiles" });
+  const bar = make("progress", { class: "sbx-progress", max: 1, "aria-label": "Start of the training" });
+  const doing = make("span", { class: "sbx-note" });
+  const starting = make("div", { class: "sbx-starting" }, bar, doing);
   const answer = make("output", { class: "sbx-answer" });
   const spoken = make("p", { class: "sbx-summary", role: "status", "aria-live": "polite" });
 
@@ -259,9 +274,10 @@ function render({ model, el }) {
   const tables = make("div", { class: "sbx-tables" });
   const details = make("details", { class: "sbx-details", ontoggle: () => draw() },
     make("summary", {}, "Numbers as a table"), tables);
-  el.replaceChildren(make("section", { class: "sbx sbx-curves", "aria-label": "Training curves" },
-    make("header", { class: "sbx-head" }, state, tiles, controls), answer,
-    make("div", { class: "sbx-grid2" }, ...charts.map((c) => c.figure)), spoken, details));
+  const root = make("section", { class: "sbx sbx-curves", "aria-label": "Training curves" },
+    make("header", { class: "sbx-head" }, state, tiles, starting, controls), answer,
+    make("div", { class: "sbx-grid2" }, ...charts.map((c) => c.figure)), spoken, details);
+  el.replaceChildren(root);
 
   function tile(label, value, role) {
     return make("div", { class: "sbx-tile" }, make("span", { class: "sbx-label" }, label),
@@ -271,12 +287,23 @@ function render({ model, el }) {
   function draw() {
     const run = readRun(model);
     const scoreName = model.get("score_name");
-    const kind = model.get("run");
+    const going = model.get("live") && GOING.includes(model.get("run"));
+    const gone = going && root.classList.contains("sbx-gone");
+    const kind = gone ? "gone" : model.get("run");
     const unit = model.get("unit") ?? "images";
     const [sign, word] = RUN_WORDS[kind] ?? ["○", kind];
     const last = run.step.length - 1;
+    const stage = gone ? "" : model.get("stage") ?? "";
+    if (stage !== view.stage) Object.assign(view, { stage, since: Date.now() });
+    const empty = emptyText(kind, stage, (Date.now() - view.since) / 1000);
+    clearTimeout(view.clock);
+    if (stage && going) view.clock = setTimeout(draw, 1000);
+    starting.hidden = !stage;
+    tiles.hidden = last < 0;
+    bar.value = model.get("share") ?? 0;
+    doing.textContent = empty;
     state.dataset.run = kind;
-    state.textContent = `${sign} ${word}`;
+    state.textContent = `${sign} ${stage && kind === "running" ? "Starting" : word}`;
     const described = describeCharts(run, scoreName, view.logLoss, unit);
     const format = described[1].format;
     tiles.replaceChildren(...(last < 0 ? [] : [
@@ -287,7 +314,8 @@ function render({ model, el }) {
       tile("validation", format(run.checks.score.at(-1) ?? NaN), "validation"),
       tile(`${unit}/s`, show(Math.round(model.get("speed"))), "rate"),
     ]));
-    const going = model.get("live") && ["running", "paused", "retrying"].includes(kind);
+    root.classList.toggle("sbx-asks", going);
+    spoken.hidden = gone && last < 0; // it would say that the training is starting
     controls.hidden = !going;
     answer.hidden = !going;
     pause.textContent = kind === "paused" ? "▶ Go on" : "❚❚ Pause";
@@ -295,7 +323,7 @@ function render({ model, el }) {
     described.forEach((chart, i) => {
       const parts = charts[i];
       parts.svg.dataset.points = String(run.step.length);
-      drawChart(parts.svg, chart, run, view.cursor);
+      drawChart(parts.svg, chart, run, view.cursor, empty);
       parts.title.textContent = chart.title;
       parts.note.textContent = view.cursor >= 0
         ? `step ${show(run.step[view.cursor])}: ${reading(chart, run, view.cursor)}` : "";
@@ -344,14 +372,15 @@ function render({ model, el }) {
     clearTimeout(view.forget);
     if (message.ok) view.forget = setTimeout(() => { answer.textContent = ""; }, 8000);
   };
-  for (const name of ["points", "validations", "run", "summary", "live"]) model.on(`change:${name}`, later);
+  for (const name of WATCHED) model.on(`change:${name}`, later);
   model.on("msg:custom", onMessage);
+  const leaveKernel = watchKernel(model, root, later);
   draw();
   return () => {
-    clearTimeout(view.timer);
-    clearTimeout(view.forget);
-    for (const name of ["points", "validations", "run", "summary", "live"]) model.off(`change:${name}`, later);
+    for (const timer of [view.timer, view.forget, view.clock]) clearTimeout(timer);
+    for (const name of WATCHED) model.off(`change:${name}`, later);
     model.off("msg:custom", onMessage);
+    leaveKernel();
   };
 }
 

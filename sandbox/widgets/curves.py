@@ -25,7 +25,7 @@ from .state import (
 
 __all__ = ["TrainingCurves"]
 
-_WANTED = ("iteration", "validation", "state", "log")
+_WANTED = ("iteration", "validation", "state", "stage", "log")
 
 
 class TrainingCurves(LiveWidget):
@@ -62,6 +62,8 @@ class TrainingCurves(LiveWidget):
     run = traitlets.Unicode("idle").tag(sync=True)
     total = traitlets.Int(0, help="iterations planned, 0 if unknown").tag(sync=True)
     speed = traitlets.Float(0.0, help="rows a second").tag(sync=True)
+    stage = traitlets.Unicode("", help="what goes on before the first step").tag(sync=True)
+    share = traitlets.Float(0.0, help="of the way to the first step").tag(sync=True)
     note = traitlets.Unicode("").tag(sync=True)
     score_name = traitlets.Unicode("accuracy").tag(sync=True)
     unit = traitlets.Unicode("images").tag(sync=True)
@@ -97,6 +99,7 @@ class TrainingCurves(LiveWidget):
         self.points = points.tobytes()
         self.validations = validation_table(state).tobytes()
         self.run, self.note, self.summary = state.run, state.note, summary(state)
+        self.stage, self.share = state.stage, state.share
         self.score_name, self.total = score_label(state), state.total
         self.speed = speed(state) if state.points else 0.0
 
@@ -128,7 +131,8 @@ class TrainingCurves(LiveWidget):
     def _ipython_display_(self) -> None:
         # Between `fit` and the first event (Spark is starting) the trainer already runs.
         if self.curve_state.run == "idle" and getattr(self._trainer, "state", "") == "running":
-            self._handle([{"type": "state", "state": "running"}])
+            stage = getattr(self._trainer, "stage", None)
+            self._handle([{"type": "state", "state": "running"}, *filter(None, [stage])])
         super()._ipython_display_()
 
     def picture(self) -> Picture:

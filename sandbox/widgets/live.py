@@ -31,11 +31,13 @@ class LiveWidget(anywidget.AnyWidget):
 
     _css = read("widgets.css")
     summary = traitlets.Unicode().tag(sync=True)
+    identity = traitlets.Unicode(help="By which its view finds it.").tag(sync=True)
     _unsubscribe: Callable[[], None] | None = None
     live = traitlets.Bool(False, help="Whether a trainer listens to the buttons.").tag(sync=True)
 
     def __init__(self, *, interval: float = 0.1) -> None:
         super().__init__()
+        self.identity = self.model_id or ""
         self._state_lock = threading.RLock()
         self._feed = EventFeed(self._handle, interval=interval)
         self._display_id = f"sandbox-{self.model_id}"

@@ -81,6 +81,8 @@ class CurveState:
         The metric drawn beside the loss, "" before one is known.
     note : str
         The last line the trainer wrote for its reader.
+    stage, share : str, float
+        What a run does before its first iteration, and how much of the way there is done.
     images : int
         Rows seen so far.
     seconds : float
@@ -96,6 +98,8 @@ class CurveState:
     run: str = "idle"
     score_name: str = ""
     note: str = ""
+    stage: str = ""
+    share: float = 0.0
     images: int = 0
     seconds: float = 0.0
     total: int = 0
@@ -159,6 +163,7 @@ class _Draft:
 
     def iteration(self, event: Event) -> None:
         step = int(event["step"])
+        self.changes["stage"] = ""
         if self.points and step <= self.points[-1].step:
             self.go_back(step)
         rows, seconds = int(event.get("rows", 0)), float(event.get("seconds", 0.0))
@@ -210,6 +215,11 @@ class _Draft:
         self.changes["run"] = str(event["state"])
         if "total_steps" in event:
             self.changes["total"] = int(event["total_steps"] or 0)
+        if event["state"] in ENDED:
+            self.changes["stage"] = ""
+
+    def begin(self, event: Event) -> None:
+        self.changes |= {"stage": str(event["text"]), "share": float(event["share"])}
 
     def log(self, event: Event) -> None:
         self.changes["note"] = str(event.get("text", ""))
@@ -219,6 +229,7 @@ _HANDLERS: dict[str, Callable[[_Draft, Event], None]] = {
     "iteration": _Draft.iteration,
     "validation": _Draft.validation,
     "state": _Draft.run,
+    "stage": _Draft.begin,
     "log": _Draft.log,
 }
 
@@ -345,6 +356,8 @@ def summary(state: CurveState) -> str:
     """
     point = state.last
     if point is None:
+        if state.stage:
+            return f"Training is starting ({state.share:.0%}): {state.stage}.".replace("%", " %")
         words = {"running": "Training is starting.", "failed": "Training failed."}
         return " ".join(
             filter(None, (words.get(state.run, "Training has not started."), state.note))

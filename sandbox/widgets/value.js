@@ -1,4 +1,4 @@
-import { make, ownKeys } from "./common.js";
+import { make, ownKeys, watchKernel } from "./common.js";
 
 /** The place after a wish, given what was asked for last and what is shown: one call at a time. */
 export function next(wanted, asked, shown) {
@@ -17,8 +17,9 @@ function render({ model, el }) {
   const text = make("pre", { class: "sbx-equation", "aria-live": "polite",
     style: "white-space: pre-wrap" });
   const error = make("p", { class: "sbx-answer", "data-ok": "false", role: "alert" });
-  el.replaceChildren(make("section", { class: "sbx", "aria-label": "A value to change" },
-    controls, picture, text, error));
+  const root = make("section", { class: "sbx sbx-asks", "aria-label": "A value to change" },
+    controls, picture, text, error);
+  el.replaceChildren(root);
   slider.value = "0";
   let address = "";
 
@@ -74,11 +75,13 @@ function render({ model, el }) {
   controls.hidden = !model.get("live");
   model.on("change:shown", arrived);
   model.on("change:place", moved);
+  const leaveKernel = watchKernel(model, root);
   draw();
   show();
   return () => {
     model.off("change:shown", arrived);
     model.off("change:place", moved);
+    leaveKernel();
     if (address) URL.revokeObjectURL(address);
   };
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from sandbox.cli import lab
+from sandbox.cli import lab, places
 from sandbox.cli.test import find_browser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,12 +60,10 @@ class Lab:
 
 
 @pytest.fixture
-def jupyter(tmp_path: Path) -> Iterator[Lab]:
-    """Start JupyterLab with the product's own settings on a copy of the notebooks."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
-        shutil.copy(notebook, folder)
+def jupyter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """Start JupyterLab with the product's own settings on a learner's copies of the lessons."""
+    monkeypatch.setenv("SANDBOX_HOME", str(tmp_path / "home"))
+    folder = places.workplace()
     port, log = free_port(), tmp_path / "lab.log"
     environment = {
         **os.environ,

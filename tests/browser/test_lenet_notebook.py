@@ -22,7 +22,10 @@ CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets
 # Note every change of the number of points, with the state it was seen in.
 RECORD = """() => {
     window.seen = [];
+    window.stages = new Set();
     setInterval(() => {
+        const doing = document.querySelector(".sbx-starting:not([hidden]) .sbx-note");
+        if (doing) window.stages.add(doing.textContent.split(",")[0]);
         const chart = document.querySelector('.sbx-curves [data-chart="loss"]');
         if (!chart) return;
         const points = Number(chart.dataset.points);
@@ -68,11 +71,15 @@ def test_curves_and_filters_live_while_spark_trains(
     page.evaluate(RECORD)
     page.evaluate(RUN_ALL)
 
-    # Points arrive while Spark trains; the buttons reach it.
+    # Until the first step the curves say what goes on; then points arrive, and buttons reach Spark.
     page.evaluate(SCROLL, "TrainingCurves(trainer)")
+    page.get_by_role("progressbar", name="Start of the training").wait_for()
+    page.screenshot(path=screenshots / "0-starting.png")
     page.wait_for_function(
         """() => Number(document.querySelector('[data-chart="loss"]')?.dataset.points) > 0"""
     )
+    stages = page.evaluate("() => [...window.stages]")
+    assert {"starting Java", "starting Spark", "starting 2 Python processes"} <= set(stages)
     page.get_by_role("button", name="Pause").click()
     state(page, "paused")
     time.sleep(0.4)

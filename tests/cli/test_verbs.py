@@ -187,81 +187,157 @@ class _Usage:
         self.free = free
 
 
+def lesson(*cells, outputs=()):
+    """Write a notebook of code cells as bytes; `outputs` belong to the first."""
+    made = [{"cell_type": "code", "source": cell, "outputs": []} for cell in cells]
+    made[0]["outputs"] = list(outputs)
+    return json.dumps({"cells": made}).encode()
+
+
+OLD, NEW, EDITED = lesson("old"), lesson("new"), lesson("old", "and mine")
+RUN = lesson("old", outputs=["42"])
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    folder = tmp_path / "shipped"
+    (folder / "solutions").mkdir(parents=True)
+    (folder / "scripts").mkdir()
+    for name in ("01_first.ipynb", "solutions/01_first.ipynb", "scripts/01_first.py"):
+        (folder / name).write_bytes(OLD)
+    for module in (reset, places):
+        monkeypatch.setattr(module, "SHIPPED", folder)
+    monkeypatch.setenv("SANDBOX_HOME", str(tmp_path / "home"))
+    return folder
+
+
+@pytest.fixture
+def copy(shipped):
+    return places.workplace() / "01_first.ipynb"
+
+
+def kept(copy):
+    return sorted(path.read_bytes() for path in copy.parent.glob("01_first.mine-*.ipynb"))
+
+
 class TestReset:
-    @pytest.fixture
-    def shipped(self, tmp_path, monkeypatch):
-        here, copy = tmp_path / "shipped", tmp_path / "mine"
-        for folder in (here, copy):
-            folder.mkdir()
-            (folder / "01_first.ipynb").write_text("as shipped")
-        for module in (reset, places):
-            monkeypatch.setattr(module, "SHIPPED", here)
-        monkeypatch.setattr(reset, "workplace", lambda: copy)
-        return copy
-
-    def test_an_edited_notebook_comes_back_and_the_edit_is_kept(self, shipped):
-        (shipped / "01_first.ipynb").write_text("edited")
-        for edit in ("edited", "edited again"):
-            (shipped / "01_first.ipynb").write_text(edit)
+    def test_an_edited_notebook_comes_back_and_the_edit_is_kept(self, copy, capsys):
+        edits = [EDITED, lesson("other")]
+        for edit in edits:
+            copy.write_bytes(edit)
             assert reset.restore(Path("01_first")) == 0
-        assert (shipped / "01_first.ipynb").read_text() == "as shipped"
-        kept = sorted(path.read_text() for path in shipped.glob("01_first.mine-*.ipynb"))
-        assert kept == ["edited", "edited again"]
+            assert copy.read_bytes() == OLD
+        assert kept(copy) == sorted(edits)
+        assert "Reload Notebook from Disk" in capsys.readouterr().out
 
-    def test_an_untouched_notebook_is_left_alone(self, shipped, capsys):
+    def test_an_untouched_notebook_is_left_alone(self, copy, capsys):
         reset.restore(Path("01_first.ipynb"))
         assert "is as it was shipped" in capsys.readouterr().out
-        assert len(list(shipped.iterdir())) == 1
+        assert kept(copy) == []
 
-    def test_a_deleted_notebook_comes_back(self, shipped):
-        (shipped / "01_first.ipynb").unlink()
+    def test_a_deleted_notebook_comes_back(self, copy):
+        copy.unlink()
         reset.restore(Path("01_first.ipynb"))
-        assert (shipped / "01_first.ipynb").read_text() == "as shipped"
+        assert copy.read_bytes() == OLD
 
-    def test_the_start_of_a_name_will_do(self, shipped):
-        (shipped / "01_first.ipynb").write_text("edited")
+    def test_the_start_of_a_name_will_do_also_beside_what_was_kept(self, copy):
+        for _ in range(2):
+            copy.write_bytes(EDITED)
+            reset.restore(Path("01"))
+            assert copy.read_bytes() == OLD
+            assert places.find_notebook(Path("01")) == copy.resolve()
+
+    def test_a_solution_is_reset_and_found_by_its_folder(self, copy):
+        solution = copy.parent / "solutions" / copy.name
+        for name in ("solutions/01", solution):
+            copy.write_bytes(EDITED)
+            solution.write_bytes(EDITED)
+            reset.restore(Path(name))
+            assert (copy.read_bytes(), solution.read_bytes()) == (EDITED, OLD)
+        assert places.find_notebook(Path("solutions/01")) == solution.resolve()
+
+    @pytest.mark.parametrize("name", ["99", "solutions/99"])
+    def test_an_unknown_notebook_is_answered_with_the_shipped_ones(self, copy, name):
+        with pytest.raises(CommandError, match=rf"no shipped notebook is called {name}\.") as told:
+            reset.restore(Path(name))
+        assert "01_first.ipynb, solutions/01_first.ipynb" in told.value.cure
+
+
+class TestCopies:
+    def test_learners_get_copies_of_the_lessons_and_nothing_else(self, shipped, tmp_path):
+        folder = places.workplace()
+        assert folder == tmp_path / "home" / "notebooks"
+        seen = [path for path in folder.rglob("[!.]*.*") if ".shipped" not in path.parts]
+        assert sorted(str(path.relative_to(folder)) for path in seen) == [
+            "01_first.ipynb",
+            "solutions/01_first.ipynb",
+        ]
+
+    def test_a_new_version_reaches_a_copy_that_nobody_has_edited(self, shipped, copy):
+        (shipped / copy.name).write_bytes(NEW)
+        (shipped / "02_second.ipynb").write_bytes(NEW)
+        folder = places.workplace()
+        assert copy.read_bytes() == (folder / "02_second.ipynb").read_bytes() == NEW
+        assert kept(copy) == []
+
+    def test_a_copy_that_was_only_run_gets_the_new_version_and_its_outputs_are_kept(
+        self, shipped, copy
+    ):
+        copy.write_bytes(RUN)
+        places.workplace()
+        assert copy.read_bytes() == RUN
+        (shipped / copy.name).write_bytes(NEW)
+        places.workplace()
+        assert copy.read_bytes() == NEW
+        assert kept(copy) == [RUN]
+
+    def test_an_edited_copy_stays_and_the_new_version_is_told(self, shipped, copy):
+        copy.write_bytes(EDITED)
+        said = []
+        places.workplace(said.append)
+        assert said == []
+        (shipped / copy.name).write_bytes(NEW)
+        for _ in range(2):
+            places.workplace(said.append)
+            assert copy.read_bytes() == EDITED
+            assert said.pop().startswith("01_first.ipynb has been shipped anew; yours is edited")
         reset.restore(Path("01"))
-        assert (shipped / "01_first.ipynb").read_text() == "as shipped"
+        assert copy.read_bytes() == NEW
+        assert kept(copy) == [EDITED]
 
-    def test_an_unknown_notebook_is_answered_with_the_shipped_ones(self, shipped, monkeypatch):
-        monkeypatch.setenv("PATH", "")  # where there is no git, as in the image
-        with pytest.raises(CommandError, match=r"no shipped notebook is called 99\.ipynb") as told:
-            reset.restore(Path("99"))
-        assert "01_first.ipynb" in told.value.cure
-
-
-def test_notebooks_of_a_read_only_checkout_are_copied_home(tmp_path, monkeypatch):
-    shipped = tmp_path / "shipped"
-    shipped.mkdir()
-    (shipped / "01_first.ipynb").write_text("lesson")
-    monkeypatch.setattr(places, "SHIPPED", shipped)
-    monkeypatch.setattr(places.os, "access", lambda path, mode: False)
-    monkeypatch.setenv("SANDBOX_HOME", str(tmp_path / "home"))
-    folder = places.workplace()
-    assert (folder / "01_first.ipynb").read_text() == "lesson"
-    (folder / "01_first.ipynb").write_text("my answers")
-    assert (places.workplace() / "01_first.ipynb").read_text() == "my answers"
-    assert [path.name for path in folder.parent.iterdir()] == ["notebooks"]
-
-
-def test_a_home_that_cannot_hold_the_notebooks_is_named_with_the_cure(tmp_path, monkeypatch):
-    monkeypatch.setattr(places.os, "access", lambda path, mode: False)
-    (tmp_path / "file").write_text("no folder")
-    monkeypatch.setenv("SANDBOX_HOME", str(tmp_path / "file" / "home"))
-    with pytest.raises(CommandError, match=r"cannot be copied to .*Not a directory"):
+    @pytest.mark.parametrize("content", [b"", b"{ half a file", b"[]", b'{"cells": [3]}'])
+    def test_a_damaged_copy_counts_as_edited(self, shipped, copy, content):
+        copy.write_bytes(content)
+        (shipped / copy.name).write_bytes(NEW)
         places.workplace()
-    home = tmp_path / "home"
-    monkeypatch.setenv("SANDBOX_HOME", str(home))
+        assert copy.read_bytes() == content
 
-    def full(source, target, **options):
-        target.mkdir()
-        raise OSError(28, "No space left on device")
+    def test_shipped_notebooks_are_paired_with_nothing(self):
+        for name in places.lessons():
+            metadata = json.loads((places.SHIPPED / name).read_text())["metadata"]
+            assert "jupytext" not in metadata
 
-    monkeypatch.setattr(places.shutil, "copytree", full)
-    with pytest.raises(CommandError, match="No space left") as told:
-        places.workplace()
-    assert "SANDBOX_HOME" in told.value.cure
-    assert list(home.iterdir()) == []
+    def test_a_home_that_cannot_hold_the_notebooks_is_named_with_the_cure(
+        self, shipped, tmp_path, monkeypatch
+    ):
+        (tmp_path / "file").write_text("no folder")
+        monkeypatch.setenv("SANDBOX_HOME", str(tmp_path / "file" / "home"))
+        with pytest.raises(CommandError, match=r"cannot be copied to .*Not a directory"):
+            places.workplace()
+
+    def test_a_copy_is_written_as_a_whole_or_not_at_all(self, copy, monkeypatch):
+        def full(path, content):
+            with path.open("wb") as file:
+                file.write(content[:3])
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(Path, "write_bytes", full)
+        copy.unlink()
+        with pytest.raises(CommandError, match="No space left") as told:
+            places.workplace()
+        assert "SANDBOX_HOME" in told.value.cure
+        assert not copy.exists()
+        assert list(copy.parent.glob(".*01_first*")) == []
 
 
 def test_a_failed_check_shows_its_output_and_counts(capsys):

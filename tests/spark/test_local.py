@@ -74,6 +74,25 @@ def test_ranks_equal_one_process_over_fifty_steps(local, ranks, exchange):
     assert {48.0, 20.0} == set(trainer.history["rows"])
 
 
+def test_the_start_is_told_stage_by_stage(local):
+    said = []
+    fit(
+        PartitionedDataset(parts(*rows())), SparkBackend(local, ranks=2), watch=said.append, steps=1
+    )
+    first = next(k for k, event in enumerate(said) if event["type"] == "iteration")
+    stages = [event for event in said if event["type"] == "stage"]
+    assert [event["text"] for event in stages] == [
+        "waiting for Spark's slots",
+        "sending the data",
+        "starting 2 Python processes",
+        "choosing kernels",
+    ]
+    shares = [event["share"] for event in stages]
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < shares[-1] < 1
+    assert said.index(stages[-1]) < first
+
+
 def test_shared_arrays_equal_one_process(local):
     data = ArrayDataset(*rows())
     _, alone = fit(data, None, optimizer=optim.Adam(1e-2))

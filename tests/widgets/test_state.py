@@ -126,6 +126,18 @@ def test_the_summary_tells_the_run_in_words(make_iteration: Make) -> None:
     assert summary(failed) == "Training failed. no Java"
 
 
+def test_before_the_first_step_the_state_tells_what_goes_on(make_iteration: Make) -> None:
+    running = {"type": "state", "state": "running"}
+    java = {"type": "stage", "text": "starting Java", "share": 0.25}
+    state = advance(CurveState(), [running, java])
+    assert (state.stage, state.share) == ("starting Java", 0.25)
+    assert summary(state) == "Training is starting (25 %): starting Java."
+    assert advance(state, [make_iteration(1)]).stage == ""
+    failed = advance(state, [{"type": "state", "state": "failed"}])
+    assert failed.stage == ""
+    assert summary(failed) == "Training failed."
+
+
 def test_a_history_gives_the_same_curves_as_its_events(make_iteration: Make) -> None:
     history = History()
     events = [make_iteration(step) for step in range(1, 8)]

@@ -62,6 +62,20 @@ def test_curves_of_a_run_under_way_begin_with_its_history(
     assert curves.run == "done"
 
 
+def test_curves_shown_while_a_run_starts_tell_its_stage(trainer: Any, make_iteration: Any) -> None:
+    curves = TrainingCurves(trainer, interval=0.01)
+    trainer.state = "running"
+    trainer.stage = {"type": "stage", "text": "starting Spark", "share": 0.2}
+    curves._ipython_display_()
+    assert (curves.run, curves.stage, curves.share) == ("running", "starting Spark", 0.2)
+    trainer.emit({"type": "stage", "text": "choosing kernels", "share": 0.8})
+    assert curves.flush()
+    assert curves.summary == "Training is starting (80 %): choosing kernels."
+    trainer.emit(make_iteration(1))
+    assert curves.flush()
+    assert curves.stage == ""
+
+
 def test_events_from_several_threads_leave_a_whole_state(trainer: Any, make_iteration: Any) -> None:
     curves = TrainingCurves(trainer, interval=0.001)
     viewer = FilterViewer(trainer, FILTERS, interval=0.001)

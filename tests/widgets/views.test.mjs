@@ -143,3 +143,11 @@ test("a convolution by hand", () => {
   assert.equal(made.text, "1 × 4.00  +  -1 × 8.00");
   for (const preset of Object.values(convolution.PRESETS)) assert.equal(preset.length, 9);
 });
+
+test("where curves will be stands what the run is doing, and for how long", () => {
+  assert.equal(curves.emptyText("running", "starting Java", 0.5), "starting Java");
+  assert.equal(curves.emptyText("running", "starting Spark", 7.9), "starting Spark, 7 s");
+  assert.equal(curves.emptyText("idle", ""), "not started yet");
+  assert.equal(curves.emptyText("failed", ""), "no steps");
+  assert.equal(curves.emptyText("running", ""), "starting");
+});

@@ -10,11 +10,11 @@ from ..core import validate
 from ..core.errors import DataError
 from ..data import Dataset, as_dataset
 from ..train.backend import calling_at_interrupt
-from ..train.events import Event
+from ..train.events import Event, stage
 from ..train.job import Command, Result, TrainJob
 from . import cluster
 from .context import spark_session
-from .driver import DriverRun
+from .driver import SESSION, DriverRun
 from .frames import SparkDataset
 from .membership import MODES
 
@@ -82,14 +82,14 @@ class SparkBackend:
         """Return the threads of one rank where the user named none."""
         return self.threads_per_rank
 
-    def session(self) -> Any:
-        """Return the Spark session, starting one if needed."""
+    def session(self, tell: Callable[[str, float], object] | None = None) -> Any:
+        """Return the Spark session, starting one if needed; `tell` hears how far that is."""
         if self.spark is None or isinstance(self.spark, str):
             from pyspark.sql import SparkSession
 
             master = self.spark or f"local[{engine.threads.cpu_count()}]"
             active = SparkSession.getActiveSession() if self.spark is None else None
-            self.spark = active or spark_session(master)
+            self.spark = active or spark_session(master, tell=tell)
         cluster.check_session(self.spark)
         return self.spark
 
@@ -115,7 +115,8 @@ class SparkBackend:
         What the loop raised on a rank; SparkSetupError; WorkerError after `GIVE_UP` failures
         without progress; Interrupted (a KeyboardInterrupt) after Ctrl-C.
         """
-        spark = self.session()
+        spark = self.session(lambda text, share: emit(stage(text, SESSION * share)))
+        emit(stage("waiting for Spark's slots", SESSION))
         ranks = self._ranks(spark, job)
         run = DriverRun(
             spark,

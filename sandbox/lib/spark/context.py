@@ -10,12 +10,14 @@ import re
 import shutil
 import socket
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyspark
 
+from ..train.backend import calling_at_interrupt
 from . import gateway
 from .errors import SparkSetupError
 from .java import java_home
@@ -47,6 +49,7 @@ def spark_session(
     *,
     app_name: str = "sandbox",
     conf: Mapping[str, Any] | None = None,
+    tell: Callable[[str, float], object] | None = None,
 ) -> SparkSession:
     """Start a Spark session, or return the running one of the same master.
 
@@ -58,6 +61,8 @@ def spark_session(
         Shown in Spark's own pages.
     conf : dict, optional
         More settings; they win over ours.
+    tell : callable(text, share), optional
+        Hears what is going on while a session starts, and which share of the way is done.
 
     Raises
     ------
@@ -66,6 +71,9 @@ def spark_session(
 
     Notes
     -----
+    Ctrl-C takes effect once the session stands, since half a one could neither be used nor
+    replaced; a second Ctrl-C does not wait.
+
     What we set and why: `spark.stage.maxConsecutiveAttempts` high, so that Spark's own retry of
     lost ranks does not end after four; `spark.python.worker.reuse` off, so that a rank's process
     and its memory are gone when its job is; no web page (`spark.ui.enabled`); on this
@@ -104,12 +112,22 @@ def spark_session(
             "spark.driver.host": "127.0.0.1",
         }
     settings |= {key: _text(value) for key, value in (conf or {}).items()}
+    tell = tell or (lambda text, share: None)
     builder = SparkSession.builder
     for key, value in settings.items():
         builder = builder.config(key, value)
-    with gateway.environment(loopback=is_local(master)):
+    interrupted = threading.Event()
+
+    def interrupt() -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+
+    with gateway.environment(loopback=is_local(master)), calling_at_interrupt(interrupt):
+        tell("starting Java", 0.0)
         gateway.start(settings)
         try:
+            tell("starting Spark", 0.4)
             session = builder.getOrCreate()
         except Exception as error:
             said = " ".join(str(error).split("\n\tat ")[0].splitlines()[:3])  # no Java traceback
@@ -117,11 +135,22 @@ def spark_session(
                 f"Spark did not start on spark.master={master} with Java in "
                 f"{os.environ['JAVA_HOME']}: {said}. `sandbox doctor` checks Java and Spark."
             ) from error
+    if interrupted.is_set():
+        raise KeyboardInterrupt
+    _quiet_errors()
     if master.startswith("local-cluster"):  # Spark leaves the folders of its executors behind
         home = os.environ.get("SPARK_HOME") or str(Path(pyspark.__file__).parent)
         work = Path(home) / "work" / session.sparkContext.applicationId
         atexit.register(shutil.rmtree, work, ignore_errors=True)
     return session
+
+
+def _quiet_errors() -> None:
+    """Keep Spark from logging, with all of Java's frames, each error that it raises anyway."""
+    from pyspark.logger import PySparkLogger
+
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _text(value: Any) -> str:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..train.backend import Interrupted
-from ..train.events import Event
+from ..train.events import Event, stage
 from ..train.job import CheckpointPolicy, Command, Result, TrainJob
 from . import cluster
 from .context import is_local
@@ -26,7 +26,7 @@ from .progress import LineServer, Message
 from .submit import SparkJob
 from .worker import RankPlan, Survival
 
-__all__ = ["DriverRun"]
+__all__ = ["SESSION", "DriverRun"]
 
 logger = logging.getLogger("sandbox.spark")
 
@@ -34,6 +34,7 @@ GIVE_UP = 5  # failures in a row without one more iteration
 SOFT_STOP_S = 1.5  # after Ctrl-C, for the iteration under way and the final state
 GONE_S = 4.0
 BUSY = 200  # events heard in a row before commands get their turn
+SESSION, SENT, MET = 0.5, 0.6, 0.8  # shares of the way to the first iteration
 _NEVER = float("inf")
 _ENVIRONMENT = ("SANDBOX_ENGINE", "SANDBOX_EAGER", "SANDBOX_GEMM", "SANDBOX_CACHE", "SANDBOX_DATA")
 
@@ -93,6 +94,7 @@ class DriverRun:
                 True if asked is None else asked.history,
             ),
         )
+        emit(stage("sending the data", SESSION))
         self.plan = RankPlan(
             job=light,
             data=self.storage.handle(job.data, ranks, 0),
@@ -119,6 +121,7 @@ class DriverRun:
                     "cache() or sort it if runs must be equal bit for bit",
                 )
         while True:
+            self.emit(stage(f"starting {_ranks(self.ranks)}", SENT))
             job = SparkJob(self.spark, self.plan, self.ranks, (self.job.data, self.job.validation))
             try:
                 again = self._follow(job)
@@ -211,6 +214,8 @@ class DriverRun:
             if event["level"] == "info":
                 logger.info("rank %d: %s", rank, event["text"])
             event = {**event, "rank": rank}
+        elif kind == "stage":
+            event = stage(event["text"], MET + (1.0 - MET) * event["share"])
         elif kind == "iteration":
             self.best_step = max(self.best_step, event["step"])
         elif kind == "checkpoint":
@@ -344,6 +349,10 @@ class DriverRun:
         """Hang up and remove the files."""
         self.server.close()
         self.storage.close()
+
+
+def _ranks(count: int) -> str:
+    return f"{count} Python processes" if count > 1 else "a Python process"
 
 
 def _distance(job: TrainJob, asked: int | None) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import sys
 import threading
 import weakref
 from collections.abc import Callable
 
-__all__ = ["BackgroundRun"]
+__all__ = ["BackgroundRun", "forsaken"]
 
 _EXIT_PATIENCE = 10.0  # seconds that the interpreter's exit waits for an iteration to end
 _running: weakref.WeakSet[BackgroundRun] = weakref.WeakSet()
@@ -22,6 +23,8 @@ class BackgroundRun:
         The work.
     stop : callable
         Asks the work to end soon; called when the interpreter exits.
+    owner : object, optional
+        Whose work it is.
 
     Examples
     --------
@@ -31,9 +34,12 @@ class BackgroundRun:
     (True, [1])
     """
 
-    def __init__(self, function: Callable[[], object], stop: Callable[[], object]) -> None:
+    def __init__(
+        self, function: Callable[[], object], stop: Callable[[], object], *, owner: object = None
+    ) -> None:
         self._function = function
         self.stop = stop
+        self.owner = owner
         self.error: BaseException | None = None
         # A daemon, since the interpreter would else wait for the end of training before it
         # calls the exit functions, of which ours asks the training to end.
@@ -72,6 +78,39 @@ class BackgroundRun:
     def join(self, timeout: float) -> None:
         """Wait for the end, raising nothing."""
         self._thread.join(timeout)
+
+    def stop_and_join(self) -> None:
+        """Stop, wait for the end however long it takes, and raise nothing."""
+        self.stop()
+        self._thread.join()
+
+
+def forsaken(newcomer: object) -> list[BackgroundRun]:
+    """Return the runs whose owners no name of the notebook leads to any more; none elsewhere.
+
+    Whoever runs the cell again that makes a trainer has a new one under the old name; the old one's
+    run would hold Spark's slots with nobody left who could stop it. Names that IPython gives
+    (`_`, `Out`) do not count.
+    """
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    if getattr(shell, "kernel", None) is None:
+        return []
+    spaces = list(shell.user_ns.items())
+    named = [value for name, value in spaces if not name.startswith("_") and name != "Out"]
+    held = {id(newcomer), *map(id, named)}
+    for value in named:
+        held.update(map(id, _parts(value)))
+    return [run for run in list(_running) if run.owner is not None and id(run.owner) not in held]
+
+
+def _parts(value: object) -> list[object]:
+    """Return what a list, a dict or an object of a class of the notebook's own holds."""
+    if type(value).__module__ == "__main__":
+        value = getattr(value, "__dict__", None)
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, list | tuple | set) else []
 
 
 @atexit.register

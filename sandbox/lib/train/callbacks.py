@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Callback", "LambdaCallback", "Summary"]
 
-_KINDS = ("iteration", "validation", "snapshot", "checkpoint", "state", "log")
+_KINDS = ("iteration", "validation", "snapshot", "checkpoint", "state", "log", "stage")
 
 
 class Callback:
@@ -54,6 +54,9 @@ class Callback:
     def on_state(self, trainer: Trainer, event: Event) -> None:
         """When the run starts, pauses, goes on or ends."""
 
+    def on_stage(self, trainer: Trainer, event: Event) -> None:
+        """While the run starts: what it is doing, and how far it is."""
+
     def on_log(self, trainer: Trainer, event: Event) -> None:
         """When the run has something to say."""
 
@@ -72,7 +75,7 @@ class LambdaCallback(Callback):
 
     Parameters
     ----------
-    iteration, validation, snapshot, checkpoint, state, log : callable(event), optional
+    iteration, validation, snapshot, checkpoint, state, log, stage : callable(event), optional
         One for each type of event.
 
     Examples

@@ -18,8 +18,10 @@ __all__ = [
     "LogEvent",
     "RankTiming",
     "SnapshotEvent",
+    "StageEvent",
     "StateEvent",
     "ValidationEvent",
+    "stage",
 ]
 
 Event = dict[str, Any]
@@ -89,6 +91,22 @@ class StateEvent(TypedDict):
 
     type: Literal["state"]
     state: Literal["running", "paused", "retrying", "done", "failed", "stopped"]
+
+
+class StageEvent(TypedDict):
+    """What a run does before its first iteration: starts Spark, sends data, chooses kernels.
+
+    `share`, 0 to 1, is about how much of the way to the first iteration is done.
+    """
+
+    type: Literal["stage"]
+    text: str
+    share: float
+
+
+def stage(text: str, share: float) -> Event:
+    """Make a stage event."""
+    return {"type": "stage", "text": text, "share": share}
 
 
 class CheckpointEvent(TypedDict, total=False):

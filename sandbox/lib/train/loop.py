@@ -149,6 +149,7 @@ class _Loop:
         self.group.broadcast(self.flat.buffers)
         self.flat.touch()
         self._announce()
+        self.reports.tell("stage", text="choosing kernels", share=0.0)
         self.plan = settle_plan(job, self.batches, self.programs, self.hearing)
         if self.programs.eager is not None:
             self.reports.log(

@@ -110,8 +110,7 @@ class TextProgress(Callback):
         done = (event["step"] - 1) % n + 1 if n else self._steps
         parts = [f"epoch {self._epoch}{self._of_epochs()}"]
         if bar and n:
-            filled = 20 * done // n
-            parts.append(f"[{'#' * filled}{'.' * (20 - filled)}]")
+            parts.append(_bar(done / n))
         parts.append(f"{done}/{n}" if n else f"{done}")
         parts.append(f"loss {self._losses / self._counted if self._counted else math.nan:.4f}")
         parts += [f"{name} {_short(value)}" for name, value in event["metrics"].items()]
@@ -153,6 +152,11 @@ class TextProgress(Callback):
             step = "" if self._last is None else f" after step {self._last['step']}"
             self._print(f"  {event['state']}{step}")
 
+    def on_stage(self, trainer: Trainer, event: Event) -> None:
+        """Tell what the run does before its first iteration, where lines can be rewritten."""
+        if self.live and self._last is None:
+            self._rewrite(f"{_bar(event['share'])}  {event['text']}")
+
     def on_log(self, trainer: Trainer, event: Event) -> None:
         """Print what the run says."""
         self._print(f"  {event['level']}: {event['text']}")
@@ -174,6 +178,11 @@ class TextProgress(Callback):
             self.stream.write(text + "\n")
         self._width = 0
         self.stream.flush()
+
+
+def _bar(share: float) -> str:
+    filled = int(20 * share)
+    return f"[{'#' * filled}{'.' * (20 - filled)}]"
 
 
 def _number(value: Any) -> bool:

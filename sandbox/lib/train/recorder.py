@@ -19,6 +19,7 @@ __all__ = ["Recorder", "State"]
 
 _log = logging.getLogger("sandbox.train")
 State = Literal["idle", "running", "paused", "retrying", "done", "failed", "stopped"]
+ENDED = ("done", "failed", "stopped")
 Listener = Callable[[Event], object]
 
 
@@ -42,6 +43,8 @@ class Recorder:
     def __init__(self, listener: Listener) -> None:
         self.history = History()
         self.state: State = "idle"
+        self.stage: Event | None = None
+        """What the run does that has not come to its first iteration."""
         self.last: bytes | None = None
         """The newest packed state of the runs so far."""
         self.best: bytes | None = None
@@ -102,11 +105,16 @@ class Recorder:
         """Take an event: keep it, store checkpoints, pass it on."""
         kind = event["type"]
         if kind == "iteration":
+            self.stage = None
             self.history.append(event)
         elif kind == "validation":
             self.history.add_validation(event)
         elif kind == "state":
             self.state = event["state"]
+            if self.state in ENDED:
+                self.stage = None
+        elif kind == "stage":
+            self.stage = event
         elif kind == "checkpoint" and "data" in event:
             self.last = event["data"]
             if event["best"]:

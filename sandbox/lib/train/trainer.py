@@ -18,12 +18,12 @@ from ..optim import Optimizer
 from ..optim.clipping import Clip
 from . import arguments
 from .backend import Backend, Interrupted, LocalBackend
-from .background import BackgroundRun
+from .background import BackgroundRun, forsaken
 from .best import restore_best
 from .callbacks import Callback, Summary
 from .checkpoint import Checkpoints, unpack
 from .control import Control
-from .events import Event
+from .events import Event, stage
 from .history import History
 from .job import Result, TrainJob
 from .model_io import fill
@@ -136,7 +136,8 @@ class Trainer:
         self._control = Control()
         self._lock = threading.Lock()
         self._background: BackgroundRun | None = None
-        self._busy = False
+        self._runs = 0  # those that go on, and those that wait for them to end
+        self._unwanted = False  # whether a run that waits is not to begin
         self._predictor: Predictor | None = None
         self._preparation: Preparation | None = None  # of the rows of the last fit
 
@@ -175,7 +176,9 @@ class Trainer:
             "auto": go on from the newest whole checkpoint, else from this trainer's last state,
             else start. A path: go on from that file.
         background : bool, default=False
-            Return at once and train in a thread; see `wait`.
+            Return at once and train in a thread; see `wait`. A background run of this trainer that
+            still goes on is stopped first, and so is one of a trainer that no name of the notebook
+            leads to any more: a cell that trains can be run again at any time.
         early_stop : EarlyStopping, optional
             Ends the run when the validation stands still, and puts the best weights into the
             model; `resume="auto"` goes on from the last ones.
@@ -196,27 +199,56 @@ class Trainer:
         KeyboardInterrupt : after Ctrl-C, once the iteration under way is through. The model, the
             history and `fit(resume="auto")` hold its state.
         """
+        earlier = self._background
         with self._lock:
-            if self._busy:
+            again = background and earlier is not None and earlier.alive and not earlier.inside
+            if self._runs and not again:
                 raise TrainingError(
                     "fit: only one run of a trainer can go on; got a second."
                     " Call stop() and wait() first."
                 )
-            self._busy = True
+            self._runs += 1
         try:
             job = self._job(data, epochs, steps, end, validation, validate, early_stop)
-            self._recorder.prepare(job, resume, self.checkpoint)
-            self._control.clear()
-            self._recorder.state = "running"
+            before = forsaken(self)
+            if earlier is not None and again:
+                before.append(earlier)
+            self._unwanted = False
             self._background = None
+            if not before:
+                self._prepare(job, resume)
             if background:
-                self._background = BackgroundRun(lambda: self._run(job), self._control.stop)
+                self._background = BackgroundRun(
+                    lambda: self._run_after(before, job, resume), self._control.stop, owner=self
+                )
                 return self
         except BaseException:
-            self._busy = False
+            self._runs -= 1
             raise
-        self._run(job)
+        self._run_after(before, job, resume)
         return self.history
+
+    def _run_after(
+        self, before: list[BackgroundRun], job: TrainJob, resume: str | os.PathLike[str] | None
+    ) -> None:
+        """Train once these runs have been stopped."""
+        if before:
+            try:
+                self._recorder.stage = stage("stopping the earlier training", 0.0)
+                for run in before:
+                    run.stop_and_join()
+                self._prepare(job, resume)
+                if self._unwanted:
+                    self._control.stop()  # asked for meanwhile
+            except BaseException:
+                self._runs -= 1
+                raise
+        self._run(job)
+
+    def _prepare(self, job: TrainJob, resume: str | os.PathLike[str] | None) -> None:
+        self._recorder.prepare(job, resume, self.checkpoint)
+        self._control.clear()
+        self._recorder.state = "running"
 
     def _job(
         self,
@@ -284,7 +316,7 @@ class Trainer:
             self._finish("failed")
             raise
         finally:
-            self._busy = False
+            self._runs -= 1
             for callback in started:
                 callback.on_end(self)
 
@@ -318,9 +350,14 @@ class Trainer:
         return self._recorder.state
 
     @property
+    def stage(self) -> Event | None:
+        """What a run does that has not come to its first iteration (a "stage" event), else None."""
+        return self._recorder.stage
+
+    @property
     def running(self) -> bool:
         """Whether a fit goes on (paused ones too)."""
-        return self._busy
+        return self._runs > 0
 
     @property
     def error(self) -> BaseException | None:
@@ -347,7 +384,8 @@ class Trainer:
 
     def stop(self) -> None:
         """End after the running iteration; `fit` returns, `wait` waits for it."""
-        if self._busy:
+        if self._runs:
+            self._unwanted = True
             self._control.stop()
 
     def set_learning_rate(self, value: float | None) -> None:

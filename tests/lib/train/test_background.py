@@ -226,3 +226,25 @@ def test_the_interrupt_handler_is_put_back() -> None:
     thread.start()
     thread.join(30)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_background_run_gives_way_to_another_of_its_trainer() -> None:
+    trainer = make_trainer()
+    trainer.fit(make_data(), epochs=100_000, background=True)
+    wait_for(lambda: len(trainer.history) > 3)
+    assert trainer.fit(make_data(), steps=5, background=True) is trainer
+    assert trainer.running
+    assert len(trainer.wait(30)) == 5
+    assert (trainer.state, trainer.running, trainer.stage) == ("done", False, None)
+
+
+def test_a_stop_reaches_a_run_that_waits_for_the_one_before() -> None:
+    trainer = make_trainer()
+    trainer.fit(make_data(), epochs=100_000, background=True)
+    wait_for(lambda: len(trainer.history) > 3)
+    trainer.pause()
+    wait_for(lambda: trainer.state == "paused")
+    trainer.fit(make_data(), epochs=100_000, background=True)
+    trainer.stop()
+    trainer.wait(30)
+    assert (trainer.state, trainer.running) == ("stopped", False)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 from train_kit import make_data, make_trainer
 
+from sandbox.lib.core.errors import DataError
 from sandbox.lib.train import TextProgress
+from sandbox.lib.train.events import stage
 from sandbox.lib.train.progress import choose
 
 
@@ -39,6 +42,40 @@ def test_a_terminal_gets_a_line_that_is_rewritten() -> None:
         "epoch 1/2",
         "epoch 2/2",
     ]
+
+
+def test_before_the_first_step_it_tells_what_goes_on_where_lines_can_be_rewritten() -> None:
+    first = shown(live=True).split("\r")[1]
+    assert first == "[....................]  choosing kernels"
+    assert "choosing" not in shown(live=False)
+
+
+def test_a_run_tells_its_stages_until_its_first_step() -> None:
+    trainer = make_trainer()
+    seen: list[tuple[str, str | None]] = []
+
+    def hear(event: dict[str, Any]) -> None:
+        seen.append((event["type"], trainer.stage and trainer.stage["text"]))
+
+    trainer.subscribe(hear)
+    trainer.fit(make_data(64), steps=1)
+    kinds = [kind for kind, _ in seen]
+    at = kinds.index("stage")
+    assert at < kinds.index("iteration")
+    assert seen[at] == ("stage", "choosing kernels")
+    assert seen[kinds.index("iteration")] == ("iteration", None)
+
+
+def test_a_run_that_fails_before_its_first_step_has_no_stage_left() -> None:
+    class Refuse:
+        def run(self, job: Any, emit: Any, poll: Any) -> Any:
+            emit(stage("starting Java", 0.0))
+            raise DataError("no")
+
+    trainer = make_trainer(backend=Refuse())
+    with pytest.raises(DataError):
+        trainer.fit(make_data(64), steps=1)
+    assert (trainer.state, trainer.stage) == ("failed", None)
 
 
 def test_a_run_that_ends_within_an_epoch_leaves_its_line() -> None:

@@ -1,0 +1,58 @@
+"""Cells that train, run again while the earlier training goes on: in a real kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.notebooks.kernel_kit import Run, kernel
+
+pytestmark = [pytest.mark.notebook, pytest.mark.filterwarnings("default")]  # jupyter's own
+
+SETUP = """
+import time
+import numpy as np
+from sandbox.lib import nn, optim
+from sandbox.lib.criterion import CrossEntropy
+from sandbox.lib.train import Trainer
+data = np.ones((64, 4), "f4"), np.zeros(64, int)
+def make():
+    model = nn.Sequential(nn.Linear(4, 2, rng=0))
+    return Trainer(model, CrossEntropy(), optim.SGD(1e-6), progress=None, threads=1)
+seen = []
+def watch(trainer):
+    trainer.subscribe(lambda event: event["type"] == "state" and seen.append(event["state"]))
+    return trainer
+"""
+TRAIN = """
+trainer = watch(make())
+trainer.fit(data, epochs=1_000_000, background=True)
+while len(trainer.history) < 3:
+    time.sleep(0.01)
+"""
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    with kernel() as run:
+        assert run(SETUP) == ""
+        yield run
+
+
+def test_a_cell_that_makes_a_trainer_and_trains_can_be_run_again(run: Run) -> None:
+    for _ in range(3):
+        assert run(TRAIN) == ""
+    said = run("print(seen)\ntrainer.stop(); trainer.wait(); print(trainer.state)")
+    assert said.count("'stopped'") == 2
+    assert said.endswith("stopped\n")
+
+
+def test_trainers_that_a_name_leads_to_train_beside_each_other(run: Run) -> None:
+    assert run(TRAIN + "first = trainer") == ""
+    assert run(TRAIN + "others = {'second': trainer}") == ""
+    assert run(TRAIN) == ""
+    assert "True True True" in run(
+        "print(first.running, others['second'].running, trainer.running)\n"
+        "for one in (first, others['second'], trainer):\n    one.stop(); one.wait()"
+    )
