@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..core import validate
 from ..core.errors import ArgumentError
 from .config import checked_number
 from .optimizer import Vector
@@ -50,7 +51,7 @@ def corrected_step(
 
 def two_betas(owner: object, betas: Sequence[float]) -> tuple[float, float]:
     """Return two floats in [0, 1)."""
-    if isinstance(betas, str) or not hasattr(betas, "__len__") or len(betas) != 2:
+    if len(validate.several("betas", betas, "two numbers in [0, 1)")) != 2:
         raise ArgumentError(
             f"{type(owner).__name__}: betas must be two numbers in [0, 1); got {betas!r}."
         )

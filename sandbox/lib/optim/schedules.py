@@ -183,7 +183,7 @@ class OneCycle(Schedule):
         self.warm = checked_number(self, "warm", warm, 0, 1, "none")
         self.start = checked_number(self, "start", start, 0)
         self.final = checked_number(self, "final", final, 0)
-        if shape not in ("linear", "cosine"):
+        if not isinstance(shape, str) or shape not in ("linear", "cosine"):
             raise ArgumentError(f"OneCycle: shape must be 'linear' or 'cosine'; got {shape!r}.")
         self.shape = shape
         self.steps = None if steps is None else checked_integer(self, "steps", steps)
