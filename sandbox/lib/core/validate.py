@@ -192,6 +192,14 @@ def numbers(name: str, value: Any, what: str = "an array of numbers") -> NDArray
     return array
 
 
+def int_array(name: str, value: Any, what: str = "a list of ints") -> NDArray[np.int64]:
+    """Return integers of any shape; an empty list counts as some."""
+    array = numbers(name, value, what)
+    if array.size and array.dtype.kind not in "iu":
+        raise refuse(name, what, value)
+    return array.astype(np.int64, copy=False)
+
+
 def number_dtype(name: str, value: Any) -> np.dtype[Any]:
     """Return a dtype of real numbers or booleans."""
     try:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import tree
+from ..core import tree, validate
 from ..core.errors import DataError
 from ..engine.oplist import Spec
 from .transforms import Apply, Transform
@@ -71,7 +71,7 @@ def as_dtypes(given: Any) -> Any:
         return {key: as_dtypes(item) for key, item in given.items()}
     if isinstance(given, tuple | list):
         return type(given)(as_dtypes(item) for item in given)
-    return np.dtype(given)
+    return validate.number_dtype("dtype", given)
 
 
 def _target_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

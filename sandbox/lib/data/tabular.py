@@ -59,8 +59,9 @@ class Scaler(Transform):
         log: Sequence[str] = (),
     ) -> None:
         self.columns = _names(columns)
-        self.mean, self.std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
-        self.log = tuple(log)
+        self.mean = validate.numbers("mean", mean).astype(np.float64)
+        self.std = validate.numbers("std", std).astype(np.float64)
+        self.log = tuple(validate.several("log", log, "names of columns"))
         for name in self.log:
             validate.one_of("log", name, self.columns)
         for what, values in (("mean", self.mean), ("std", self.std)):
@@ -233,7 +234,7 @@ def time_split(times: ArrayLike, share: float = 0.7) -> tuple[NDArray[np.int64],
     >>> time_split([0, 5, 5, 9], 0.5)
     (array([0]), array([1, 2, 3]))
     """
-    t = np.asarray(times)
+    t = times if isinstance(times, np.ndarray) else validate.numbers("times", times)
     validate.in_range("share", share, 0, 1, closed="none")
     if t.ndim != 1 or t.dtype.kind not in "iufM" or len(t) < 2:
         raise DataError(
@@ -299,6 +300,8 @@ def labels_of(data: Any, column: str, *, classes: int = 2) -> NDArray[np.int64]:
     DataError : it is missing, no integers, or a label is not in [0, classes).
     """
     table = as_columns(data)
+    validate.text("column", column)
+    validate.positive_int("classes", classes)
     if column not in table:
         raise _missing("labels", [column], list(table))
     y = table[column]
@@ -322,7 +325,11 @@ def labels_of(data: Any, column: str, *, classes: int = 2) -> NDArray[np.int64]:
 
 
 def _names(columns: Any) -> tuple[str, ...]:
-    names = (columns,) if isinstance(columns, str) else tuple(columns)
+    names = (
+        (columns,)
+        if isinstance(columns, str)
+        else tuple(validate.several("columns", columns, "names of columns"))
+    )
     if not names or not all(isinstance(name, str) for name in names):
         raise ArgumentError(f"`columns` must be names of columns; got {columns!r}.")
     if len(set(names)) < len(names):

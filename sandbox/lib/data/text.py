@@ -174,7 +174,14 @@ def pad(
     (array([[5, 6, 7, 0],
            [8, 0, 0, 0]], dtype=int32), array([3, 1]))
     """
-    lengths = np.array([len(np.atleast_1d(row)) for row in rows], np.int64)
+    dtype = validate.number_dtype("dtype", dtype)
+    rows = [
+        np.atleast_1d(validate.numbers("rows", row))
+        for row in validate.several("rows", rows, "a list of sequences of ints")
+    ]
+    if any(row.ndim > 1 for row in rows):
+        raise DataError("pad: each sequence must have one axis; got an array with more.")
+    lengths = np.array([len(row) for row in rows], np.int64)
     width = (
         int(lengths.max(initial=0)) if length is None else validate.positive_int("length", length)
     )

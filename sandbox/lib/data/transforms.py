@@ -65,7 +65,8 @@ class Normalize(Transform):
         std: float | Sequence[float] = 1.0,
     ) -> None:
         self.scale = validate.in_range("scale", scale, -np.inf, np.inf, closed="none")
-        self.mean, self.std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+        self.mean = validate.numbers("mean", mean).astype(np.float64)
+        self.std = validate.numbers("std", std).astype(np.float64)
         if self.mean.ndim > 1 or self.std.ndim > 1 or not np.all(np.isfinite(self.mean)):
             raise ArgumentError(f"Normalize: mean must be finite numbers; got {mean!r}.")
         if not (np.all(self.std > 0) and np.all(np.isfinite(self.std))):

@@ -43,11 +43,12 @@ class Vocabulary:
     """
 
     def __init__(self, words: Sequence[str]) -> None:
-        self.words = tuple(words)
+        self.words = tuple(validate.several("words", words, "a list of words"))
         self._ids: dict[str, int] = {}
         for place, word in enumerate(self.words):
-            if not isinstance(word, str) or not word or word in _NAMES or word in self._ids:
-                why = "twice" if word in self._ids else "as no word"
+            known = isinstance(word, str) and word in self._ids
+            if not isinstance(word, str) or not word or word in _NAMES or known:
+                why = "twice" if known else "as no word"
                 raise DataError(
                     f"Vocabulary: words must be different texts; got {word!r} {why} at place "
                     f"{place}."

@@ -17,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .errors import ArgumentError, DataError
+
 FORMAT = 1
 
 
@@ -50,6 +52,8 @@ class KernelPlan:
         frozen: bool = False,
         fingerprint: str = "",
     ) -> None:
+        if choices is not None and not isinstance(choices, dict):
+            raise ArgumentError(f"`choices` must be a dict or None; got {choices!r}.")
         self._choices: dict[str, dict[int, str]] = choices or {}
         self._lock = threading.Lock()
         self.frozen = frozen
@@ -105,15 +109,22 @@ class KernelPlan:
     @classmethod
     def from_json(cls, text: str, *, frozen: bool = True) -> KernelPlan:
         """Rebuild a plan; one that was sent or stored is frozen unless told otherwise."""
-        data: Any = json.loads(text)
-        if not isinstance(data, dict) or data.get("format") != FORMAT:
+        try:
+            data: Any = json.loads(text)
             found = data.get("format") if isinstance(data, dict) else type(data).__name__
-            raise ValueError(f"kernel plan: format must be {FORMAT}; got {found!r}.")
-        choices = {
-            str(key): {int(batch): str(name) for batch, name in batches.items()}
-            for key, batches in data["choices"].items()
-        }
-        return cls(choices, frozen=frozen, fingerprint=str(data["fingerprint"]))
+            if found != FORMAT:
+                raise DataError(f"kernel plan: format must be {FORMAT}; got {found!r}.")
+            choices = {
+                str(key): {int(batch): str(name) for batch, name in batches.items()}
+                for key, batches in data["choices"].items()
+            }
+            return cls(choices, frozen=frozen, fingerprint=str(data["fingerprint"]))
+        except DataError:
+            raise
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise DataError(
+                f"kernel plan: must be the text that to_json() gives; got {text!r:.60} ({error!r})."
+            ) from None
 
 
 @cache

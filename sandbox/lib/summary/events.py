@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..core import validate
 from ..core.errors import ArgumentError, DataError
 from . import png, wire
 from .crc32c import masked_crc32c
@@ -62,7 +63,10 @@ class EventWriter:
         flush_seconds: float = 2.0,
         purge_step: int | None = None,
     ) -> None:
-        folder = Path(log_dir)
+        folder = Path(validate.path_like("log_dir", log_dir))
+        self.flush_seconds = validate.non_negative("flush_seconds", flush_seconds)
+        if purge_step is not None:
+            purge_step = validate.non_negative_int("purge_step", purge_step)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # Readers take the files of a folder in the order of their names: 10 must stand after 9.
@@ -78,13 +82,12 @@ class EventWriter:
                 f"({error.strerror})."
             ) from None
         self.log_dir = folder
-        self.flush_seconds = float(flush_seconds)
         self._lock = threading.Lock()
         self._waiting: list[bytes] = []
         self._oldest = 0.0
         self._write(wire.text(3, "brain.Event:2"), None)
         if purge_step is not None:
-            self._write(wire.text(7, wire.integer(1, 1)), int(purge_step))  # a session's start
+            self._write(wire.text(7, wire.integer(1, 1)), purge_step)  # a session's start
         self.flush()
 
     def scalar(self, tag: str, value: float, step: int) -> None:

@@ -108,7 +108,7 @@ class Summary(Callback):
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, every: int = 1) -> None:
-        self.folder = os.fspath(folder)
+        self.folder = os.fspath(validate.path_like("folder", folder))
         self.every = validate.positive_int("every", every)
         self._writer: Any = None
 

@@ -155,7 +155,7 @@ class MinLoss(Trigger):
     """Fires when the loss of an iteration is below `loss`."""
 
     def __init__(self, loss: float) -> None:
-        self.loss = float(loss)
+        self.loss = validate.number("loss", loss)
 
     def __call__(self, progress: Progress) -> bool:
         """Answer."""
@@ -166,7 +166,7 @@ class MaxScore(Trigger):
     """Fires when the latest validation's metric `name` is above `score`."""
 
     def __init__(self, score: float, name: str = "top1") -> None:
-        self.score = float(score)
+        self.score = validate.number("score", score)
         self.name = name
 
     def __call__(self, progress: Progress) -> bool:
