@@ -181,23 +181,28 @@ def shape(name: str, value: Any) -> tuple[int, ...]:
     return integers(name, value, "a shape, a tuple of ints >= 0", 0)
 
 
-def numbers(name: str, value: Any, what: str = "an array of numbers") -> NDArray[Any]:
-    """Return an array of real numbers of any shape and dtype; booleans count as such."""
+def array(name: str, value: Any, what: str = "an array") -> NDArray[Any]:
+    """Return an array of anything, with rows of one length."""
     try:
-        array = np.asarray(value)
+        return np.asarray(value)
     except ValueError:
         raise refuse(name, what, value, "All rows must have one length.") from None
-    if array.dtype.kind not in "fiub":
+
+
+def numbers(name: str, value: Any, what: str = "an array of numbers") -> NDArray[Any]:
+    """Return an array of real numbers of any shape and dtype; booleans count as such."""
+    found = array(name, value, what)
+    if found.dtype.kind not in "fiub":
         raise refuse(name, what, value)
-    return array
+    return found
 
 
 def int_array(name: str, value: Any, what: str = "a list of ints") -> NDArray[np.int64]:
     """Return integers of any shape; an empty list counts as some."""
-    array = numbers(name, value, what)
-    if array.size and array.dtype.kind not in "iu":
+    found = numbers(name, value, what)
+    if found.size and found.dtype.kind not in "iu":
         raise refuse(name, what, value)
-    return array.astype(np.int64, copy=False)
+    return found.astype(np.int64, copy=False)
 
 
 def number_dtype(name: str, value: Any) -> np.dtype[Any]:

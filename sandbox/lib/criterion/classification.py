@@ -122,6 +122,8 @@ class Labelled(Criterion):
         How much a row of each class counts; the mean is over these weights.
     """
 
+    takes_trees = False
+
     def __init__(self, *, class_weights: Sequence[float] | None = None) -> None:
         wanted = "a list of numbers >= 0, one per class"
         self.class_weights = weights("class_weights", class_weights, wanted, (1,))

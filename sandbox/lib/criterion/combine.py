@@ -84,6 +84,7 @@ class WeightedSum(Criterion):
                 f"{len(given)}."
             )
         self.factors = tuple(non_negative("factors", factor) for factor in given)
+        self.takes_trees = all(part.takes_trees for part in self.criterions)
         for part in self.criterions:
             if not part.counts_rows:
                 raise ArgumentError(

@@ -140,7 +140,7 @@ class PartitionedDataset(Dataset):
 
     def only(self, partitions: Iterable[int]) -> PartitionedDataset:
         """Return a data set of the same shape that holds the arrays of these partitions only."""
-        kept = set(partitions)
+        kept = set(validate.integers("partitions", partitions))
         other = object.__new__(type(self))
         other.__setstate__(self.__getstate__())
         other.parts = [part if i in kept else None for i, part in enumerate(self.parts)]

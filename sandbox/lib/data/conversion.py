@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..core import tree, validate
 from ..core.errors import DataError
 from ..engine.oplist import Spec
-from .transforms import Apply, Transform
+from .transforms import Apply, Transform, into
 from .trees import Unsaid, spread
 
 Array = NDArray[Any]
@@ -87,8 +87,7 @@ def take_target(y: Array, picked: Array, out: Array | None) -> Array:
     """Return rows of one array of y as they come in the batches."""
     if out is None:
         out = np.empty((picked.size, *y.shape[1:]), _target_dtype(y.dtype))
-    np.copyto(out, np.take(y, picked, axis=0, mode="clip"), casting="unsafe")
-    return out
+    return into(np.take(y, picked, axis=0, mode="clip"), out)
 
 
 def input_spec(stored: Spec, transform: Transform | None, dtype: np.dtype[Any] | None) -> Spec:

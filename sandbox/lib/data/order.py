@@ -123,6 +123,7 @@ class EpochOrder:
 
     def batch(self, epoch: int, k: int) -> Share:
         """Return the rows of global batch `k` of an epoch."""
+        validate.non_negative_int("epoch", epoch)
         start, stop = self._bounds(k)
         return Share(self._rows(epoch, start, stop))
 
@@ -138,17 +139,19 @@ class EpochOrder:
         validate.positive_int("size", size)
         if not 0 <= validate.non_negative_int("rank", rank) < size:
             raise ArgumentError(f"EpochOrder: rank must be in [0, {size}); got {rank}.")
+        validate.non_negative_int("epoch", epoch)
         start, stop = self._bounds(k)
         parts = self._rows(epoch, start, stop)
         if owner is None:
             rows = stop - start
             return _cut(parts, rows * rank // size, rows * (rank + 1) // size)
+        owner = validate.integers("owner", owner)
         self._check_owner(owner, size)
         before = sum(len(indices) for p, indices in parts if owner[p] < rank)
         return Share([(p, indices) for p, indices in parts if owner[p] == rank], before)
 
     def _bounds(self, k: int) -> tuple[int, int]:
-        if not 0 <= k < self.steps_per_epoch:
+        if not 0 <= validate.integer("k", k) < self.steps_per_epoch:
             raise ArgumentError(
                 f"EpochOrder: k must be a batch number in [0, {self.steps_per_epoch}); got {k}."
             )

@@ -97,6 +97,7 @@ class SequenceDataset(Dataset):
         cls, texts: Iterable[str], y: ArrayLike, encoder: TextEncoder, **options: Any
     ) -> SequenceDataset:
         """Encode texts; `options` are those of the class."""
+        validate.instance("encoder", encoder, TextEncoder)
         return cls(encoder.encode(texts), y, ids=len(encoder.vocabulary), **options)
 
     @property

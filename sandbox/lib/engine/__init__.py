@@ -233,11 +233,14 @@ def compile(
         ("oplist", oplist, OpList, "an OpList"),
         ("storage", storage, Mapping, "a dict of arrays"),
         ("plan", plan, KernelPlan | None, "a KernelPlan or None"),
-        ("owner", owner, Hashable, "hashable"),
         ("versions", versions, Mapping | None, "a dict of counters or None"),
     ):
         if not isinstance(value, kind):
             raise errors.ArgumentError(f"compile: `{key}` must be {words}; got {value!r}.")
+    try:
+        hash(owner)
+    except TypeError:
+        raise errors.ArgumentError(f"compile: `owner` must be hashable; got {owner!r}.") from None
     native = is_native()
     policy = precision_of(precision)
     policy.check(native=native)

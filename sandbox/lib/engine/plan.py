@@ -89,6 +89,8 @@ class KernelPlan:
 
     def merge(self, other: KernelPlan) -> None:
         """Take over the choices of another plan; where both chose, the other's win."""
+        if not isinstance(other, KernelPlan):
+            raise ArgumentError(f"`other` must be a KernelPlan; got {other!r}.")
         with other._lock:
             theirs = {key: dict(batches) for key, batches in other._choices.items()}
         with self._lock:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..core import validate
 from ..core.errors import ArgumentError
 from .config import checked_number
 from .optimizer import Vector
@@ -51,7 +50,10 @@ def corrected_step(
 
 def two_betas(owner: object, betas: Sequence[float]) -> tuple[float, float]:
     """Return two floats in [0, 1)."""
-    if len(validate.several("betas", betas, "two numbers in [0, 1)")) != 2:
+    if (
+        not isinstance(betas, tuple | list | np.ndarray)
+        or len(np.atleast_1d(np.array(betas, object))) != 2
+    ):
         raise ArgumentError(
             f"{type(owner).__name__}: betas must be two numbers in [0, 1); got {betas!r}."
         )

@@ -92,12 +92,16 @@ class EventWriter:
 
     def scalar(self, tag: str, value: float, step: int) -> None:
         """Write one number."""
-        number = float(np.asarray(value).reshape(()))
+        found = validate.numbers("value", value, "a number")
+        if found.size != 1:
+            raise validate.refuse("value", "a number", value)
+        number = float(found.reshape(()))
         self._summary(tag, wire.single(2, number), step)
 
     def histogram(self, tag: str, values: ArrayLike, step: int, *, bins: int = 30) -> None:
         """Write the distribution of an array's numbers; those that are not finite are left out."""
-        array = np.asarray(values, np.float64).ravel()
+        validate.positive_int("bins", bins)
+        array = validate.numbers("values", values).astype(np.float64).ravel()
         array = array[np.isfinite(array)]
         if not array.size:
             raise DataError(f"EventWriter: histogram {tag!r} must have finite values; got none.")
@@ -117,7 +121,7 @@ class EventWriter:
 
     def image(self, tag: str, image: ArrayLike, step: int) -> None:
         """Write a picture: bytes or floats in 0..1, (height, width) with 1, 3, 4 or no channels."""
-        pixels = png.as_pixels(np.asarray(image))
+        pixels = png.as_pixels(validate.numbers("image", image))
         body = b"".join(
             (
                 *(wire.integer(i + 1, n) for i, n in enumerate(pixels.shape)),
@@ -128,6 +132,8 @@ class EventWriter:
 
     def text(self, tag: str, text: str, step: int) -> None:
         """Write some text; TensorBoard reads it as Markdown."""
+        if not isinstance(text, str):
+            raise ArgumentError(f"EventWriter: text must be a str; got {text!r}.")
         plugin = wire.text(9, wire.text(1, wire.text(1, "text")))
         tensor = wire.integer(1, 7) + wire.text(2, b"") + wire.text(8, text)  # a string scalar
         self._summary(tag, plugin + wire.text(8, tensor), step)
@@ -148,7 +154,7 @@ class EventWriter:
     def _summary(self, tag: str, value: bytes, step: int) -> None:
         if not isinstance(tag, str) or not tag:
             raise ArgumentError(f"EventWriter: tag must be a text that is not empty; got {tag!r}.")
-        if isinstance(step, bool) or not hasattr(step, "__index__"):
+        if isinstance(step, bool | np.ndarray) or not hasattr(type(step), "__index__"):
             raise ArgumentError(f"EventWriter: step must be an int; got {step!r}.")
         self._write(wire.text(5, wire.text(1, wire.text(1, tag) + value)), step.__index__())
 

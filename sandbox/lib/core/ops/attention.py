@@ -54,6 +54,7 @@ def attention(
             f"{q.shape}, {k.shape}, {v.shape}."
         )
     time, source = q.shape[2], k.shape[2]
+    causal = validate.boolean("causal", causal)
     factor = q.shape[3] ** -0.5 if scale is None else validate.number("scale", scale)
     scores = linear.matmul(arithmetic.multiply(q, factor), shape.transpose(k, (0, 1, 3, 2)))
     if causal:
