@@ -36,7 +36,8 @@ def from_oplist(
         An array or Parameter for each name in `oplist.parameters` and `oplist.buffers`.
     """
     validate.instance("oplist", oplist, OpList)
-    validate.instance("storage", storage, Mapping)
+    if not isinstance(storage, Mapping):
+        raise validate.refuse("storage", "a dict of arrays", storage)
     missing = [n for n, _ in (*oplist.parameters, *oplist.buffers) if n not in storage]
     if missing:
         raise ArgumentError(f"`storage` must hold {missing}; got {sorted(storage)}.")

@@ -63,7 +63,7 @@ def non_negative_int(name: str, value: Any, cure: str = "") -> int:
 
 def _float(name: str, value: Any, constraint: str, cure: str = "") -> float:
     refused = isinstance(value, bool | np.bool_ | str | bytes | complex | np.complexfloating)
-    if refused or getattr(value, "ndim", 0):
+    if refused or int(getattr(value, "ndim", 0)) > 0:
         raise refuse(name, constraint, value, cure)
     try:
         return float(value)
@@ -208,7 +208,7 @@ def int_array(name: str, value: Any, what: str = "a list of ints") -> NDArray[np
 def number_dtype(name: str, value: Any) -> np.dtype[Any]:
     """Return a dtype of real numbers or booleans."""
     try:
-        dtype = np.dtype(value)
+        dtype: np.dtype[Any] = np.dtype(value)
     except (TypeError, ValueError):
         dtype = np.dtype(object)
     if value is None or dtype.kind not in "fiub":

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from ..core.random import rng as seeded
 
 Array: TypeAlias = NDArray[Any]
 Rule: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], Array]
+R = TypeVar("R", bound=Callable[..., Array])
 Rng: TypeAlias = np.random.Generator | int | None
 
 DEFAULT = "he_normal"
@@ -87,7 +88,7 @@ def generator(rng: Rng) -> np.random.Generator:
     )
 
 
-def _rule(function: Rule) -> Rule:
+def _rule(function: R) -> R:
     """Make a rule refuse what is no shape and, where it draws, what is no generator."""
     fills = inspect.signature(function).parameters["rng"].default is None
 
@@ -99,7 +100,7 @@ def _rule(function: Rule) -> Rule:
             )
         return function(validate.shape("shape", shape), rng)
 
-    return checked
+    return cast(R, checked)
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyspark
 
+from ..core import validate
 from .errors import SparkSetupError
 from .java import cache_folder, java_home
 
@@ -98,6 +99,10 @@ def spark_session(
     """
     from pyspark.sql import SparkSession
 
+    validate.text("master", master)
+    validate.text("app_name", app_name)
+    if conf is not None:
+        validate.instance("conf", conf, Mapping)
     active = SparkSession.getActiveSession()
     if active is not None and active.sparkContext._jsc is not None:
         running = active.sparkContext.master

@@ -76,9 +76,9 @@ def choose_data(data: Any, backend: Backend) -> Dataset:
 
 def choose_validate(when: Trigger | str) -> Trigger:
     """Return when to validate."""
-    if when == "epoch":
+    if isinstance(when, str) and when == "epoch":
         return EveryEpoch()
-    if isinstance(when, str) or not callable(when):
+    if isinstance(when, str | type) or not callable(when):
         raise ArgumentError(f"fit: `validate` must be 'epoch' or a Trigger; got {when!r}.")
     return when
 

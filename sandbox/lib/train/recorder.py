@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Literal
 
+from ..core import validate
 from .checkpoint import Checkpoints, CheckpointStore, unpack
 from .events import Event
 from .history import History
@@ -60,6 +61,8 @@ class Recorder:
         """
         self._store = None if checkpoints is None else checkpoints.store()
         self._stored = -1
+        if resume is not None:
+            validate.path_like("resume", resume, "None, 'auto' or a checkpoint's path")
         if resume == "auto":
             found = None if self._store is None else self._store.latest()
             job.start = found[1] if found is not None else self.last

@@ -188,6 +188,7 @@ class Trainer:
         KeyboardInterrupt : after Ctrl-C, once the iteration under way is through. The model, the
             history and `fit(resume="auto")` hold its state.
         """
+        check.boolean("background", background)
         with self._lock:
             if self._busy:
                 raise TrainingError(
@@ -220,6 +221,8 @@ class Trainer:
         when: Trigger | str,
         early_stop: EarlyStopping | None,
     ) -> TrainJob:
+        if early_stop is not None:
+            check.instance("early_stop", early_stop, EarlyStopping)
         rule = early_stop or self._early_stop
         if rule is not None:
             arguments.check_early_stop(rule, validation, self.metrics)
