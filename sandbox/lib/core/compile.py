@@ -12,15 +12,15 @@ from typing import Any
 
 from .. import engine
 from ..engine.oplist import Spec
-from . import tree
+from . import tree, validate
 from .checks import moved
 from .eager_programs import EagerPredictProgram, EagerTrainProgram
 from .errors import ArgumentError, SandboxError, TraceError
 from .flat import FlatParameters
 from .program import PredictProgram, TrainProgram
 from .segments import Segments
-from .trace import ModuleLike
-from .tracing import CriterionLike, inference, training
+from .trace import ModuleLike, check_module
+from .tracing import CriterionLike, check_criterion, check_specs, inference, training
 
 _log = logging.getLogger("sandbox.core")
 
@@ -64,8 +64,12 @@ def train_program(
     ShapeError : the loss is no scalar, or a module inside refuses its input.
     EngineError : the processor has no instructions for bf16.
     """
-    inputs = tree.lone(_specs("input_specs", input_specs))
-    goal = tree.map(_wide, _specs("target_spec", target_spec))
+    check_module(module)
+    check_criterion(criterion)
+    _check_settings(threads, plan, precision)
+    validate.instance("flat", flat, FlatParameters)
+    inputs = tree.lone(check_specs("input_specs", input_specs))
+    goal = tree.map(_wide, check_specs("target_spec", target_spec))
     if flat.retired:
         raise moved()
     try:
@@ -100,7 +104,11 @@ def predict_program(
     input_specs : tree of Spec
         As for `train_program`.
     """
-    inputs = tree.lone(_specs("input_specs", input_specs))
+    check_module(module)
+    if flat_or_module is not None and not isinstance(flat_or_module, FlatParameters):
+        check_module(flat_or_module, "flat_or_module")
+    _check_settings(threads, plan, precision)
+    inputs = tree.lone(check_specs("input_specs", input_specs))
     flat = flat_or_module if isinstance(flat_or_module, FlatParameters) else None
     try:
         _not_forced()
@@ -111,14 +119,11 @@ def predict_program(
     return PredictProgram(traced, module, flat, inputs, threads, plan, precision)
 
 
-def _specs(argument: str, specs: tree.Tree) -> tree.Tree:
-    for spec in tree.leaves(specs):
-        if not isinstance(spec, Spec):
-            raise ArgumentError(
-                f"`{argument}` must hold a Spec for each array; got {type(spec).__name__}. "
-                "For an array x it is Spec.of(x)."
-            )
-    return specs
+def _check_settings(threads: int, plan: Any, precision: str) -> None:
+    validate.positive_int("threads", threads)
+    validate.one_of("precision", precision, engine.PRECISIONS)
+    if plan is not None:
+        validate.instance("plan", plan, engine.KernelPlan)
 
 
 def _wide(spec: Spec) -> Spec:

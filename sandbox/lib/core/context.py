@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import TracebackType
 
 from ..engine.random import RandomKey
+from . import validate
 from .state import STATE, Context
 
 
@@ -44,6 +45,11 @@ class using:  # noqa: N801 - reads as a word: `with using(training=True):`
         *,
         collect: bool = False,
     ) -> None:
+        if training is not None:
+            validate.boolean("training", training)
+        if random is not None:
+            validate.instance("random", random, RandomKey)
+        validate.boolean("collect", collect)
         now = STATE.context
         self._new = Context(
             now.training if training is None else training,

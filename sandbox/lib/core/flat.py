@@ -15,7 +15,7 @@ import numpy as np
 from . import validate
 from .errors import ArgumentError
 from .parameter import Buffer, Parameter, Variable, Version
-from .trace import ModuleLike
+from .trace import ModuleLike, check_module
 from .value import Array
 
 _ALIGN = 16  # elements: 64 bytes of float32, a cache line and the widest vector register
@@ -91,6 +91,9 @@ class FlatParameters:
     ) -> None:
         self.slices = validate.positive_int("slices", slices)
         wished = validate.positive_int("bucket_bytes", bucket_bytes) // 4
+        check_module(module)
+        if allocate is not None:
+            validate.function("allocate", allocate)
         self._parameters: dict[str, Parameter] = dict(module.named_parameters())
         self._buffers: dict[str, Buffer] = dict(module.named_buffers())
         dtype = _common_dtype(self._parameters)

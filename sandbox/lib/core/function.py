@@ -16,6 +16,7 @@ from .. import engine
 from ..engine.interpreter import check_results
 from ..engine.operation import Infer, Operation, find, register
 from ..engine.oplist import Spec
+from . import validate
 from .errors import ArgumentError, GradientError
 from .random import next_key
 from .state import STATE
@@ -143,7 +144,13 @@ def as_operand(x: Input) -> Operand:
             f"an input of an operation must be one value; got a {type(x).__name__} of {len(x)}. "
             "Join them with core.ops.concat, or give them to a module that takes several."
         )
-    array = np.asarray(x)
+    try:
+        array = np.asarray(x)
+    except ValueError:
+        raise ArgumentError(
+            f"an input of an operation must be an array of numbers; got a {type(x).__name__} with "
+            "rows of unlike length."
+        ) from None
     if array.dtype.kind not in "fiub":
         raise ArgumentError(
             f"an input of an operation must be an array of numbers; got {type(x).__name__} "
@@ -204,6 +211,11 @@ def operation(
     >>> tape.gradients(y, [x])
     [array([12.], dtype=float32)]
     """
+    validate.text("name", name)
+    validate.function("infer", infer)
+    validate.function("reference", reference)
+    if gradient is not None:
+        validate.function("gradient", gradient)
     made = Function(register(name, infer=infer, reference=reference, **traits))
     if gradient is not None:
         made.gradient(gradient)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import tree
+from . import tree, validate
 from .errors import GradientError
 from .parameter import Parameter, Variable
 from .random import ensure_rng
@@ -23,7 +23,9 @@ from .value import Array, Operand, Value
 @contextmanager
 def in_float64(variables: Iterable[Variable]) -> Iterator[None]:
     """Let parameters and buffers hold float64 copies for a while; their own numbers come back."""
-    before = [(variable, variable._array) for variable in variables]
+    held = validate.several("variables", variables, "a list of parameters and buffers")
+    held = [validate.instance("variables", variable, Variable) for variable in held]
+    before = [(variable, variable._array) for variable in held]
     try:
         for variable, array in before:
             variable._place(array.astype(np.float64))
@@ -74,6 +76,14 @@ def gradcheck(
     >>> gradcheck(core.ops.tanh, [np.ones((2, 3))]) < 1e-6
     True
     """
+    validate.function("function", function)
+    inputs = validate.several("inputs", inputs, "a list of arrays")
+    parameters = validate.several("parameters", parameters, "a list of parameters")
+    variables = validate.several("variables", variables, "a list of parameters and buffers")
+    for variable in (*parameters, *variables):
+        validate.instance("parameters", variable, Variable)
+    epsilon = validate.positive("epsilon", epsilon)
+    tolerance = validate.positive("tolerance", tolerance)
     generator = ensure_rng(rng)
     with in_float64({*parameters, *variables}):
         arrays = [_float64(x) for x in inputs]
@@ -123,7 +133,7 @@ def _slope(evaluate: Callable[[], float], array: Array, direction: Array, epsilo
 
 
 def _float64(x: Any) -> Array:
-    array = np.asarray(x)
+    array = validate.numbers("inputs", x)
     return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from . import validate
 from .errors import ArgumentError, GradientError, ShapeError, TraceError
 from .state import STATE
 from .value import Array, Operand, Value
@@ -83,6 +84,7 @@ class Variable(Operand):
 
     def __init__(self, data: Any, name: str = "", *, copy: bool = True) -> None:
         self.name = name
+        validate.boolean("copy", copy)
         self._version = Version()
         self._reading: weakref.ref[Reading] | None = None
         self._place(_storage(data, copy))
@@ -99,7 +101,7 @@ class Variable(Operand):
 
     def set(self, data: Any) -> None:
         """Replace the numbers; the shape stays."""
-        array = np.asarray(data)
+        array = validate.numbers("data", data)
         if array.shape != self.shape:
             raise ShapeError(
                 f"{self._what} {self.name!r} must get shape {self.shape}; got {array.shape}."
@@ -129,7 +131,7 @@ class Variable(Operand):
         >>> weight.data
         array([1., 2.])
         """
-        self._move(np.empty(self.shape, np.dtype(dtype)), Version())
+        self._move(np.empty(self.shape, validate.number_dtype("dtype", dtype)), Version())
 
     def seen(self) -> Operand:
         """Return the present numbers, which stay as they are."""

@@ -73,9 +73,9 @@ def profile(
     ArgumentError : the program runs eagerly.
     """
     if not isinstance(program, TrainProgram | PredictProgram):
-        raise ArgumentError(
-            f"`program` must be compiled; got one that runs eagerly: {program.reason}"
-        )
+        reason = getattr(program, "reason", None)
+        got = repr(program) if reason is None else f"one that runs eagerly: {reason}"
+        raise ArgumentError(f"`program` must be compiled; got {got}")
     arrays: list[Array] = program.check(inputs, target)
     vectors: list[Array] = []
     if isinstance(program, TrainProgram):  # the runs must not move statistics and counters

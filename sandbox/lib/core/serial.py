@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..engine.oplist import OpList
-from . import tree
+from . import tree, validate
 from .errors import ArgumentError
 from .function import FUNCTIONS, as_operand, as_value
 from .trace import ModuleLike
@@ -35,6 +35,9 @@ def from_oplist(
     storage : mapping
         An array or Parameter for each name in `oplist.parameters` and `oplist.buffers`.
     """
+    validate.instance("oplist", oplist, OpList)
+    if not isinstance(storage, Mapping):
+        raise validate.refuse("storage", "a dict of arrays", storage)
     missing = [n for n, _ in (*oplist.parameters, *oplist.buffers) if n not in storage]
     if missing:
         raise ArgumentError(f"`storage` must hold {missing}; got {sorted(storage)}.")

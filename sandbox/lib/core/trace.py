@@ -37,6 +37,12 @@ class ModuleLike(Protocol):
         """Give all buffers with their paths."""
 
 
+def check_module(module: Any, name: str = "module") -> None:
+    """Refuse what is no module, such as the class of one."""
+    if isinstance(module, type) or not hasattr(module, "named_parameters"):
+        raise ArgumentError(f"`{name}` must be a module such as Linear(3, 2); got {module!r}.")
+
+
 class Symbol(Value):
     """A value of a trace: shape and dtype, no numbers."""
 

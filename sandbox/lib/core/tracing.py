@@ -8,13 +8,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..engine.oplist import OpList
+from ..engine.oplist import OpList, Spec
 from ..engine.random import RandomKey
 from . import tree
 from .context import using
-from .errors import ShapeError, TraceError
+from .errors import ArgumentError, ShapeError, TraceError
 from .function import as_value
-from .trace import ModuleLike, Trace
+from .trace import ModuleLike, Trace, check_module
 from .value import Input, Value
 
 
@@ -29,6 +29,23 @@ class CriterionLike(Protocol):
 
     def check_output(self, output: Any) -> None:
         """Raise if this output cannot be, such as a probability of 2."""
+
+
+def check_criterion(criterion: Any) -> None:
+    """Refuse what is no criterion, such as its class."""
+    if isinstance(criterion, type) or not hasattr(criterion, "call"):
+        raise ArgumentError(f"`criterion` must be a criterion such as MSE(); got {criterion!r}.")
+
+
+def check_specs(name: str, specs: tree.Tree) -> tree.Tree:
+    """Return a tree of `Spec`, refusing any other."""
+    for spec in tree.leaves(specs):
+        if not isinstance(spec, Spec):
+            raise ArgumentError(
+                f"`{name}` must hold a Spec for each array; got {type(spec).__name__}. "
+                "For an array x it is Spec.of(x)."
+            )
+    return specs
 
 
 @dataclass(frozen=True)
@@ -55,6 +72,8 @@ def trace_inference(module: ModuleLike, input_specs: tree.Tree) -> OpList:
     input_specs : tree of Spec
         A tuple's parts are given by place, a dict's by name, anything else as the one argument.
     """
+    check_module(module)
+    check_specs("input_specs", input_specs)
     return inference(module, input_specs).oplist
 
 
@@ -94,6 +113,10 @@ def trace_training(
     ArgumentError : a parameter is used that is not among the module's.
     TraceError : the module cannot be traced; says why.
     """
+    check_module(module)
+    check_criterion(criterion)
+    check_specs("input_specs", input_specs)
+    check_specs("target_spec", target_spec)
     return training(module, criterion, input_specs, target_spec).oplist
 
 

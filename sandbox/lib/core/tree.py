@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from . import validate
 from .errors import ArgumentError, ShapeError
 
 Tree = Any
@@ -197,7 +198,7 @@ def with_arrays(tree: Tree) -> Tree:
     """
     if isinstance(tree, list | tuple):
         if is_numbers(tree):
-            return np.asarray(tree)
+            return validate.numbers("x", tree)
         items = [with_arrays(item) for item in tree]
         return items if isinstance(tree, list) else tuple(items)
     if isinstance(tree, dict):

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import validate
 from .errors import ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 Array = NDArray[Any]
 
@@ -64,6 +65,9 @@ class Operand:
         if not self.shape:
             raise ShapeError("len() needs a value with an axis; got a scalar.")
         return self.shape[0]
+
+    def __iter__(self) -> Iterator[Value]:
+        return iter([self[k] for k in range(len(self))])
 
     def __add__(self, other: Input) -> Value:
         return ops.add(self, other)
@@ -161,7 +165,7 @@ class Value(Operand):
     __slots__ = ()
 
     def __init__(self, data: Any) -> None:
-        array = np.asarray(data)
+        array = validate.numbers("data", data)
         if not is_immutable(array):
             array = np.array(array)
             array.setflags(write=False)

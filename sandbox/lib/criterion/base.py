@@ -106,6 +106,8 @@ class Criterion(ABC):
     """What the output's numbers are to it: "logits", "probabilities", "logarithms", "values"."""
     fits: ClassVar[tuple[Meaning, ...]] = ()
     """What else it takes without harm."""
+    takes_trees: ClassVar[bool] = True
+    """Whether `call` understands several outputs and targets."""
 
     def __new__(cls: type[C], *args: Any, **kwargs: Any) -> C:
         """Remember the arguments: they are the criterion's config."""
@@ -173,6 +175,8 @@ class Criterion(ABC):
         try:
             value = tree.map(_value, tree.with_arrays(output))
             goal = tree.map(_goal, tree.with_arrays(target))
+            if not self.takes_trees:
+                _check_lone(value, goal)
             _check_rows(value, goal)
             if record is not None:
                 entries = record.entries or ()
@@ -224,8 +228,20 @@ def _numbers(item: Any) -> Array:
     return item.data if isinstance(item, Value) else item
 
 
+def _check_lone(output: Any, target: Any) -> None:
+    for name, given in (("output", output), ("target", target)):
+        if not isinstance(given, Value | np.ndarray):
+            raise ShapeError(
+                f"{name} must be one array; got {tree.kind(given)}. "
+                "For several write Parallel((CrossEntropy(), MSE()))."
+            )
+
+
 def _check_rows(output: Any, target: Any) -> None:
     """Refuse outputs and targets without rows; of single ones, different rows."""
+    for name, given in (("output", output), ("target", target)):
+        if not tree.leaves(given):
+            raise ShapeError(f"{name} must hold at least one array; got {tree.kind(given)}.")
     single = isinstance(output, Value) and isinstance(target, Value | np.ndarray)
     if single and (not output.shape or output.shape[:1] != target.shape[:1]):
         raise ShapeError(
@@ -284,6 +300,8 @@ class ElementwiseCriterion(Criterion):
 
     call = sum_n mean_i e(x_ni, t_ni)
     """
+
+    takes_trees = False
 
     def check(self, output_shape: tuple[int, ...], target: Array) -> None:
         """Refuse a target of another shape than the output."""

@@ -133,6 +133,8 @@ class Labelled(Criterion):
         How much a row of each class counts, 0 for not at all; the mean is over these weights.
     """
 
+    takes_trees = False
+
     def __init__(self, *, class_weights: ClassWeights = None) -> None:
         wanted = "a list of numbers >= 0, one per class, not all 0, or a dict {0: 1.0, 1: 2.5}"
         given = _by_class(class_weights) if isinstance(class_weights, dict) else class_weights

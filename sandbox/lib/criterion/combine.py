@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import ops
 from ..core.errors import ArgumentError, DataError, ShapeError
-from ..core.validate import non_negative
+from ..core.validate import non_negative, several
 from ..nn.registry import register
 from .base import Criterion, CriterionCase
 from .classification import CrossEntropy
@@ -73,13 +73,18 @@ class WeightedSum(Criterion):
         self.criterions = tuple(criterions) if isinstance(criterions, tuple | list) else ()
         if not self.criterions or not all(isinstance(c, Criterion) for c in self.criterions):
             raise ArgumentError(f"`criterions` must be a list of criterions; got {criterions!r}.")
-        given = [1.0] * len(self.criterions) if factors is None else list(factors)
+        given = (
+            [1.0] * len(self.criterions)
+            if factors is None
+            else several("factors", factors, "a list of numbers >= 0")
+        )
         if len(given) != len(self.criterions):
             raise ArgumentError(
                 f"`factors` must hold {len(self.criterions)} numbers, one per criterion; got "
                 f"{len(given)}."
             )
         self.factors = tuple(non_negative("factors", factor) for factor in given)
+        self.takes_trees = all(part.takes_trees for part in self.criterions)
         for part in self.criterions:
             if not part.counts_rows:
                 raise ArgumentError(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import tree
+from ..core import tree, validate
 from ..core.errors import DataError
 from ..engine.oplist import Spec
 from .dataset import Dataset, DataSpec, Pair, TransformLike
@@ -115,7 +115,8 @@ class PartitionedDataset(Dataset):
         super().__init__(transform=transform, dtype=dtype)
         name = type(self).__name__
         self.parts: list[Pair | None] = [
-            checked_pair(x, y, f"{name}: partition {i}") for i, (x, y) in enumerate(parts)
+            checked_pair(x, y, f"{name}: partition {i}")
+            for i, (x, y) in enumerate(map(_two, validate.several("parts", parts, _PARTS)))
         ]
         self._sizes = tuple(row_count(part[0]) for part in self.parts if part is not None)
         if not sum(self._sizes):
@@ -144,7 +145,7 @@ class PartitionedDataset(Dataset):
 
     def only(self, partitions: Iterable[int]) -> PartitionedDataset:
         """Return a data set of the same shape that holds the arrays of these partitions only."""
-        kept = set(partitions)
+        kept = set(validate.integers("partitions", partitions))
         other = object.__new__(type(self))
         other.__setstate__(self.__getstate__())
         other.parts = [part if i in kept else None for i, part in enumerate(self.parts)]
@@ -170,6 +171,15 @@ class PartitionedDataset(Dataset):
             n if part is not None else 0 for n, part in zip(self._sizes, self.parts, strict=True)
         )
         Dataset.check(held, classes=classes)
+
+
+_PARTS = "a list of pairs (x, y)"
+
+
+def _two(part: Any) -> Pair:
+    if not isinstance(part, tuple | list) or len(part) != 2:
+        raise validate.refuse("parts", _PARTS, part)
+    return part[0], part[1]
 
 
 def as_dataset(data: Any, *, transform: TransformLike = None) -> Dataset:

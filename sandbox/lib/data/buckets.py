@@ -55,10 +55,13 @@ class BucketOrder(EpochOrder):
         shuffle: bool = True,
         drop_last: bool = False,
     ) -> None:
-        self.lengths = tuple(validate.positive_int("lengths", n) for n in lengths)
+        self.lengths = validate.integers("lengths", lengths, "a list of ints > 0", 1)
         if any(b <= a for a, b in zip(self.lengths, self.lengths[1:], strict=False)):
             raise ArgumentError(f"BucketOrder: lengths must increase; got {list(lengths)}.")
-        self.buckets = [np.asarray(rows, np.int64) for rows in buckets]
+        self.buckets = [
+            validate.int_array("buckets", rows)
+            for rows in validate.several("buckets", buckets, "a list of ints for each partition")
+        ]
         for partition, rows in enumerate(self.buckets):
             wrong = np.flatnonzero((rows < 0) | (rows >= len(self.lengths)))
             if wrong.size:
@@ -180,7 +183,7 @@ def bucket_lengths(
     """
     validate.positive_int("buckets", buckets)
     unit = validate.positive_int("multiple", multiple)
-    given = np.maximum(np.asarray(lengths, np.int64), 1)
+    given = np.maximum(validate.int_array("lengths", lengths), 1)
     if not given.size:
         raise DataError("bucket_lengths: lengths must hold at least one sequence; got none.")
     rounded = -(-given // unit) * unit

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import tree
+from ..core import tree, validate
 from ..core.errors import DataError
 from ..engine.oplist import Spec
 from .casting import check_fit
@@ -88,7 +88,7 @@ def _check_labels(data: Dataset, y: Array, classes: int, place: str, path: str =
             f"{data}: {labels} must be integers; got {y.ravel()[row]} in {place}row {row}. "
             "For a regression leave out `classes` and use MSE."
         )
-    wrong = (y < 0) | (y >= classes)
+    wrong = (y < 0) | (y >= validate.positive_int("classes", classes))
     if wrong.any():
         row = int(np.argwhere(wrong)[0][0])
         raise DataError(

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import tree
+from ..core import tree, validate
 from ..core.errors import DataError
 from ..engine.oplist import Spec
-from .transforms import Apply, Transform
+from .transforms import Apply, Transform, into
 from .trees import Unsaid, spread
 
 Array = NDArray[Any]
@@ -71,7 +71,7 @@ def as_dtypes(given: Any) -> Any:
         return {key: as_dtypes(item) for key, item in given.items()}
     if isinstance(given, tuple | list):
         return type(given)(as_dtypes(item) for item in given)
-    return np.dtype(given)
+    return validate.number_dtype("dtype", given)
 
 
 def target_type(stored: Any, is_class: bool) -> np.dtype[Any]:
@@ -83,8 +83,7 @@ def take_target(y: Array, picked: Array, out: Array | None, is_class: bool = Fal
     """Return rows of one array of y as they come in the batches."""
     if out is None:
         out = np.empty((picked.size, *y.shape[1:]), target_type(y.dtype, is_class))
-    np.copyto(out, np.take(y, picked, axis=0, mode="clip"), casting="unsafe")
-    return out
+    return into(np.take(y, picked, axis=0, mode="clip"), out)
 
 
 def input_spec(stored: Spec, transform: Transform | None, dtype: np.dtype[Any] | None) -> Spec:

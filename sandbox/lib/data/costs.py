@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -61,8 +61,8 @@ def threshold_costs(
     """
     s, y = binary_pair(scores, labels, "threshold_costs")
     costs = [
-        np.broadcast_to(np.asarray(c, np.float64), s.shape)
-        for c in (false_positive, false_negative)
+        _costs(name, cost, s)
+        for name, cost in (("false_positive", false_positive), ("false_negative", false_negative))
     ]
     order = np.argsort(-s, kind="stable")
     sorted_s, sorted_y = s[order], y[order].astype(bool)
@@ -75,7 +75,7 @@ def threshold_costs(
             every = np.unique(np.quantile(every, np.linspace(0, 1, 200), method="nearest"))
         cuts = np.append(every, np.inf)
     else:
-        cuts = np.asarray(thresholds, np.float64).reshape(-1)
+        cuts = validate.numbers("thresholds", thresholds).astype(np.float64).reshape(-1)
     taken = len(s) - np.searchsorted(sorted_s[::-1], cuts, side="left")
     positives = int(caught[-1])
     return [
@@ -89,6 +89,13 @@ def threshold_costs(
         )
         for cut, n in zip(cuts, taken, strict=True)
     ]
+
+
+def _costs(name: str, cost: Any, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    found = validate.numbers(name, cost).astype(np.float64)
+    if found.shape not in ((), scores.shape):
+        raise validate.refuse(name, f"a number, or one for each of {scores.size} rows", cost)
+    return np.broadcast_to(found, scores.shape)
 
 
 def class_weights(
@@ -118,7 +125,7 @@ def class_weights(
     >>> class_weights([0, 0, 0, 1])
     array([0.6666667, 2.       ], dtype=float32)
     """
-    y = np.asarray(labels)
+    y = validate.numbers("labels", labels)
     validate.in_range("power", power, 0, 1)
     if y.ndim != 1 or y.dtype.kind not in "iub" or not y.size:
         raise DataError(
@@ -144,7 +151,8 @@ def binary_pair(
     scores: ArrayLike, labels: ArrayLike, place: str
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return scores and 0/1 labels as vectors, checked."""
-    s, y = np.asarray(scores, np.float64).reshape(-1), np.asarray(labels).reshape(-1)
+    s = validate.numbers("scores", scores).astype(np.float64).reshape(-1)
+    y = validate.numbers("labels", labels).reshape(-1)
     if s.shape != y.shape or not s.size:
         raise DataError(
             f"{place}: there must be a label for each score; got {len(s)} and {len(y)}."

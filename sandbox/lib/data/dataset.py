@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core import tree
+from ..core import tree, validate
 from ..core.errors import DataError
 from ..engine.oplist import Spec
 from . import checks, conversion
@@ -19,7 +19,7 @@ from .casting import cast
 from .conversion import Rule, as_dtypes, as_transforms, input_spec, take_target, target_type
 from .order import EpochOrder
 from .sources import Provenance
-from .transforms import Transform
+from .transforms import Transform, into
 from .trees import named, row_count, shown, spread
 
 Array = NDArray[Any]
@@ -36,6 +36,21 @@ class DataSpec(NamedTuple):
 
     x: Any
     y: Any
+
+
+_PARTS = "a list of pairs (partition, indices)"
+
+
+def _part(part: Any) -> tuple[int, ArrayLike]:
+    if not isinstance(part, tuple | list) or len(part) != 2:
+        raise validate.refuse("parts", _PARTS, part)
+    return part[0], part[1]
+
+
+def _pair(out: Any) -> Pair:
+    if not isinstance(out, tuple) or len(out) != 2:
+        raise validate.refuse("out", "a pair (x, y) of arrays", out)
+    return out
 
 
 class Dataset(ABC):
@@ -184,10 +199,10 @@ class Dataset(ABC):
             For transforms that augment; its `sample_index` is the position of the first row.
         """
         x, y = self.load(partition)
-        picked = np.asarray(indices)
+        picked = validate.array("indices", indices)
         if picked.size == 0:
             picked = picked.astype(np.int64)
-        out_x, out_y = out if out is not None else (None, None)
+        out_x, out_y = (None, None) if out is None else _pair(out)
         self.check_types(partition)
         if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
             self._check_indices(partition, picked, len(x))
@@ -222,6 +237,8 @@ class Dataset(ABC):
     ) -> Array:
         """Return rows of one array of x, changed as its transform and dtype want it."""
         if transform is None and x.dtype == (dtype or x.dtype):
+            if out is not None and (out.dtype != x.dtype or out.shape[1:] != x.shape[1:]):
+                return into(np.take(x, picked, axis=0, mode="clip"), out)
             if out is None:
                 out = np.empty((picked.size, *x.shape[1:]), x.dtype)
             np.take(x, picked, axis=0, out=out, mode="clip")
@@ -236,9 +253,7 @@ class Dataset(ABC):
                 name = f"{type(self).__name__}: x after {transform!r}"
                 made = cast(made, wanted, name, rows=picked)
         if out is not None:
-            if made is not out:
-                np.copyto(out, made, casting="unsafe")
-            return out
+            return out if made is out else into(made, out)
         if made.dtype != (dtype or made.dtype):
             return made.astype(dtype)  # `check_types` has looked at the numbers
         return made.copy() if np.may_share_memory(made, raw) else made
@@ -265,7 +280,7 @@ class Dataset(ABC):
         random: Any = None,
     ) -> Pair:
         """Return the rows of several partitions as one batch (what `EpochOrder` hands out)."""
-        parts = list(parts)
+        parts = [_part(part) for part in validate.several("parts", parts, _PARTS)]
         if len(parts) == 1:
             return self.rows(*parts[0], out=out, random=random)
         sizes = [np.size(indices) for _, indices in parts]
@@ -332,7 +347,7 @@ class Dataset(ABC):
             )
 
     def _check_partition(self, partition: int) -> None:
-        if not 0 <= partition < len(self.partition_sizes):
+        if not 0 <= validate.integer("partition", partition) < len(self.partition_sizes):
             raise DataError(
                 f"{self}: partition must be in [0, {len(self.partition_sizes)}); got {partition}."
             )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..core import validate
 from ..core.errors import DataError
 
 
@@ -20,6 +21,18 @@ def write_text(path: Path, text: str) -> Path:
         os.fsync(file.fileno())
     temporary.replace(path)
     return path
+
+
+def made_folder(folder: str | os.PathLike[str]) -> Path:
+    """Make a folder to write into, or raise `DataError`."""
+    place = Path(validate.path_like("folder", folder))
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{place}: must be a folder one can write to; got {error.strerror}."
+        ) from None
+    return place
 
 
 def read_json(path: str | os.PathLike[str], what: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..core import validate
 from ..core.errors import DataError
 from ..engine.oplist import Spec
 from .arrays import checked_pair
@@ -43,7 +44,7 @@ def read_idx(path: PathLike) -> NDArray[Any]:
     >>> read_idx("three.idx.gz")
     array([0, 1, 2], dtype=uint8)
     """
-    with _open(path) as file:
+    with _open(validate.path_like("path", path)) as file:
         shape, dtype = _header(file, path)
         expected = math.prod(shape) * dtype.itemsize
         body = _read(file, expected + 1, path)
@@ -73,7 +74,8 @@ def write_idx(path: PathLike, array: ArrayLike) -> None:
     ------
     DataError : the dtype has no place in the format.
     """
-    values = np.asarray(array)
+    validate.path_like("path", path)
+    values = validate.numbers("array", array)
     code = {np.dtype(d).newbyteorder("="): c for c, d in DTYPES.items()}.get(values.dtype)
     if code is None or not 1 <= values.ndim <= 255:
         names = ", ".join(np.dtype(d).name for d in DTYPES.values())
@@ -128,7 +130,8 @@ class IdxDataset(FileDataset):
     ) -> None:
         super().__init__(transform=transform, dtype=dtype)
         self.images_path, self.labels_path = (
-            str(Path(p).absolute()) for p in (images_path, labels_path)
+            str(Path(validate.path_like(name, path)).absolute())
+            for name, path in (("images_path", images_path), ("labels_path", labels_path))
         )
         (x_shape, x_dtype), (y_shape, y_dtype) = map(
             idx_header, (self.images_path, self.labels_path)

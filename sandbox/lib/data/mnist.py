@@ -89,6 +89,7 @@ def idx_dataset(split: str = "train", *, standardize: bool = True) -> IdxDataset
 
 def transform(standardize: bool = True) -> Compose:
     """Return the usual transform of MNIST images."""
+    validate.boolean("standardize", standardize)
     scale = Normalize(1 / 255, MEAN, STD) if standardize else Normalize(1 / 255)
     return Compose(AddChannel(), scale)
 

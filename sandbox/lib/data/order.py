@@ -34,7 +34,7 @@ class Share(list[tuple[int, Indices]]):
         sample_index: int = 0,
         length: int | None = None,
     ) -> None:
-        super().__init__(parts)
+        super().__init__(validate.several("parts", parts, "a list of (partition, indices)"))
         self.sample_index = sample_index
         self.length = length
 
@@ -90,13 +90,11 @@ class EpochOrder:
         shuffle: bool = True,
         drop_last: bool = False,
     ) -> None:
-        self.partition_sizes = tuple(
-            validate.non_negative_int("partition_sizes", n) for n in partition_sizes
-        )
+        self.partition_sizes = _sizes(partition_sizes)
         self.batch_size = validate.positive_int("batch_size", batch_size)
         self.seed = validate.non_negative_int("seed", seed)
-        self.shuffle = bool(shuffle)
-        self.drop_last = bool(drop_last)
+        self.shuffle = validate.boolean("shuffle", shuffle)
+        self.drop_last = validate.boolean("drop_last", drop_last)
         self.rows = sum(self.partition_sizes)
         if not self.rows:
             raise DataError(
@@ -125,6 +123,7 @@ class EpochOrder:
 
     def batch(self, epoch: int, k: int) -> Share:
         """Return the rows of global batch `k` of an epoch."""
+        validate.non_negative_int("epoch", epoch)
         start, stop = self._bounds(k)
         return Share(self._rows(epoch, start, stop))
 
@@ -140,17 +139,19 @@ class EpochOrder:
         validate.positive_int("size", size)
         if not 0 <= validate.non_negative_int("rank", rank) < size:
             raise ArgumentError(f"EpochOrder: rank must be in [0, {size}); got {rank}.")
+        validate.non_negative_int("epoch", epoch)
         start, stop = self._bounds(k)
         parts = self._rows(epoch, start, stop)
         if owner is None:
             rows = stop - start
             return _cut(parts, rows * rank // size, rows * (rank + 1) // size)
+        owner = validate.integers("owner", owner)
         self._check_owner(owner, size)
         before = sum(len(indices) for p, indices in parts if owner[p] < rank)
         return Share([(p, indices) for p, indices in parts if owner[p] == rank], before)
 
     def _bounds(self, k: int) -> tuple[int, int]:
-        if not 0 <= k < self.steps_per_epoch:
+        if not 0 <= validate.integer("k", k) < self.steps_per_epoch:
             raise ArgumentError(
                 f"EpochOrder: k must be a batch number in [0, {self.steps_per_epoch}); got {k}."
             )
@@ -230,11 +231,17 @@ class EpochOrder:
         self._lock = threading.Lock()
 
 
+def _sizes(partition_sizes: Sequence[int]) -> tuple[int, ...]:
+    return validate.integers("partition_sizes", partition_sizes, "a list of ints >= 0", 0)
+
+
 def permutation(seed: int, epoch: int, partition: int, n: int) -> Indices:
     """Return the permutation of n rows: ranks of n raw draws of PCG64((seed, epoch, partition)).
 
     Raw draws, unlike `Generator.permutation`, are the same in every version of NumPy.
     """
+    for name, value in (("seed", seed), ("epoch", epoch), ("partition", partition), ("n", n)):
+        validate.non_negative_int(name, value)
     draws = np.random.PCG64([seed, epoch, partition]).random_raw(n)
     return np.argsort(draws, kind="stable" if n < 4096 else None).astype(np.int64, copy=False)
 
@@ -250,6 +257,7 @@ def owners(partition_sizes: Sequence[int], size: int) -> list[int]:
     [0, 0, 1, 1]
     """
     validate.positive_int("size", size)
+    partition_sizes = _sizes(partition_sizes)
     total = max(1, sum(partition_sizes))
     ranks, before = [], 0
     for n in partition_sizes:

@@ -72,6 +72,10 @@ class ParquetDataset(FileDataset):
         self._pieces: list[list[tuple[str, int]]] = []  # (file, row group) of each partition
         sizes: list[int] = []
         wanted = [features] if isinstance(features, str) else features
+        if wanted is not None:
+            wanted = validate.several("features", wanted, "names of columns")
+            wanted = [validate.text("features", name) for name in wanted]
+        validate.text("label", label)
         self.features: list[str] = []
         kinds: dict[str, list[np.dtype[Any]]] = {}
         for name in self.paths:
@@ -179,7 +183,12 @@ class ParquetDataset(FileDataset):
 
 
 def _listed(path: PathLike | Sequence[PathLike]) -> list[PathLike]:
-    return [path] if isinstance(path, str | os.PathLike) else list(path)
+    if not isinstance(path, str | os.PathLike):
+        paths = validate.several("path", path, "a path or a list of paths")
+        if not paths:
+            raise validate.refuse("path", "a path or a list of paths", path)
+        return [validate.path_like("path", one) for one in paths]
+    return [validate.path_like("path", path)]
 
 
 def _find(path: PathLike) -> list[str]:

@@ -67,6 +67,9 @@ class SequenceDataset(Dataset):
     ) -> None:
         super().__init__(dtype=dtype)
         self.y = numbers(y, "SequenceDataset: y")
+        rows = validate.several("rows", rows, "a list of sequences")
+        if not self.y.ndim:
+            raise DataError(f"SequenceDataset: y must have a row axis; got {self.y}.")
         if len(rows) != len(self.y):
             raise DataError(
                 "SequenceDataset: there must be a label for each sequence; got "
@@ -78,7 +81,7 @@ class SequenceDataset(Dataset):
         self._check_axes(rows)
         self.lengths = np.array([np.size(row) for row in rows], np.int64)
         self._check_lengths(max_length)
-        flat = np.concatenate([np.asarray(row).reshape(-1) for row in rows])
+        flat = np.concatenate([numbers(row, "SequenceDataset: rows").reshape(-1) for row in rows])
         self.starts = np.concatenate(([0], np.cumsum(self.lengths)))
         self._check_ids(flat, size)
         self.flat = flat.astype(np.uint16 if size <= 1 << 16 else np.int32)
@@ -86,7 +89,7 @@ class SequenceDataset(Dataset):
         if isinstance(buckets, int):
             self.sizes = bucket_lengths(self.lengths, buckets=buckets, longest=max_length)
         else:
-            self.sizes = sorted({validate.positive_int("buckets", n) for n in buckets})
+            self.sizes = sorted(set(validate.integers("buckets", buckets, "ints > 0", 1)))
             if not self.sizes or self.sizes[-1] < self.lengths.max():
                 raise DataError(
                     f"SequenceDataset: buckets must reach the longest sequence of "
@@ -98,6 +101,7 @@ class SequenceDataset(Dataset):
         cls, texts: Iterable[str], y: ArrayLike, encoder: TextEncoder, **options: Any
     ) -> SequenceDataset:
         """Encode texts; `options` are those of the class."""
+        validate.instance("encoder", encoder, TextEncoder)
         return cls(encoder.encode(texts), y, ids=len(encoder.vocabulary), **options)
 
     @property
@@ -255,7 +259,8 @@ def sequence_lengths(x: ArrayLike, *, padding: int = 0) -> NDArray[np.int64]:
     >>> sequence_lengths([[5, 6, 0], [7, 0, 0], [0, 0, 0]])
     array([2, 1, 0])
     """
-    ids = np.asarray(x)
+    ids = validate.numbers("x", x)
+    validate.integer("padding", padding)
     if ids.ndim != 2:
         raise ArgumentError(f"`x` must have shape (rows, length); got {ids.shape}.")
     real = ids != padding

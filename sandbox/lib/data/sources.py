@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..core import validate
 from ..core.errors import DataError
 from ..engine.folders import cache_folder as product_cache
 
@@ -193,6 +194,7 @@ def report() -> str:
 
 def record(provenance: Provenance) -> Provenance:
     """Note that data were used; the first use of a stand-in is announced on stderr."""
+    validate.instance("provenance", provenance, Provenance)
     with _lock:
         _used[provenance.name, provenance.part, provenance.place] = provenance
         first = provenance.kind != "real" and provenance.name not in _announced
@@ -230,6 +232,7 @@ def offline() -> bool:
 
 def folders(name: str) -> list[Path]:
     """Return the folders in which a set is looked for, in order."""
+    validate.text("name", name)
     own = own_folder()
     places = [] if own is None else [own]
     return [place / name for place in (*places, cache_folder(), IMAGE_FOLDER)]
@@ -265,6 +268,7 @@ def own_folder_fault() -> str:
 
 def find(name: str, files: list[str]) -> Path | None:
     """Return the first folder that holds all these files (with or without `.gz`), or None."""
+    files = validate.several("files", files, "a list of files' names")
     for folder in folders(name):
         if all(in_folder(folder, file) is not None for file in files):
             return folder
@@ -273,6 +277,8 @@ def find(name: str, files: list[str]) -> Path | None:
 
 def in_folder(folder: Path, file: str) -> Path | None:
     """Return the path of a file or of its unpacked twin in a folder, or None."""
+    folder = Path(validate.path_like("folder", folder))
+    validate.text("file", file)
     for candidate in (folder / file, folder / file.removesuffix(".gz")):
         if os.path.isfile(candidate):  # False, too, where a folder on the way cannot be read
             return candidate
@@ -286,6 +292,8 @@ def download(source: Source, files: list[str]) -> Path | None:
     ------
     DataError : the set has no address.
     """
+    validate.instance("source", source, Source)
+    files = validate.several("files", files, "a list of files' names")
     if not source.mirrors:
         raise DataError(
             f"{source.name}: the data set must be in one of "
@@ -330,6 +338,8 @@ def _fetch(source: Source, file: str, folder: Path) -> bool:
 
 def verify(name: str, folder: Path) -> dict[str, str]:
     """Compare a folder with the known checksums: file name -> "ok", "missing" or "differs"."""
+    validate.one_of("name", name, SOURCES)
+    folder = Path(validate.path_like("folder", folder))
     states = {}
     for file, known in SOURCES[name].files.items():
         path = folder / file

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..core import validate
 from ..core.errors import ArgumentError, DataError
 from .casting import cast
-from .files import read_json, write_text
-from .transforms import Array, Transform
+from .files import made_folder, read_json, write_text
+from .transforms import Array, Transform, into
 from .trees import different, numbers
 
 Matrix = NDArray[np.float32]
@@ -61,8 +61,9 @@ class Scaler(Transform):
         log: Sequence[str] = (),
     ) -> None:
         self.columns = _names(columns)
-        self.mean, self.std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
-        self.log = tuple(log)
+        self.mean = validate.numbers("mean", mean).astype(np.float64)
+        self.std = validate.numbers("std", std).astype(np.float64)
+        self.log = tuple(validate.several("log", log, "names of columns"))
         for name in self.log:
             validate.one_of("log", name, self.columns)
         for what, values in (("mean", self.mean), ("std", self.std)):
@@ -90,17 +91,18 @@ class Scaler(Transform):
         log : list of str
             Columns of which the logarithm is taken first.
         """
-        if hasattr(data, "mapInArrow"):
-            return cls._fit_spark(data, columns, log)
+        logs = [validate.text("log", one) for one in validate.several("log", log, "columns")]
+        if hasattr(data, "mapInArrow") and not isinstance(data, type):
+            return cls._fit_spark(data, columns, logs)
         table = as_columns(data)
-        names = _names(table if columns is None else columns)
+        names = _names(list(table) if columns is None else columns)
         x = _matrix(table, names, "Scaler.fit")
         if not len(x):
             raise DataError("Scaler.fit: the table must have at least one row; got 0.")
-        logged = np.array([name in log for name in names])
+        logged = np.array([name in logs for name in names])
         x[:, logged] = _log(x[:, logged])
         mean = x.mean(axis=0)
-        return cls(names, mean, _deviation(mean, x.std(axis=0)), log=log)
+        return cls(names, mean, _deviation(mean, x.std(axis=0)), log=logs)
 
     @classmethod
     def _fit_spark(cls, frame: Any, columns: Sequence[str] | None, log: Sequence[str]) -> Scaler:
@@ -152,6 +154,8 @@ class Scaler(Transform):
 
     def call(self, x: Array, *, out: Array | None = None, random: Any = None) -> Array:
         """Return scaled rows of (rows, columns) as float32."""
+        validate.instance("x", x, np.ndarray)
+        validate.numbers("x", x)
         if x.ndim != 2 or x.shape[1] != len(self.columns):
             raise DataError(
                 f"Scaler: rows must have the {len(self.columns)} columns "
@@ -162,10 +166,8 @@ class Scaler(Transform):
         if self.log:
             wide = wide.copy()
             wide[:, self._logged] = _log(wide[:, self._logged])
-        if out is None:
-            out = np.empty(x.shape, np.float32)
-        np.copyto(out, (wide - self.mean) / self.std, casting="unsafe")
-        return out
+        made = (wide - self.mean) / self.std
+        return into(made, np.empty(x.shape, np.float32) if out is None else out)
 
     def dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         """Return float32."""
@@ -173,8 +175,7 @@ class Scaler(Transform):
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write `scaler.json` into a folder."""
-        place = Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
+        place = made_folder(folder)
         found = {
             "format": "scaler 1",
             "columns": list(self.columns),
@@ -187,7 +188,7 @@ class Scaler(Transform):
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Scaler:
         """Read what `save` wrote."""
-        path = Path(folder) / "scaler.json"
+        path = Path(validate.path_like("folder", folder)) / "scaler.json"
         found = read_json(path, "a scaler's numbers")
         try:
             if found["format"] != "scaler 1":
@@ -235,7 +236,7 @@ def time_split(times: ArrayLike, share: float = 0.7) -> tuple[NDArray[np.int64],
     >>> time_split([0, 5, 5, 9], 0.5)
     (array([0]), array([1, 2, 3]))
     """
-    t = np.asarray(times)
+    t = validate.array("times", times)
     validate.in_range("share", share, 0, 1, closed="none")
     if t.ndim != 1 or t.dtype.kind not in "iufM" or len(t) < 2:
         raise DataError(
@@ -304,6 +305,8 @@ def labels_of(data: Any, column: str, *, classes: int = 2) -> NDArray[np.int64]:
     DataError : it is missing, no integers, or a label is not in [0, classes).
     """
     table = as_columns(data)
+    validate.text("column", column)
+    validate.positive_int("classes", classes)
     if column not in table:
         raise _missing("labels", [column], list(table))
     y = cast(numbers(table[column], f"labels: column {column!r}"), np.int64, f"column {column!r}")
@@ -318,7 +321,11 @@ def labels_of(data: Any, column: str, *, classes: int = 2) -> NDArray[np.int64]:
 
 
 def _names(columns: Any) -> tuple[str, ...]:
-    names = (columns,) if isinstance(columns, str) else tuple(columns)
+    names = (
+        (columns,)
+        if isinstance(columns, str)
+        else tuple(validate.several("columns", columns, "names of columns"))
+    )
     if not names or not all(isinstance(name, str) for name in names):
         raise ArgumentError(f"`columns` must be names of columns; got {columns!r}.")
     if len(set(names)) < len(names):

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import validate
 from ..core.errors import ArgumentError, DataError
-from .files import read_json, write_text
+from .files import made_folder, read_json, write_text
 from .tokens import Tokenizer
 from .vocabulary import UNKNOWN, Ids, Vocabulary
 
@@ -60,8 +60,9 @@ class TextEncoder:
         empty: str = "error",
         unknown: str = "keep",
     ) -> None:
-        self.vocabulary = vocabulary
+        self.vocabulary = validate.instance("vocabulary", vocabulary, Vocabulary)
         self.tokenizer = Tokenizer() if tokenizer is None else tokenizer
+        validate.function("tokenizer", self.tokenizer)
         if max_length is not None:
             validate.positive_int("max_length", max_length)
         self.max_length = max_length
@@ -81,6 +82,7 @@ class TextEncoder:
     ) -> TextEncoder:
         """Make the vocabulary from the training texts; `options` are those of the class."""
         tokenizer = Tokenizer() if tokenizer is None else tokenizer
+        validate.function("tokenizer", tokenizer)
         rows = (tokenizer(text) for text in _texts(texts))
         vocabulary = Vocabulary.build(rows, min_count=min_count, max_size=max_size)
         return cls(vocabulary, tokenizer, **options)
@@ -127,8 +129,7 @@ class TextEncoder:
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write `vocabulary.json` and `encoder.json` into a folder."""
-        place = Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
+        place = made_folder(folder)
         self.vocabulary.save(place / "vocabulary.json")
         settings = {"format": "text encoder 1", **self.config()}
         write_text(place / "encoder.json", json.dumps(settings, indent=1) + "\n")
@@ -136,7 +137,7 @@ class TextEncoder:
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> TextEncoder:
         """Read what `save` wrote."""
-        place = Path(folder)
+        place = Path(validate.path_like("folder", folder))
         found = read_json(place / "encoder.json", "a text encoder's settings")
         if found.pop("format", None) != "text encoder 1":
             raise DataError(f"{place / 'encoder.json'}: must be written by TextEncoder.save.")
@@ -174,7 +175,14 @@ def pad(
     (array([[5, 6, 7, 0],
            [8, 0, 0, 0]], dtype=int32), array([3, 1]))
     """
-    lengths = np.array([len(np.atleast_1d(row)) for row in rows], np.int64)
+    dtype = validate.number_dtype("dtype", dtype)
+    rows = [
+        np.atleast_1d(validate.numbers("rows", row))
+        for row in validate.several("rows", rows, "a list of sequences of ints")
+    ]
+    if any(row.ndim > 1 for row in rows):
+        raise DataError("pad: each sequence must have one axis; got an array with more.")
+    lengths = np.array([len(row) for row in rows], np.int64)
     width = (
         int(lengths.max(initial=0)) if length is None else validate.positive_int("length", length)
     )
@@ -193,4 +201,7 @@ def pad(
 def _texts(texts: Iterable[str]) -> Iterable[str]:
     if isinstance(texts, str):
         raise DataError(f"texts must be a list of texts; got the single text {texts[:40]!r}.")
-    return texts
+    try:
+        return iter(texts)
+    except TypeError:
+        raise DataError(f"texts must be a list of texts; got {texts!r}.") from None

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from typing import Any
 
+from ..core import validate
 from ..core.errors import ArgumentError, DataError
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>")
@@ -42,7 +43,7 @@ class Tokenizer:
                 f"Tokenizer: `punctuation` must be signs, no letters, digits or spaces; got "
                 f"{punctuation!r}."
             )
-        self.lower, self.punctuation = bool(lower), punctuation
+        self.lower, self.punctuation = validate.boolean("lower", lower), punctuation
         self._pattern = _pattern(punctuation)
 
     def __call__(self, text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import validate
-from ..core.errors import ArgumentError, DataError
+from ..core.errors import ArgumentError, DataError, ShapeError
 
 Array = NDArray[Any]
 
@@ -39,6 +40,10 @@ class Transform(ABC):
 
     def __call__(self, x: Array, *, out: Array | None = None, random: Any = None) -> Array:
         """Return the changed batch."""
+        if not isinstance(x, np.ndarray) or not x.ndim or x.dtype.kind not in "fiub":
+            raise validate.refuse("x", "an array of numbers, one row each", x)
+        if out is not None:
+            validate.instance("out", out, np.ndarray)
         return self.call(x, out=out, random=random)
 
 
@@ -65,7 +70,8 @@ class Normalize(Transform):
         std: float | Sequence[float] = 1.0,
     ) -> None:
         self.scale = validate.in_range("scale", scale, -np.inf, np.inf, closed="none")
-        self.mean, self.std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+        self.mean = validate.numbers("mean", mean).astype(np.float64)
+        self.std = validate.numbers("std", std).astype(np.float64)
         if self.mean.ndim > 1 or self.std.ndim > 1 or not np.all(np.isfinite(self.mean)):
             raise ArgumentError(f"Normalize: mean must be finite numbers; got {mean!r}.")
         if not (np.all(self.std > 0) and np.all(np.isfinite(self.std))):
@@ -89,7 +95,9 @@ class Normalize(Transform):
             factor, shift = (v.reshape(-1, *[1] * (x.ndim - 2)) for v in (factor, shift))
         if out is None:
             out = np.empty(x.shape, np.float32)
-        np.copyto(out, x, casting="same_kind" if x.dtype.kind == "f" else "unsafe")
+        elif out.dtype.kind != "f":
+            raise validate.refuse("out", "an array of floats", out)
+        into(x, out)
         np.multiply(out, factor, out=out)
         if shift.any():
             np.add(out, shift, out=out)
@@ -135,7 +143,7 @@ class Flatten(Transform):
 
     def call(self, x: Array, *, out: Array | None = None, random: Any = None) -> Array:
         """Return a view where the layout allows one."""
-        return into(x.reshape(len(x), -1), out)
+        return into(x.reshape(len(x), math.prod(x.shape[1:])), out)
 
     def __repr__(self) -> str:
         return "Flatten()"
@@ -218,5 +226,9 @@ def into(y: Array, out: Array | None) -> Array:
     """Return y, copied into `out` if that is given."""
     if out is None:
         return y
+    if not isinstance(out, np.ndarray) or out.shape != y.shape:
+        shape = getattr(out, "shape", None)
+        got = f"shape {shape}" if isinstance(shape, tuple) else repr(out)
+        raise ShapeError(f"`out` must be an array of shape {y.shape}; got {got}.")
     np.copyto(out, y, casting="unsafe")
     return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,12 @@ class Vocabulary:
     """
 
     def __init__(self, words: Sequence[str]) -> None:
-        self.words = tuple(words)
+        self.words = tuple(validate.several("words", words, "a list of words"))
         self._ids: dict[str, int] = {}
         for place, word in enumerate(self.words):
-            if not isinstance(word, str) or not word or word in _NAMES or word in self._ids:
-                why = "twice" if word in self._ids else "as no word"
+            known = isinstance(word, str) and word in self._ids
+            if not isinstance(word, str) or not word or word in _NAMES or known:
+                why = "twice" if known else "as no word"
                 raise DataError(
                     f"Vocabulary: words must be different texts; got {word!r} {why} at place "
                     f"{place}."
@@ -78,13 +79,16 @@ class Vocabulary:
         if max_size is not None and validate.positive_int("max_size", max_size) <= len(_NAMES):
             raise ArgumentError(f"`max_size` must be an int > {len(_NAMES)}; got {max_size}.")
         counts: Counter[str] = Counter()
+        if not isinstance(rows, Iterator):  # a generator is gone through only once
+            rows = validate.several("rows", rows, "a list of lists of tokens")
         for number, row in enumerate(rows):
             if isinstance(row, str):
                 raise DataError(
                     f"Vocabulary: row {number} must be a list of tokens; got the text "
                     f"{row[:40]!r}. Use Tokenizer()(text)."
                 )
-            counts.update(row)
+            tokens = validate.several("rows", row, "a list of lists of tokens")
+            counts.update(validate.text("rows", token) for token in tokens)
         kept = [(-n, word) for word, n in counts.items() if n >= min_count]
         if not kept:
             raise DataError(
@@ -109,7 +113,13 @@ class Vocabulary:
     def ids(self, tokens: Sequence[str]) -> Ids:
         """Return the ids of tokens; 1 for unknown ones."""
         found = self._ids
-        return np.array([found.get(token, UNKNOWN) for token in tokens], np.int32)
+        return np.array(
+            [
+                found.get(validate.text("tokens", token), UNKNOWN)
+                for token in validate.several("tokens", tokens, "a list of texts")
+            ],
+            np.int32,
+        )
 
     def tokens(self, ids: ArrayLike) -> list[str]:
         """Return the words of ids, `<pad>` and `<unk>` among them.
@@ -118,13 +128,16 @@ class Vocabulary:
         ------
         DataError : an id that no word has.
         """
-        numbers = check_ids(np.asarray(ids), len(self), "Vocabulary")
+        numbers = check_ids(validate.numbers("ids", ids).reshape(-1), len(self), "Vocabulary")
         return [(*_NAMES, *self.words)[i] if i < 2 else self.words[i - 2] for i in numbers.tolist()]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the words as JSON, one to a line; an older file is replaced in one go."""
         lines = ",\n".join(json.dumps(word, ensure_ascii=False) for word in self.words)
-        return write_text(Path(path), f'{{"format": "vocabulary 1", "words": [\n{lines}\n]}}\n')
+        return write_text(
+            Path(validate.path_like("path", path)),
+            f'{{"format": "vocabulary 1", "words": [\n{lines}\n]}}\n',
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
@@ -134,7 +147,7 @@ class Vocabulary:
         ------
         DataError : no such file, or not a vocabulary.
         """
-        found = read_json(path, "a vocabulary file")
+        found = read_json(validate.path_like("path", path), "a vocabulary file")
         if found.get("format") != "vocabulary 1" or not isinstance(found.get("words"), list):
             raise DataError(
                 f"{path}: must be a vocabulary file; got format {found.get('format')!r}. "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -229,6 +229,18 @@ def compile(
     ------
     EngineError : an array is missing or of another kind; the processor has no bf16 instructions.
     """
+    for key, value, kind, words in (
+        ("oplist", oplist, OpList, "an OpList"),
+        ("storage", storage, Mapping, "a dict of arrays"),
+        ("plan", plan, KernelPlan | None, "a KernelPlan or None"),
+        ("versions", versions, Mapping | None, "a dict of counters or None"),
+    ):
+        if not isinstance(value, kind):
+            raise errors.ArgumentError(f"compile: `{key}` must be {words}; got {value!r}.")
+    try:
+        hash(owner)
+    except TypeError:
+        raise errors.ArgumentError(f"compile: `owner` must be hashable; got {owner!r}.") from None
     native = is_native()
     policy = precision_of(precision)
     policy.check(native=native)

@@ -168,7 +168,7 @@ def register(name: str, *, infer: Infer, reference: Kernel, **traits: Any) -> Op
 
 def find(name: str) -> Operation:
     """Return the record of an operation."""
-    found = OPERATIONS.get(name)
+    found = OPERATIONS.get(name) if isinstance(name, str) else None
     if found is None:
         raise EngineError(f"engine: operation must be one of {sorted(OPERATIONS)}; got {name!r}.")
     return found

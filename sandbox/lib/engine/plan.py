@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .errors import ArgumentError, DataError
 from .folders import cache_folder
 
 FORMAT = 1
@@ -52,6 +53,8 @@ class KernelPlan:
         frozen: bool = False,
         fingerprint: str = "",
     ) -> None:
+        if choices is not None and not isinstance(choices, dict):
+            raise ArgumentError(f"`choices` must be a dict or None; got {choices!r}.")
         self._choices: dict[str, dict[int, str]] = choices or {}
         self._lock = threading.Lock()
         self.frozen = frozen
@@ -87,6 +90,8 @@ class KernelPlan:
 
     def merge(self, other: KernelPlan) -> None:
         """Take over the choices of another plan; where both chose, the other's win."""
+        if not isinstance(other, KernelPlan):
+            raise ArgumentError(f"`other` must be a KernelPlan; got {other!r}.")
         with other._lock:
             theirs = {key: dict(batches) for key, batches in other._choices.items()}
         with self._lock:
@@ -107,15 +112,22 @@ class KernelPlan:
     @classmethod
     def from_json(cls, text: str, *, frozen: bool = True) -> KernelPlan:
         """Rebuild a plan; one that was sent or stored is frozen unless told otherwise."""
-        data: Any = json.loads(text)
-        if not isinstance(data, dict) or data.get("format") != FORMAT:
+        try:
+            data: Any = json.loads(text)
             found = data.get("format") if isinstance(data, dict) else type(data).__name__
-            raise ValueError(f"kernel plan: format must be {FORMAT}; got {found!r}.")
-        choices = {
-            str(key): {int(batch): str(name) for batch, name in batches.items()}
-            for key, batches in data["choices"].items()
-        }
-        return cls(choices, frozen=frozen, fingerprint=str(data["fingerprint"]))
+            if found != FORMAT:
+                raise DataError(f"kernel plan: format must be {FORMAT}; got {found!r}.")
+            choices = {
+                str(key): {int(batch): str(name) for batch, name in batches.items()}
+                for key, batches in data["choices"].items()
+            }
+            return cls(choices, frozen=frozen, fingerprint=str(data["fingerprint"]))
+        except DataError:
+            raise
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise DataError(
+                f"kernel plan: must be the text that to_json() gives; got {text!r:.60} ({error!r})."
+            ) from None
 
 
 @cache

@@ -91,7 +91,7 @@ PRECISIONS = tuple(_KNOWN)
 
 def precision_of(name: str) -> Precision:
     """Return the policy of this name."""
-    found = _KNOWN.get(name)
+    found = _KNOWN.get(name) if isinstance(name, str) else None
     if found is None:
         raise EngineError(f"precision must be one of {list(PRECISIONS)}; got {name!r}.")
     return found

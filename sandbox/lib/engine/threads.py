@@ -13,6 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import numpy as np
+
+from .errors import ArgumentError
+
 T = TypeVar("T")
 
 
@@ -37,10 +41,8 @@ def cpu_count() -> int:
 
 def set_threads(count: int) -> None:
     """Set how many cores the kernels called by this Python thread use."""
-    if int(count) != count or count < 1:
-        raise ValueError(
-            f"threads must be a whole number > 0; got {count!r}. Use 1 or cpu_count()."
-        )
+    if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
+        raise ArgumentError(f"`threads` must be an int > 0; got {count!r}. Use 1 or cpu_count().")
     _state.wanted = int(count)
 
 

@@ -135,7 +135,7 @@ def per_class(matrix: NDArray[Any]) -> dict[str, NDArray[Any]]:
 
     NaN where a class has no rows (recall), no predictions (precision), or neither (F1).
     """
-    counts = np.asarray(matrix, np.float64)
+    counts = validate.numbers("matrix", matrix).astype(np.float64)
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
         raise ShapeError(
             f"per_class: `matrix` must have shape (classes, classes); got {counts.shape}. "

@@ -47,11 +47,11 @@ class Loss(Metric):
 
     def update(self, output: Any, target: Any) -> Sums:
         """Return (sum of losses, sum of weights)."""
-        first = output if isinstance(output, np.ndarray) else tree.leaves(output)[0]
-        if not len(first):
+        leaves = tree.leaves(output)
+        if leaves and leaves[0].shape[:1] == (0,):
             return self.zero()
-        weight = float(self.criterion.weight(target))
         mean = float(np.asarray(getattr(value := self.criterion(output, target), "data", value)))
+        weight = float(self.criterion.weight(target))  # of a target the criterion has taken
         return np.array([mean * weight if weight else 0.0, weight], np.float64)
 
     def result(self, state: Sums) -> float:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import tree
+from ..core import tree, validate
 from ..core.errors import ArgumentError, DataError, ShapeError
 
 Sums = NDArray[np.float64]
@@ -96,10 +96,12 @@ class Metric(ABC):
         ShapeError : there is no such output or target, or there are several and `on` was not used.
         """
         if self.at is None:
-            if not self.takes_trees and isinstance(output, tuple | list | dict):
-                paths = tree.flatten(output)[1].paths
+            for what, given in (("output", output), ("target", target)):
+                if self.takes_trees or not isinstance(given, tuple | list | dict):
+                    continue
+                paths = tree.flatten(given)[1].paths
                 raise ShapeError(
-                    f"{self.name}: output must be one array; got several: {', '.join(paths)}. "
+                    f"{self.name}: {what} must be one array; got several: {', '.join(paths)}. "
                     f"Name one: {type(self).__name__}(...).on({paths[0] if paths else ''!r})."
                 )
             return output, target
@@ -149,7 +151,10 @@ def arrays(values: Any) -> Any:
         return {key: arrays(item) for key, item in values.items()}
     if isinstance(values, tuple | list) and any(np.ndim(v) and hasattr(v, "dtype") for v in values):
         return type(values)(arrays(item) for item in values)
-    return np.asarray(values)
+    found = validate.array("output and target", values, "arrays of numbers")
+    if found.dtype.kind not in "fiub":
+        raise DataError(f"output and target must hold numbers; got dtype {found.dtype}.")
+    return found
 
 
 def part_at(values: Any, path: str, what: str) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core import ops
 from ..core.errors import ShapeError
-from ..core.validate import divides, positive_int
+from ..core.validate import boolean, divides, positive_int
 from . import init
 from .case import Case
 from .linear import Linear
@@ -99,7 +99,7 @@ class MultiHeadAttention(Module):
         super().__init__(name=name)
         self.features = positive_int("features", features)
         self.heads = divides("heads", heads, "features", self.features)
-        self.causal, self.has_bias = bool(causal), bool(bias)
+        self.causal, self.has_bias = boolean("causal", causal), boolean("bias", bias)
         rng = init.generator(rng)
         size = self.features
         # The key has no bias: it would add the same number to a whole row of the softmax.

@@ -34,6 +34,8 @@ class Container(Module):
         if not isinstance(module, Module):
             cure = " Make one of the class: add brackets." if isinstance(module, type) else ""
             raise ArgumentError(f"{kind}: child {name!r} must be a module; got {module!r}.{cure}")
+        if not isinstance(name, str):
+            raise ArgumentError(f"{kind}: a child's name must be text; got {name!r}.")
         if name in self.names:
             raise ArgumentError(f"{kind}: names of children must differ; got {name!r} twice.")
         if not name or "." in name or "/" in name or hasattr(self, name):
@@ -186,7 +188,8 @@ class Sequential(Container):
         >>> len(Sequential().append(ReLU()).append(Flatten(), "flat"))
         2
         """
-        self.add(name or module.name or str(len(self.names)), module)
+        own = getattr(module, "name", None) if name is None else name
+        self.add(str(len(self.names)) if own is None else own, module)
         return self
 
     def config(self) -> dict[str, Any]:

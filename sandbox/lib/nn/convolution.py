@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core import Parameter, ops
 from ..core.errors import ArgumentError
-from ..core.validate import divides, one_of, padding_pairs, pair, positive_int
+from ..core.validate import boolean, divides, one_of, padding_pairs, pair, positive_int
 from . import init
 from .case import Case
 from .module import Module
@@ -71,13 +71,16 @@ class Convolution(Module):
                 "`padding` must be 'same', an int, a pair (height, width), or "
                 f"((top, bottom), (left, right)); got {padding!r}."
             )
-        self.padding = "same" if padding == "same" else padding_pairs("padding", padding)
+        same = isinstance(padding, str)
+        self.padding = "same" if same else padding_pairs("padding", padding)
         self.groups = divides("groups", groups, "in_channels", self.in_channels)
         divides("groups", groups, "out_channels", self.out_channels)
         self.weight = Parameter(
             init.draw(weight_init, self.weight_shape(), rng), "weight", copy=False
         )
-        self.bias = Parameter(init.zeros((self.out_channels,)), "bias") if bias else None
+        self.bias = (
+            Parameter(init.zeros((self.out_channels,)), "bias") if boolean("bias", bias) else None
+        )
 
     def weight_shape(self) -> tuple[int, ...]:
         """Give the shape of the weight."""
@@ -344,7 +347,9 @@ class Conv1d(Module):
         divides("groups", groups, "out_channels", self.out_channels)
         shape = (self.out_channels, self.in_channels // self.groups, self.kernel_size)
         self.weight = Parameter(init.draw(weight_init, shape, rng), "weight", copy=False)
-        self.bias = Parameter(init.zeros((self.out_channels,)), "bias") if bias else None
+        self.bias = (
+            Parameter(init.zeros((self.out_channels,)), "bias") if boolean("bias", bias) else None
+        )
 
     def ends(self, length: int) -> tuple[int, int]:
         """Give (before, after) for a series of this length."""

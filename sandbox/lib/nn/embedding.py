@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core import Parameter, ops
 from ..core.errors import ShapeError
-from ..core.validate import positive_int, refuse
+from ..core.validate import boolean, positive_int, refuse
 from . import init
 from .case import Case
 from .module import Module
@@ -100,7 +100,7 @@ class Embedding(Module):
         super().__init__(name=name)
         self.num_embeddings = positive_int("num_embeddings", num_embeddings)
         self.embedding_dim = positive_int("embedding_dim", embedding_dim)
-        self.with_lengths = bool(with_lengths)
+        self.with_lengths = boolean("with_lengths", with_lengths)
         limit = f"an int in [0, {self.num_embeddings})"
         if padding_index is not None:
             legal = isinstance(padding_index, (int, np.integer)) and not isinstance(

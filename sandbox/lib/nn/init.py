@@ -7,21 +7,25 @@ layers.
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from functools import wraps
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import validate
 from ..core.errors import ArgumentError
 from ..core.random import rng as seeded
 
 Array: TypeAlias = NDArray[Any]
 Rule: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], Array]
+R = TypeVar("R", bound=Callable[..., Array])
 Rng: TypeAlias = np.random.Generator | int | None
 
 DEFAULT = "he_normal"
@@ -84,6 +88,21 @@ def generator(rng: Rng) -> np.random.Generator:
     )
 
 
+def _rule(function: R) -> R:
+    """Make a rule refuse what is no shape and, where it draws, what is no generator."""
+    fills = inspect.signature(function).parameters["rng"].default is None
+
+    @wraps(function)
+    def checked(shape: tuple[int, ...], rng: Any = None) -> Array:
+        if not (fills and rng is None) and not isinstance(rng, np.random.Generator):
+            raise validate.refuse(
+                "rng", "a numpy Generator", rng, "Use numpy.random.default_rng(0)."
+            )
+        return function(validate.shape("shape", shape), rng)
+
+    return cast(R, checked)
+
+
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     """Count the inputs and outputs of one unit of a weight (out, in, *window).
 
@@ -92,6 +111,7 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     >>> fans((100, 192)), fans((8, 3, 5, 5))
     ((192, 100), (75, 200))
     """
+    shape = validate.shape("shape", shape)
     if len(shape) < 2:
         size = shape[0] if shape else 1
         return size, size
@@ -111,6 +131,9 @@ def _filled(shape: tuple[int, ...], draws: Callable[[int], Array]) -> Array:
 
 def deviating(shape: tuple[int, ...], rng: np.random.Generator, deviation: float) -> Array:
     """Draw from a normal distribution of this deviation."""
+    validate.instance("rng", rng, np.random.Generator)
+    validate.non_negative("deviation", deviation)
+    shape = validate.shape("shape", shape)
     return _filled(shape, lambda count: rng.normal(0.0, deviation, count))
 
 
@@ -118,6 +141,7 @@ def _uniform(shape: tuple[int, ...], rng: np.random.Generator, bound: float) -> 
     return _filled(shape, lambda count: rng.uniform(-bound, bound, count))
 
 
+@_rule
 def he_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Draw from a normal distribution of variance 2/fan_in, for layers before a ReLU.
 
@@ -131,6 +155,7 @@ def he_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return deviating(shape, rng, math.sqrt(2.0 / max(fans(shape)[0], 1)))
 
 
+@_rule
 def he_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Draw evenly from ±sqrt(6/fan_in): variance 2/fan_in, as `he_normal`.
 
@@ -142,6 +167,7 @@ def he_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return _uniform(shape, rng, math.sqrt(6.0 / max(fans(shape)[0], 1)))
 
 
+@_rule
 def xavier_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Draw evenly from ±sqrt(6/(fan_in + fan_out)), for tanh and sigmoid.
 
@@ -155,6 +181,7 @@ def xavier_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return _uniform(shape, rng, math.sqrt(6.0 / max(sum(fans(shape)), 1)))
 
 
+@_rule
 def xavier_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Draw from a normal distribution of variance 2/(fan_in + fan_out), as `xavier_uniform`.
 
@@ -166,6 +193,7 @@ def xavier_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return deviating(shape, rng, math.sqrt(2.0 / max(sum(fans(shape)), 1)))
 
 
+@_rule
 def lecun_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Draw from a normal distribution of variance 1/fan_in, for SELU and linear layers.
 
@@ -179,6 +207,7 @@ def lecun_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return deviating(shape, rng, math.sqrt(1.0 / max(fans(shape)[0], 1)))
 
 
+@_rule
 def lecun_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Draw evenly from ±sqrt(3/fan_in): variance 1/fan_in, as `lecun_normal`.
 
@@ -190,6 +219,7 @@ def lecun_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return _uniform(shape, rng, math.sqrt(3.0 / max(fans(shape)[0], 1)))
 
 
+@_rule
 def uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Draw evenly from ±1/sqrt(fan_in), the rule of Torch7 and BigDL.
 
@@ -201,6 +231,7 @@ def uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return _uniform(shape, rng, 1.0 / math.sqrt(max(fans(shape)[0], 1)))
 
 
+@_rule
 def zeros(shape: tuple[int, ...], rng: np.random.Generator | None = None) -> Array:
     """Fill with zeros: biases, and the last layer of a residual branch.
 
@@ -212,6 +243,7 @@ def zeros(shape: tuple[int, ...], rng: np.random.Generator | None = None) -> Arr
     return np.zeros(shape, np.float32)
 
 
+@_rule
 def ones(shape: tuple[int, ...], rng: np.random.Generator | None = None) -> Array:
     """Fill with ones: the scales of normalisation layers.
 
@@ -223,6 +255,7 @@ def ones(shape: tuple[int, ...], rng: np.random.Generator | None = None) -> Arra
     return np.ones(shape, np.float32)
 
 
+@_rule
 def normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Draw from a normal distribution of deviation 0.05.
 
@@ -234,6 +267,7 @@ def normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return deviating(shape, rng, 0.05)
 
 
+@_rule
 def truncated_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Draw as `he_normal` does, but nothing beyond two deviations.
 
@@ -266,6 +300,7 @@ def truncated_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return made
 
 
+@_rule
 def orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Draw a matrix whose rows (or columns, whichever are fewer) are orthogonal unit vectors.
 
@@ -284,6 +319,7 @@ def orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return np.ascontiguousarray((q if rows >= columns else q.T).reshape(shape), np.float32)
 
 
+@_rule
 def bilinear(shape: tuple[int, ...], rng: np.random.Generator | None = None) -> Array:
     """Fill the windows with a pyramid: a transposed convolution then enlarges images smoothly.
 
@@ -336,9 +372,10 @@ def constant(value: float) -> Rule:
     >>> constant(0.1)((2,), generator(0))
     array([0.1, 0.1], dtype=float32)
     """
+    number = validate.finite("value", value)
 
     def fill(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-        return np.full(shape, value, np.float32)
+        return np.full(shape, number, np.float32)
 
     return fill
 
@@ -362,7 +399,7 @@ def find(rule: str) -> Rule:
     ArgumentError : there is no such rule.
     """
     rule = current_name(rule)  # a file's config may hold it under any key
-    if rule in RULES:
+    if isinstance(rule, str) and rule in RULES:
         return RULES[rule]
     written = re.fullmatch(r"constant\(([-+.0-9e]+)\)", str(rule))
     try:
@@ -391,6 +428,8 @@ def draw(rule: str, shape: tuple[int, ...], rng: Rng) -> Array:
 
 def draw_by(rule: Rule, shape: tuple[int, ...], rng: Rng) -> Array:
     """Draw by a rule that has no name."""
+    validate.function("rule", rule)
+    shape = validate.shape("shape", shape)
     if getattr(_now, "skipped", False):
         return np.zeros(shape, np.float32)  # memory that nothing touches costs nothing
     return rule(shape, generator(rng))

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..core import Parameter, ops
-from ..core.validate import positive_int
+from ..core.validate import boolean, positive_int
 from . import init
 from .case import Case
 from .module import Module
@@ -93,7 +93,9 @@ class Linear(Module):
         self.out_features = positive_int("out_features", out_features)
         shape = (self.out_features, self.in_features)
         self.weight = Parameter(init.draw(weight_init, shape, rng), "weight", copy=False)
-        self.bias = Parameter(init.zeros((self.out_features,)), "bias") if bias else None
+        self.bias = (
+            Parameter(init.zeros((self.out_features,)), "bias") if boolean("bias", bias) else None
+        )
 
     def call(self, x: Any) -> Any:
         """Compute x · wᵀ + b."""

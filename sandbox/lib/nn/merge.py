@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from ..core import ops
 from ..core.errors import ShapeError
-from ..core.validate import integer
+from ..core.validate import boolean, integer
 from .case import Case
 from .module import Module
 from .registry import register
@@ -80,7 +80,7 @@ class Dot(Merge):
 
     def __init__(self, *, normalize: bool = False, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.normalize = bool(normalize)
+        self.normalize = boolean("normalize", normalize)
 
     def merge(self, inputs: tuple[Any, ...]) -> Any:
         """Multiply row by row."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..core import Buffer, Parameter, Value
 from ..core.errors import ArgumentError
+from ..core.validate import boolean, number_dtype
 from . import calls, records
 from .case import Case
 from .node import Node
@@ -354,8 +355,9 @@ class Module:
         >>> model.train().training, model.eval().training
         (True, False)
         """
+        mode = boolean("mode", mode)
         for _, module in self.named_modules():
-            module.__dict__["_training"] = bool(mode)
+            module.__dict__["_training"] = mode
         return self
 
     def eval(self: M) -> M:
@@ -371,6 +373,7 @@ class Module:
         >>> [p.trainable for p in nn.Linear(2, 1).freeze().parameters()]
         [False, False]
         """
+        frozen = boolean("frozen", frozen)
         for parameter in self.parameters():
             parameter.trainable = not frozen
         return self
@@ -387,7 +390,7 @@ class Module:
         >>> nn.Linear(2, 1, rng=0).astype("float64")(np.ones((1, 2))).dtype
         dtype('float64')
         """
-        kind = np.dtype(dtype)
+        kind = number_dtype("dtype", dtype)
         if kind not in (np.float32, np.float64):
             raise ArgumentError(
                 f"{calls.label(self)}: `dtype` must be float32 or float64; got {kind}."

@@ -50,6 +50,11 @@ class Node:
         name: str | None = None,
         named: dict[str, Any] | None = None,
     ) -> None:
+        if not isinstance(inputs, tuple) or not isinstance(named, dict | None):
+            raise ArgumentError(
+                f"`inputs` must be a tuple of nodes and `named` a dict of them; got {inputs!r} and "
+                f"{named!r}. Nodes are made by calling a module: ReLU()(Input())."
+            )
         given = (inputs, named or {})
         nodes, structure = tree.flatten(given)
         for path, item in zip(structure.paths, nodes, strict=True):

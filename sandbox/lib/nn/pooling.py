@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from ..core import ops
 from ..core.errors import ArgumentError
-from ..core.validate import padding_pairs, pair
+from ..core.validate import boolean, padding_pairs, pair
 from .case import Case
 from .convolution import Sides
 from .module import Module
@@ -195,7 +195,7 @@ class AvgPool2d(Pooling):
         name: str | None = None,
     ) -> None:
         super().__init__(kernel_size, stride=stride, padding=padding, name=name)
-        self.include_padding = bool(include_padding)
+        self.include_padding = boolean("include_padding", include_padding)
 
     def pool(self, x: Any) -> Any:
         """Take the mean of each window."""
@@ -223,7 +223,7 @@ class GlobalPooling(Module):
 
     def __init__(self, *, keep_axes: bool = False, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.keep_axes = bool(keep_axes)
+        self.keep_axes = boolean("keep_axes", keep_axes)
 
     def call(self, x: Any) -> Any:
         """Check the input and pool it."""

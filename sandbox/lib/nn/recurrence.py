@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from ..core import Parameter, ops
 from ..core.errors import ShapeError
-from ..core.validate import positive_int
+from ..core.validate import boolean, positive_int
 from . import init
 from .module import Module
 from .shapes import check_axis, check_rank, floating
@@ -55,8 +55,8 @@ class Recurrent(Module):
         self.in_features = positive_int("in_features", in_features)
         self.hidden_features = positive_int("hidden_features", hidden_features)
         self.num_layers = positive_int("num_layers", num_layers)
-        self.bidirectional = bool(bidirectional)
-        self.return_sequences = bool(return_sequences)
+        self.bidirectional = boolean("bidirectional", bidirectional)
+        self.return_sequences = boolean("return_sequences", return_sequences)
         self.out_features = self.hidden_features * (2 if self.bidirectional else 1)
         rng = init.generator(rng)
         sizes = [self.in_features] + [self.out_features] * (self.num_layers - 1)

@@ -152,6 +152,10 @@ def serialize(thing: Configured) -> Config:
     >>> nn.serialize(nn.Dropout(0.25))
     {'module': 'nn.Dropout', 'config': {'p': 0.25}}
     """
+    if isinstance(thing, type):
+        raise ArgumentError(
+            f"`thing` must be an object; got the class {thing.__name__}. Write {thing.__name__}()."
+        )
     return _Writer().write(thing)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import Parameter, ops
 from ..core.errors import ArgumentError, ShapeError
-from ..core.validate import finite, positive_int
+from ..core.validate import boolean, finite, positive_int
 from .activation import Elementwise
 from .case import Case
 from .module import Module
@@ -73,7 +73,7 @@ class Scale(Module):
         if not sizes:
             raise ArgumentError(f"`shape` must hold ints > 0; got {shape!r}.")
         self.weight = Parameter(np.ones(self.shape, "f4"), "weight")
-        self.bias = Parameter(np.zeros(self.shape, "f4"), "bias") if bias else None
+        self.bias = Parameter(np.zeros(self.shape, "f4"), "bias") if boolean("bias", bias) else None
 
     def call(self, x: Any) -> Any:
         """Multiply and add."""

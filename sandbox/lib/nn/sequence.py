@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import ops
 from ..core.errors import ArgumentError, ShapeError
-from ..core.validate import in_range
+from ..core.validate import in_range, integers
 from . import calls
 from .case import Case
 from .linear import Linear
@@ -337,7 +337,7 @@ class Transpose(Module):
 
     def __init__(self, axes: tuple[int, ...], *, name: str | None = None) -> None:
         super().__init__(name=name)
-        order = tuple(axes) if isinstance(axes, (tuple, list)) else (axes,)
+        order = integers("axes", axes, "the numbers of all axes")
         if list(order[:1]) != [0] or sorted(order) != list(range(len(order))):
             raise ArgumentError(
                 f"`axes` must be 0 (the batch), then the other axes in any order; got {axes!r}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ..core import ops
-from ..core.validate import positive
+from ..core.validate import boolean, positive
 from .activation import Elementwise
 from .case import Case
 from .registry import register
@@ -57,7 +57,7 @@ class GELU(Elementwise):
 
     def __init__(self, *, approximate: bool = False, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.approximate = bool(approximate)
+        self.approximate = boolean("approximate", approximate)
 
     def function(self, x: Any) -> Any:
         """Weight by the normal distribution."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import tree
+from ..core import tree, validate
 from ..core.context import using
 from ..core.errors import ArgumentError
 from . import calls
@@ -93,7 +93,9 @@ def table(
 
 
 def _zeros(shape: Any) -> Any:
-    return shape if isinstance(shape, np.ndarray) else np.zeros(shape, np.float32)
+    if isinstance(shape, np.ndarray):
+        return shape
+    return np.zeros(validate.shape("input_shapes", shape), np.float32)
 
 
 def _own(module: Module) -> list[Any]:

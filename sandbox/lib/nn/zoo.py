@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.errors import ArgumentError
+from ..core.validate import integers
 from . import init
 from .activation import ReLU
 from .containers import Sequential
@@ -240,6 +241,7 @@ def text_cnn(
     >>> model(np.ones((3, 20), "i8")).shape
     (3, 2)
     """
+    widths = integers("widths", widths, "a list of ints > 0", 1)
     if not widths:
         raise ArgumentError("`widths` must hold at least one int > 0; got none.")
     rng = init.generator(rng)

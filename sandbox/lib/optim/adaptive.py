@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .config import checked_number
+from .config import checked_boolean, checked_number
 from .means import blend, blend_square
 from .optimizer import Optimizer, Vector
 from .schedules import Schedule
@@ -73,7 +73,7 @@ class RMSprop(Optimizer):
         self.alpha = checked_number(self, "alpha", alpha, 0, 1)
         self.epsilon = checked_number(self, "epsilon", epsilon, 0, closed="none")
         self.momentum = checked_number(self, "momentum", momentum, 0, 1)
-        self.centered = bool(centered)
+        self.centered = checked_boolean(self, "centered", centered)
         slots = ["square", *["mean"] * self.centered, *["velocity"] * bool(momentum)]
         self.slots = tuple(slots)  # type: ignore[misc]
 

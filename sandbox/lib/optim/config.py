@@ -134,6 +134,14 @@ def checked_number(
         raise ArgumentError(f"{type(owner).__name__}: {error}") from None
 
 
+def checked_boolean(owner: object, name: str, value: Any) -> bool:
+    """Return True or False; the error names the owner's class."""
+    try:
+        return validate.boolean(name, value)
+    except ArgumentError as error:
+        raise ArgumentError(f"{type(owner).__name__}: {error}") from None
+
+
 def checked_integer(owner: object, name: str, value: Any) -> int:
     """Return an int > 0; the error names the owner's class."""
     try:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.errors import ArgumentError
 from ..engine.subnormal import FlushToZero
-from .config import checked_number
+from .config import checked_boolean, checked_number
 from .optimizer import Optimizer, UpdateArguments, Vector
 from .wrapper import Wrapper
 
@@ -59,7 +59,7 @@ class EMA(Wrapper):
                 f"EMA: `optimizer` must not be averaged already; got {optimizer!r}."
             )
         self.decay = checked_number(self, "decay", decay, 0, 1)
-        self.warm = bool(warm)
+        self.warm = checked_boolean(self, "warm", warm)
         self.slots = (*optimizer.slots, "average")  # type: ignore[misc]
         self.average_slot = "average"
 

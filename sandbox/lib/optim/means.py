@@ -50,7 +50,10 @@ def corrected_step(
 
 def two_betas(owner: object, betas: Sequence[float]) -> tuple[float, float]:
     """Return two floats in [0, 1)."""
-    if isinstance(betas, str) or not hasattr(betas, "__len__") or len(betas) != 2:
+    if (
+        not isinstance(betas, tuple | list | np.ndarray)
+        or len(np.atleast_1d(np.array(betas, object))) != 2
+    ):
         raise ArgumentError(
             f"{type(owner).__name__}: betas must be two numbers in [0, 1); got {betas!r}."
         )

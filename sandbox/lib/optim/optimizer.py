@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import validate
 from ..core.errors import ArgumentError
 from ..engine.subnormal import FlushToZero
 from .config import Configured, checked_number
@@ -109,7 +110,9 @@ class Optimizer(Configured, ABC):
 
     def init_slice(self, n: int, dtype: Any = np.float32) -> dict[str, Vector]:
         """Return the state of a slice of `n` parameters: one zero vector for each slot."""
-        return {slot: np.zeros(n, dtype) for slot in self.slots}
+        size = validate.non_negative_int("n", n)
+        kind = validate.number_dtype("dtype", dtype)
+        return {slot: np.zeros(size, kind) for slot in self.slots}
 
     def check_names(self, names: Sequence[str]) -> None:
         """Raise if the optimiser was told about parameters that are not among these."""

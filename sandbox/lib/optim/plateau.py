@@ -59,7 +59,7 @@ class Plateau(Schedule):
     ) -> None:
         if not isinstance(monitor, str) or not monitor:
             raise ArgumentError(f"Plateau: `monitor` must be a metric's name; got {monitor!r}.")
-        if mode not in (None, "min", "max"):
+        if mode is not None and (not isinstance(mode, str) or mode not in ("min", "max")):
             raise ArgumentError(f"Plateau: `mode` must be 'min', 'max' or None; got {mode!r}.")
         self.monitor = monitor
         self.factor = checked_number(self, "factor", factor, 0, 1)

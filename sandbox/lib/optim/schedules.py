@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..core import validate
 from ..core.errors import ArgumentError
 from .config import Configured, checked_integer, checked_number
 
@@ -47,7 +48,7 @@ class Schedule(Configured, ABC):
                 f"{type(self).__name__}: the number of steps must be known; got None. Give "
                 f"{type(self).__name__}(steps=...), or train for a given number of epochs or steps."
             )
-        return max(1, total)
+        return max(1, validate.integer("total_steps", total))
 
 
 class Constant(Schedule):
@@ -64,6 +65,7 @@ class Constant(Schedule):
 
     def __call__(self, step: int, total_steps: int | None = None) -> float:
         """Return the factor of update number `step`, counted from 0."""
+        validate.non_negative_int("step", step)
         return float(self.factor)
 
 
@@ -89,6 +91,7 @@ class StepDecay(Schedule):
 
     def __call__(self, step: int, total_steps: int | None = None) -> float:
         """Return the factor of update number `step`, counted from 0."""
+        validate.non_negative_int("step", step)
         return float(self.gamma ** (step // self.every))
 
 
@@ -111,6 +114,7 @@ class MultiStep(Schedule):
 
     def __call__(self, step: int, total_steps: int | None = None) -> float:
         """Return the factor of update number `step`, counted from 0."""
+        validate.non_negative_int("step", step)
         return float(self.gamma ** bisect_right(self.milestones, step))
 
 
@@ -139,6 +143,7 @@ class Polynomial(Schedule):
 
     def __call__(self, step: int, total_steps: int | None = None) -> float:
         """Return the factor of update number `step`, counted from 0."""
+        validate.non_negative_int("step", step)
         left = 1 - min(1.0, step / self._total(self.steps, total_steps))
         return float(self.final + (1 - self.final) * left**self.power)
 
@@ -183,13 +188,14 @@ class OneCycle(Schedule):
         self.warm = checked_number(self, "warm", warm, 0, 1, "none")
         self.start = checked_number(self, "start", start, 0)
         self.final = checked_number(self, "final", final, 0)
-        if shape not in ("linear", "cosine"):
+        if not isinstance(shape, str) or shape not in ("linear", "cosine"):
             raise ArgumentError(f"OneCycle: shape must be 'linear' or 'cosine'; got {shape!r}.")
         self.shape = shape
         self.steps = None if steps is None else checked_integer(self, "steps", steps)
 
     def __call__(self, step: int, total_steps: int | None = None) -> float:
         """Return the factor of update number `step`, counted from 0."""
+        validate.non_negative_int("step", step)
         done = min(1.0, step / self._total(self.steps, total_steps))
         if done < self.warm:
             begin, end, along = self.start, 1.0, done / self.warm
@@ -232,6 +238,7 @@ class Cosine(Schedule):
 
     def __call__(self, step: int, total_steps: int | None = None) -> float:
         """Return the factor of update number `step`, counted from 0."""
+        validate.non_negative_int("step", step)
         total = self._total(self.steps, total_steps)
         if step >= total:
             return float(self.final)
@@ -261,6 +268,7 @@ class Exponential(Schedule):
 
     def __call__(self, step: int, total_steps: int | None = None) -> float:
         """Return the factor of update number `step`, counted from 0."""
+        validate.non_negative_int("step", step)
         return math.pow(self.gamma, step / self.every)
 
 
@@ -299,11 +307,14 @@ class Warmup(Schedule):
 
     def __call__(self, step: int, total_steps: int | None = None) -> float:
         """Return the factor of update number `step`, counted from 0."""
+        validate.non_negative_int("step", step)
         if step < self.steps:
             return float(self.start + (1 - self.start) * step / self.steps)
         if self.inner is None:
             return 1.0
-        left = None if total_steps is None else total_steps - self.steps
+        left = total_steps
+        if left is not None:
+            left = validate.integer("total_steps", left) - self.steps
         return self.inner(step - self.steps, left)
 
     def observe(self, metrics: Mapping[str, Any]) -> None:

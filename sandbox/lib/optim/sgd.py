@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.errors import ArgumentError
-from .config import checked_number
+from .config import checked_boolean, checked_number
 from .optimizer import Optimizer, Vector
 from .schedules import Schedule
 
@@ -68,7 +68,7 @@ class SGD(Optimizer):
         super().__init__(learning_rate, weight_decay=weight_decay, schedule=schedule)
         self.momentum = checked_number(self, "momentum", momentum, 0, 1)
         self.dampening = checked_number(self, "dampening", dampening, 0, 1, "both")
-        self.nesterov = bool(nesterov)
+        self.nesterov = checked_boolean(self, "nesterov", nesterov)
         if nesterov and (not momentum or dampening):
             raise ArgumentError(
                 "SGD: nesterov must come with momentum > 0 and dampening = 0; "

@@ -68,6 +68,8 @@ class SparkBackend:
         state_every: int | None = None,
         start_timeout_s: float = 60.0,
     ) -> None:
+        if spark is not None and (isinstance(spark, type) or not hasattr(spark, "sparkContext")):
+            validate.text("spark", spark, "Give a master such as 'local[2]', or a SparkSession.")
         self.spark = spark
         self.ranks = None if ranks is None else validate.positive_int("ranks", ranks)
         self.threads_per_rank = validate.positive_int("threads_per_rank", threads_per_rank)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import tree
+from ..core import tree, validate
 from ..core.errors import ArgumentError, DataError
 from ..data.casting import cast, common_type
 from ..data.dataset import Pair
@@ -54,7 +54,7 @@ def names_of(columns: Any) -> list[str]:
 def shapes_of(given: Any, columns: Any) -> Iterator[tuple[int, ...] | None]:
     """Give the shape of each array, None for as it is stored."""
     if isinstance(columns, Columns):
-        yield None if given is None else tuple(int(n) for n in given)
+        yield None if given is None else validate.shape("shape", given)
         return
     parts = columns if isinstance(columns, dict) else dict(enumerate(columns))
     said = dict(enumerate(given)) if isinstance(given, tuple) else given or {}

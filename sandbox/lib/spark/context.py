@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyspark
 
+from ..core import validate
 from ..train.backend import calling_at_interrupt
 from . import gateway
 from .errors import SparkSetupError
@@ -81,6 +82,10 @@ def spark_session(
     """
     from pyspark.sql import SparkSession
 
+    validate.text("master", master)
+    validate.text("app_name", app_name)
+    if conf is not None:
+        validate.instance("conf", conf, Mapping)
     active = SparkSession.getActiveSession()
     if active is not None and active.sparkContext._jsc is not None:
         running = active.sparkContext.master

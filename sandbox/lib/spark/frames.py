@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import tree
+from ..core import tree, validate
 from ..core.errors import ArgumentError, DataError
 from ..data.arrow import array_of
 from ..data.casting import cast, common_type, side_by_side
@@ -87,7 +87,7 @@ class SparkDataset(Dataset):
         self.features = grouped(features, "features")
         self.label = grouped(label, "label")
         self.shapes = list(shapes_of(shape, self.features))
-        self.bytes_dtype = np.dtype(bytes_dtype)
+        self.bytes_dtype = validate.number_dtype("bytes_dtype", bytes_dtype)
         self._sizes: tuple[int, ...] | None = None
         self._kinds: list[np.dtype[Any]] = []  # of an RDD's arrays, those of x first
         self._stored: DataSpec | None = None

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..core import validate
 from ..core.errors import ArgumentError, DataError
 from . import png, wire
 from .crc32c import masked_crc32c
@@ -62,7 +63,10 @@ class EventWriter:
         flush_seconds: float = 2.0,
         purge_step: int | None = None,
     ) -> None:
-        folder = Path(log_dir)
+        folder = Path(validate.path_like("log_dir", log_dir))
+        self.flush_seconds = validate.non_negative("flush_seconds", flush_seconds)
+        if purge_step is not None:
+            purge_step = validate.non_negative_int("purge_step", purge_step)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # Readers take the files of a folder in the order of their names: 10 must stand after 9.
@@ -78,23 +82,26 @@ class EventWriter:
                 f"({error.strerror})."
             ) from None
         self.log_dir = folder
-        self.flush_seconds = float(flush_seconds)
         self._lock = threading.Lock()
         self._waiting: list[bytes] = []
         self._oldest = 0.0
         self._write(wire.text(3, "brain.Event:2"), None)
         if purge_step is not None:
-            self._write(wire.text(7, wire.integer(1, 1)), int(purge_step))  # a session's start
+            self._write(wire.text(7, wire.integer(1, 1)), purge_step)  # a session's start
         self.flush()
 
     def scalar(self, tag: str, value: float, step: int) -> None:
         """Write one number."""
-        number = float(np.asarray(value).reshape(()))
+        found = validate.numbers("value", value, "a number")
+        if found.size != 1:
+            raise validate.refuse("value", "a number", value)
+        number = float(found.reshape(()))
         self._summary(tag, wire.single(2, number), step)
 
     def histogram(self, tag: str, values: ArrayLike, step: int, *, bins: int = 30) -> None:
         """Write the distribution of an array's numbers; those that are not finite are left out."""
-        array = np.asarray(values, np.float64).ravel()
+        validate.positive_int("bins", bins)
+        array = validate.numbers("values", values).astype(np.float64).ravel()
         array = array[np.isfinite(array)]
         if not array.size:
             raise DataError(f"EventWriter: histogram {tag!r} must have finite values; got none.")
@@ -114,7 +121,7 @@ class EventWriter:
 
     def image(self, tag: str, image: ArrayLike, step: int) -> None:
         """Write a picture: bytes or floats in 0..1, (height, width) with 1, 3, 4 or no channels."""
-        pixels = png.as_pixels(np.asarray(image))
+        pixels = png.as_pixels(validate.numbers("image", image))
         body = b"".join(
             (
                 *(wire.integer(i + 1, n) for i, n in enumerate(pixels.shape)),
@@ -125,6 +132,8 @@ class EventWriter:
 
     def text(self, tag: str, text: str, step: int) -> None:
         """Write some text; TensorBoard reads it as Markdown."""
+        if not isinstance(text, str):
+            raise ArgumentError(f"EventWriter: text must be a str; got {text!r}.")
         plugin = wire.text(9, wire.text(1, wire.text(1, "text")))
         tensor = wire.integer(1, 7) + wire.text(2, b"") + wire.text(8, text)  # a string scalar
         self._summary(tag, plugin + wire.text(8, tensor), step)
@@ -145,7 +154,7 @@ class EventWriter:
     def _summary(self, tag: str, value: bytes, step: int) -> None:
         if not isinstance(tag, str) or not tag:
             raise ArgumentError(f"EventWriter: tag must be a text that is not empty; got {tag!r}.")
-        if isinstance(step, bool) or not hasattr(step, "__index__"):
+        if isinstance(step, bool | np.ndarray) or not hasattr(type(step), "__index__"):
             raise ArgumentError(f"EventWriter: step must be an int; got {step!r}.")
         self._write(wire.text(5, wire.text(1, wire.text(1, tag) + value)), step.__index__())
 

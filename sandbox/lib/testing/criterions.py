@@ -15,7 +15,7 @@ from ..core.errors import SandboxError
 from ..criterion import Criterion, CriterionCase
 from ..engine.threads import limit
 from ..nn.case import map_shapes
-from .tools import SLOPE_TOLERANCE, STEP, Array, close, generator, own_cases, require, shapes_of
+from .tools import SLOPE_TOLERANCE, STEP, Array, cases_of, close, generator, require, shapes_of
 
 
 def check_criterion(cls: type[Criterion], cases: tuple[CriterionCase, ...] | None = None) -> None:
@@ -30,7 +30,7 @@ def check_criterion(cls: type[Criterion], cases: tuple[CriterionCase, ...] | Non
     >>> from sandbox.lib.criterion import MSE
     >>> check_criterion(MSE)
     """
-    for case in own_cases(cls) if cases is None else cases:
+    for case in cases_of(cls, Criterion, cases, CriterionCase):
         for clause in CRITERION_CLAUSES.values():
             clause(cls, case)
 

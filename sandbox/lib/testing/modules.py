@@ -22,6 +22,7 @@ from .tools import (
     SLOPE_TOLERANCE,
     STEP,
     arranged,
+    cases_of,
     close,
     equal,
     feed,
@@ -32,7 +33,6 @@ from .tools import (
     mode,
     modes,
     names_of,
-    own_cases,
     projected,
     projection,
     projections,
@@ -61,7 +61,7 @@ def check_module(cls: type[Module], cases: tuple[Case, ...] | None = None) -> No
     --------
     >>> check_module(nn.Linear)
     """
-    for case in own_cases(cls) if cases is None else cases:
+    for case in cases_of(cls, Module, cases, Case):
         for clause in MODULE_CLAUSES.values():
             clause(cls, case)
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import RandomKey, Tape, Value, ops, tree, using
+from ..core import RandomKey, Tape, Value, ops, tree, using, validate
 from ..nn import Case, Module
 from ..nn.case import map_shapes
 
@@ -31,6 +31,21 @@ def own_cases(cls: type[Any]) -> tuple[Any, ...]:
     cases: tuple[Any, ...] = cls.__dict__.get("cases", ())
     require(cases, f"{cls.__name__} must bring `cases` for the contract; it has none")
     return cases
+
+
+def cases_of(cls: Any, base: type[Any], given: Any, kind: type[Any]) -> tuple[Any, ...]:
+    """Give the cases to check a class with: those given, else its own.
+
+    Raises
+    ------
+    ArgumentError : it is no class of this base, or something given is no case.
+    """
+    if not isinstance(cls, type) or not issubclass(cls, base):
+        raise validate.refuse("cls", f"a class of {base.__name__}", cls)
+    if given is None:
+        return own_cases(cls)
+    cases = validate.several("cases", given, f"a tuple of {kind.__name__}")
+    return tuple(validate.instance("cases", case, kind) for case in cases)
 
 
 def require(condition: Any, message: str) -> None:

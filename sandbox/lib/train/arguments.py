@@ -107,7 +107,7 @@ def choose_rows(x: Any, backend: Backend, like: Preparation | None) -> Dataset |
 
 def choose_validate(when: Trigger | str) -> Trigger:
     """Return when to validate."""
-    if when == "epoch":
+    if isinstance(when, str) and when == "epoch":
         return EveryEpoch()
     if not isinstance(when, Trigger):
         raise ArgumentError(f"fit: `validate` must be 'epoch' or a Trigger; got {when!r}.")
@@ -124,8 +124,10 @@ def choose_threads(threads: int | None, backend: Backend) -> int:
 
 def check_plan(plan: Any) -> str | None:
     """Return a kernel plan as JSON text, None for the machine's own."""
-    if plan is None or isinstance(plan, str):
-        return plan
+    if plan is None:
+        return None
+    if isinstance(plan, str):
+        return engine.KernelPlan.from_json(plan).to_json()
     if not isinstance(plan, engine.KernelPlan):
         raise ArgumentError(f"Trainer: `plan` must be a KernelPlan or its JSON; got {plan!r}.")
     return plan.to_json()
@@ -152,7 +154,7 @@ def check_watch(watch: Iterable[str], model: nn.Module) -> tuple[str, ...]:
         raise ArgumentError(
             f"Trainer: `watch` must be several names; got one, {watch!r}. Write ({watch!r},)."
         )
-    names = tuple(watch)
+    names = tuple(check.several("watch", watch, "names of parameters"))
     known = [name for name, _ in model.named_parameters()]
     for name in names:
         check.one_of("watch", name, known)
@@ -208,7 +210,7 @@ def sort_callbacks(
     """Return everything that is called with events, and the early stop if there is one."""
     callbacks: list[Callback] = []
     early_stop: EarlyStopping | None = None
-    for item in given:
+    for item in check.several("callbacks", given, "a list of Callback objects"):
         if isinstance(item, EarlyStopping):
             early_stop = item
         elif isinstance(item, Callback):
@@ -241,7 +243,9 @@ def choose_metrics(
     if isinstance(metrics, Mapping):
         found = (*_by_output(metrics), Loss(criterion))
     else:
-        found = tuple(_metric(metric) for metric in metrics)
+        found = tuple(
+            _metric(metric) for metric in check.several("metrics", metrics, "a list of metrics")
+        )
     names = [metric.name for metric in found]
     for name in names:
         if names.count(name) > 1:

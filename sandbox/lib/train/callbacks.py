@@ -117,7 +117,7 @@ class Summary(Callback):
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, every: int = 1) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(validate.path_like("folder", folder))
         self.every = validate.positive_int("every", every)
         self._writer: Any = None
 

@@ -152,7 +152,7 @@ class Checkpoints:
     def __init__(
         self, folder: str | os.PathLike[str], *, every: Trigger | None = None, keep: int = 3
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(validate.path_like("folder", folder))
         self.every = EveryEpoch() if every is None else every
         if not isinstance(self.every, Trigger):
             raise validate.refuse("every", "a Trigger", every, "For example: EverySteps(100).")
@@ -189,7 +189,7 @@ class CheckpointStore:
     _name = re.compile(r"run(\d{4,})-step(\d{8,})(\.best)?\.safetensors")
 
     def __init__(self, folder: str | os.PathLike[str], *, keep: int = 3) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(validate.path_like("folder", folder))
         self.keep = validate.positive_int("keep", keep)
         self.run: int | None = None
 

@@ -11,11 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["History"]
+from ..core import validate
+from ..core.errors import ArgumentError
+
+__all__ = ["ColumnError", "History"]
 
 _INTEGERS = ("step", "epoch", "rows")
 _FLOATS = ("loss", "learning_rate", "seconds", "rate")
 _RANK = ("compute", "wait", "exchange", "bytes", "rows")
+
+
+class ColumnError(ArgumentError, KeyError):
+    """A history has no column of this name."""
+
+    __str__ = Exception.__str__  # a KeyError's would show the message in quotes
 
 
 class History:
@@ -102,12 +111,12 @@ class History:
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         with self._lock:
-            column = self._columns.get(name)
-            if column is None:
-                column = self._metrics.get(name)
+            column = None
+            if isinstance(name, str):
+                column = self._columns.get(name, self._metrics.get(name))
             if column is None:
                 known = ", ".join([*self._columns, *self._metrics])
-                raise KeyError(f"history has no column {name!r}; it has {known}")
+                raise ColumnError(f"history has no column {name!r}; it has {known}")
             return self._read(column)
 
     def _read(self, column: array[Any]) -> NDArray[Any]:
@@ -128,6 +137,7 @@ class History:
 
     def rank(self, rank: int) -> dict[str, NDArray[np.float64]]:
         """Return compute, wait and exchange seconds, bytes and rows of one rank."""
+        validate.one_of("rank", rank, range(self.ranks))
         with self._lock:
             return {name: self._read(column) for name, column in self._ranks[rank].items()}
 

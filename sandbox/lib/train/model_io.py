@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import nn
-from ..core import Buffer, Parameter
+from ..core import Buffer, Parameter, validate
 from ..core.errors import ArgumentError, CheckpointError, DataError, ShapeError
 from .checkpoint import write_atomic
 from .tensors import Reader, write
@@ -42,6 +42,8 @@ def save_model(model: nn.Module, path: str | os.PathLike[str]) -> Path:
     >>> np.array_equal(load_model(path)(np.ones((1, 3), "f4")), model(np.ones((1, 3), "f4")))
     True
     """
+    validate.instance("model", model, nn.Module)
+    validate.path_like("path", path)
     meta, tensors = {"model": nn.serialize(model)}, {k: h.data for k, h in _holders(model).items()}
     target = Path(path)
     try:
@@ -63,6 +65,7 @@ def load_model(path: str | os.PathLike[str]) -> nn.Module:
     CheckpointError : there is no such file, it is damaged, or it names a module that is not
         registered (import the file which registers it, then load).
     """
+    validate.path_like("path", path)
     try:
         with open(path, "rb") as file:
             reader = Reader(file, "model", str(path))

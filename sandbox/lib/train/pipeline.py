@@ -104,11 +104,19 @@ class Pipeline:
             )
         if not isinstance(output, str):
             raise ArgumentError(f"Pipeline: `output` must be text; got {output!r}.")
-        if not 0 <= float(threshold) <= 1:
-            raise ArgumentError(f"Pipeline: `threshold` must be in [0, 1]; got {threshold!r}.")
+        try:
+            self.threshold = check.in_range("threshold", threshold, 0, 1)
+        except ArgumentError:
+            raise ArgumentError(
+                f"Pipeline: `threshold` must be in [0, 1]; got {threshold!r}."
+            ) from None
+        try:
+            if labels is not None:
+                labels = check.several("labels", labels, "a list of names, one for each class")
+        except ArgumentError as error:
+            raise ArgumentError(f"Pipeline: {error}") from None
         self.before, self.model = before, model
         self.labels = None if labels is None else tuple(map(str, labels))
-        self.threshold = float(threshold)
         self.output = output
         self.gives = None if gives is None else check.one_of("gives", gives, _GIVES)
         self._known: tuple[list[Any], Any] | None = None  # parts of the model, its meanings
@@ -224,7 +232,7 @@ class Pipeline:
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write everything into a folder, `pipeline.json` last, and return it."""
-        place = Path(folder)
+        place = Path(check.path_like("folder", folder))
         try:
             place.mkdir(parents=True, exist_ok=True)
             (place / _FILE).unlink(missing_ok=True)
@@ -263,7 +271,7 @@ class Pipeline:
         ------
         CheckpointError : a file is missing, damaged or of another kind.
         """
-        place = Path(folder)
+        place = Path(check.path_like("folder", folder))
         try:
             found = json.loads((place / _FILE).read_text(encoding="utf-8"))
             kind = found["before"]

@@ -29,7 +29,7 @@ def choose(progress: Any) -> Callback | None:
         return None
     if isinstance(progress, Callback):
         return progress
-    if progress is True or progress == "auto":
+    if progress is True or (isinstance(progress, str) and progress == "auto"):
         return TextProgress()
     raise ArgumentError(
         f"Trainer: `progress` must be 'auto', None or a Callback; got {progress!r}."

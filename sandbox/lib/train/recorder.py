@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from ..core import validate
 from .checkpoint import Checkpoints, CheckpointStore, unpack
 from .events import Event
 from .history import History
@@ -70,6 +71,8 @@ class Recorder:
         """
         self._store = None if checkpoints is None else checkpoints.store()
         self._stored = -1
+        if resume is not None:
+            validate.path_like("resume", resume, "None, 'auto' or a checkpoint's path")
         self.good = self.held = None
         place: str | os.PathLike[str] | None = None
         if resume == "auto":

@@ -199,6 +199,7 @@ class Trainer:
         KeyboardInterrupt : after Ctrl-C, once the iteration under way is through. The model, the
             history and `fit(resume="auto")` hold its state.
         """
+        check.boolean("background", background)
         earlier = self._background
         with self._lock:
             again = background and earlier is not None and earlier.alive and not earlier.inside
@@ -260,6 +261,8 @@ class Trainer:
         when: Trigger | str,
         early_stop: EarlyStopping | None,
     ) -> TrainJob:
+        if early_stop is not None:
+            check.instance("early_stop", early_stop, EarlyStopping)
         rule = early_stop or self._early_stop
         ends, validates = end_trigger(epochs, steps, end), arguments.choose_validate(when)
         if rule is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import validate
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ShapeError
 from ..function import Function, TapeEntry, as_operand, function
 from ..value import Input, Value
 from .arithmetic import multiply, negative, subtract
@@ -135,12 +135,12 @@ _clip = _family("clip")
 
 def leaky_relu(x: Input, slope: float = 0.01) -> Value:
     """Return x where it is positive, else slope · x; the gradient at 0 is slope."""
-    return _leaky_relu.apply((as_operand(x),), {"slope": float(slope)})[0]
+    return _leaky_relu.apply((as_operand(x),), {"slope": validate.number("slope", slope)})[0]
 
 
 def elu(x: Input, alpha: float = 1.0) -> Value:
     """Return x where it is positive, else alpha · (e^x - 1)."""
-    return _elu.apply((as_operand(x),), {"alpha": float(alpha)})[0]
+    return _elu.apply((as_operand(x),), {"alpha": validate.number("alpha", alpha)})[0]
 
 
 def selu(x: Input) -> Value:
@@ -150,7 +150,9 @@ def selu(x: Input) -> Value:
 
 def gelu(x: Input, *, approximate: bool = False) -> Value:
     """Return x · P(X <= x) of a normal X; `approximate` takes a tanh for it."""
-    return _gelu.apply((as_operand(x),), {"approximate": bool(approximate)})[0]
+    return _gelu.apply(
+        (as_operand(x),), {"approximate": validate.boolean("approximate", approximate)}
+    )[0]
 
 
 def silu(x: Input) -> Value:
@@ -180,7 +182,7 @@ def softsign(x: Input) -> Value:
 
 def hard_sigmoid(x: Input, slope: float = 1 / 6, offset: float = 0.5) -> Value:
     """Return slope · x + offset, kept in 0..1; beyond the ends the gradient is 0."""
-    attrs = {"slope": float(slope), "offset": float(offset)}
+    attrs = {"slope": validate.number("slope", slope), "offset": validate.number("offset", offset)}
     return _hard_sigmoid.apply((as_operand(x),), attrs)[0]
 
 
@@ -191,9 +193,10 @@ def hard_swish(x: Input) -> Value:
 
 def clip(x: Input, low: float, high: float) -> Value:
     """Return x, kept in low..high; at and beyond the ends the gradient is 0."""
-    if not float(low) < float(high):
+    low, high = validate.number("low", low), validate.number("high", high)
+    if not low < high:
         raise ArgumentError(f"`low` must be less than `high`; got {low} and {high}.")
-    return _clip.apply((as_operand(x),), {"low": float(low), "high": float(high)})[0]
+    return _clip.apply((as_operand(x),), {"low": low, "high": high})[0]
 
 
 def hard_tanh(x: Input, low: float = -1.0, high: float = 1.0) -> Value:
@@ -204,7 +207,9 @@ def hard_tanh(x: Input, low: float = -1.0, high: float = 1.0) -> Value:
 def threshold(x: Input, at: float, value: float) -> Value:
     """Return x where it is more than `at` (or NaN), else `value`; there the gradient is 0."""
     operand = as_operand(x)
-    return where(less_equal(operand, float(at)), float(value), operand)
+    return where(
+        less_equal(operand, validate.number("at", at)), validate.number("value", value), operand
+    )
 
 
 def prelu(x: Input, slope: Input, axis: int = 1) -> Value:
@@ -220,6 +225,10 @@ def prelu(x: Input, slope: Input, axis: int = 1) -> Value:
     operand, slopes = as_operand(x), as_operand(slope)
     place = validate.axis("axis", axis, operand.ndim)
     shape = [1] * operand.ndim
+    if slopes.ndim != 1:
+        raise ShapeError(
+            f"slope must have 1 axis (one, or one per channel); got shape {slopes.shape}."
+        )
     if slopes.shape != (1,):
         shape[place] = slopes.shape[0]
     return subtract(relu(operand), multiply(relu(negative(operand)), reshape(slopes, tuple(shape))))

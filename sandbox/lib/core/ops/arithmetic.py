@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .. import validate
 from ..function import TapeEntry, as_operand, function
 from ..value import Input, Operand, Value, wrap
 from ._rules import unbroadcast
@@ -106,7 +107,10 @@ def minimum(a: Input, b: Input) -> Value:
 
 def scale_add(a: Input, b: Input, alpha: float, beta: float) -> Value:
     """Return alpha · a + beta · b, for instance a running mean."""
-    return _scale_add.apply(paired(a, b), {"alpha": float(alpha), "beta": float(beta)})[0]
+    return _scale_add.apply(
+        paired(a, b),
+        {"alpha": validate.number("alpha", alpha), "beta": validate.number("beta", beta)},
+    )[0]
 
 
 @_add.gradient
@@ -222,7 +226,7 @@ def sign(x: Input) -> Value:
 
 def power(x: Input, exponent: float) -> Value:
     """Return x to a constant power."""
-    return _power.apply((as_operand(x),), {"exponent": float(exponent)})[0]
+    return _power.apply((as_operand(x),), {"exponent": validate.number("exponent", exponent)})[0]
 
 
 @_exp.gradient

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .. import validate
 from ..errors import ShapeError
 from ..function import as_operand
 from ..value import Input, Value
@@ -53,7 +54,8 @@ def attention(
             f"{q.shape}, {k.shape}, {v.shape}."
         )
     time, source = q.shape[2], k.shape[2]
-    factor = q.shape[3] ** -0.5 if scale is None else float(scale)
+    causal = validate.boolean("causal", causal)
+    factor = q.shape[3] ** -0.5 if scale is None else validate.number("scale", scale)
     scores = linear.matmul(arithmetic.multiply(q, factor), shape.transpose(k, (0, 1, 3, 2)))
     if causal:
         later = np.triu(np.full((time, source), FORBIDDEN, q.dtype), 1 + source - time)

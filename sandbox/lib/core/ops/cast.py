@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from ..errors import ArgumentError
+from .. import validate
 from ..function import TapeEntry, as_operand, as_value, function
 from ..value import Input, Value
 
@@ -32,9 +30,7 @@ def cast(x: Input, dtype: Any) -> Value:
     >>> cast(np.array([True, False]), "float32").data
     array([1., 0.], dtype=float32)
     """
-    wanted = np.dtype(dtype)
-    if wanted.kind not in "fiub":
-        raise ArgumentError(f"`dtype` must be one of numbers or bool; got {wanted}.")
+    wanted = validate.number_dtype("dtype", dtype)
     operand = as_operand(x)
     if operand.dtype == wanted:
         return as_value(operand)

@@ -54,6 +54,8 @@ def cond(
     >>> cond(np.float32(0), lambda x: x * 2.0, lambda x: x * 3.0, Value(x)).data.tolist()
     [3.0, -6.0]
     """
+    validate.function("on_true", on_true)
+    validate.function("on_false", on_false)
     truth = as_operand(pred)
     if truth.size != 1:
         raise ShapeError(f"cond: `pred` must have one element; got shape {truth.shape}.")
@@ -157,6 +159,8 @@ def while_loop(
     >>> while_loop(lambda x: ops.greater(100.0, x), lambda x: x * 2.0, Value(np.float32(3))).data
     array(192., dtype=float32)
     """
+    validate.function("condition", condition)
+    validate.function("body", body)
     carried, structure = operands_of(init)
     limit = None if max_steps is None else validate.positive_int("max_steps", max_steps)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from .. import validate
+from ..errors import ArgumentError
 from ..function import TapeEntry, as_operand, function
 from ..value import Input, Operand, Value
 from ._rules import affine_gradients
@@ -36,7 +39,14 @@ def _geometry(stride: Any, padding: Any, dilation: Any, groups: Any) -> tuple[An
 
 
 def _frozen(value: Any) -> Any:
-    return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value
+    """Return what a cache can look up; ints may come as a list, a tuple or an array."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return tuple(_frozen(item) for item in value)
+    if not isinstance(value, Hashable):
+        raise ArgumentError(f"sizes of a window must be an int or a tuple of ints; got {value!r}.")
+    return value
 
 
 def conv2d(
@@ -67,7 +77,7 @@ def conv2d(
     bias : (out_channels,)
     """
     sh_sw, pads, dh_dw, count = _geometry(
-        _frozen(stride), _frozen(padding), _frozen(dilation), groups
+        _frozen(stride), _frozen(padding), _frozen(dilation), _frozen(groups)
     )
     inputs: tuple[Operand, ...] = (as_operand(x), as_operand(weight))
     if bias is not None:
@@ -122,7 +132,7 @@ def conv_transpose2d(
     output : (batch, out_channels, (height - 1)·sh - top - bottom + dh·(kh - 1) + 1 + extra, ...)
     """
     sh_sw, pads, dh_dw, count = _geometry(
-        _frozen(stride), _frozen(padding), _frozen(dilation), groups
+        _frozen(stride), _frozen(padding), _frozen(dilation), _frozen(groups)
     )
     extra = validate.pair("output_padding", output_padding, minimum=0)
     if extra[0] >= sh_sw[0] or extra[1] >= sh_sw[1]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .. import validate
 from ..errors import GradientError
 from ..function import TapeEntry, as_operand, function
 from ..value import Input, Operand, Value
@@ -50,7 +51,9 @@ def softmax_cross_entropy(
     output : ()
     """
     inputs = _inputs(logits, labels, class_weights)
-    return _cross_entropy.apply(inputs, {"label_smoothing": float(label_smoothing)})[0]
+    return _cross_entropy.apply(
+        inputs, {"label_smoothing": validate.number("label_smoothing", label_smoothing)}
+    )[0]
 
 
 def nll(log_probabilities: Input, labels: Input, class_weights: Input | None = None) -> Value:

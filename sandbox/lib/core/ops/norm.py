@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from .. import validate
 from ..errors import GradientError, ShapeError
 from ..function import TapeEntry, as_operand, function
 from ..parameter import Buffer
@@ -40,7 +41,7 @@ def batch_norm(
     when they are used by themselves.
     """
     inputs = (as_operand(x), as_operand(gamma), as_operand(beta))
-    y, mean, variance = _batch_norm.apply(inputs, {"epsilon": float(epsilon)})
+    y, mean, variance = _batch_norm.apply(inputs, {"epsilon": validate.number("epsilon", epsilon)})
     return y, mean, variance
 
 
@@ -49,7 +50,7 @@ def batch_norm_inference(
 ) -> Value:
     """Normalise each channel (axis 1) by a given mean and variance."""
     inputs = tuple(as_operand(item) for item in (x, gamma, beta, mean, variance))
-    return _batch_norm_inference.apply(inputs, {"epsilon": float(epsilon)})[0]
+    return _batch_norm_inference.apply(inputs, {"epsilon": validate.number("epsilon", epsilon)})[0]
 
 
 def update_running(
@@ -67,6 +68,9 @@ def update_running(
     first: `count` is the number of elements per channel that it was taken over. No gradient flows
     through running statistics, whoever reads them afterwards.
     """
+    validate.instance("mean", mean, Buffer)
+    validate.instance("variance", variance, Buffer)
+    momentum, count = validate.number("momentum", momentum), validate.positive_int("count", count)
     with _unrecorded():
         unbiased = momentum * (count / (count - 1) if count > 1 else 1.0)
         mean.update(arithmetic.scale_add(mean, batch_mean, 1.0 - momentum, momentum))
@@ -139,7 +143,7 @@ def layer_norm(x: Input, gamma: Input, beta: Input, *, epsilon: float = 1e-5) ->
             f"gamma must have 1 to {operand.ndim} axes, the last ones of input {operand.shape}; "
             f"got {scale.shape}."
         )
-    attrs = {"epsilon": float(epsilon), "axes_from": operand.ndim - scale.ndim}
+    attrs = {"epsilon": validate.number("epsilon", epsilon), "axes_from": operand.ndim - scale.ndim}
     return _layer_norm.apply((operand, scale, as_operand(beta)), attrs)[0]
 
 

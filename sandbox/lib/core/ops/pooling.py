@@ -66,7 +66,7 @@ def avg_pool2d(
         "kernel": kernel,
         "stride": steps,
         "padding": pads,
-        "include_padding": bool(include_padding),
+        "include_padding": validate.boolean("include_padding", include_padding),
     }
     return _avg_pool2d.apply((as_operand(x),), attrs)[0]
 

@@ -58,7 +58,7 @@ def lstm(
     y : (batch, time, hidden); last h, last c : (batch, hidden)
     """
     inputs = _inputs(x, w_input, w_hidden, bias, lengths)
-    y, h, c, _ = _lstm.apply(inputs, {"reverse": bool(reverse)})
+    y, h, c, _ = _lstm.apply(inputs, {"reverse": validate.boolean("reverse", reverse)})
     return y, h, c
 
 
@@ -85,7 +85,7 @@ def gru(
     lengths, y, last h : as in `lstm`
     """
     inputs = _inputs(x, w_input, w_hidden, bias, lengths)
-    y, h, _ = _gru.apply(inputs, {"reverse": bool(reverse)})
+    y, h, _ = _gru.apply(inputs, {"reverse": validate.boolean("reverse", reverse)})
     return y, h
 
 
@@ -111,7 +111,9 @@ def rnn(
     """
     validate.one_of("activation", activation, ("tanh", "relu"))
     inputs = _inputs(x, w_input, w_hidden, bias, lengths)
-    y, h, _ = _rnn.apply(inputs, {"activation": activation, "reverse": bool(reverse)})
+    y, h, _ = _rnn.apply(
+        inputs, {"activation": activation, "reverse": validate.boolean("reverse", reverse)}
+    )
     return y, h
 
 

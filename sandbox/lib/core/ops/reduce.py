@@ -35,10 +35,11 @@ def _attrs(x: Operand, axes: Axes, keepdims: bool) -> dict[str, Any]:
     elif isinstance(axes, int):
         chosen = (validate.axis("axes", axes, count),)
     else:
-        chosen = tuple(sorted(validate.axis("axes", k, count) for k in axes))
+        several = validate.several("axes", axes, "an axis, a list of axes or None")
+        chosen = tuple(sorted(validate.axis("axes", k, count) for k in several))
         if len(set(chosen)) != len(chosen):
             raise ArgumentError(f"`axes` must name an axis once; got {axes}.")
-    return {"axes": chosen, "keepdims": bool(keepdims)}
+    return {"axes": chosen, "keepdims": validate.boolean("keepdims", keepdims)}
 
 
 def sum(x: Input, axes: Axes = None, *, keepdims: bool = False) -> Value:

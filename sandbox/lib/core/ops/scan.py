@@ -92,6 +92,9 @@ def scan(
     (6.0, [1.0, 3.0, 6.0])
     """
     carried, structure = operands_of(init)
+    validate.function("body", body)
+    axis = validate.integer("axis", axis)
+    reverse = validate.boolean("reverse", reverse)
     series, xs_structure = operands_of(xs)
     if axis:
         series = [_moved(x, axis, 0) for x in series]
@@ -196,7 +199,7 @@ def _traced_scan(
         "carry": len(carried),
         "xs": len(series),
         "length": length,
-        "reverse": bool(reverse),
+        "reverse": reverse,
         "keep": False,
     }
     return list(_scan.apply((*carried, *series, *trace.captured), attrs))

@@ -36,6 +36,8 @@ def embedding(ids: Input, weight: Input, *, padding_index: int | None = None) ->
     output : (..., features)
     """
     first, second = as_operand(ids), as_operand(weight)
+    if padding_index is not None:
+        padding_index = validate.integer("padding_index", padding_index)
     return _embedding.apply((first, second), {"padding_index": padding_index})[0]
 
 
@@ -80,7 +82,7 @@ def mask_sequence(x: Input, lengths: Input, *, value: float = 0.0) -> Value:
     """Return x with `value` at the positions (axis 1) behind the length of each row."""
     operand = as_operand(x)
     inputs = (operand, as_operand(lengths))
-    return _mask_sequence.apply(inputs, {"value": float(value)})[0]
+    return _mask_sequence.apply(inputs, {"value": validate.number("value", value)})[0]
 
 
 @_mask_sequence.gradient
@@ -93,7 +95,9 @@ _sequence_lengths = function("sequence_lengths")
 
 def sequence_lengths(ids: Input, padding_index: int = 0) -> Value:
     """Return the length of each row up to its last id that is no padding, at least 1."""
-    return _sequence_lengths.apply((as_operand(ids),), {"padding_index": int(padding_index)})[0]
+    return _sequence_lengths.apply(
+        (as_operand(ids),), {"padding_index": validate.integer("padding_index", padding_index)}
+    )[0]
 
 
 def steps(lengths: Input, like: Operand) -> Value:

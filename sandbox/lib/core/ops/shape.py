@@ -33,7 +33,7 @@ _reshape = function("reshape")
 def reshape(x: Input, shape: Sequence[int] | int) -> Value:
     """Return the same elements in another shape; one size may be -1."""
     operand = as_operand(x)
-    wanted = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
+    wanted = (shape,) if isinstance(shape, int) else validate.integers("shape", shape)
     if -1 in wanted:
         wanted = _fill(operand.shape, wanted)
     if wanted == operand.shape:
@@ -62,7 +62,7 @@ def flatten(x: Input, start: int = 1) -> Value:
     """Return x with all axes from `start` on made into one."""
     operand = as_operand(x)
     shape = operand.shape
-    first = min(start, len(shape))
+    first = min(validate.non_negative_int("start", start), len(shape))
     length = 1
     for n in shape[first:]:
         length *= n
@@ -81,7 +81,10 @@ def transpose(x: Input, axes: Sequence[int] | None = None) -> Value:
     """Return x with its axes in another order, reversed by default."""
     operand = as_operand(x)
     count = operand.ndim
-    order = range(count)[::-1] if axes is None else [validate.axis("axes", k, count) for k in axes]
+    order = list(range(count))[::-1]
+    if axes is not None:
+        several = validate.several("axes", axes, "a list of axes or None")
+        order = [validate.axis("axes", k, count) for k in several]
     if sorted(order) != list(range(count)):
         raise ArgumentError(f"`axes` must name each of {count} axes once; got {axes}.")
     return _transpose.apply((operand,), {"axes": tuple(order)})[0]
@@ -99,12 +102,12 @@ _sum_to = function("sum_to")
 
 def broadcast_to(x: Input, shape: Sequence[int]) -> Value:
     """Return x repeated to a shape, as NumPy's broadcasting does."""
-    return _broadcast_to.apply((as_operand(x),), {"shape": tuple(shape)})[0]
+    return _broadcast_to.apply((as_operand(x),), {"shape": validate.shape("shape", shape)})[0]
 
 
 def sum_to(x: Input, shape: Sequence[int]) -> Value:
     """Return x summed to a shape: the inverse of `broadcast_to`."""
-    return _sum_to.apply((as_operand(x),), {"shape": tuple(shape)})[0]
+    return _sum_to.apply((as_operand(x),), {"shape": validate.shape("shape", shape)})[0]
 
 
 @_broadcast_to.gradient
@@ -122,7 +125,7 @@ _concat = function("concat")
 
 def concat(xs: Sequence[Input], axis: int = 1) -> Value:
     """Return the inputs joined along an axis."""
-    operands = tuple(as_operand(x) for x in xs)
+    operands = tuple(as_operand(x) for x in validate.several("xs", xs, "a list of inputs"))
     if not operands:
         raise ArgumentError("`xs` must hold at least one input; got none.")
     return _concat.apply(operands, {"axis": validate.axis("axis", axis, operands[0].ndim)})[0]
@@ -152,7 +155,10 @@ _slice_grad = function("slice_grad")
 
 def slice(x: Input, starts: Sequence[int], stops: Sequence[int]) -> Value:
     """Return the block from `starts` up to `stops`, one number per axis."""
-    attrs = {"starts": tuple(int(n) for n in starts), "stops": tuple(int(n) for n in stops)}
+    attrs = {
+        "starts": validate.integers("starts", starts),
+        "stops": validate.integers("stops", stops),
+    }
     return _slice.apply((as_operand(x),), attrs)[0]
 
 
@@ -172,7 +178,7 @@ def slicing(x: Input, index: Any) -> Value:
     items = list(index) if isinstance(index, tuple) else [index]
     given = sum(1 for item in items if item is not None and item is not Ellipsis)
     if given > operand.ndim:
-        raise IndexError(f"index must name at most {operand.ndim} axes; got {index!r}.")
+        raise ShapeError(f"index must name at most {operand.ndim} axes; got {index!r}.")
     if not any(item is Ellipsis for item in items):
         items.append(Ellipsis)
     starts: list[int] = []
@@ -210,7 +216,7 @@ def _bounds(item: Any, length: int) -> tuple[int, int, bool]:
         return start, max(start, stop), True
     if isinstance(item, int | np.integer) and not isinstance(item, bool):
         if not -length <= item < length:
-            raise IndexError(f"index {item} must lie in [{-length}, {length}).")
+            raise ShapeError(f"index {item} must lie in [{-length}, {length}).")
         start = int(item) % length
         return start, start + 1, False
     raise ArgumentError(f"an index must be an int, a slice, `...` or None; got {item!r}.")

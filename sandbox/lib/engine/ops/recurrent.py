@@ -33,6 +33,7 @@ def _check(
     if x.shape[1] == 0:
         raise ShapeError(f"input axis 1 (time) must not be empty; got shape {x.shape}.")
     ndim(w_hidden, 2, "(gates · hidden, hidden)", "w_hidden")
+    ndim(w_input, 2, "(gates · hidden, in_features)", "w_input")
     size = w_hidden.shape[1]
     wanted = ((gates * size, x.shape[2]), (gates * size, size), (rows * size,))
     axis_is(x, 2, w_input.shape[-1], "in_features")

@@ -1,0 +1,349 @@
+"""One right call of every public callable: what the tests of wrong arguments start from.
+
+An example is a function that gives the arguments anew: `given(*args, **kwargs)`.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sandbox.lib import core, criterion, data, engine, metrics, nn, optim, summary, train
+from sandbox.lib.core import OpList, Spec, ops
+from sandbox.lib.data import sources, transforms
+
+
+def given(*args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return args, kwargs
+
+
+def f4(*shape: int) -> Any:
+    return np.linspace(0.1, 0.9, int(np.prod(shape)), dtype="f4").reshape(shape)
+
+
+def rows() -> data.ArrayDataset:
+    return data.ArrayDataset(f4(6, 3), np.array([0, 1, 0, 1, 1, 0]))
+
+
+def linear() -> nn.Linear:
+    return nn.Linear(3, 2, rng=0)
+
+
+def oplist() -> OpList:
+    return core.to_oplist(linear(), Spec((2, 3)))
+
+
+def program() -> Any:
+    model = linear()
+    return core.predict_program(model, model, Spec((2, 3)))
+
+
+def trainer() -> train.Trainer:
+    return train.Trainer(
+        linear(), criterion.CrossEntropy(), optim.SGD(0.1), batch_size=3, progress=None, threads=1
+    )
+
+
+def pipeline() -> train.Pipeline:
+    return train.Pipeline(scaler(), nn.Linear(2, 3, rng=0))
+
+
+def words() -> data.Vocabulary:
+    return data.Vocabulary(["good", "bad"])
+
+
+def encoder() -> data.TextEncoder:
+    return data.TextEncoder(words(), max_length=4)
+
+
+def scaler() -> data.Scaler:
+    return data.Scaler(["a", "b"], [0.0, 1.0], [1.0, 2.0])
+
+
+def table() -> dict[str, Any]:
+    return {"a": f4(4), "b": f4(4), "label": np.array([0, 1, 0, 1])}
+
+
+X, IMAGE, LABELS = f4(2, 3), f4(2, 3, 5, 5), np.array([0, 2])
+SEQUENCE, LENGTHS = f4(2, 4, 3), np.array([4, 2])
+HEADS = f4(2, 2, 4, 3)
+MASK = np.array([[True, False, True], [False, True, True]])
+FRESH = itertools.count()
+
+
+def by_name(folder: Path) -> dict[str, Any]:
+    """Give what a parameter gets that has no example of its own, by its name."""
+    return {
+        "x": X, "a": X, "b": X, "xs": [X, X], "shape": (4, 4), "rng": np.random.default_rng(0),
+        "learning_rate": 0.1, "name": "mine", "classes": 3, "path": folder / "file",
+        "folder": folder, "log_dir": folder / "log", "batch_size": 2, "seed": 0, "gamma": 0.5,
+        "steps": 4, "every": 2, "optimizer": optim.SGD(0.1), "criterion": criterion.MSE(),
+        "strength": 0.1, "epochs": 2, "value": 0.5, "module": linear(), "model": linear(),
+        "input_specs": Spec((2, 3)), "vocabulary": 20, "partition_sizes": (3, 2), "size": 2,
+    }  # fmt: skip
+
+
+def examples(folder: Path) -> dict[str, Any]:
+    """Give the arguments by callable, where names do not do."""
+    images, labels = folder / "images.gz", folder / "labels.gz"
+    data.write_idx(images, np.zeros((4, 3, 3), "u1"))
+    data.write_idx(labels, np.arange(4, dtype="u1"))
+    saved = train.save_model(linear(), folder / "model")
+    optimizer = optim.SGD(0.1)
+    return {
+        "core.Parameter": lambda: given(X),
+        "core.Buffer": lambda: given(X),
+        "core.Value": lambda: given(X),
+        "core.from_oplist": lambda: given(oplist(), _storage()),
+        "core.gradcheck": lambda: given(ops.square, [X.astype("f8")], rng=0),
+        "core.in_float64": lambda: given([core.Parameter(X)]),
+        "core.operation": lambda: given(
+            f"test.wrong{next(FRESH)}", infer=lambda x: (x,), reference=lambda x: x
+        ),
+        "core.predict_program": lambda: given(model := linear(), model, Spec((2, 3))),
+        "core.profile": lambda: given(program(), X),
+        "core.trace_training": lambda: given(
+            linear(), criterion.MSE(), Spec((2, 3)), Spec((2, 2))
+        ),
+        "core.train_program": lambda: given(
+            model := linear(), criterion.MSE(), core.FlatParameters(model), Spec((2, 3)),
+            Spec((2, 2)),
+        ),
+        "core.ops.attention": lambda: given(HEADS, HEADS, HEADS, LENGTHS),
+        "core.ops.avg_pool2d": lambda: given(IMAGE, 2),
+        "core.ops.max_pool2d": lambda: given(IMAGE, 2),
+        "core.ops.max_with_index": lambda: given(X, 1),
+        "core.ops.global_avg_pool2d": lambda: given(IMAGE),
+        "core.ops.global_max_pool2d": lambda: given(IMAGE),
+        "core.ops.batch_norm": lambda: given(X, f4(3), f4(3)),
+        "core.ops.batch_norm_inference": lambda: given(X, f4(3), f4(3), f4(3), f4(3)),
+        "core.ops.layer_norm": lambda: given(X, f4(3), f4(3)),
+        "core.ops.bce_with_logits": lambda: given(X, X, f4(3)),
+        "core.ops.broadcast_to": lambda: given(X, (4, 2, 3)),
+        "core.ops.cast": lambda: given(X, "float64"),
+        "core.ops.clip": lambda: given(X, 0.2, 0.8),
+        "core.ops.cond": lambda: given(True, ops.exp, ops.square, X),
+        "core.ops.conv2d": lambda: given(IMAGE, f4(4, 3, 2, 2), f4(4)),
+        "core.ops.conv_transpose2d": lambda: given(IMAGE, f4(3, 4, 2, 2), f4(4)),
+        "core.ops.embedding": lambda: given(LABELS, f4(4, 3)),
+        "core.ops.gru": lambda: given(SEQUENCE, f4(9, 3), f4(9, 3), f4(12), LENGTHS),
+        "core.ops.lstm": lambda: given(SEQUENCE, f4(12, 3), f4(12, 3), f4(12), LENGTHS),
+        "core.ops.rnn": lambda: given(SEQUENCE, f4(3, 3), f4(3, 3), f4(3), LENGTHS),
+        "core.ops.linear": lambda: given(X, f4(2, 3), f4(2)),
+        "core.ops.logical_and": lambda: given(MASK, MASK),
+        "core.ops.logical_or": lambda: given(MASK, MASK),
+        "core.ops.logical_not": lambda: given(MASK),
+        "core.ops.mask_sequence": lambda: given(SEQUENCE, LENGTHS),
+        "core.ops.masked_mean": lambda: given(SEQUENCE, 1, LENGTHS),
+        "core.ops.matmul": lambda: given(X, f4(3, 2)),
+        "core.ops.nll": lambda: given(np.log(X), LABELS, f4(3)),
+        "core.ops.softmax_cross_entropy": lambda: given(X, LABELS, f4(3)),
+        "core.ops.power": lambda: given(X, 2.0),
+        "core.ops.prelu": lambda: given(X, f4(3)),
+        "core.ops.reshape": lambda: given(X, (3, 2)),
+        "core.ops.scale_add": lambda: given(X, X, 0.5, 0.5),
+        "core.ops.scan": lambda: given(lambda s, x: (ops.add(s, x), s), np.float32(0), f4(3)),
+        "core.ops.sequence_lengths": lambda: given(np.array([[3, 1, 0], [2, 0, 0]])),
+        "core.ops.slice": lambda: given(X, (0, 0), (1, 2)),
+        "core.ops.slicing": lambda: given(X, 0),
+        "core.ops.sum_to": lambda: given(X, (1, 3)),
+        "core.ops.threshold": lambda: given(X, 0.3, 0.0),
+        "core.ops.update_running": lambda: given(
+            core.Buffer(f4(3)), core.Buffer(f4(3)), core.Value(f4(3)), core.Value(f4(3)),
+            momentum=0.1, count=2,
+        ),
+        "core.ops.where": lambda: given(MASK, X, X),
+        "core.ops.while_loop": lambda: given(
+            lambda s: ops.less(s, 3.0), lambda s: ops.add(s, 1.0), np.float32(0)
+        ),
+        "core.random.dropout_mask": lambda: given((2, 3), 0.5, "path", core.RandomKey(0)),
+        "core.random.ensure_rng": lambda: given(0),
+        "nn.Graph": lambda: given(node := nn.Input(), nn.ReLU()(node)),
+        "nn.Sequential": lambda: given(nn.ReLU(), last=nn.Tanh()),
+        "nn.Node": lambda: given(nn.ReLU(), (nn.Input(),)),
+        "nn.Container": given,
+        "nn.deserialize": lambda: given(nn.serialize(linear())),
+        "nn.serialize": lambda: given(linear()),
+        "nn.observe": lambda: given(lambda path, module, inputs, output: None),
+        "nn.init.current_name": lambda: given("he_normal"),
+        "nn.init.deviating": lambda: given((4, 4), np.random.default_rng(0), 0.1),
+        "nn.init.draw": lambda: given("he_normal", (4, 4), 0),
+        "nn.init.draw_by": lambda: given(nn.init.he_normal, (4, 4), 0),
+        "nn.init.find": lambda: given("he_normal"),
+        "nn.init.bilinear": lambda: given((1, 1, 4, 4)),
+        "nn.zoo.mlp": lambda: given([3, 4, 2], 0),
+        "criterion.Parallel": lambda: given((criterion.MSE(), criterion.MAE())),
+        "criterion.WeightedSum": lambda: given([criterion.MSE(), criterion.MAE()]),
+        "optim.L1L2": lambda: given(0.1, 0.1),
+        "optim.ClipNorm": lambda: given(1.0),
+        "optim.MultiStep": lambda: given([2, 4]),
+        "optim.ParameterGroup": lambda: given("weight"),
+        "optim.ParameterGroups": lambda: given(optimizer, [optim.ParameterGroup("*bias")]),
+        "optim.from_config": lambda: given(optim.SGD(0.1).config()),
+        "optim.regularised": lambda: given(optimizer, optim.L2(0.1)),
+        "data.ArrayDataset": lambda: given(X, [0, 1]),
+        "data.BucketOrder": lambda: given([[0, 1, 1], [0]], [8, 16], 2, seed=0),
+        "data.IdxDataset": lambda: given(images, labels),
+        "data.ParquetDataset": lambda: given(_parquet(folder), features=["a", "b"], label="label"),
+        "data.PartitionedDataset": lambda: given([(X, [0, 1]), (X, [1, 1])]),
+        "data.Scaler": lambda: given(["a", "b"], [0.0, 1.0], [1.0, 2.0]),
+        "data.SequenceDataset": lambda: given([[1, 2], [3], [4, 5, 6]], [0, 1, 1]),
+        "data.Share": lambda: given([(0, np.arange(3))]),
+        "data.TextEncoder": lambda: given(words()),
+        "data.Vocabulary": lambda: given(["good", "bad"]),
+        "data.as_dataset": lambda: given((X, [0, 1])),
+        "data.bucket_lengths": lambda: given([3, 5, 9, 30]),
+        "data.class_weights": lambda: given([0, 1, 1]),
+        "data.features": lambda: given(table(), ["a", "b"]),
+        "data.labels_of": lambda: given(table(), "label"),
+        "data.pad": lambda: given([[1, 2], [3]]),
+        "data.read_idx": lambda: given(images),
+        "data.write_idx": lambda: given(folder / "new.gz", np.zeros((2, 2), "u1")),
+        "data.sequence_lengths": lambda: given([[1, 2, 0], [3, 0, 0]]),
+        "data.threshold_costs": lambda: given([0.1, 0.8, 0.6], [0, 1, 0]),
+        "data.time_split": lambda: given([1.0, 2.0, 3.0, 4.0]),
+        "data.augment.RandomShift": lambda: given(2),
+        "data.mnist.stand_in": lambda: given("test"),
+        "data.order.permutation": lambda: given(0, 0, 0, 5),
+        "data.sources.download": lambda: given(sources.SOURCES["mnist"], []),
+        "data.sources.verify": lambda: given("mnist", folder),
+        "data.sources.find": lambda: given("mnist", ["t10k-labels-idx1-ubyte.gz"]),
+        "data.sources.folders": lambda: given("mnist"),
+        "data.sources.in_folder": lambda: given(folder, "images.gz"),
+        "data.sources.record": lambda: given(
+            data.Provenance("test", "all", "stand-in", "here", 3, "free", True)
+        ),
+        "data.transforms.Apply": lambda: given(np.negative),
+        "data.transforms.Compose": lambda: given(transforms.Flatten(), transforms.AddChannel()),
+        "metrics.Loss": lambda: given(criterion.MSE()),
+        "metrics.per_class": lambda: given(np.eye(3)),
+        "train.And": lambda: given(train.MaxEpoch(1), train.MinLoss(0.1)),
+        "train.Or": lambda: given(train.MaxEpoch(1), train.MinLoss(0.1)),
+        "train.LambdaCallback": lambda: given(iteration=lambda event: None),
+        "train.MaxScore": lambda: given(0.5),
+        "train.MinLoss": lambda: given(0.5),
+        "train.Pipeline": lambda: given(scaler(), nn.Linear(2, 3, rng=0)),
+        "train.TextProgress": lambda: given(io.StringIO()),
+        "train.Trainer": lambda: given(linear(), criterion.CrossEntropy(), optim.SGD(0.1)),
+        "train.load_model": lambda: given(saved),
+        "testing.check_criterion": lambda: given(criterion.MSE),
+        "testing.check_module": lambda: given(nn.ReLU),
+        "engine.compile": lambda: given(oplist(), _arrays()),
+    }  # fmt: skip
+
+
+def _storage() -> dict[str, Any]:
+    return dict(linear().named_parameters())
+
+
+def _arrays() -> dict[str, Any]:
+    return core.FlatParameters(linear()).storage()
+
+
+def _parquet(folder: Path) -> Path:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / "table.parquet"
+    if not path.exists():
+        pq.write_table(pa.table(table()), path)
+    return path
+
+
+def methods(folder: Path) -> dict[str, Any]:
+    """Give what is asked of objects: the method and the arguments, by "Class.method"."""
+    y, model = np.array([0, 1, 1, 0]), linear()
+    run = trainer()
+    run.fit((f4(6, 3), [0, 1, 0, 1, 1, 0]), steps=1)
+    order, dataset = rows().order(2, seed=0), rows()
+    encoder().save(folder / "encoder")
+    scaler().save(folder / "scaler")
+    pipeline().save(folder / "pipeline")
+    plan = engine.KernelPlan()
+    writer = summary.EventWriter(folder / "events")
+    wrong = {
+        "Value.reshape": (core.Value(X).reshape, given(3, 2)),
+        "Value.sum": (core.Value(X).sum, given(0)),
+        "Value.mean": (core.Value(X).mean, given(0)),
+        "Value.__add__": (core.Value(X).__add__, given(X)),
+        "Value.__getitem__": (core.Value(X).__getitem__, given(0)),
+        "Value.__pow__": (core.Value(X).__pow__, given(2.0)),
+        "Parameter.set": (core.Parameter(X).set, given(X)),
+        "Parameter.astype": (core.Parameter(X).astype, given("float32")),
+        "Module.astype": (model.astype, given("float32")),
+        "Module.train": (model.train, given(True)),
+        "Module.freeze": (model.freeze, given(True)),
+        "Module.forward": (linear().forward, given(X)),
+        "Module.summary": (model.summary, given((2, 3))),
+        "Sequential.append": (nn.Sequential().append, given(linear())),
+        "program.run": (program().run, given(X)),
+        "Optimizer.init_slice": (optim.Adam().init_slice, given(4)),
+        "Optimizer.learning_rate_at": (optim.Adam().learning_rate_at, given(3, 10)),
+        "Schedule.__call__": (optim.StepDecay(2), given(3, 10)),
+        "Cosine.__call__": (optim.Cosine(), given(3, 10)),
+        "Dataset.rows": (dataset.rows, given(0, [0, 1])),
+        "Dataset.batch": (dataset.batch, given([(0, [0, 1])])),
+        "Dataset.load": (dataset.load, given(0)),
+        "Dataset.order": (dataset.order, given(2, seed=0)),
+        "Dataset.check": (dataset.check, given(classes=2)),
+        "PartitionedDataset.only": (data.PartitionedDataset([(X, [0, 1])]).only, given([0])),
+        "EpochOrder.at": (order.at, given(1)),
+        "EpochOrder.batch": (order.batch, given(0, 1)),
+        "EpochOrder.share": (order.share, given(0, 1, 0, 2)),
+        "Vocabulary.build": (data.Vocabulary.build, given([["a", "b"], ["a"]])),
+        "Vocabulary.ids": (words().ids, given(["good", "new"])),
+        "Vocabulary.tokens": (words().tokens, given([2, 3])),
+        "Vocabulary.save": (words().save, given(folder / "words.json")),
+        "Vocabulary.load": (data.Vocabulary.load, given(folder / "words.json")),
+        "Tokenizer.__call__": (data.Tokenizer(), given("a good film")),
+        "TextEncoder.build": (data.TextEncoder.build, given(["a good film", "bad"])),
+        "TextEncoder.encode": (encoder().encode, given(["good", "bad"])),
+        "TextEncoder.padded": (encoder().padded, given(["good", "bad"])),
+        "TextEncoder.save": (encoder().save, given(folder / "encoder")),
+        "TextEncoder.load": (data.TextEncoder.load, given(folder / "encoder")),
+        "Scaler.fit": (data.Scaler.fit, given(table(), ["a", "b"])),
+        "Scaler.table": (scaler().table, given(table())),
+        "Scaler.__call__": (scaler(), given(f4(2, 2))),
+        "Scaler.save": (scaler().save, given(folder / "scaler")),
+        "Scaler.load": (data.Scaler.load, given(folder / "scaler")),
+        "SequenceDataset.of_texts": (
+            data.SequenceDataset.of_texts, given(["good", "bad"], [0, 1], encoder()),
+        ),
+        "Normalize.__call__": (transforms.Normalize(), given(X)),
+        "Compose.__call__": (transforms.Compose(transforms.Flatten()), given(X)),
+        "EventWriter.scalar": (writer.scalar, given("loss", 0.5, 1)),
+        "EventWriter.histogram": (writer.histogram, given("weights", X, 1)),
+        "EventWriter.image": (writer.image, given("image", f4(4, 4), 1)),
+        "EventWriter.text": (writer.text, given("note", "a text", 1)),
+        "KernelPlan.from_json": (engine.KernelPlan.from_json, given(plan.to_json())),
+        "KernelPlan.merge": (plan.merge, given(engine.KernelPlan())),
+        "Trainer.fit": (run.fit, given(rows(), steps=1)),
+        "Trainer.fit(end)": (run.fit, given(rows(), end=train.MaxSteps(1))),
+        "Trainer.fit(epochs)": (run.fit, given(rows(), epochs=1)),
+        "Trainer.evaluate": (run.evaluate, given(rows())),
+        "Trainer.predict": (run.predict, given(X)),
+        "Trainer.set_learning_rate": (run.set_learning_rate, given(0.1)),
+        "Trainer.subscribe": (run.subscribe, given(print)),
+        "Trainer.wait": (run.wait, given(1.0)),
+        "Pipeline.outputs": (pipeline().outputs, given(table())),
+        "Pipeline.probabilities": (pipeline().probabilities, given(table())),
+        "Pipeline.predict": (pipeline().predict, given(table())),
+        "Pipeline.save": (pipeline().save, given(folder / "pipeline")),
+        "Pipeline.load": (train.Pipeline.load, given(folder / "pipeline")),
+        "History.__getitem__": (run.history.__getitem__, given("loss")),
+        "History.rank": (run.history.rank, given(0)),
+    }  # fmt: skip
+    for metric, output, target in (
+        (metrics.Top1(), f4(4, 3), y), (metrics.Top5(), f4(4, 6), y), (metrics.MAE(), X, X),
+        (metrics.R2(), f4(4), f4(4)), (metrics.ConfusionMatrix(2), f4(4, 2), y),
+        (metrics.F1(), f4(4, 2), y), (metrics.Precision(), f4(4, 2), y),
+        (metrics.Recall(), f4(4, 2), y), (metrics.AUC(), f4(4), y), (metrics.PRAUC(), f4(4), y),
+        (metrics.Loss(criterion.CrossEntropy()), f4(4, 2), y),
+    ):  # fmt: skip
+        wrong[f"{type(metric).__name__}.__call__"] = (metric, given(output, target))
+    wrong["Metric.on"] = (metrics.Top1().on, given("digit"))
+    return wrong
