@@ -64,15 +64,15 @@ INTERNAL = {
     "core.Context", "core.EagerPredictProgram", "core.EagerTrainProgram", "core.Function",
     "core.PredictProgram", "core.Profile", "core.TrainProgram", "core.add_path",
     "core.enter_scope", "core.leave_scope", "criterion.check_labels", "criterion.check_numbers",
-    "criterion.check_shares", "data.transforms.into", "engine.execute", "testing.inputs_of",
-    "testing.make", "testing.own_cases", "testing.run",
+    "criterion.check_shares", "data.transforms.into", "engine.execute", "nn.meaning_of",
+    "testing.inputs_of", "testing.make", "testing.own_cases", "testing.run",
 }  # fmt: skip
 
 # Python's own, and right, for a wrong number or name of arguments: a dict is arguments by name, and
 # a class or a function is called with what it does not take.
 ARITY = re.compile(r"missing \d+ required|takes .* positional argument|unexpected keyword")
 
-REGISTERED = set(nn.registered().values())
+REGISTERED = list(dict.fromkeys(nn.registered().values()))  # in one order: workers must agree
 
 
 def public(room):

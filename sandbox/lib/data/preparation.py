@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import tree
+from ..core import tree, validate
 from ..core.errors import DataError
 from ..engine.oplist import Spec
 from .arrays import ArrayDataset
@@ -46,7 +46,7 @@ class Preparation:
     """
 
     def __init__(self, data: Dataset) -> None:
-        stored = data.stored().x
+        stored = validate.instance("data", data, Dataset).stored().x
         self.stored, self.form = tree.flatten(stored)
         self.made = tree.leaves(data.spec.x)
         if isinstance(stored, Spec):

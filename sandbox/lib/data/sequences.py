@@ -65,7 +65,7 @@ class SequenceDataset(Dataset):
         max_length: int | None = None,
         dtype: Any = np.int32,
     ) -> None:
-        super().__init__(dtype=dtype)
+        super().__init__(dtype=None if dtype is None else validate.number_dtype("dtype", dtype))
         self.y = numbers(y, "SequenceDataset: y")
         rows = validate.several("rows", rows, "a list of sequences")
         if not self.y.ndim:

@@ -269,7 +269,7 @@ def as_columns(data: Any) -> dict[str, Any]:
         return {str(k): data[:, k] for k in range(data.shape[1])}
     if isinstance(data, Mapping):
         found = {str(name): values for name, values in data.items()}
-    elif hasattr(data, "column_names"):  # Arrow
+    elif hasattr(data, "column_names") and hasattr(data, "num_rows"):  # Arrow
         different(data.column_names, "the table")
         found = dict(zip(data.column_names, data.columns, strict=True))
     elif hasattr(data, "columns") and hasattr(data, "iloc"):  # pandas

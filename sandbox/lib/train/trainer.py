@@ -439,7 +439,7 @@ class Trainer:
         rows = arguments.choose_rows(x, self.backend, self._preparation)
         if rows is not None:
             return self._here().predict_rows(rows, batch_size)
-        prepare = None if prepared else self._preparation
+        prepare = None if check.boolean("prepared", prepared) else self._preparation
         return self._here().predict(x, batch_size, prepare)
 
     def averaged(self) -> AbstractContextManager[nn.Module]:

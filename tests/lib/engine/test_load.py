@@ -220,5 +220,5 @@ def test_thread_counts_are_checked_and_restored():
     with threads.limit(2):
         assert threads.get_threads() == 2
     assert threads.get_threads() == 1
-    with pytest.raises(ValueError, match="whole number > 0"):
+    with pytest.raises(ValueError, match="`threads` must be an int > 0; got 0"):
         threads.set_threads(0)

@@ -27,6 +27,7 @@ def cast(x: Input, dtype: Any) -> Value:
 
     Examples
     --------
+    >>> import numpy as np
     >>> cast(np.array([True, False]), "float32").data
     array([1., 0.], dtype=float32)
     """
