@@ -140,12 +140,14 @@ def path_like(name: str, value: Any, what: str = "a path", cure: str = "") -> An
     return value
 
 
-def instance(name: str, value: Any, kind: type[T], cure: str = "") -> T:
+def instance(name: str, value: Any, kind: type[T] | Callable[..., T], cure: str = "") -> T:
     """Return the value if it is an object of a class."""
-    if not isinstance(value, kind):
-        article = "an" if kind.__name__[0] in "AEIO" else "a"
-        raise refuse(name, f"{article} {kind.__name__}", value, cure)
-    return value
+    wanted: Any = kind  # abstract classes are no `type[T]` to mypy
+    if not isinstance(value, wanted):
+        article = "an" if wanted.__name__[0] in "AEIO" else "a"
+        raise refuse(name, f"{article} {wanted.__name__}", value, cure)
+    found: T = value
+    return found
 
 
 def function(name: str, value: Any, cure: str = "") -> Callable[..., Any]:

@@ -106,7 +106,7 @@ class Criterion(ABC):
     """What the output's numbers are to it: "logits", "probabilities", "logarithms", "values"."""
     fits: ClassVar[tuple[Meaning, ...]] = ()
     """What else it takes without harm."""
-    takes_trees: ClassVar[bool] = True
+    takes_trees: bool = True
     """Whether `call` understands several outputs and targets."""
 
     def __new__(cls: type[C], *args: Any, **kwargs: Any) -> C:

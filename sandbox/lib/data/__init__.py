@@ -6,7 +6,8 @@ from . import augment, cards, mnist, order, reviews, sources, transforms
 from .arrays import ArrayDataset, PartitionedDataset, as_dataset
 from .buckets import BucketOrder, bucket_lengths
 from .costs import Cost, class_weights, threshold_costs
-from .dataset import Dataset, DataSpec, FileDataset
+from .dataset import Dataset, DataSpec
+from .file_dataset import FileDataset
 from .idx import IdxDataset, read_idx, write_idx
 from .order import EpochOrder, Share, owners
 from .parquet import ParquetDataset

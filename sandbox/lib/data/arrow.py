@@ -100,7 +100,8 @@ def type_of(kind: Any, name: str, place: str) -> np.dtype[Any]:
     inner = kind.value_type if _is_list(kind) else kind
     if not is_number(inner):
         raise _no_numbers(kind, name, place)
-    return np.dtype(inner.to_pandas_dtype())
+    found: np.dtype[Any] = np.dtype(inner.to_pandas_dtype())
+    return found
 
 
 def _no_numbers(kind: Any, name: str, place: str) -> DataError:

@@ -23,7 +23,8 @@ from ..core import validate
 from ..core.errors import DataError
 from ..engine.oplist import Spec
 from .arrays import checked_pair
-from .dataset import DataSpec, FileDataset, Pair, TransformLike
+from .dataset import DataSpec, Pair, TransformLike
+from .file_dataset import FileDataset
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _PIECE = 1 << 20

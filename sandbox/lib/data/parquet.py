@@ -16,7 +16,8 @@ from ..core.errors import DataError
 from ..engine.oplist import Spec
 from . import arrow
 from .casting import cast, common_type, side_by_side
-from .dataset import DataSpec, FileDataset, Pair, TransformLike
+from .dataset import DataSpec, Pair, TransformLike
+from .file_dataset import FileDataset
 
 PathLike = str | os.PathLike[str]
 

@@ -176,13 +176,13 @@ def pad(
            [8, 0, 0, 0]], dtype=int32), array([3, 1]))
     """
     dtype = validate.number_dtype("dtype", dtype)
-    rows = [
+    found = [
         np.atleast_1d(validate.numbers("rows", row))
         for row in validate.several("rows", rows, "a list of sequences of ints")
     ]
-    if any(row.ndim > 1 for row in rows):
+    if any(row.ndim > 1 for row in found):
         raise DataError("pad: each sequence must have one axis; got an array with more.")
-    lengths = np.array([len(row) for row in rows], np.int64)
+    lengths = np.array([len(row) for row in found], np.int64)
     width = (
         int(lengths.max(initial=0)) if length is None else validate.positive_int("length", length)
     )

@@ -137,7 +137,7 @@ class SparkBackend:
             run.close()
 
     def _ranks(self, spark: Any, job: TrainJob) -> int:
-        rows = sum(job.data.partition_sizes)
+        rows: int = sum(job.data.partition_sizes)
         if self.ranks is not None and self.ranks > rows:
             raise DataError(
                 f"SparkBackend: `ranks` must be at most the number of rows; got {self.ranks} ranks "

@@ -177,7 +177,8 @@ def _processes(pids: Sequence[int]) -> list[psutil.Process]:
 
 
 def _descendants() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+    found: list[psutil.Process] = psutil.Process().children(recursive=True)
+    return found
 
 
 def _command(process: psutil.Process) -> str:

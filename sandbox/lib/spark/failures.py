@@ -80,6 +80,7 @@ def named_errors() -> Iterator[None]:
 
 
 # Not the code's own: something was lost or closed, trying again may help.
+_LOST: tuple[str, ...]
 _LOST = ("BrokenPipeError", "ConnectionError", "ConnectionRefusedError", "ConnectionResetError")
 _LOST += ("EOFError", "OSError", "Py4JError", "Py4JNetworkError", "TimeoutError", "timeout")
 _RAISED = re.compile(r"^(?:(?P<module>[\w.]+)\.)?(?P<name>[A-Za-z_]\w*)(?:: (?P<text>.*))?$")

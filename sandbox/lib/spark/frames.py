@@ -154,7 +154,7 @@ class SparkDataset(Dataset):
         """Count an RDD's rows; the types of all of them decide those of the arrays."""
 
         def look(number: int, rows: Iterator[Any]) -> Iterator[tuple[int, list[set[str]]]]:
-            count, kinds = 0, []
+            count, kinds = 0, list[set[str]]()
             for some in _chunks(rows, 256):
                 found = [array.dtype.name for array in tree.leaves(rdd_rows(some, number, count))]
                 kinds = kinds if len(kinds) == len(found) else [set() for _ in found]
@@ -203,14 +203,14 @@ class SparkDataset(Dataset):
     def stored(self) -> DataSpec:
         """Return shape and dtype of one row: the first one's form, the types of all."""
         if self._stored is None:
-            sizes = self.partition_sizes
+            rows = sum(self.partition_sizes)
             x, y = self._first()
             arrays, form = tree.flatten(x)
             goals, goal_form = tree.flatten(y)
             shapes = self.shapes if len(self.shapes) == len(arrays) else [None] * len(arrays)
             specs = [row_spec(a, s) for a, s in zip(arrays, shapes, strict=True)]
             specs += [row_spec(a, None) for a in goals]
-            if self.is_rdd and len(self._kinds) == len(specs) and sum(sizes):
+            if self.is_rdd and len(self._kinds) == len(specs) and rows:
                 wanted = [self._wanted] * len(arrays) + [None] * len(goals)
                 alone = len(arrays) == 1
                 specs = [

@@ -125,7 +125,7 @@ def start(settings: Mapping[str, str]) -> None:
         voice.start()
     try:
         outputs = {"stdout": voices[0].end, "stderr": voices[1].end}
-        SparkContext._ensure_initialized(gateway=launch_gateway(conf, outputs))
+        SparkContext._ensure_initialized(gateway=launch_gateway(conf, outputs))  # type: ignore[no-untyped-call]
     except Exception as error:
         failure = error
     else:

@@ -99,7 +99,7 @@ def _packed(plan: RankPlan) -> bytes:
     from pyspark import cloudpickle
 
     try:
-        return bytes(cloudpickle.dumps(plan))
+        return bytes(cloudpickle.dumps(plan))  # type: ignore[no-untyped-call]
     except Exception as error:
         raise ArgumentError(
             f"the training job cannot travel to the workers: {_first_line(error)}. Models, "

@@ -94,7 +94,7 @@ def forsaken(newcomer: object) -> list[BackgroundRun]:
     """
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
-    if getattr(shell, "kernel", None) is None:
+    if shell is None or getattr(shell, "kernel", None) is None:
         return []
     spaces = list(shell.user_ns.items())
     named = [value for name, value in spaces if not name.startswith("_") and name != "Out"]

@@ -190,7 +190,7 @@ class Pipeline:
         The model is looked at again when it has other parts.
         """
         if self.gives is not None:
-            return self.gives
+            return str(self.gives)
         parts: list[Any] = self.model.parts()
         known = self._known
         if known is None or list(map(id, parts)) != list(map(id, known[0])):
@@ -228,7 +228,8 @@ class Pipeline:
             chosen = (found[:, 1] >= self.threshold * whole).astype(np.int64)
         else:
             chosen = found.argmax(axis=1)
-        return chosen if self.labels is None else np.array(self.labels)[chosen]
+        named: NDArray[Any] = chosen if self.labels is None else np.array(self.labels)[chosen]
+        return named
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write everything into a folder, `pipeline.json` last, and return it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -24,18 +24,18 @@ from .callbacks import Callback, Summary
 from .checkpoint import Checkpoints, unpack
 from .control import Control
 from .events import Event, stage
-from .history import History
 from .job import Result, TrainJob
 from .model_io import fill
 from .predictor import Predictor
 from .recorder import Recorder, State
+from .steering import Steered
 from .triggers import EarlyStopping, Trigger, end_trigger
 from .updates import lend_average
 
 __all__ = ["Trainer"]
 
 
-class Trainer:
+class Trainer(Steered):
     """Trains a model on data, here or wherever its backend takes it.
 
     Parameters
@@ -339,68 +339,6 @@ class Trainer:
     def _call_back(self, event: Event) -> None:
         for callback in self.callbacks:
             callback.on_event(self, event)
-
-    # While it runs ---------------------------------------------------------------------------
-
-    @property
-    def history(self) -> History:
-        """Every iteration and validation of the running or last fit."""
-        return self._recorder.history
-
-    @property
-    def state(self) -> State:
-        """What goes on: "idle", "running", "paused", "retrying", "done", "failed" or "stopped"."""
-        return self._recorder.state
-
-    @property
-    def stage(self) -> Event | None:
-        """What a run does that has not come to its first iteration (a "stage" event), else None."""
-        return self._recorder.stage
-
-    @property
-    def running(self) -> bool:
-        """Whether a fit goes on (paused ones too)."""
-        return self._runs > 0
-
-    @property
-    def error(self) -> BaseException | None:
-        """What ended the background run, until `wait` raises it."""
-        return None if self._background is None else self._background.error
-
-    def wait(self, timeout: float | None = None) -> History:
-        """Wait for a background run, raise what it raised, and return the history.
-
-        TimeoutError : it still goes on after `timeout` seconds.
-        """
-        run = self._background
-        if run is not None and not run.inside and not run.wait(timeout):
-            raise TimeoutError(f"the training still goes on after {timeout} s")
-        return self.history
-
-    def pause(self) -> None:
-        """Hold after the running iteration."""
-        self._control.pause()
-
-    def resume_training(self) -> None:
-        """Go on after a pause."""
-        self._control.resume()
-
-    def stop(self) -> None:
-        """End after the running iteration; `fit` returns, `wait` waits for it."""
-        if self._runs:
-            self._unwanted = True
-            self._control.stop()
-
-    def set_learning_rate(self, value: float | None) -> None:
-        """Use this learning rate from the next iteration on; None: the schedule again."""
-        self._control.learning_rate(value)
-
-    def subscribe(self, function: Callable[[Event], object]) -> Callable[[], None]:
-        """Call a function with every event, in the thread that trains; be quick in it.
-
-        What is returned ends the subscription.
-        """
-        return self._recorder.subscribe(function)
 
     # Using the model -------------------------------------------------------------------------
 

@@ -83,7 +83,7 @@ def _generate(seed: int, attempt: int) -> Graph | None:
         ids = np.asarray(maker.rng.integers(0, 6, size=shape), kind)
         maker.source("input", ids)
     wanted = int(maker.rng.integers(3, (6 if maker.large else STEPS) + 1))
-    last, queue = max(maker.numbers), []
+    last, queue = max(maker.numbers), list[str]()
     for _ in range(8 * wanted):
         if len(maker.steps) >= wanted:
             break
@@ -127,7 +127,7 @@ def sequence(chain: Sequence[str], seed: int = 0) -> Graph | None:
     for number, shape in enumerate((*reversed(SHAPES), "ids")):
         for attempt in range(2):
             maker = Maker(1000 * seed + 10 * number + attempt, strict=True)
-            if shape == "ids":
+            if isinstance(shape, str):  # "ids"
                 last = maker.source("input", np.asarray(maker.rng.integers(0, 6, (3, 4)), "int64"))
             else:
                 last = maker.source("input", maker.draw(shape))

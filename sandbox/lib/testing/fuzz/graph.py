@@ -230,7 +230,7 @@ def run_step(step: Step, values: dict[int, Any]) -> None:
             return values[item.number]
         return [fill(one) for one in item] if isinstance(item, list) else item
 
-    function = OWN.get(step.name) or getattr(ops, step.name)
+    function: Any = OWN.get(step.name) or getattr(ops, step.name)
     attrs = {name: fill(value) for name, value in step.attrs.items()}
     with core.scope(f"{step.name}{min(step.outputs, default=0)}"):
         result = function(*[fill(arg) for arg in step.args], **attrs)

@@ -94,12 +94,12 @@ class _Case:
     def train_program(self) -> Any:
         """Compile a training step."""
         target = tree.map(Spec.of, self.graph.target)
-        options = {"plan": plan_of(self.graph), "threads": self.graph.threads}
+        options: dict[str, Any] = {"plan": plan_of(self.graph), "threads": self.graph.threads}
         return core.train_program(self.module, self.loss, self.flat, self.specs, target, **options)
 
     def predict_program(self) -> Any:
         """Compile inference."""
-        options = {"plan": plan_of(self.graph), "threads": self.graph.threads}
+        options: dict[str, Any] = {"plan": plan_of(self.graph), "threads": self.graph.threads}
         return core.predict_program(self.module, self.flat, self.specs, **options)
 
     def predicted(self, program: Any) -> Results:
@@ -304,7 +304,7 @@ def _in_float64(
     found: Results = {}
     outputs = [value for _, value in oplist.outputs]
     if oplist.gradients or oplist.outputs[0][0] == "loss":
-        found["loss"], *outputs = arrays[outputs[0]], *outputs[1:]  # type: ignore[assignment]
+        found["loss"], *outputs = arrays[outputs[0]], *outputs[1:]
     found |= {f"output {k}": arrays[value] for k, value in enumerate(outputs)}
     found |= {f"gradient of {name}": np.zeros(view.shape) for name, view in case.flat.views.items()}
     found |= {f"gradient of {name}": arrays[value] for name, value in oplist.gradients}

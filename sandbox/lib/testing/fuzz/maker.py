@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,6 +22,10 @@ Move: TypeAlias = "Callable[[Maker, int], Call | None]"
 MOVES: dict[str, Move] = {}
 
 
+def _named(function: Any, name: str, maker: Any, x: Any) -> Any:
+    return function(maker, x, name)
+
+
 def move(*names: str) -> Callable[[Any], Any]:
     """Register how operations of `core.ops` are drawn: a function of (maker, value, [name]).
 
@@ -30,7 +35,7 @@ def move(*names: str) -> Callable[[Any], Any]:
     def register(function: Any) -> Any:
         for name in names:
             if len(names) > 1:
-                MOVES[name] = lambda maker, x, name=name: function(maker, x, name)
+                MOVES[name] = partial(_named, function, name)
             else:
                 MOVES[name] = function
         return function
@@ -197,9 +202,9 @@ class Maker:
     ) -> Graph:
         """Return what was made."""
         first = self.numbers[outputs[0]]
-        labels = None
+        labels: Array | None = None
         if first.ndim == 2 and first.shape[1] > 1 and self.chance(0.5):
-            labels = self.rng.integers(0, first.shape[1], first.shape[0])
+            labels = np.asarray(self.rng.integers(0, first.shape[1], first.shape[0]))
         made = Graph(
             self.seed,
             dict(self.sources),
