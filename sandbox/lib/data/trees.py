@@ -107,6 +107,10 @@ drop them.
         values = _of_pandas(values, place, dtype)
     elif hasattr(values, "null_count"):
         return arrow.array_of(values, "", place)
+    elif isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        mask = np.ma.getmaskarray(values).reshape(len(values), -1)
+        empty = np.asarray(mask.any(axis=1))
+        _refuse_empty(empty, place)
     try:
         array = native(np.asarray(values))
     except ValueError as error:
@@ -160,13 +164,17 @@ def _of_pandas(values: Any, place: str, dtype: np.dtype[Any] | None) -> Any:
             "column.cat.codes."
         )
     empty = values.isna().to_numpy()
+    _refuse_empty(empty, place)
+    return values.to_numpy(dtype=getattr(kind, "numpy_dtype", None))
+
+
+def _refuse_empty(empty: Array, place: str) -> None:
     if empty.any():
         row, count = int(empty.argmax()), int(empty.sum())
         raise DataError(
             f"{place} must be numbers; got none in row {row} ({count} of {len(empty)} rows). "
             "Fill such rows or drop them."
         )
-    return values.to_numpy(dtype=getattr(kind, "numpy_dtype", None))
 
 
 def different(names: list[str], place: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from .. import engine, nn
 from ..core import tree
 from ..core import validate as check
-from ..core.errors import DataError
+from ..core.errors import ArgumentError, DataError
 from ..criterion import Criterion
 from ..data import Dataset, Preparation
 from ..data.trees import arrays
@@ -103,7 +104,7 @@ class Predictor:
         size = check.positive_int("batch_size", batch_size)
         ready = _as_floats if prepare is None else prepare.fitted(inputs, "predict: x")
         rows = len(leaves[0])
-        with engine.threads.limit(self.threads):
+        with engine.threads.limit(self.threads), _said_of(inputs):
             if not rows:
                 return tree.map(np.asarray, tree.call(self.model, ready(inputs)))
             parts = [
@@ -129,6 +130,20 @@ class Predictor:
                 if count
             ]
         return tree.map(lambda *pieces: np.concatenate(pieces), *parts)
+
+
+@contextmanager
+def _said_of(inputs: Any) -> Iterator[None]:
+    """Say what a tuple is that a model does not take: mostly a pair with labels."""
+    try:
+        yield
+    except TypeError as error:
+        if not isinstance(inputs, tuple) or "positional argument" not in str(error):
+            raise
+        raise ArgumentError(
+            f"predict: `x` must be what the model takes; got a tuple of {len(inputs)} inputs, and "
+            f"{error}. Labels are not wanted here: predict(x)."
+        ) from None
 
 
 def _cut(inputs: Any, start: int, stop: int) -> Any:

@@ -166,6 +166,14 @@ def test_columns_of_pandas_own_types_are_named_where_they_hold_no_numbers(column
             act()
 
 
+def test_masked_places_are_refused_with_their_row():
+    values = np.ma.array(np.ones((3, 2)), mask=[[False, False], [False, True], [False, False]])
+    for act in (lambda: ArrayDataset(values, [0, 1, 2]), lambda: ArrayDataset(np.ones(3), values)):
+        with pytest.raises(DataError, match=r"must be numbers; got none in row 1 \(1 of 3 rows\)"):
+            act()
+    assert len(ArrayDataset(np.ma.array(np.ones(3)), [0, 1, 2])) == 3
+
+
 def test_columns_of_pandas_own_types_are_taken():
     frame = pd.DataFrame({"a": pd.Series([3, 4], dtype="Int8"), "b": pd.Series([True, False])})
     assert ArrayDataset(frame, pd.Series([1, 0], dtype="Int64")).rows(0, [1])[0].tolist() == [

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from sandbox.lib import criterion, nn, optim
-from sandbox.lib.core.errors import DataError
+from sandbox.lib.core.errors import ArgumentError, DataError
 from sandbox.lib.data import ArrayDataset, PartitionedDataset, SequenceDataset, transforms
 from sandbox.lib.train import Trainer
 
@@ -92,3 +92,9 @@ def test_labels_of_the_other_byte_order_and_tables_of_pandas_are_taken():
     other = make_trainer()
     other.fit(((x.astype("f4") / 255).astype(">f4"), y.astype(">i8")), epochs=1)
     np.testing.assert_array_equal(trainer.predict(frame), other.predict(x.astype("f4") / 255))
+
+
+def test_a_pair_is_not_predicted_but_named():
+    x, y = rows()
+    with pytest.raises(ArgumentError, match=r"got a tuple of 2 inputs.*Labels are not wanted here"):
+        make_trainer().predict((x / 255, y))
