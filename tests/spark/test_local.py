@@ -336,7 +336,7 @@ def test_an_error_of_the_users_code_comes_back_with_its_traceback(local):
 
 class Broken:
     def __call__(self, x):
-        if len(x):
+        if len(x) > 1:  # the driver tries one row of zeros
             raise ZeroDivisionError("by the user")
         return x
 
@@ -401,5 +401,5 @@ def test_dynamic_allocation_is_refused_with_the_conf_and_the_cure():
 
 
 def test_a_stopped_or_foreign_session_is_refused():
-    with pytest.raises(SparkSetupError, match="classic SparkSession"):
+    with pytest.raises(ArgumentError, match=r"`spark` must be text.* or a SparkSession"):
         SparkBackend(object()).session()

@@ -33,6 +33,7 @@ SQL = {
     "null": "int",
     "decimal": "decimal(10,2)",
 }
+RDD = ("bool", "uint8", "int32", "int64", "uint64", "float64", "nan", "null")
 SAMPLE = {("int32", "ids"), ("int64", "x"), ("float64", "y"), ("null", "x")}
 
 
@@ -45,6 +46,12 @@ def crossed(kinds):
     ]
 
 
+@pytest.fixture
+def reusing(sessions):
+    """A session whose Python processes serve several jobs: many small ones are asked here."""
+    return sessions("local[2]", spark_python_worker_reuse="true")
+
+
 def rows_of(data):
     """Give x and y of all rows, in the driver."""
     parts = [data.rows(p, np.arange(n)) for p, n in enumerate(data.partition_sizes) if n]
@@ -52,9 +59,9 @@ def rows_of(data):
 
 
 @pytest.mark.parametrize(("kind", "use"), crossed(SQL))
-def test_columns_keep_their_numbers_or_say_where_not(local, kind, use):
+def test_columns_keep_their_numbers_or_say_where_not(reusing, kind, use):
     rows = [(value, k) for k, value in enumerate(cases.VALUES[kind])]
-    frame = local.createDataFrame(rows, f"a {SQL[kind]}, b int").coalesce(1)
+    frame = reusing.createDataFrame(rows, f"a {SQL[kind]}, b int").coalesce(1)
     names = {"features": "b", "label": "a"} if use == "y" else {"features": "a", "label": "b"}
     dtype = None if use == "ids" else np.float32
     cases.judge(
@@ -65,12 +72,12 @@ def test_columns_keep_their_numbers_or_say_where_not(local, kind, use):
     )
 
 
-@pytest.mark.parametrize(("kind", "use"), crossed(cases.VALUES))
-def test_rows_of_an_rdd_keep_their_numbers_or_say_where_not(local, kind, use):
+@pytest.mark.parametrize(("kind", "use"), crossed(RDD))
+def test_rows_of_an_rdd_keep_their_numbers_or_say_where_not(reusing, kind, use):
     dtype = cases.dtype_of(kind)
     values = [v if dtype is None else np.array(v, dtype) for v in cases.VALUES[kind]]
     pairs = [(k, v) if use == "y" else (v, k) for k, v in enumerate(values)]
-    rdd = local.sparkContext.parallelize(pairs, 1)
+    rdd = reusing.sparkContext.parallelize(pairs, 1)
     data = SparkDataset(rdd, dtype=None if use == "ids" else np.float32)
     cases.judge(kind, use, lambda: rows_of(data)[int(use == "y")], "y" if use == "y" else "x")
 

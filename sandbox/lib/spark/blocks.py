@@ -51,8 +51,11 @@ class Frame:
 class Packer:
     """Collects the rows of one partition and cuts them into blocks."""
 
-    def __init__(self, frame: Frame, partition: int) -> None:
+    def __init__(
+        self, frame: Frame, partition: int, names: tuple[str, str] = ("features", "label")
+    ) -> None:
         self.frame = frame
+        self.names = names
         self.partition = partition
         self.number = 0
         self.seen = 0
@@ -61,13 +64,18 @@ class Packer:
 
     def add(self, x: Any, y: Any) -> Iterator[tuple[Any, ...]]:
         """Take rows; yields a block when enough are there."""
-        columns = [self._all(x, self.frame.x, "features"), self._all(y, self.frame.y, "label")]
+        columns = [
+            self._all(side, spec, name)
+            for side, spec, name in zip(
+                (x, y), (self.frame.x, self.frame.y), self.names, strict=True
+            )
+        ]
         arrays = [array for column in columns for array in column]
         rows = len(arrays[0])
         if any(len(array) != rows for array in arrays):
             raise DataError(
-                f"partition {self.partition}: features and label must have the same rows; got "
-                f"{', '.join(str(len(array)) for array in arrays)}."
+                f"partition {self.partition}: {' and '.join(self.names)} must have the same rows; "
+                f"got {', '.join(str(len(array)) for array in arrays)}."
             )
         self.seen += rows
         self._waiting.append(columns)

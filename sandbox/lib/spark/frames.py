@@ -284,11 +284,12 @@ class SparkDataset(Dataset):
         """
         reader = self.light()  # without the transform: it may hold what cannot travel
         reader.dtype, reader.transform = self._wanted, None
+        reader._known = reader._planned = None
         if self.is_rdd:
             from pyspark.sql import SparkSession
 
             def pack_rdd(number: int, rows: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
-                packer = Packer(frame, number)
+                packer = Packer(frame, number, ("x", "y"))
                 for some in _chunks(rows, 256):
                     yield from packer.add(*rdd_rows(some, number, packer.seen))
                 yield from packer.flush()
