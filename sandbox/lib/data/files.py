@@ -13,13 +13,24 @@ from ..core.errors import DataError
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a file in one go: temporary file, fsync, rename."""
+    """Write a file in one go: temporary file, fsync, rename.
+
+    Raises
+    ------
+    DataError : it cannot be written, or is a folder; nothing half is left.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise DataError(
+            f"{path}: must be a file one can write; got {error.strerror or error}."
+        ) from None
     return path
 
 

@@ -183,3 +183,10 @@ def test_files_that_are_no_vocabulary_are_named(tmp_path, text):
         Vocabulary.load(path)
     with pytest.raises(DataError, match=r"encoder\.json: must be a text encoder's settings"):
         TextEncoder.load(tmp_path)
+
+
+def test_a_folder_where_a_file_is_to_be_written_is_named(tmp_path):
+    (tmp_path / "words.json").mkdir()
+    with pytest.raises(DataError, match=r"words\.json: must be a file one can write; got Is a dir"):
+        build().vocabulary.save(tmp_path / "words.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["words.json"]
