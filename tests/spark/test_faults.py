@@ -50,7 +50,8 @@ def test_where_spark_does_not_try_again_the_driver_submits_the_job_again(session
     check(spark, 2, "auto", 3)
 
 
-@pytest.mark.parametrize("exchange", ["tcp", pytest.param("shm", marks=pytest.mark.campaign)])
+@pytest.mark.campaign
+@pytest.mark.parametrize("exchange", ["tcp", "shm"])
 def test_killed_executors_change_no_bit(cluster, exchange):
     check(cluster, 2, exchange, executors=True)
 
