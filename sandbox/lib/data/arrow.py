@@ -104,6 +104,10 @@ def type_of(kind: Any, name: str, place: str) -> np.dtype[Any]:
     return found
 
 
+def _called(name: str, place: str) -> str:
+    return f"{place}: column {name!r}" if name else place
+
+
 def _no_numbers(kind: Any, name: str, place: str) -> DataError:
     import pyarrow.types as kinds
 
@@ -113,7 +117,7 @@ def _no_numbers(kind: Any, name: str, place: str) -> DataError:
     elif kinds.is_dictionary(kind) or kinds.is_string(kind) or kinds.is_large_string(kind):
         cure = "Map its texts to class numbers first, or leave it out of the features."
     return DataError(
-        f"{place}: column {name!r} must hold numbers or lists of numbers; got {kind}. {cure}"
+        f"{_called(name, place)} must hold numbers or lists of numbers; got {kind}. {cure}"
     )
 
 
@@ -121,7 +125,7 @@ def _refuse_empty(empty: Any, rows: int, name: str, place: str, first: int) -> N
     found = np.asarray(empty)
     if found.any():
         raise DataError(
-            f"{place}: column {name!r} must have a value in each row; got none in row "
+            f"{_called(name, place)} must have a value in each row; got none in row "
             f"{first + int(found.argmax())} ({int(found.sum())} of {rows} rows). Fill such rows "
             "or drop them."
         )
@@ -131,6 +135,6 @@ def _refuse_lengths(lengths: NDArray[Any], what: str, name: str, place: str, fir
     if len(lengths) and (lengths != lengths[0]).any():
         row = int(np.argmax(lengths != lengths[0]))
         raise DataError(
-            f"{place}: {what} of column {name!r} must have one length, {lengths[0]} as in row "
+            f"{place}: {what} must have one length, {lengths[0]} as in row "
             f"{first}; got {lengths[row]} in row {first + row}. Pad them to one length."
         )

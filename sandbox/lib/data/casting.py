@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError
 
-__all__ = ["cast", "check_fit", "common_type", "fits", "native", "side_by_side"]
+__all__ = ["cast", "check_fit", "common_type", "native", "side_by_side"]
 
 Array = NDArray[Any]
-_LARGEST = {np.dtype(np.float16): 11, np.dtype(np.float32): 24, np.dtype(np.float64): 53}
 
 
 def native(array: Array) -> Array:
@@ -85,7 +84,7 @@ def check_fit(
 ) -> None:
     """Raise what `cast` raises, without the cast."""
     dtype = np.dtype(dtype)
-    if fits(array, dtype):
+    if _fits(array, dtype):
         return
     bad = _lost(array, dtype)
     if not bad.any():
@@ -102,7 +101,7 @@ def check_fit(
     )
 
 
-def fits(array: Array, dtype: np.dtype[Any]) -> bool:
+def _fits(array: Array, dtype: np.dtype[Any]) -> bool:
     """Tell quickly whether all values can be held; False where it needs a closer look."""
     kind, wanted = array.dtype.kind, dtype.kind
     rounds = kind in "iu" and wanted == "f"  # NumPy calls int64 to float64 safe
@@ -118,7 +117,7 @@ def fits(array: Array, dtype: np.dtype[Any]) -> bool:
         return False
     low, high = int(array.min()), int(array.max())
     if wanted == "f":
-        whole = 1 << _LARGEST.get(dtype, 53)
+        whole = 1 << (np.finfo(dtype).nmant + 1)
         return -whole <= low and high <= whole
     limits = np.iinfo(dtype)
     return bool(limits.min <= low and high <= limits.max)

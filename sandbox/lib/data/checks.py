@@ -55,7 +55,7 @@ def check_types(data: Dataset, partition: int) -> None:
         if transform is None and dtype is not None:
             check_fit(array, dtype, place + data.called("x", path), names=data.column_names())
     arrays, form = tree.flatten(y)
-    for path, array, is_class in zip(form.paths, arrays, data.are_classes(y), strict=True):
+    for path, array, is_class in zip(form.paths, arrays, data.are_classes(), strict=True):
         what = "labels of " if is_class else ""
         name = place + what + data.called("y", path)
         check_fit(array, target_type(array.dtype, is_class), name)

@@ -116,15 +116,13 @@ class Dataset(ABC):
         other._classes, other._known, other._fitting = classes, None, set()
         return other
 
-    def are_classes(self, y: Any) -> list[bool]:
-        """Return for each array of y, given or as specs, whether its floats are class numbers."""
-        if self._classes is False:
-            return [False] * len(tree.leaves(y))
+    def are_classes(self) -> list[bool]:
+        """Return for each array of y whether its floats are class numbers."""
+        y = self.stored().y
         said = spread(self._classes, y, "classes")
         return [
-            one is True and len(array.shape) == depth
-            for array, (one, _) in zip(tree.leaves(y), said, strict=True)
-            for depth in (0 if isinstance(array, Spec) else 1,)
+            one is True and not spec.shape
+            for spec, (one, _) in zip(tree.leaves(y), said, strict=True)
         ]
 
     @property
@@ -162,7 +160,7 @@ class Dataset(ABC):
             specs, form = tree.flatten(y)
             goals = [
                 Spec(s.shape, target_type(s.dtype, is_class).name)
-                for s, is_class in zip(specs, self.are_classes(y), strict=True)
+                for s, is_class in zip(specs, self.are_classes(), strict=True)
             ]
             self._known = (key, DataSpec(made, form.unflatten(goals)))
         return self._known[1]
@@ -221,7 +219,7 @@ class Dataset(ABC):
         ]
         goal = [
             take_target(array, picked, room, is_class)
-            for array, room, is_class in zip(ys, goals, self.are_classes(y), strict=True)
+            for array, room, is_class in zip(ys, goals, self.are_classes(), strict=True)
         ]
         return form.unflatten(made), target_form.unflatten(goal)
 

@@ -63,8 +63,8 @@ class Preparation:
         """Return an array, or a tree of arrays, as the batches hold it."""
         return self.fitted(x, place)(x)
 
-    def fitted(self, x: Any, place: str = "x") -> Callable[[Any], Any]:
-        """Return a function that prepares rows of x, cut from it.
+    def fitted(self, x: Any, place: str = "x") -> Callable[..., Any]:
+        """Return a function that prepares rows of x, cut from it from row `first` on.
 
         Raises
         ------
@@ -73,11 +73,12 @@ class Preparation:
         found, form = tree.flatten(x)
         steps = self._steps(found, form, place)
 
-        def prepare(rows: Any) -> Any:
+        def prepare(rows: Any, first: int = 0) -> Any:
             made = []
             for array, (transform, dtype) in zip(tree.leaves(rows), steps, strict=True):
                 after = array if transform is None else transform(array)
-                made.append(after if dtype is None else cast(after, dtype, place))
+                numbers = np.arange(first, first + len(after))
+                made.append(after if dtype is None else cast(after, dtype, place, rows=numbers))
             return form.unflatten(made)
 
         return prepare

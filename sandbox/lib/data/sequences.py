@@ -85,7 +85,6 @@ class SequenceDataset(Dataset):
         self.starts = np.concatenate(([0], np.cumsum(self.lengths)))
         self._check_ids(flat, size)
         self.flat = flat.astype(np.uint16 if size <= 1 << 16 else np.int32)
-        self.check_types(0)
         if isinstance(buckets, int):
             self.sizes = bucket_lengths(self.lengths, buckets=buckets, longest=max_length)
         else:
@@ -95,6 +94,7 @@ class SequenceDataset(Dataset):
                     f"SequenceDataset: buckets must reach the longest sequence of "
                     f"{self.lengths.max()} (row {int(self.lengths.argmax())}); got {self.sizes}."
                 )
+        self.check_types(0)
 
     @classmethod
     def of_texts(
@@ -123,7 +123,7 @@ class SequenceDataset(Dataset):
         """Look once whether the batches' dtypes can hold ids and labels."""
         if partition not in self._fitting:
             name = type(self).__name__
-            is_class = self.are_classes(self.y)[0]
+            is_class = self.are_classes()[0]
             check_fit(self.y, target_type(self.y.dtype, is_class), f"{name}: y")
             check_fit(
                 self.flat.max(keepdims=True), self.dtype or np.int32, f"{name}: the largest id"
@@ -165,7 +165,7 @@ class SequenceDataset(Dataset):
         x = self._padded(picked, self._length(parts) if x is None else x.shape[1], x)
         self.check_types(0)
         y = None if out is None else out[1]
-        return x, take_target(self.y, picked, y, self.are_classes(self.y)[0])
+        return x, take_target(self.y, picked, y, self.are_classes()[0])
 
     def _picked(self, parts: Iterable[tuple[int, ArrayLike]]) -> NDArray[np.int64]:
         found = [np.zeros(0, np.int64)]

@@ -105,7 +105,7 @@ class SparkBackend:
             return as_dataset(data)
         if isinstance(like, SparkDataset):
             return like.again(data, labelled=labelled)
-        return SparkDataset(data) if labelled else SparkDataset(data, label="features")
+        return SparkDataset(data) if labelled else SparkDataset(data, label=None)
 
     def run(
         self, job: TrainJob, emit: Callable[[Event], None], poll: Callable[[], Command | None]

@@ -47,8 +47,8 @@ class SparkDataset(Dataset):
         Columns of x: number columns side by side, or one column of lists, vectors or bytes. A dict
         makes a tree, and so does a tuple that holds a list: `{"ids": ["city", "shop"], "row":
         "numbers"}`, `(["city", "shop"], ["numbers"])`.
-    label : str, or a dict or tuple of str, default="label"
-        Column of y.
+    label : str, a dict or tuple of str, or None, default="label"
+        Column of y; None for rows that are only to be predicted.
     shape : tuple of int, or a dict or tuple of them, optional
         Shape of one row of x; default as stored. Needed for bytes that are images.
     bytes_dtype : dtype, default=uint8
@@ -85,7 +85,7 @@ class SparkDataset(Dataset):
         self.source = source
         self.is_rdd = not hasattr(source, "mapInArrow")
         self.features = grouped(features, "features")
-        self.label = grouped(label, "label")
+        self.label = None if label is None else grouped(label, "label")
         self.shapes = list(shapes_of(shape, self.features))
         self.bytes_dtype = validate.number_dtype("bytes_dtype", bytes_dtype)
         self._sizes: tuple[int, ...] | None = None
@@ -257,6 +257,8 @@ class SparkDataset(Dataset):
         number = {name: k for k, name in enumerate(self._names())}
         alone = isinstance(self.features, Columns)
         x = tree.map(lambda columns: joined(columns, self._wanted), self.features)
+        if self.label is None:
+            return x, np.zeros(table.num_rows, np.int8)
         return x, tree.map(lambda columns: joined(columns, None), self.label)
 
     def load(self, partition: int) -> Pair:
@@ -328,7 +330,7 @@ class SparkDataset(Dataset):
         other._sizes, other._kinds, other._stored, other._known = None, [], None, None
         other._fitting = set()
         if not labelled:
-            other.label, other._classes = next(iter(tree.leaves(self.features))), False
+            other.label, other._classes = None, False
         if not other.is_rdd:
             other._check_columns()
         return other

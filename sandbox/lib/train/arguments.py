@@ -84,6 +84,8 @@ def choose_data(
     if not sum(data.partition_sizes):
         raise DataError(f"{data!r}: must have at least one row; got 0.")
     dataset: Dataset = data
+    if getattr(dataset, "label", "") is None:
+        raise DataError(f"{data!r}: must have labels; got label=None, which is for predict only.")
     if criterion.takes_classes is False:
         return dataset
     return dataset.of_classes(criterion.takes_classes)

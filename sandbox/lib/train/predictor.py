@@ -110,7 +110,7 @@ class Predictor:
             parts = [
                 tree.map(
                     np.array,
-                    self._programs.predict(ready(_cut(inputs, start, start + size))),
+                    self._programs.predict(ready(_cut(inputs, start, start + size), start)),
                 )
                 for start in range(0, rows, size)
             ]
@@ -152,7 +152,7 @@ def _cut(inputs: Any, start: int, stop: int) -> Any:
     return tree.map(lambda array: array[start:stop], inputs)
 
 
-def _as_floats(inputs: Any) -> Any:
+def _as_floats(inputs: Any, first: int = 0) -> Any:
     return tree.map(_float32, inputs)
 
 
