@@ -142,6 +142,20 @@ export function show(value) {
   return value.toExponential(1);
 }
 
+/** A number as it is: rounded nowhere, but without the noise of binary fractions. */
+export function exact(value) {
+  return String(Number(value.toFixed(8))).replace(/^-0$/, "0").replace("-", "−");
+}
+
+/** Products and what is added to them as one sum; no term is left out, no sign stands twice. */
+export function sumOf(products, ...added) {
+  const terms = products.map(([weight, x]) =>
+    [weight < 0, `${exact(Math.abs(weight))} × ${x < 0 ? `(${exact(x)})` : exact(x)}`]);
+  for (const value of added) terms.push([value < 0, exact(Math.abs(value))]);
+  return terms.map(([minus, term], i) =>
+    (i ? ` ${minus ? "−" : "+"} ${term}` : `${minus ? "−" : ""}${term}`)).join("");
+}
+
 /** A number on an axis: short. */
 export function showTick(value) {
   const size = Math.abs(value);

@@ -22,6 +22,12 @@ export function strongest(values, side, count = 8) {
     .sort((a, b) => b[0] - a[0]).slice(0, count).map(([, i]) => i);
 }
 
+/** The verdict in words; none where no word is known. */
+export function verdict(names, probability, known) {
+  if (!known.some(Boolean)) return "no verdict";
+  return `${names[probability >= 0.5 ? 1 : 0]}, ${percent(Math.max(probability, 1 - probability), 1)}`;
+}
+
 const PATIENCE = 500; // ms without a key before the text is judged
 
 function render({ model, el }) {
@@ -38,19 +44,21 @@ function render({ model, el }) {
   const form = make("div", {}, box, make("p", { class: "sbx-controls" }, button, answer));
   ownKeys(form);
   if (!live) button.hidden = true;
-  const verdict = make("strong", { class: "sbx-name", "aria-live": "polite" });
+  const told = make("strong", { class: "sbx-name", "aria-live": "polite" });
   const mark = make("i");
+  const notice = make("p", { class: "sbx-note sbx-wrap", role: "status" });
   const ends = [make("span", { class: "sbx-label" }), make("span", { class: "sbx-label" })];
   const words = make("p", { class: "sbx-words", tabindex: "0", role: "group",
     "data-lm-suppress-shortcuts": "true" }); // the arrows are ours, not the notebook's
   const line = make("p", { class: "sbx-equation", "aria-live": "polite" });
   const tables = make("div", { class: "sbx-tables" });
   const summary = make("p", { class: "sbx-summary" });
+  const scale = make("div", { class: "sbx-verdict" }, ends[0],
+    make("span", { class: "sbx-scale", "aria-hidden": "true" }, mark), ends[1]);
+  const details = make("details", { class: "sbx-details" },
+    make("summary", {}, "the strongest words as a table"), tables);
   const root = make("section", { class: `sbx sbx-contributions ${live ? "sbx-asks" : ""}`, "aria-label": "What each word adds" }, form,
-    make("div", { class: "sbx-verdict" }, verdict, ends[0],
-      make("span", { class: "sbx-scale", "aria-hidden": "true" }, mark), ends[1]),
-    words, line,
-    make("details", { class: "sbx-details" }, make("summary", {}, "the strongest words as a table"), tables), summary);
+    make("div", { class: "sbx-verdict" }, told, scale), notice, words, line, details, summary);
   el.replaceChildren(root);
 
   function ask() {
@@ -74,16 +82,21 @@ function render({ model, el }) {
     const values = model.get("values");
     const names = model.get("labels");
     const p = model.get("probability");
+    const known = model.get("known");
     if (document.activeElement !== box) box.value = model.get("text");
-    verdict.textContent = `${names[p >= 0.5 ? 1 : 0]}, ${percent(Math.max(p, 1 - p), 1)}`;
+    told.textContent = verdict(names, p, known);
+    told.hidden = !known.length;
+    scale.hidden = details.hidden = summary.hidden = line.hidden = !known.some(Boolean);
+    notice.textContent = model.get("notice") ?? "";
+    notice.hidden = !notice.textContent;
     mark.style.left = `${100 * p}%`;
     names.forEach((name, i) => { ends[i].textContent = name; });
-    chosen = Math.min(chosen, values.length - 1);
+    chosen = Math.max(0, Math.min(chosen, values.length - 1));
     const top = Math.max(0.5, bound(values)); // small differences stay pale
     words.setAttribute("aria-label", `${values.length} words, coloured by what they add. Arrow keys go from word to word.`);
     words.replaceChildren(...model.get("words").map((word, i) => {
       const color = weightColor(values[i] / top);
-      const item = make("span", { class: "sbx-word", "data-known": String(model.get("known")[i]),
+      const item = make("span", { class: "sbx-word", "data-known": String(known[i]),
         "data-dark": String(Math.abs(values[i] / top) > 0.7), "aria-current": String(i === chosen),
         style: `background: rgb(${color})`, onclick: () => choose(i), onpointerenter: () => choose(i) },
       make("span", {}, word), make("small", {}, foot(values[i], top)));

@@ -83,6 +83,9 @@ def word_contributions(pipeline: Pipeline, text: str) -> Contributions:
 class WordContributions(LiveWidget):
     """Type a text and see the verdict, and what each word adds to it.
 
+    A text without words, or with none that the vocabulary knows, gets no verdict but a notice: a
+    network answers to anything, also where it has nothing to go by.
+
     Parameters
     ----------
     pipeline : Pipeline
@@ -92,7 +95,7 @@ class WordContributions(LiveWidget):
 
     Raises
     ------
-    ValueError : as `word_contributions`.
+    ValueError : the pipeline reads no texts, or has not two classes.
 
     Examples
     --------
@@ -112,6 +115,7 @@ class WordContributions(LiveWidget):
     known = traitlets.List(traitlets.Bool()).tag(sync=True)
     probability = traitlets.Float().tag(sync=True)
     labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    notice = traitlets.Unicode(help="what the verdict does not rest on").tag(sync=True)
 
     def __init__(self, pipeline: Pipeline, text: str) -> None:
         super().__init__()
@@ -124,11 +128,13 @@ class WordContributions(LiveWidget):
     def judge(self, text: str) -> None:
         """Show another text."""
         with self._turn:
-            found = word_contributions(self._pipeline, text)
+            empty = not _encoder(self._pipeline).tokenizer(text)
+            found = _NOTHING if empty else word_contributions(self._pipeline, text)
             with self._state_lock, self.hold_sync():
                 self.text, self.words, self.known = text, found.words, found.known
                 self.values = [float(value) for value in found.values]
                 self.probability = found.probability
+                self.notice = _notice(found.known)
                 self.summary = self._tell()
         self.refresh_picture()
 
@@ -152,13 +158,11 @@ class WordContributions(LiveWidget):
 
     def picture(self) -> Picture:
         """Draw the strongest words with what they add."""
-        places = self.strongest()
+        places = self.strongest() if any(self.known) else []
         values = [self.values[k] for k in places]
         figure = _figure(5.6, 0.9 + 0.24 * len(places))
         axes = figure.subplots()
-        sure = max(self.probability, 1 - self.probability)
-        verdict = self.labels[int(self.probability >= 0.5)]
-        _tidy(axes, f"{verdict}, {100 * sure:.1f} %: what a word adds, seen by leaving it out")
+        _tidy(axes, f"{self._verdict()}: what a word adds, seen by leaving it out")
         colors = [ORANGE if value > 0 else BLUE for value in values]
         axes.barh(range(len(places)), values, color=colors)
         axes.set_yticks(range(len(places)), [self.words[k] for k in places])
@@ -169,16 +173,41 @@ class WordContributions(LiveWidget):
         )
         return Picture(figure, self.summary)
 
+    def _verdict(self) -> str:
+        if not any(self.known):
+            return "no verdict"
+        sure = max(self.probability, 1 - self.probability)
+        return f"{self.labels[int(self.probability >= 0.5)]} ({100 * sure:.1f} %)"
+
     def _tell(self) -> str:
-        verdict = int(self.probability >= 0.5)
-        sure = 100 * max(self.probability, 1 - self.probability)
-        parts = [f"{self.labels[verdict]} ({sure:.1f} %)"]
+        parts = [self._verdict()]
+        if not any(self.known):
+            return f"{parts[0]}: {self.notice}"
         for side, sign in ((1, 1), (0, -1)):
             order = np.argsort(-sign * np.array(self.values), kind="stable")[:4]
             found = [k for k in order if sign * self.values[k] >= 0.005]
             told = [f"{self.words[k]} {self.values[k]:+.2f}" for k in found]
             parts.append(f"for {self.labels[side]}: {', '.join(told) or 'nothing'}")
-        return "; ".join(parts) + " (log-odds, each word left out once)."
+        told = "; ".join(parts) + " (log-odds, each word left out once)."
+        return f"{told} {self.notice}".strip()
+
+
+_NOTHING = Contributions([], np.zeros(0), [], 0.5)
+
+
+def _notice(known: list[bool]) -> str:
+    """Say what a verdict does not rest on."""
+    unknown = known.count(False)
+    if not known:
+        return "There is nothing to read yet: type some words."
+    if unknown == len(known):
+        return (
+            "None of these words is in the vocabulary. To the network they are all the same word, "
+            "and what it would say of them means nothing."
+        )
+    if 2 * unknown < len(known):
+        return ""
+    return f"{unknown} of {len(known)} words are not in the vocabulary; the others decide."
 
 
 def _encoder(pipeline: Pipeline) -> TextEncoder:

@@ -1,4 +1,4 @@
-import { bound, make, ownKeys, parseTable, show, weightColor } from "./common.js";
+import { bound, exact, make, ownKeys, parseTable, sumOf, weightColor } from "./common.js";
 
 export const PRESETS = {
   "vertical edges": [-1, 0, 1, -2, 0, 2, -1, 0, 1],
@@ -27,17 +27,16 @@ export function convolve(image, height, width, kernel, relu = false) {
   return { values, rows, columns };
 }
 
-/** The products that make one pixel of the result, in words. */
+/** The products that make one pixel of the result, a line for each row of the filter, and their sum. */
 export function equation(image, width, kernel, row, column) {
   const k = Math.sqrt(kernel.length);
-  const terms = [];
-  let sum = 0;
-  for (let i = 0; i < k * k; i++) {
+  const products = kernel.map((weight, i) => {
     const pixel = image[(row + Math.floor(i / k)) * width + column + (i % k)];
-    sum += pixel * kernel[i];
-    if (pixel !== 0 && kernel[i] !== 0) terms.push(`${show(kernel[i])} × ${pixel.toFixed(2)}`);
-  }
-  return { sum, text: terms.length ? terms.join("  +  ") : "only zeros" };
+    return [weight, Math.round(100 * pixel) / 100]; // hundredths, as float32 they are a little off
+  });
+  const text = sumOf(products).split(/(?<=\S) (?=[+−] )/);
+  const lines = Array.from({ length: k }, (_, i) => text.slice(i * k, (i + 1) * k).join(" "));
+  return { sum: products.reduce((sum, [weight, pixel]) => sum + weight * pixel, 0), lines };
 }
 
 /** The place whose sum is largest: where the image looks most like the filter. */
@@ -74,7 +73,7 @@ function render({ model, el }) {
   const cells = Array.from({ length: model.get("kernel").length }, (_, i) =>
     make("input", { type: "number", step: "0.5", "aria-label": `weight ${i}`, onchange: () => {
       const next = [...model.get("kernel")];
-      next[i] = Number(cells[i].value);
+      next[i] = Number(Number(cells[i].value).toFixed(3)); // as many decimals as are shown
       choose(next);
     } }));
   const size = Math.sqrt(cells.length);
@@ -84,7 +83,7 @@ function render({ model, el }) {
   const names = size === 3 ? Object.keys(PRESETS) : [];
   const buttons = names.map((name) => make("button", { type: "button", class: "sbx-button",
     onclick: () => choose(PRESETS[name]) }, name));
-  const sum = make("p", { class: "sbx-equation", "aria-live": "polite" });
+  const sum = make("p", { class: "sbx-equation sbx-lines", "aria-live": "polite" });
   const middle = make("div", {}, square, make("label", { class: "sbx-check" }, relu, " then ReLU: below 0 becomes 0"));
   ownKeys(middle);
   el.replaceChildren(make("section", { class: "sbx sbx-convolution", "aria-label": "A convolution by hand" },
@@ -124,8 +123,9 @@ function render({ model, el }) {
     buttons.forEach((button, i) => button.setAttribute("aria-pressed",
       String(PRESETS[names[i]].every((v, j) => v === kernel[j]))));
     const made = equation(image, width, kernel, view.row, view.column);
-    const after = relu.checked ? ` → ReLU → ${show(Math.max(0, made.sum))}` : "";
-    sum.textContent = `row ${view.row}, column ${view.column}:  ${made.text}  =  ${show(made.sum)}${after}`;
+    const after = relu.checked ? ` → ReLU → ${exact(Math.max(0, made.sum))}` : "";
+    sum.textContent = `row ${view.row}, column ${view.column}: weights × pixels\n`
+      + `${made.lines.join("\n")}  =  ${exact(made.sum)}${after}`;
     output.setAttribute("aria-label", `The result, ${result.rows} by ${result.columns}. Arrow keys move the pixel.`);
   }
 

@@ -26,9 +26,9 @@ class ConvolutionExplorer(LiveWidget):
     Parameters
     ----------
     image : array of shape (height, width)
-        uint8, or floats from 0 to 1.
+        uint8, or floats from 0 to 1; rounded to hundredths, so that the sums shown add up.
     kernel : array of shape (k, k), default: the vertical edges of Sobel
-        The filter to begin with.
+        The filter to begin with, rounded to thousandths.
 
     Raises
     ------
@@ -60,9 +60,9 @@ class ConvolutionExplorer(LiveWidget):
                 f" got shape {weights.shape} on an image {pixels.shape}."
             )
         scaled = pixels / 255 if pixels.dtype == np.uint8 else pixels
-        self.image = scaled.astype(np.float32).tobytes()
+        self.image = np.round(scaled, 2).astype(np.float32).tobytes()
         self.shape = list(pixels.shape)
-        self.kernel = weights.ravel().tolist()
+        self.kernel = np.round(weights, 3).ravel().tolist()
         self.summary = f"An image of {' by '.join(map(str, pixels.shape))} and a filter to change."
 
     def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

@@ -45,7 +45,7 @@ export function describeCharts(run, scoreName, logLoss, unit = "images") {
   const each = Array.from({ length: ranks }, (_, r) => ({
     label: `rank ${r}`, color: `rank${r % 6}`, dash: r % 4, values: smooth(points[`rate:${r}`]),
   }));
-  const low = quantile(points.score ?? [], 0.04);
+  const low = quantile(points.recent ?? [], 0.04);
   return [
     {
       key: "loss", title: "Loss", log: logLoss, format: show,
@@ -60,7 +60,7 @@ export function describeCharts(run, scoreName, logLoss, unit = "images") {
       tick: share ? (v) => `${Number((100 * v).toPrecision(4))} %` : showTick,
       range: share && Number.isFinite(low) ? [Math.max(0, Math.min(0.9, low)), 1.003] : undefined,
       lines: [
-        { label: "training (this epoch)", color: "train", values: points.score ?? [] },
+        { label: "training, last steps", color: "train", values: points.recent ?? [] },
         { label: "validation", color: "check", dots: true, xs: checks.step, values: checks.score },
       ],
     },
@@ -310,7 +310,7 @@ function render({ model, el }) {
       tile("epoch", String(run.points.epoch[last]), "epoch"),
       tile(model.get("total") ? `step of ${show(model.get("total"))}` : "step", show(run.step[last]), "step"),
       tile("loss, smoothed", show(described[0].lines[1].values[last]), "loss"),
-      tile(scoreName, format(run.points.score[last]), "score"),
+      tile(scoreName, format(run.points.recent[last]), "score"),
       tile("validation", format(run.checks.score.at(-1) ?? NaN), "validation"),
       tile(`${unit}/s`, show(Math.round(model.get("speed"))), "rate"),
     ]));

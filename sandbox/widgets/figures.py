@@ -122,7 +122,7 @@ def curves_picture(state: CurveState) -> Picture:
 
     label = score_label(state)
     _tidy(score, label[:1].upper() + label[1:])
-    score.plot(step, column["score"], color=BLUE, linewidth=1.8, label="training")
+    score.plot(step, column["recent"], color=BLUE, linewidth=1.8, label="training (last steps)")
     if np.isfinite(checks[:, 2]).any():
         score.plot(
             checks[:, 0], checks[:, 2], style, color=ORANGE, markersize=4, label="validation"
@@ -131,7 +131,7 @@ def curves_picture(state: CurveState) -> Picture:
             format_score(state, float(checks[-1, 2])), checks[-1, [0, 2]], (-4, -12),
             textcoords="offset points", ha="right", fontsize=8.5, color=ORANGE, fontweight="bold",
         )  # fmt: skip
-    seen = column["score"][np.isfinite(column["score"])]
+    seen = column["recent"][np.isfinite(column["recent"])]
     if len(seen) and label == "accuracy":
         score.set_ylim(max(0.0, min(0.9, float(np.quantile(seen, 0.04)))), 1.002)
         score.yaxis.set_major_formatter(lambda y, _: f"{y * 100:g} %")

@@ -1,4 +1,4 @@
-import { bound, make, makeSvg, ownKeys, parseTable, show, weightColor } from "./common.js";
+import { bound, exact, make, makeSvg, ownKeys, parseTable, sumOf, weightColor } from "./common.js";
 
 /** The weighted sum of two inputs, before ReLU. */
 export function weighted([w1, w2, bias], x1, x2) {
@@ -61,7 +61,7 @@ function render({ model, el }) {
     });
     sliders.forEach((slider, i) => {
       slider.value = String(weights[i]);
-      values[i].textContent = show(weights[i]);
+      values[i].textContent = exact(weights[i]);
     });
     const place = (v) => ((v + EDGE) / (2 * EDGE)) * SIZE;
     points.replaceChildren(...table.label.map((kind, i) => {
@@ -79,9 +79,9 @@ function render({ model, el }) {
     const hits = right(weights, table);
     points.setAttribute("aria-label", `The plane with ${table.label.length} points, ${hits} right.`
       + " Arrow keys go from point to point.");
-    const [x1, x2] = [table.x1[chosen], table.x2[chosen]];
-    text.textContent = `${show(weights[0])} × ${show(x1)} + ${show(weights[1])} × ${show(x2)} + ${show(weights[2])}`
-      + ` = ${show(weighted(weights, x1, x2))}${relu.checked ? ` → ReLU → ${show(answer(x1, x2))}` : ""}`
+    const [x1, x2] = [table.x1[chosen], table.x2[chosen]].map((v) => Math.round(100 * v) / 100);
+    text.textContent = `${sumOf([[weights[0], x1], [weights[1], x2]], weights[2])}`
+      + ` = ${exact(weighted(weights, x1, x2))}${relu.checked ? ` → ReLU → ${exact(answer(x1, x2))}` : ""}`
       + `;  ${hits} of ${table.label.length} points right`;
   }
 

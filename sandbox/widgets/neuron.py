@@ -23,7 +23,8 @@ class NeuronExplorer(LiveWidget):
     Parameters
     ----------
     points : (rows, 2) floats
-        Where the points lie; best between -1 and 1.
+        Where the points lie; best between -1 and 1. Rounded to hundredths, so that the sums shown
+        add up.
     labels : (rows,) ints of 0 and 1
         Their kind: the neuron shall answer above 0 to kind 1 only.
     weights : 3 floats
@@ -59,6 +60,7 @@ class NeuronExplorer(LiveWidget):
             raise ValueError(
                 f"NeuronExplorer: `weights` must be w1, w2 and the bias; got {len(start)} numbers."
             )
+        x = np.round(x, 2)
         self._points, self._labels = x, y
         self.table = np.column_stack([x, y]).astype(np.float32).tobytes()
         self.weights = start.tolist()
@@ -88,7 +90,7 @@ class NeuronExplorer(LiveWidget):
         figure = _figure(4.4, 3.6)
         axes = figure.subplots()
         w1, w2, bias = self.weights
-        _tidy(axes, f"max(0, {w1:g} x1 {w2:+g} x2 {bias:+g})")
+        _tidy(axes, f"max(0, {w1:g} · x1 {_signed(w2)} · x2 {_signed(bias)})")
         axes.grid(visible=False)
         axes.set_xlabel("input x1", fontsize=8, color="#57606a")
         axes.set_ylabel("input x2", fontsize=8, color="#57606a")
@@ -101,3 +103,8 @@ class NeuronExplorer(LiveWidget):
             axes.scatter(*chosen.T, color=color, marker=marker, s=22, edgecolor="white", lw=0.5)
         text = f"A neuron with weights {w1:g}, {w2:g} and bias {bias:g}: {self.right()} of"
         return Picture(figure, f"{text} {len(self._labels)} points right.")
+
+
+def _signed(value: float) -> str:
+    """Write a number that is added, its sign apart."""
+    return f"{'-' if value < 0 else '+'} {abs(value):g}"

@@ -44,6 +44,9 @@ class Point(NamedTuple):
     learning_rate: float
     rate: float
     score: float
+    """Over the epoch so far: it begins anew with each."""
+    recent: float
+    """Over the last steps: a curve that passes over the borders of epochs."""
     ranks: tuple[RankPoint, ...]
 
 
@@ -169,6 +172,7 @@ class _Draft:
         rows, seconds = int(event.get("rows", 0)), float(event.get("seconds", 0.0))
         self.images += rows
         self.seconds += seconds
+        score = self.score(event.get("metrics") or {})
         point = Point(
             weight=1,
             step=step,
@@ -176,7 +180,8 @@ class _Draft:
             loss=float(event["loss"]),
             learning_rate=float(event.get("learning_rate", NAN)),
             rate=float(event.get("rate", NAN)),
-            score=self.score(event.get("metrics") or {}),
+            score=score,
+            recent=_number((event.get("recent") or {}).get(self.score_name, score)),
             ranks=tuple(_rank(r, seconds) for r in event.get("ranks") or ()),
         )
         if self.points and self.points[-1].weight < self.stride:
@@ -260,6 +265,7 @@ def _merge(a: Point, b: Point) -> Point:
         loss=mean(a.loss, b.loss),
         rate=mean(a.rate, b.rate),
         score=b.score if not math.isnan(b.score) else a.score,
+        recent=b.recent if not math.isnan(b.recent) else a.recent,
         ranks=ranks,
     )
 
@@ -283,7 +289,7 @@ def _choose_score(metrics: Mapping[str, Any]) -> str:
 
 # Reading -----------------------------------------------------------------------------------------
 
-COLUMNS = ("step", "epoch", "loss", "learning_rate", "rate", "score")
+COLUMNS = ("step", "epoch", "loss", "learning_rate", "rate", "score", "recent")
 RANK_COLUMNS = ("rate", "compute", "wait", "exchange")
 
 
@@ -297,7 +303,7 @@ def table(state: CurveState) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     missing = RankPoint(NAN, NAN, NAN, NAN)
     rows = []
     for p in state.points:
-        row = [p.step, p.epoch, p.loss, p.learning_rate, p.rate, p.score]
+        row = [p.step, p.epoch, p.loss, p.learning_rate, p.rate, p.score, p.recent]
         for rank in range(ranks):
             row += p.ranks[rank] if rank < len(p.ranks) else missing
         rows.append(row)
@@ -364,8 +370,8 @@ def summary(state: CurveState) -> str:
         )
     head = {"idle": "", "done": "Finished", "stopped": "Stopped", "failed": "Failed"}
     parts = [f"loss {point.loss:.4f}"]
-    if not math.isnan(point.score):
-        parts.append(f"training {score_label(state)} {format_score(state, point.score)}")
+    if not math.isnan(point.recent):
+        parts.append(f"training {score_label(state)} {format_score(state, point.recent)}")
     if state.validations and not math.isnan(state.validations[-1].score):
         best = state.validations[-1]
         parts.append(f"validation {score_label(state)} {format_score(state, best.score)}")
@@ -385,6 +391,7 @@ def from_history(history: Any) -> CurveState:
         return CurveState()
     columns = {name: history[name].tolist() for name in history.columns}
     known = ("step", "epoch", "rows", "loss", "learning_rate", "seconds", "rate")
+    recent = {name: values.tolist() for name, values in history.recent().items()}
     ranks = [history.rank(r) for r in range(history.ranks)]
     metrics = [name for name in columns if name not in known]
     events: list[Event] = [
@@ -392,6 +399,11 @@ def from_history(history: Any) -> CurveState:
             "type": "iteration",
             **{name: columns[name][i] for name in known},
             "metrics": {name: columns[name][i] for name in metrics},
+            "recent": {
+                name: values[i]
+                for name, values in recent.items()
+                if i < len(values) and not math.isnan(values[i])
+            },
             "ranks": [{name: column[i] for name, column in rank.items()} for rank in ranks],
         }
         # The writer may be one row ahead of the columns read first.

@@ -70,9 +70,17 @@ def test_a_review_is_typed_and_its_words_are_walked_by_the_arrow_keys(
     assert page.evaluate(ACTIVE) == place
     page.screenshot(path=screenshots / "2-typed.png")
 
-    # Nothing to read: the reader is told, and the last verdict stays.
+    # Words that nobody knows, or none at all: the old verdict goes, and the reader is told why.
+    notice = widget.get_by_text(re.compile("None of these words is in the vocabulary"))
+    box.fill("zyxwv qqqq xxyz")
+    expect(notice).to_be_visible(timeout=BUSY)
+    expect(widget.locator(".sbx-verdict strong")).to_have_text("no verdict")
+    expect(widget.locator(".sbx-scale")).to_be_hidden()
+    page.screenshot(path=screenshots / "3-unknown.png")
     box.fill("-- <br />")
-    expect(widget.locator(".sbx-answer")).to_contain_text("at least one word", timeout=BUSY)
-    expect(words).to_have_count(7)
+    expect(widget.get_by_text("type some words")).to_be_visible(timeout=BUSY)
+    expect(words).to_have_count(0)
+    expect(widget.locator(".sbx-verdict strong")).to_be_hidden()
+    page.screenshot(path=screenshots / "4-nothing.png")
 
     assert page.watch.problems == []

@@ -112,13 +112,31 @@ def test_the_reader_types_a_text_and_errors_come_back_to_the_reader() -> None:
     assert "bad (99.7 %)" in widget.summary
     assert "for bad: bad -3.00, bad -3.00" in widget.summary
 
-    widget._on_message(None, {"type": "judge", "text": " , "}, [])
-    assert widget.words == ["a", "bad", "bad", "film"]  # the last verdict stays
-
     widget._on_message(None, {"type": "dance"}, [])
-    assert [reply["ok"] for reply in sent] == [True, False, False]
-    assert "at least one word" in sent[1]["text"]
-    assert "no command 'dance'" in sent[2]["text"]
+    assert [reply["ok"] for reply in sent] == [True, False]
+    assert "no command 'dance'" in sent[1]["text"]
+
+
+def test_a_text_without_words_takes_the_old_verdict_away() -> None:
+    widget = WordContributions(pipeline(), "a good film")
+    widget.judge(" -- <br />")
+
+    assert (widget.words, widget.values, widget.known) == ([], [], [])
+    assert widget.notice == "There is nothing to read yet: type some words."
+    assert widget.summary == f"no verdict: {widget.notice}"
+    assert widget.picture().text == widget.summary
+    widget.judge("a bad film")
+    assert (widget.words, widget.notice) == (["a", "bad", "film"], "")
+
+
+def test_words_that_nobody_knows_get_no_verdict() -> None:
+    widget = WordContributions(pipeline(), "zyxwv qqq")
+
+    assert widget.known == [False, False]
+    assert widget.summary.startswith("no verdict: None of these words is in the vocabulary.")
+    widget.judge("zyxwv qqq good")
+    assert widget.notice == "2 of 3 words are not in the vocabulary; the others decide."
+    assert widget.summary.startswith("good (88.1 %)")
 
 
 def test_the_saved_picture_and_the_page_tell_the_words() -> None:
@@ -138,10 +156,12 @@ def test_the_view_counts_as_the_kernel_does(tmp_path: Path) -> None:
         pytest.skip("node is not installed: the JavaScript unit tests cannot run")
     (tmp_path / "contributions.mjs").write_text(bundle("contributions.js"), encoding="utf-8")
     code = """
-import { foot, signed, strongest, without } from "./contributions.mjs";
+import { foot, signed, strongest, verdict, without } from "./contributions.mjs";
 console.log(without(0.5, 0), without(1 / (1 + Math.exp(-2)), 2).toFixed(6), without(1, 3) < 1);
 console.log(foot(1.25, 2), foot(-12.4, 20), signed(-0.126));
 console.log(`[${foot(0.01, 2)}] [${foot(-0.03, 0.5)}] [${foot(0.9, 20)}]`);
+const names = ["bad", "good"];
+console.log(verdict(names, 0.2, [true, false]), "/", verdict(names, 0.2, [false, false]));
 console.log(strongest([1, -2, 3, 1e-7], 1).join(), strongest([1, -2, 3, 0], -1).join());
 """
     (tmp_path / "test.mjs").write_text(code, encoding="utf-8")
@@ -153,5 +173,6 @@ console.log(strongest([1, -2, 3, 1e-7], 1).join(), strongest([1, -2, 3, 0], -1).
         "0.5 0.500000 true",
         "+1.3 −12 −0.13",
         "[] [] []",
+        "bad, 80.0 % / no verdict",
         "2,0 1",
     ]

@@ -25,11 +25,12 @@ def test_iterations_become_points_with_every_rank(make_iteration: Make) -> None:
     names, rows = table(state)
 
     assert names[:3] == ("step", "epoch", "loss")
-    assert names[6:] == tuple(
+    assert names[6] == "recent"
+    assert names[7:] == tuple(
         f"{c}:{r}" for r in (0, 1) for c in ("rate", "compute", "wait", "exchange")
     )
     assert rows[:, 0].tolist() == [1, 2]
-    assert rows[0, 6] == pytest.approx(6400)
+    assert rows[0, 7] == pytest.approx(6400)
     assert state.images == 256
 
 
@@ -171,3 +172,17 @@ def test_a_large_layer_keeps_fewer_frames() -> None:
     assert frame_limit(150) == 96
     assert frame_limit(100_000) == 5
     assert frame_limit(10_000_000) == 3
+
+
+def test_the_curve_of_the_score_passes_over_the_borders_of_epochs(make_iteration: Make) -> None:
+    # A running mean of an epoch begins anew; the figures of the last steps do not.
+    events = [
+        make_iteration(10, metrics={"top1": 0.6}, recent={"top1": 0.8}),
+        make_iteration(11, metrics={"top1": 0.9}, recent={"top1": 0.81}),
+    ]
+    state = advance(CurveState(), events)
+
+    assert [(p.score, p.recent) for p in state.points] == [(0.6, 0.8), (0.9, 0.81)]
+    assert "training accuracy 81.00 %" in summary(state)
+    old = advance(CurveState(), [make_iteration(1, metrics={"top1": 0.6})])
+    assert old.points[0].recent == 0.6

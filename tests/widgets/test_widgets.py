@@ -30,7 +30,7 @@ def test_curves_follow_a_trainer(trainer: Any, make_iteration: Any) -> None:
     trainer.emit({"type": "state", "state": "running"}, *map(make_iteration, range(1, 31)))
 
     assert curves.flush()
-    assert numbers(curves).shape == (30, 14)
+    assert numbers(curves).shape == (30, 15)
     assert curves.run == "running"
     assert "step 30" in curves.summary
 
@@ -214,6 +214,13 @@ def test_the_explorer_computes_what_the_formula_says() -> None:
     expected = image[:-1, 1:] + 2 * image[1:, :-1]
 
     np.testing.assert_allclose(explorer.result(), expected, rtol=1e-6)  # float32 pixels
+
+
+def test_the_explorer_rounds_to_what_it_shows() -> None:
+    explorer = ConvolutionExplorer(np.array([[37, 255], [0, 1]], np.uint8), [[1.23456]])
+
+    assert explorer.arrays()[0].tolist() == np.float32([[0.15, 1], [0, 0]]).tolist()
+    assert explorer.kernel == [1.235]
 
 
 @pytest.mark.parametrize(

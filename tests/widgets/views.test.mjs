@@ -14,7 +14,7 @@ function model(state) {
   return { get: (key) => state[key] };
 }
 
-const COLUMNS = ["step", "epoch", "loss", "learning_rate", "rate", "score",
+const COLUMNS = ["step", "epoch", "loss", "learning_rate", "rate", "score", "recent",
   "rate:0", "compute:0", "wait:0", "exchange:0"];
 
 test("a float32 table becomes named columns", () => {
@@ -88,9 +88,9 @@ test("numbers are short", () => {
 
 test("a run is read into charts and tables", () => {
   const points = floats(
-    1, 1, 2.3, 0.1, 100, 0.1, 100, 0.8, 0.1, 0.1,
-    2, 1, 2.0, 0.1, 300, 0.2, 100, 0.8, 0.1, 0.1,
-    3, 2, 1.5, 0.1, 50, 0.3, 100, 0.8, 0.1, 0.1,
+    1, 1, 2.3, 0.1, 100, 0.1, 0.1, 100, 0.8, 0.1, 0.1,
+    2, 1, 2.0, 0.1, 300, 0.2, 0.15, 100, 0.8, 0.1, 0.1,
+    3, 2, 1.5, 0.1, 50, 0.3, 0.2, 100, 0.8, 0.1, 0.1,
   );
   const run = curves.readRun(model({ points, columns: COLUMNS, validations: floats(2, 1, 0.5, 1.2) }));
   assert.equal(run.ranks, 1);
@@ -140,8 +140,22 @@ test("a convolution by hand", () => {
   assert.deepEqual(convolution.peak({ values: [0, -9, 2, 5, 1, 3], columns: 3 }), { row: 1, column: 0 });
   const made = convolution.equation(image, 3, [1, 0, 0, -1], 1, 1);
   assert.equal(made.sum, -4);
-  assert.equal(made.text, "1 × 4.00  +  -1 × 8.00");
+  assert.deepEqual(made.lines, ["1 × 4 + 0 × 5", "+ 0 × 7 − 1 × 8"]); // nothing is left out
   for (const preset of Object.values(convolution.PRESETS)) assert.equal(preset.length, 9);
+});
+
+test("equations carry one sign a term and add up to the last digit", () => {
+  const { exact, sumOf } = convolution;
+  assert.equal(sumOf([[0.5, 0.27], [1, -0.46]], -0.2), "0.5 × 0.27 + 1 × (−0.46) − 0.2");
+  assert.equal(sumOf([[-1, 0], [0, 0.5]], 0), "−1 × 0 + 0 × 0.5 + 0");
+  assert.equal(exact(0.1 + 0.2), "0.3");
+  assert.equal(exact(-1e-17), "0");
+  const image = floats(0.87, 0.01, 0.33, 0.5);
+  const pixels = convolution.parseTable(image, ["v"]).v;
+  const made = convolution.equation(pixels, 2, [0.11, -0.25, 0, 2], 0, 0);
+  const terms = made.lines.join(" ").replaceAll("−", "-").replaceAll("×", "*");
+  assert.equal(exact(eval(terms)), exact(made.sum));
+  assert.equal(exact(made.sum), "1.0932");
 });
 
 test("where curves will be stands what the run is doing, and for how long", () => {

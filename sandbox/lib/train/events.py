@@ -42,7 +42,8 @@ class IterationEvent(TypedDict):
     """One step of the optimiser. Steps and epochs count from 1.
 
     `loss` is the mean over the global batch, NaN where no row of it counts (class weights of 0);
-    `metrics` run over the epoch.
+    `metrics` run over the epoch, so they begin anew with each; in `recent` older batches count less
+    and less across epochs, which makes a curve.
     """
 
     type: Literal["iteration"]
@@ -54,6 +55,7 @@ class IterationEvent(TypedDict):
     seconds: float
     rate: float
     metrics: dict[str, float]
+    recent: dict[str, float]
     ranks: list[RankTiming]
 
 

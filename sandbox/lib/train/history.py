@@ -56,6 +56,7 @@ class History:
             **{name: array("d") for name in _FLOATS},
         }
         self._metrics: dict[str, array[float]] = {}
+        self._recent: dict[str, array[float]] = {}
         self._ranks: list[dict[str, array[float]]] = []
         self._validations: list[dict[str, Any]] = []
 
@@ -71,6 +72,7 @@ class History:
                 column.append(event[name])
             n = len(steps)
             _extend(self._metrics, event.get("metrics", {}), n)
+            _extend(self._recent, event.get("recent", {}), n)
             ranks = event.get("ranks", ())
             while len(self._ranks) < len(ranks):
                 self._ranks.append({})
@@ -94,7 +96,7 @@ class History:
 
     def _cut(self, step: int) -> None:
         n = bisect_left(self._columns["step"], step)
-        for columns in (self._columns, self._metrics, *self._ranks):
+        for columns in (self._columns, self._metrics, self._recent, *self._ranks):
             for column in columns.values():
                 del column[n:]
 
@@ -129,6 +131,11 @@ class History:
 
     def __contains__(self, name: object) -> bool:
         return name in self._columns or name in self._metrics
+
+    def recent(self) -> dict[str, NDArray[np.float64]]:
+        """Return the metrics as curves across epochs; NaN for steps before a run was resumed."""
+        with self._lock:
+            return {name: self._read(column) for name, column in self._recent.items()}
 
     @property
     def ranks(self) -> int:

@@ -135,6 +135,7 @@ class _Loop:
     def _lay_out(self) -> None:
         """Give every number that all ranks sum in each iteration its place in one vector."""
         self.running = RunningMetrics(self.job.metrics, FIXED)
+        self.recent = self.running.zeros()
         self.times_at = slice(self.running.stop, self.running.stop + self.reports.length)
         self.buffers_at = slice(self.times_at.stop, self.times_at.stop + self.buffers.size)
         self.small = np.zeros(self.buffers_at.stop)
@@ -245,6 +246,7 @@ class _Loop:
         verbs += lap() + self.updates.exchanging
         self.flat.touch()
         self.running.add(state.sums, total)
+        self.running.fade(self.recent, total)
         self._advance(loss)
         if progress.step % _CHECK_PARAMETERS == 0:
             check_parameters(self.flat, progress.step)
@@ -295,6 +297,7 @@ class _Loop:
             "seconds": seconds,
             "rate": rows / seconds if seconds > 0 else 0.0,
             "metrics": self.running.figures(self.state.sums) if self.reports.root else {},
+            "recent": self.running.figures(self.recent) if self.reports.root else {},
         }
 
     # Between iterations ----------------------------------------------------------------------

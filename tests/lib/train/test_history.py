@@ -22,6 +22,7 @@ def iteration(step: int, *, epoch: int = 1, loss: float = 1.0, ranks: int = 1) -
         "seconds": 0.1,
         "rate": 40.0,
         "metrics": {"top1": 0.5},
+        "recent": {"top1": 0.6},
         "ranks": [{"rank": rank, **timing} for rank in range(ranks)],
     }
 
@@ -50,6 +51,7 @@ def test_a_run_that_went_back_replaces_what_came_after() -> None:
     history.append(iteration(3, loss=30.0))
     np.testing.assert_array_equal([1, 2, 3], history["step"])
     np.testing.assert_array_equal([1, 2, 30], history["loss"])
+    np.testing.assert_array_equal([0.6, 0.6, 0.6], history.recent()["top1"])
 
 
 def test_a_metric_that_comes_late_is_nan_before() -> None:

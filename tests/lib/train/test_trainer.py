@@ -52,6 +52,28 @@ def test_lenet_learns_digits() -> None:
     assert trainer.evaluate(test)["top1"] == history.last_validation["top1"]
 
 
+def test_recent_metrics_pass_over_the_borders_of_epochs() -> None:
+    x = np.random.default_rng(0).normal(size=(60, 3)).astype("f4")
+    trainer = Trainer(
+        nn.Sequential(nn.Linear(3, 2, rng=0)), CrossEntropy(), SGD(1.0), batch_size=20,
+        threads=1, progress=None,
+    )  # fmt: skip
+    events: list[Any] = []
+    trainer.subscribe(lambda event: event["type"] == "iteration" and events.append(event))
+    trainer.fit((x, (x[:, 0] > 0).astype(int)), epochs=3)
+
+    right = rows = faded = weight = 0.0
+    for k, event in enumerate(events):
+        if k % 3 == 0:
+            right = rows = 0.0  # the mean of the epoch begins anew
+        batch = event["metrics"]["top1"] * (rows + 20) - right
+        right, rows = right + batch, rows + 20
+        faded, weight = 0.9 * faded + batch, 0.9 * weight + 20
+        assert event["recent"]["top1"] == pytest.approx(faded / weight)
+    assert events[3]["metrics"]["top1"] != pytest.approx(events[3]["recent"]["top1"])
+    assert trainer.history.recent()["top1"].tolist() == [e["recent"]["top1"] for e in events]
+
+
 @pytest.mark.parametrize("batch_size", [1, 7, 150, 1000])
 def test_any_batch_size_is_legal(batch_size: int) -> None:
     trainer = make_trainer(batch_size=batch_size, model=nn.zoo.mlp([4, 8, 2], rng=0))
