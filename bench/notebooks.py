@@ -16,16 +16,23 @@ from . import harness
 FOLDER = Path(__file__).parents[1] / "notebooks"
 # Notebook -> key figures as printed, each with what it must be at least (None: shown only).
 BARS: dict[str, dict[str, float | None]] = {
-    "01_lenet_mnist": {"test accuracy": 99.0, "training": None},
-    "02_neuron_to_network": {"LeNet": 98.0, "fully connected": None},
+    "01_neuron_to_network": {"LeNet": 98.0, "fully connected": None},
+    "02_lenet_mnist": {"test accuracy": 99.0, "training": None},
     "03_sentiment": {
         "IMDB, network": 89.0,
         "rt-polarity, text CNN minus TF-IDF": -1.0,
         "rt-polarity, words and pairs minus TF-IDF": -1.0,
     },
-    "04_fraud": {"PR-AUC on the test part": 0.80, "PR-AUC, logistic regression": None},
+    # What lesson 04 says of thresholds: a choice saves much where prices are not those of the class
+    # weights, and nothing beyond chance where they are.
+    "04_fraud": {
+        "PR-AUC on the test part": 0.80,
+        "PR-AUC, logistic regression": None,
+        "saved at 5 euros, in chances": -1.0,
+        "saved at 50 euros, in chances": 1.0,
+    },
 }
-AT_MOST = {("01_lenet_mnist", "training"): 60.0}  # seconds
+AT_MOST = {("02_lenet_mnist", "training"): 60.0}  # seconds
 
 
 def run(notebook: Path, *, full: bool, timeout: float) -> tuple[float, dict[str, str], str]:

@@ -65,9 +65,9 @@ def parts(seed):
     rng = np.random.default_rng(seed)
     cnn = nn.Sequential(words=nn.Embedding(size, 128, padding_index=0, rng=rng), hide=nn.Dropout(0.3),
                         turn=nn.Transpose((0, 2, 1)), conv=nn.Conv1d(128, 128, 3, rng=rng),
-                        relu=nn.ReLU(), loudest=nn.GlobalMaxOverTime(axis=2))  # fmt: skip
+                        relu=nn.ReLU(), loudest=nn.GlobalMaxOverTime(axis=2))
     bag = nn.Sequential(words=nn.Embedding(size, 128, padding_index=0, with_lengths=True, rng=rng),
-                        mean=nn.GlobalMeanOverTime())  # fmt: skip
+                        mean=nn.GlobalMeanOverTime())
     return {"convolution": cnn, "mean": bag}
 
 
@@ -89,9 +89,9 @@ cut = len(texts) * 8 // 10
 for long in ("cut", "cut_start"):
     coder = data.TextEncoder.build(texts[:cut], max_size=20_000, max_length=100, long=long)
     learned, asked = (data.SequenceDataset.of_texts(texts[a:b], labels[a:b], coder)
-                      for a, b in ((0, cut), (cut, None)))  # fmt: skip
+                      for a, b in ((0, cut), (cut, None)))
     model = nn.zoo.text_cnn(len(coder.vocabulary), 2, 0, widths=(3,))
-    print(f"{'first' if long == 'cut' else 'last'} 100 words: {accuracy(model, learned, asked, 3):.1f}")  # fmt: skip
+    print(f"{'first' if long == 'cut' else 'last'} 100 words: {accuracy(model, learned, asked, 3):.1f}")
 
 # %% [markdown]
 # ## 3. From IMDB to rt-polarity

@@ -30,7 +30,7 @@ from sandbox.lib import data, nn, optim
 from sandbox.lib.criterion import CrossEntropy
 from sandbox.lib.metrics import PRAUC
 from sandbox.lib.train import Trainer
-from sandbox.widgets.threshold import ThresholdExplorer
+from sandbox.widgets import ThresholdExplorer
 
 # %%
 FAST = os.environ.get("FAST") == "1"
@@ -52,7 +52,7 @@ def build(seed):
         fc1=nn.Linear(29, 64, rng=rng), relu1=nn.ReLU(), dropout1=nn.Dropout(0.3),
         fc2=nn.Linear(64, 32, rng=rng), relu2=nn.ReLU(), dropout2=nn.Dropout(0.3),
         out=nn.Linear(32, 2, rng=rng),
-    )  # fmt: skip
+    )
 
 
 # %%
@@ -64,7 +64,7 @@ def scores(rows, test, power=0.5, scaled=True, seed=0):
     x = scaler.table(table) if scaled else data.features(table, inputs)
     criterion = CrossEntropy(class_weights=data.class_weights(label[rows], power=power))
     optimizer = optim.AdamW(2e-3, weight_decay=0.01, schedule=optim.OneCycle())
-    trainer = Trainer(build(seed), criterion, optimizer, batch_size=1024, seed=seed, threads=1, progress=None)  # fmt: skip
+    trainer = Trainer(build(seed), criterion, optimizer, batch_size=1024, seed=seed, threads=1, progress=None)
     trainer.fit((x[rows], label[rows]), epochs=epochs)
     outputs = trainer.predict(x[test])
     return outputs[:, 1] - outputs[:, 0]
@@ -109,7 +109,7 @@ for alarm in (1, 5, 50):
     best = ThresholdExplorer(found, label[later], amount[later], alarm=alarm)
     hits, alarms, missed, _ = best.counts()
     print(f"{alarm:3} euros: {hits} found, {missed} missed, {alarms} false alarms, "
-          f"cost {best.cost():,.0f} euros")  # fmt: skip
+          f"cost {best.cost():,.0f} euros")
 
 # %% [markdown]
 # ## 4. Without the scaler

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import sys
 import tempfile
@@ -18,7 +19,12 @@ ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "notebooks"
 GIVEN = ".shipped"  # beside the copies: each lesson as it was given, to tell what has been edited
 KEPT = ".mine-"  # in the names of notebooks that `keep` has put aside
+START = "00_start.ipynb"  # what JupyterLab opens with
 _LESSONS = ("*.ipynb", "solutions/*.ipynb")
+_RENAMED = {  # as lessons were called -> as they are called now
+    "01_lenet_mnist": "02_lenet_mnist",
+    "02_neuron_to_network": "01_neuron_to_network",
+}
 
 
 def settle() -> None:
@@ -79,6 +85,7 @@ def workplace(tell: Callable[[str], object] | None = None) -> Path:
         raise CommandError(f"{SHIPPED} is missing.", "Clone the repository again.")
     folder = Path(os.environ.get("SANDBOX_HOME") or Path.home() / "bigdl-sandbox") / "notebooks"
     try:
+        _rename(folder)
         for lesson in lessons():
             if not _bring(lesson, folder) and tell is not None:
                 tell(
@@ -99,9 +106,63 @@ def lessons() -> list[Path]:
     return sorted(path.relative_to(SHIPPED) for path in found)
 
 
+def as_given(lesson: Path) -> bytes:
+    """Give a lesson as learners get it: nothing has been run, and JupyterLab has nothing to add.
+
+    It writes the kernel and its language into each notebook that it opens, which then counts as
+    changed although nobody has touched it.
+    """
+    content = (SHIPPED / lesson).read_bytes()
+    try:
+        book = json.loads(content)
+        for cell in book["cells"]:
+            if cell["cell_type"] == "code":
+                cell |= {"outputs": [], "execution_count": None}
+        book["metadata"] |= _kernel()
+    except (ValueError, KeyError, TypeError):
+        return content
+    return json.dumps(book, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def _kernel() -> dict[str, Any]:
+    """Give what a notebook of this Python's kernel carries."""
+    return {
+        "kernelspec": {
+            "display_name": "Python 3 (ipykernel)",
+            "language": "python",
+            "name": "python3",
+        },
+        "language_info": {
+            "codemirror_mode": {"name": "ipython", "version": sys.version_info[0]},
+            "file_extension": ".py",
+            "mimetype": "text/x-python",
+            "name": "python",
+            "nbconvert_exporter": "python",
+            "pygments_lexer": "ipython3",
+            "version": platform.python_version(),
+        },
+    }
+
+
+def _rename(folder: Path) -> None:
+    """Let copies of lessons that are called otherwise now go by the new names."""
+    for old, new in _RENAMED.items():
+        for place in (folder, folder / "solutions", folder / GIVEN, folder / GIVEN / "solutions"):
+            before, after = place / f"{old}.ipynb", place / f"{new}.ipynb"
+            if before.is_file() and not after.exists():
+                before.rename(after)
+
+
+def present_name(name: Path) -> Path | None:
+    """Give the present name of a lesson that was called otherwise (its start will do), or None."""
+    start = name.name.removesuffix(".ipynb")
+    found = [new for old, new in _RENAMED.items() if old.startswith(start) and "_" in start]
+    return name.with_name(f"{found[0]}.ipynb") if len(found) == 1 else None
+
+
 def _bring(lesson: Path, folder: Path) -> bool:
     """Bring a copy up to date; False where it stays behind the shipped version for its edits."""
-    new, copy, given = (SHIPPED / lesson).read_bytes(), folder / lesson, folder / GIVEN / lesson
+    new, copy, given = as_given(lesson), folder / lesson, folder / GIVEN / lesson
     before = given.read_bytes() if given.is_file() else b""
     if copy.exists():
         mine = copy.read_bytes()
@@ -158,6 +219,9 @@ def find_notebook(name: Path) -> Path:
             return candidate.resolve()
     if found := by_start(folder / name.parent, name.name):
         return found
+    if (renamed := present_name(name)) and (folder / renamed).is_file():
+        print(f"{name} is called {renamed} now.")
+        return (folder / renamed).resolve()
     there = ", ".join(path.name for path in sorted(folder.glob("*.ipynb"))) or "none"
     raise CommandError(f"there is no notebook {name}.", f"Notebooks: {there}.")
 

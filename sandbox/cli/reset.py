@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from .errors import CommandError
-from .places import SHIPPED, by_start, keep, lessons, workplace, write
+from .places import SHIPPED, as_given, by_start, keep, lessons, present_name, workplace, write
 
 
 def restore(notebook: Path | None, *, caches: bool = False) -> int:
@@ -24,6 +24,8 @@ def _find_lesson(notebook: Path) -> Path:
     """Find a shipped lesson by its path or name, or by the start of its name."""
     folder = Path("solutions" if notebook.resolve().parent.name == "solutions" else "")
     found = by_start(SHIPPED / folder, notebook.name)
+    if found is None and (found := present_name(notebook)) is not None:
+        print(f"{notebook.name} is called {found.name} now.")
     lesson = folder / (found or notebook.with_suffix(".ipynb")).name
     if lesson not in lessons():
         shipped = ", ".join(map(str, lessons()))
@@ -32,7 +34,7 @@ def _find_lesson(notebook: Path) -> Path:
 
 
 def _restore(lesson: Path) -> None:
-    place, content = workplace() / lesson, (SHIPPED / lesson).read_bytes()
+    place, content = workplace() / lesson, as_given(lesson)
     if place.read_bytes() == content:
         print(f"{lesson} is as it was shipped.")
         return

@@ -19,12 +19,15 @@ from typing import Any, ClassVar
 
 from jupyter_server.auth.security import passwd_check
 from jupyter_server.serverapp import JupyterServerAuthWarning, ServerApp
+from jupyter_server.utils import url_path_join
 from jupyterlab.labapp import LabApp
+from jupyterlab_server.handlers import LabHandler
+from tornado.web import authenticated
 from traitlets import default
 from traitlets.config import Config
 
 from .errors import CommandError
-from .places import check_runtime_folder
+from .places import START, check_runtime_folder
 
 # Whose files are ours: beside this file, and where an image keeps them.
 OURS = (Path(__file__).parent / "jupyter", Path("/opt/sandbox/etc/jupyter"))
@@ -125,10 +128,39 @@ class Server(ServerApp):
         )
 
 
+class StartHandler(LabHandler):
+    """JupyterLab's page; asked for nothing in particular it opens the page where learners start."""
+
+    @authenticated
+    def get(self, mode: Any = None, workspace: Any = None, tree: Any = None) -> Any:
+        """Answer with JupyterLab, or with the way to the start page."""
+        asked = mode or workspace or tree or "reset" in self.request.arguments
+        start = None if asked else start_page(Path(self.settings["server_root_dir"]))
+        if start is None:
+            return super().get(mode=mode, workspace=workspace, tree=tree)
+        query = f"?{self.request.query}" if self.request.query else ""
+        return self.redirect(url_path_join(self.base_url, "lab/tree", start) + query)
+
+
+def start_page(root: Path) -> str | None:
+    """Find the start page below the folder that is served: there, or among the copied lessons."""
+    root = root.expanduser()
+    places = (START, f"notebooks/{START}")
+    return next((place for place in places if (root / place).is_file()), None)
+
+
 class Lab(LabApp):
     """JupyterLab on such a server."""
 
     serverapp_class = Server
+
+    def initialize_handlers(self) -> None:
+        """Put the start page in front."""
+        super().initialize_handlers()
+        self.handlers[:] = [
+            (rule[0], StartHandler, *rule[2:]) if rule[1] is LabHandler else rule
+            for rule in self.handlers
+        ]
 
     @classmethod
     def get_extension_package(cls) -> str:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from .convolution import ConvolutionExplorer
 from .curves import TrainingCurves
+from .descent import DescentExplorer
 from .figures import Picture, confusion_matrix, digits
 from .filters import FilterViewer
+from .neuron import NeuronExplorer
+from .threshold import ThresholdExplorer
+from .value import ValueExplorer
 from .views import feature_maps, layer_outputs
 
 __all__ = [
     "ConvolutionExplorer",
+    "DescentExplorer",
     "FilterViewer",
+    "NeuronExplorer",
     "Picture",
+    "ThresholdExplorer",
     "TrainingCurves",
+    "ValueExplorer",
     "confusion_matrix",
     "digits",
     "feature_maps",

@@ -315,6 +315,7 @@ function render({ model, el }) {
       tile(`${unit}/s`, show(Math.round(model.get("speed"))), "rate"),
     ]));
     root.classList.toggle("sbx-asks", going);
+    root.classList.toggle("sbx-over", !going && last >= 0);
     spoken.hidden = gone && last < 0; // it would say that the training is starting
     controls.hidden = !going;
     answer.hidden = !going;

@@ -38,6 +38,7 @@ DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 WEIGHTS = LinearSegmentedColormap.from_list(
     "weights", ["#0b4f8a", "#5aa2d6", "#f6f6f4", "#f0a05a", "#a8460a"]
 )
+INK, SOFT, EDGE, PAPER = "#24292f", "#57606a", "#d0d7de", "white"
 _DPI = 144
 
 
@@ -260,7 +261,7 @@ def digits(
     titles: Sequence[str] = (),
     *,
     columns: int = 8,
-    wrong: bool = False,
+    wrong: bool | ArrayLike = False,
     size: float = 1.05,
 ) -> Picture:
     """Draw images (N, H, W) in a grid, each with its title above.
@@ -273,17 +274,23 @@ def digits(
         One for each image, or none.
     columns : int, default=8
         Images in a row.
-    wrong : bool, default=False
-        Write the titles in the warning colour.
+    wrong : bool, or one for each image, default=False
+        Mark these: a frame and a title in the warning colour.
     size : float, default=1.05
         Side of an image in inches.
     """
     array = np.asarray(images)
     figure, axes = _grid(len(array), columns, size)
-    color = ORANGE if wrong else "#24292f"
+    marked = np.broadcast_to(np.asarray(wrong, bool), len(array))
     for i, image in enumerate(array):
+        color = ORANGE if marked[i] else INK
         _image(axes[i], image, titles[i] if len(titles) else "", color=color, cmap="gray")
-    return Picture(figure, f"{len(array)} images" + (": " + ", ".join(titles) if titles else "."))
+        if marked[i]:
+            axes[i].spines[:].set(color=ORANGE, linewidth=2.5)
+    told = f"{len(array)} images" + (": " + ", ".join(titles) if titles else ".")
+    if marked.any() and not marked.all() and len(titles):
+        told += f"; wrong: {', '.join(np.asarray(titles)[marked].tolist())}"
+    return Picture(figure, told)
 
 
 def side_by_side(image: NDArray[Any], kernel: NDArray[Any], result: NDArray[Any]) -> Picture:

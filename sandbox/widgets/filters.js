@@ -1,4 +1,4 @@
-import { bound, halves, make, ownKeys, show, weightColor } from "./common.js";
+import { bound, halves, make, ownKeys, show, watchKernel, weightColor } from "./common.js";
 
 const MOST_TILES = 256;
 
@@ -87,9 +87,10 @@ function render({ model, el }) {
     make("summary", {}, "Numbers as a table"), norms);
   const heading = make("strong", { class: "sbx-name" });
   const spoken = make("p", { class: "sbx-summary", role: "status" });
-  el.replaceChildren(make("section", { class: "sbx sbx-filterview", "aria-label": "Filters of a layer" },
+  const root = make("section", { class: "sbx sbx-filterview", "aria-label": "Filters of a layer" },
     make("header", { class: "sbx-head" }, heading, bar),
-    make("div", { class: "sbx-panels" }, ...panels.map((p) => p.figure)), numbers, spoken, details));
+    make("div", { class: "sbx-panels" }, ...panels.map((p) => p.figure)), numbers, spoken, details);
+  el.replaceChildren(root);
 
   const grid = () => layout(model.get("shape"));
   const frame = (index) => {
@@ -218,9 +219,11 @@ function render({ model, el }) {
   };
   const names = ["frames", "steps", "shape", "summary", "live"];
   for (const name of names) model.on(`change:${name}`, later);
+  const leaveKernel = watchKernel(model, root);
   draw();
   return () => {
     halt();
+    leaveKernel();
     for (const name of names) model.off(`change:${name}`, later);
   };
 }

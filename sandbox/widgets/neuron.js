@@ -1,4 +1,4 @@
-import { bound, exact, make, makeSvg, ownKeys, parseTable, sumOf, weightColor } from "./common.js";
+import { bound, exact, make, makeSvg, ownKeys, parseTable, sumOf, watchKernel, weightColor } from "./common.js";
 
 /** The weighted sum of two inputs, before ReLU. */
 export function weighted([w1, w2, bias], x1, x2) {
@@ -38,10 +38,11 @@ function render({ model, el }) {
     style: `position: absolute; inset: 0; width: ${SIZE}px; height: ${SIZE}px` });
   points.setAttribute("data-lm-suppress-shortcuts", "true"); // the arrows are ours, not the notebook's
   const text = make("p", { class: "sbx-equation", "aria-live": "polite" });
-  el.replaceChildren(make("section", { class: "sbx", "aria-label": "A neuron by hand" },
+  const root = make("section", { class: "sbx sbx-neuron", "aria-label": "A neuron by hand" },
     make("div", { class: "sbx-panels" }, controls,
       make("div", { style: `position: relative; width: ${SIZE}px; height: ${SIZE}px` }, plane, points)),
-    text));
+    text);
+  el.replaceChildren(root);
 
   function draw() {
     const weights = model.get("weights");
@@ -95,8 +96,10 @@ function render({ model, el }) {
     draw();
   });
   for (const name of ["table", "weights"]) model.on(`change:${name}`, draw);
+  const leaveKernel = watchKernel(model, root);
   draw();
   return () => {
+    leaveKernel();
     for (const name of ["table", "weights"]) model.off(`change:${name}`, draw);
   };
 }

@@ -1,4 +1,6 @@
-import { linePath, make, makeSvg, ownKeys, parseTable, percent, scale, show } from "./common.js";
+import {
+  linePath, logTicks, make, makeSvg, ownKeys, parseTable, percent, scale, show, showTick, watchKernel,
+} from "./common.js";
 
 /** What one threshold does: counts, shares, cost. */
 export function judge(table, place, rows, positives, alarm) {
@@ -20,8 +22,26 @@ export function cheapest(table, alarm) {
   return best;
 }
 
-const WIDTH = 520;
-const HEIGHT = 150;
+/** Where 1, 10, 100, ... rows are flagged: the place of each, with its threshold. */
+export function flaggedTicks({ threshold, hits, alarms }) {
+  const flagged = hits.map((n, i) => n + alarms[i]);
+  const out = [];
+  for (let count = 1; count <= Math.max(...flagged); count *= 10) {
+    let best = 0; // flagged falls from place to place
+    flagged.forEach((n, i) => { if (n >= count) best = i; });
+    out.push({ place: best, count, threshold: threshold[best] });
+  }
+  return out.filter((tick, i) => i === 0 || tick.place !== out[i - 1].place);
+}
+
+/** An amount with its unit. */
+export function money(value, unit, write = show) {
+  return unit ? `${write(value)} ${unit}` : write(value);
+}
+
+const WIDTH = 440;
+const HEIGHT = 190;
+const MARGIN = { left: 58, right: 12, top: 8, bottom: 44 };
 
 function render({ model, el }) {
   const slider = make("input", { type: "range", class: "sbx-range", min: "0", step: "1",
@@ -39,16 +59,18 @@ function render({ model, el }) {
   const figures = make("p", { class: "sbx-equation", "aria-live": "polite" });
   const chart = makeSvg("svg", { class: "sbx-chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img",
     "aria-label": "Cost over the thresholds; lower is better." });
+  const sign = make("span");
   const controls = make("div", { class: "sbx-controls" }, "flag more", slider, "flag less", at, best,
-    make("label", {}, "price of a false alarm ", price));
+    make("label", {}, "price of a false alarm ", price, " ", sign));
   ownKeys(controls);
-  el.replaceChildren(make("section", { class: "sbx", "aria-label": "A threshold" }, controls,
+  const root = make("section", { class: "sbx sbx-threshold", "aria-label": "A threshold" }, controls,
     make("div", { class: "sbx-panels" },
       make("table", { class: "sbx-table" }, make("thead", {}, make("tr", {}, ...["", "flagged", "passed"]
         .map((name) => make("th", { scope: "col" }, name)))), body),
-      make("figure", { class: "sbx-figure", style: `flex: 1 1 ${WIDTH / 2}px` },
+      make("figure", { class: "sbx-figure", style: `flex: 1 1 ${WIDTH / 2}px; max-width: 620px` },
         make("figcaption", { class: "sbx-title" }, "cost at each place of the slider (logarithmic)"), chart)),
-    figures));
+    figures);
+  el.replaceChildren(root);
 
   function read() {
     return parseTable(model.get("table"), ["threshold", "hits", "alarms", "lost"]);
@@ -73,21 +95,36 @@ function render({ model, el }) {
     const row = (name, a, b) => make("tr", {}, make("th", { scope: "row" }, name),
       make("td", {}, show(a)), make("td", {}, show(b)));
     body.replaceChildren(row("positive", now.hits, now.missed), row("negative", now.alarms, now.passed));
-    figures.textContent = `cost ${show(now.cost)};  accuracy ${percent(now.accuracy)},  `
+    const unit = model.get("unit") ?? "";
+    sign.textContent = unit;
+    figures.textContent = `cost ${money(now.cost, unit)};  accuracy ${percent(now.accuracy)},  `
       + `precision ${percent(now.precision, 1)},  recall ${percent(now.recall, 1)}`;
     const costs = table.lost.map((lost, i) => Math.max(1, lost + alarm * table.alarms[i]));
-    const x = scale(0, last, 8, WIDTH - 8);
-    const y = scale(Math.min(...costs), Math.max(...costs, 2), HEIGHT - 8, 8, true);
+    const x = scale(0, last, MARGIN.left, WIDTH - MARGIN.right);
+    const [low, high] = [Math.min(...costs) / 1.1, Math.max(...costs, 2) * 1.1];
+    const y = scale(low, high, HEIGHT - MARGIN.bottom, MARGIN.top, true);
+    const text = (attributes, words) => makeSvg("text", { class: "sbx-tick", ...attributes }, words);
+    const across = flaggedTicks(table).map((tick) => ({ ...tick, at: x(tick.place) }));
     chart.replaceChildren(
+      ...logTicks(low, high).flatMap((value) => [
+        makeSvg("line", { class: "sbx-grid", x1: MARGIN.left, x2: WIDTH - MARGIN.right, y1: y(value), y2: y(value) }),
+        text({ x: MARGIN.left - 6, y: y(value) + 3.5, "text-anchor": "end" }, money(value, unit, showTick))]),
+      ...across.flatMap(({ at, count, threshold }) => [
+        text({ x: at, y: HEIGHT - 30, "text-anchor": "middle" }, showTick(count)),
+        text({ x: at, y: HEIGHT - 17, "text-anchor": "middle" }, Number.isFinite(threshold) ? show(Number(threshold.toPrecision(2))) : "–")]),
+      text({ x: 2, y: HEIGHT - 30 }, "flagged"), text({ x: 2, y: HEIGHT - 17 }, "threshold"),
       makeSvg("path", { class: "sbx-line sbx-train", d: linePath(costs.map((_, i) => i), costs, x, y) }),
-      makeSvg("line", { class: "sbx-cursor", x1: x(place), x2: x(place), y1: 0, y2: HEIGHT }),
+      makeSvg("line", { class: "sbx-cursor", x1: x(place), x2: x(place), y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom }),
       makeSvg("circle", { class: "sbx-dot sbx-check", cx: x(place), cy: y(costs[place]), r: 4 }));
   }
 
-  for (const name of ["table", "alarm", "place"]) model.on(`change:${name}`, draw);
+  const names = ["table", "alarm", "place", "unit"];
+  for (const name of names) model.on(`change:${name}`, draw);
+  const leaveKernel = watchKernel(model, root);
   draw();
   return () => {
-    for (const name of ["table", "alarm", "place"]) model.off(`change:${name}`, draw);
+    for (const name of names) model.off(`change:${name}`, draw);
+    leaveKernel();
   };
 }
 

@@ -34,6 +34,8 @@ class ThresholdExplorer(LiveWidget):
         What is lost where a positive row is missed.
     alarm : float >= 0
         Price of one false alarm, to begin with.
+    unit : str, default=""
+        Of amounts and price, such as "€".
 
     Raises
     ------
@@ -52,9 +54,16 @@ class ThresholdExplorer(LiveWidget):
     positives = traitlets.Int().tag(sync=True)
     alarm = traitlets.Float().tag(sync=True)
     place = traitlets.Int(help="number of the threshold chosen").tag(sync=True)
+    unit = traitlets.Unicode(help="of amounts and price").tag(sync=True)
 
     def __init__(
-        self, scores: ArrayLike, labels: ArrayLike, amounts: ArrayLike, *, alarm: float = 5.0
+        self,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        amounts: ArrayLike,
+        *,
+        alarm: float = 5.0,
+        unit: str = "",
     ) -> None:
         super().__init__()
         s, truth = np.asarray(scores, np.float64).reshape(-1), np.asarray(labels).reshape(-1)
@@ -69,7 +78,7 @@ class ThresholdExplorer(LiveWidget):
         )
         self.table = self._table.astype(np.float32).tobytes()
         self.rows, self.positives = len(s), int(truth.sum())
-        self.alarm = float(alarm)
+        self.alarm, self.unit = float(alarm), unit
         self.place = int(self.costs().argmin())
         self.summary = f"{self.rows} rows, {self.positives} positive; a threshold to move."
 
@@ -103,7 +112,8 @@ class ThresholdExplorer(LiveWidget):
         flagged = self._table[:, 1] + self._table[:, 2]
         figure = _figure(8.6, 2.9)
         left, right = figure.subplots(1, 2)
-        for axes, title in ((left, "Cost (lower is better)"), (right, "Precision and recall")):
+        cost = f"Cost in {self.unit}" if self.unit else "Cost"
+        for axes, title in ((left, f"{cost} (lower is better)"), (right, "Precision and recall")):
             _tidy(axes, title)
             axes.set_xscale("log")
             axes.set_xlabel("rows flagged", fontsize=8, color="#57606a")
@@ -112,6 +122,7 @@ class ThresholdExplorer(LiveWidget):
         left.plot(flagged[seen], self.costs()[seen], color=BLUE, linewidth=1.8)
         if (self.costs()[seen] > 0).all():  # costs of few and of all flagged differ a hundredfold
             left.set_yscale("log")
+        left.yaxis.set_major_formatter(lambda y, _: f"{y:,.0f}")
         found = self._table[seen, 1]
         right.plot(flagged[seen], found / flagged[seen], color=BLUE, label="precision")
         right.plot(
@@ -120,7 +131,7 @@ class ThresholdExplorer(LiveWidget):
         right.legend(fontsize=7.5, frameon=False)
         text = (
             f"Threshold {self.threshold:.4g}: {hits} found, {missed} missed, {alarms} false alarms,"
-            f" {passed} rightly passed; cost {self.cost():,.0f}."
+            f" {passed} rightly passed; cost {self.cost():,.0f}{f' {self.unit}'.rstrip()}."
         )
         figure.suptitle(text, fontsize=9, x=0.01, ha="left", color="#24292f")
         return Picture(figure, text)

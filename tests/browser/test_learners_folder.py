@@ -14,7 +14,7 @@ from tests.browser.page import IDLE, RUN_ALL
 
 pytestmark = [pytest.mark.browser, pytest.mark.notebook]
 
-LESSON = "02_neuron_to_network.ipynb"
+LESSON = "01_neuron_to_network.ipynb"
 WRITE = """(text) => {
     const book = window.jupyterapp.shell.currentWidget;
     book.content.widgets[0].model.sharedModel.setSource(text);
@@ -46,7 +46,7 @@ def test_a_lesson_is_reset_while_it_is_open(jupyter: Any, page: Any, screenshots
 
     page.evaluate(WRITE, "my own words")
     assert "my own words" in (jupyter.folder / LESSON).read_text()
-    reset.restore(Path("02"))
+    reset.restore(Path("01"))
     page.evaluate(RELOAD)
     page.wait_for_function(f"({FIRST})().startsWith('# ')")
     page.screenshot(path=screenshots / "reset.png")

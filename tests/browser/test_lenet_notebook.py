@@ -1,4 +1,4 @@
-"""Notebook 01 in JupyterLab, as a learner meets it: run all, watch, press buttons, read on."""
+"""Notebook 02 in JupyterLab, as a learner meets it: run all, watch, press buttons, read on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.browser.page import IDLE, RUN_ALL, SCROLL
 
 pytestmark = [pytest.mark.browser, pytest.mark.notebook, pytest.mark.spark]
 
-NOTEBOOK = "01_lenet_mnist.ipynb"
+NOTEBOOK = "02_lenet_mnist.ipynb"
 CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets
     .filter((cell) => cell.model.type === "code")
     .map((cell) => ({ count: cell.model.executionCount, source: cell.model.sharedModel.source,

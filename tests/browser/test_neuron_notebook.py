@@ -1,4 +1,4 @@
-"""Notebook 02 in JupyterLab: its sliders reach the kernel, and what they show changes."""
+"""Notebook 01 in JupyterLab: its sliders reach the kernel, and what they show changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.browser.page import IDLE, RUN_ALL, SCROLL
 
 pytestmark = [pytest.mark.browser, pytest.mark.notebook]
 
-NOTEBOOK = "02_neuron_to_network.ipynb"
+NOTEBOOK = "01_neuron_to_network.ipynb"
 ACTIVE = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
 LOADED = """(start) => {
     const images = [...document.querySelectorAll(".sbx img")];
@@ -34,9 +34,9 @@ def test_sliders_change_a_text_and_a_picture(jupyter: Any, page: Any, screenshot
 
     page.evaluate(SCROLL, "neuron_says")
     words = explorer(page, "third weight")
-    words.get_by_text("after ReLU 0.00").wait_for()
+    words.get_by_text("0.5 - 0.5 - 0.5 + 0.1 = -0.40, after ReLU 0.00").wait_for()
     words.get_by_role("slider").fill("8")
-    words.get_by_text("sum 2.10, after ReLU 2.10").wait_for()
+    words.get_by_text("0.5 - 0.5 + 2 + 0.1 = 2.10, after ReLU 2.10").wait_for()
 
     page.evaluate(SCROLL, "def cell_hears")
     cell = explorer(page, "angle of the edge in degrees")

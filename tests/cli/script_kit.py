@@ -104,5 +104,5 @@ if __name__ == "__main__":
             print(json.dumps(told["status"]))
     else:
         sys.exit(
-            subprocess.run([script, "run", "01_lenet_mnist", "--fast"], check=False).returncode
+            subprocess.run([script, "run", "02_lenet_mnist", "--fast"], check=False).returncode
         )

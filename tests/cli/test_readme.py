@@ -35,7 +35,7 @@ def test_every_command_names_a_verb_and_every_measurement_exists():
 
 
 def test_the_lesson_named_is_there():
-    assert places.find_notebook(Path("01_lenet_mnist")).name == "01_lenet_mnist.ipynb"
+    assert places.find_notebook(Path("02_lenet_mnist")).name == "02_lenet_mnist.ipynb"
 
 
 @pytest.mark.spark

@@ -106,7 +106,7 @@ def test_a_user_without_rights_works_in_a_checkout_of_someone_elses(folder):
         assert f"Notebooks:   {home}/bigdl-sandbox/notebooks" in told["log"]
         assert "Setting up" not in told["log"]
         assert told["status"]["kernels"] == 0
-    assert (home / "bigdl-sandbox/notebooks/01_lenet_mnist.ipynb").is_file()
+    assert (home / "bigdl-sandbox/notebooks/02_lenet_mnist.ipynb").is_file()
 
 
 def test_a_port_that_is_taken_gives_way_to_the_next_free_one(folder, script):

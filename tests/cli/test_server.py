@@ -89,6 +89,16 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
+def assert_opens_with_the_start_page(port: int, token: str) -> None:
+    def end_of(path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}token={token}", timeout=10) as at:
+            return str(at.url).partition(f":{port}")[2]
+
+    assert end_of("/lab?") == f"/lab/tree/{places.START}?token={token}"
+    for path in ("/lab?reset&", "/lab/tree/01_neuron_to_network.ipynb?", "/lab/workspaces/mine?"):
+        assert end_of(path) == f"{path}token={token}"
+
+
 def assert_shut(port: int, token: str) -> None:
     for path in ("/api/kernels", "/api/contents", "/api/terminals", "/api/sessions", "/metrics"):
         assert status(port, path) in (403, 302), path
@@ -108,6 +118,7 @@ def test_no_old_configuration_switches_the_token_off(tmp_path, variable):
     command = [sys.executable, "-m", "sandbox.cli", "lab", "--no-browser", "--port", str(port)]
     with lab(command, tmp_path / "log", environment(home, JUPYTER_TOKEN="", **where)) as told:
         assert_shut(told["port"], told["token"])
+        assert_opens_with_the_start_page(told["port"], told["token"])
         listening = Path("/proc/net/tcp")
         if listening.exists():
             assert f" 00000000:{told['port']:04X} " not in listening.read_text()
@@ -116,6 +127,15 @@ def test_no_old_configuration_switches_the_token_off(tmp_path, variable):
     assert re.search(line, log), log
     assert f"PasswordIdentityProvider.token, Server.token in {folder}/jupyter_config.py" in log
     assert "Traceback" not in log
+
+
+def test_the_start_page_is_found_where_a_carrier_has_the_lessons(tmp_path):
+    assert server.start_page(tmp_path) is None
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / places.START).touch()
+    assert server.start_page(tmp_path) == f"notebooks/{places.START}"
+    (tmp_path / places.START).touch()
+    assert server.start_page(tmp_path) == places.START
 
 
 def test_in_the_image_no_old_configuration_switches_the_token_off(tmp_path):

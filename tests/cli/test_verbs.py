@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -264,6 +265,44 @@ class TestReset:
 
 
 class TestCopies:
+    def test_a_lesson_comes_as_nobody_has_run_it(self, shipped):
+        book = json.loads(OLD) | {"metadata": {"kernelspec": {"name": "python3"}}}
+        book["cells"][0] |= {"outputs": ["42"], "execution_count": 7}
+        (shipped / "01_first.ipynb").write_text(json.dumps(book))
+        given = json.loads((places.workplace() / "01_first.ipynb").read_bytes())
+        assert given["cells"][0] == json.loads(OLD)["cells"][0] | {"execution_count": None}
+        assert given["metadata"]["language_info"]["version"] == platform.python_version()
+
+    def test_copies_of_lessons_that_were_called_otherwise_go_by_the_new_names(
+        self, shipped, tmp_path
+    ):
+        folder = tmp_path / "home" / "notebooks"
+        for place in (folder, folder / places.GIVEN):  # of the version before
+            place.mkdir(parents=True)
+            for old in ("01_lenet_mnist", "02_neuron_to_network"):
+                (place / f"{old}.ipynb").write_bytes(OLD)
+        (folder / "01_lenet_mnist.ipynb").write_bytes(EDITED)
+        for new in ("02_lenet_mnist", "01_neuron_to_network"):
+            (shipped / f"{new}.ipynb").write_bytes(NEW)
+        said = []
+        places.workplace(said.append)
+        assert sorted(path.name for path in folder.glob("0*.ipynb")) == [
+            "01_first.ipynb",
+            "01_neuron_to_network.ipynb",
+            "02_lenet_mnist.ipynb",
+        ]
+        assert (folder / "01_neuron_to_network.ipynb").read_bytes() == NEW
+        assert (folder / "02_lenet_mnist.ipynb").read_bytes() == EDITED
+        assert said[0].startswith("02_lenet_mnist.ipynb has been shipped anew; yours is edited")
+
+    @pytest.mark.parametrize("name", ["01_lenet_mnist", "01_len", "01_lenet_mnist.ipynb"])
+    def test_an_old_name_is_answered_with_the_new_one(self, shipped, capsys, name):
+        (shipped / "02_lenet_mnist.ipynb").write_bytes(NEW)
+        assert places.find_notebook(Path(name)).name == "02_lenet_mnist.ipynb"
+        assert f"{name} is called 02_lenet_mnist.ipynb now." in capsys.readouterr().out
+        assert reset.restore(Path(name)) == 0
+        assert "is called 02_lenet_mnist.ipynb now." in capsys.readouterr().out
+
     def test_learners_get_copies_of_the_lessons_and_nothing_else(self, shipped, tmp_path):
         folder = places.workplace()
         assert folder == tmp_path / "home" / "notebooks"

@@ -104,7 +104,7 @@ class TestUnderRestrictions:
         )
         seconds = wait_until(lambda: health(box) == "healthy", "healthy")
         assert seconds <= busy(15)
-        made = folder / "notebooks" / "01_lenet_mnist.ipynb"
+        made = folder / "notebooks" / "02_lenet_mnist.ipynb"
         assert made.stat().st_uid == 4242
         answer = box.exec_run(["bash", "-c", "ps -eo stat= | grep -c ^Z; echo $?"])
         assert answer.output.split()[0] == b"0"  # no zombies
@@ -124,7 +124,7 @@ class TestUnderRestrictions:
             options["environment"] = {"SANDBOX_DATA": "/data"}
         else:
             options["environment"] = {"FAST": "1"}
-        status, said = containers.run(["run", "01"], timeout=900, **options)
+        status, said = containers.run(["run", "02"], timeout=900, **options)
         assert status == 0, said[-3000:]
         found = re.search(r"^test accuracy: ([\d.]+) %$", said, re.MULTILINE)
         assert found is not None, said[-3000:]

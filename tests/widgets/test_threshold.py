@@ -55,6 +55,13 @@ def test_the_picture_tells_the_counts() -> None:
     assert "<script" in explorer().to_html()
 
 
+def test_the_cost_carries_its_unit() -> None:
+    made = ThresholdExplorer([0.9, 0.2], [1, 1], [100, 7], alarm=5, unit="€")
+    made.place = len(made.costs()) - 1
+
+    assert made.picture().text.endswith("cost 107 €.")
+
+
 def test_wrong_labels_are_refused() -> None:
     with pytest.raises(DataError, match=r"labels must be 0 or 1.*row 1"):
         ThresholdExplorer([0.1, 0.2], [0, 2], [1, 1])
@@ -63,11 +70,16 @@ def test_wrong_labels_are_refused() -> None:
 def test_the_view_judges_as_the_kernel_does(tmp_path: Path, run_node: Callable[..., str]) -> None:
     (tmp_path / "threshold.mjs").write_text(bundle("threshold.js"), encoding="utf-8")
     code = """
-import { cheapest, judge } from "./threshold.mjs";
+import { cheapest, flaggedTicks, judge, money } from "./threshold.mjs";
 const table = { threshold: [0.3, 0.9], hits: [2, 1], alarms: [1, 0], lost: [0, 3] };
 const now = judge(table, 1, 4, 2, 5);
+const many = { threshold: [0.1, 0.2, 0.6, 0.9, Infinity], hits: [3, 3, 2, 1, 0],
+  alarms: [90, 20, 8, 0, 0] };
+const ticks = flaggedTicks(many).map((tick) => `${tick.count}@${tick.threshold}`).join();
+console.log(ticks, money(2695, "€").replace(" ", "_"), money(7, ""));
 console.log(cheapest(table, 5), cheapest(table, 1), now.cost, now.missed, now.accuracy, now.recall);
 """
     (tmp_path / "test.mjs").write_text(code, encoding="utf-8")
 
-    assert run_node(str(tmp_path / "test.mjs")).split() == ["1", "0", "3", "1", "0.75", "0.5"]
+    said = run_node(str(tmp_path / "test.mjs")).splitlines()
+    assert said == ["1@0.9,10@0.6 2,695_€ 7", "1 0 3 1 0.75 0.5"]

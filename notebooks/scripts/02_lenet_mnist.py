@@ -17,17 +17,17 @@
 #
 # **You will learn**
 # - what a convolution is, by setting a filter with your own hands,
-# - how LeNet-5 is put together, layer by layer,
+# - how LeNet-5 is put together, layer by layer, and why 256 numbers reach its first linear layer,
 # - how Spark trains it on several processes at once, and how to read the curves,
 # - how well it reads, which digits it gets wrong, and what its filters look for.
 #
-# **It takes** about two minutes and 2 GB of memory on two cores.
+# **It takes** about two minutes of computing and 2 GB of memory on two cores.
 # No network is needed.
+# Neurons, loss, gradient and epochs are explained in [01_neuron_to_network](01_neuron_to_network.ipynb); all words stand in the [glossary](00_start.ipynb).
 
 # %% [markdown]
 # ## Setup
 # Run the cells from top to bottom with **Shift + Enter**.
-# `FAST=1` in the environment makes everything short (that is how this notebook is tested).
 
 # %%
 import os
@@ -43,12 +43,11 @@ from sandbox.widgets import ConvolutionExplorer, FilterViewer, TrainingCurves
 from sandbox.widgets import confusion_matrix, digits, feature_maps
 
 # %% [markdown]
-# A fixed seed makes the run repeatable: the same seed, the same weights, to the last bit.
+# Chance begins at a fixed number, the *seed*: the same seed, the same weights, to the last bit.
 
-# %%
-FAST = os.environ.get("FAST") == "1"
+# %% jupyter={"source_hidden": true}
 SEED = 0
-assert int(np.__version__.split(".")[0]) >= 2, "NumPy 2 is needed"
+FAST = os.environ.get("FAST") == "1"  # the tests set it: everything becomes short
 
 # %% [markdown]
 # ## 1. The data
@@ -100,7 +99,7 @@ def convolve(image, kernel):
     """Slide the kernel over the image without leaving it."""
     size = len(kernel)
     places = range(len(image) - size + 1)
-    return np.array([[np.sum(image[i:i+size, j:j+size] * kernel) for j in places] for i in places])  # fmt: skip
+    return np.array([[np.sum(image[i:i+size, j:j+size] * kernel) for j in places] for i in places])
 
 
 # %% [markdown]
@@ -136,31 +135,37 @@ digits([found, positive, padded], ["26 × 26", "after ReLU", "pooled: 13 × 13"]
 # Linear: numbers in, numbers out.
 
 # %%
-rng = np.random.default_rng(SEED)
-model = nn.Sequential(
-    conv1=nn.Conv2d(1, 6, 5, rng=rng), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2),
-    conv2=nn.Conv2d(6, 16, 5, rng=rng), relu2=nn.ReLU(), pool2=nn.MaxPool2d(2),
-    flatten=nn.Flatten(),
-    fc1=nn.Linear(16 * 4 * 4, 120, rng=rng), relu3=nn.ReLU(),
-    fc2=nn.Linear(120, 84, rng=rng), relu4=nn.ReLU(),
-    fc3=nn.Linear(84, 10, rng=rng),
-)  # fmt: skip
+def lenet():
+    """Return a LeNet-5 whose weights are noise, the same one each time."""
+    rng = np.random.default_rng(SEED)
+    return nn.Sequential(
+        conv1=nn.Conv2d(1, 6, 5, rng=rng), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2),
+        conv2=nn.Conv2d(6, 16, 5, rng=rng), relu2=nn.ReLU(), pool2=nn.MaxPool2d(2), flatten=nn.Flatten(),
+        fc1=nn.Linear(16 * 4 * 4, 120, rng=rng), relu3=nn.ReLU(),
+        fc2=nn.Linear(120, 84, rng=rng), relu4=nn.ReLU(), fc3=nn.Linear(84, 10, rng=rng),
+    )
+
 
 # %% [markdown]
-# Where do the 44,426 numbers sit?
-# Not in the filters: the two convolutions together have 2,572.
-# Shared weights are the point of a convolution: one filter of 25 numbers reads the whole image.
+# Why does `fc1` take 16 * 4 * 4 numbers?
+# - A filter of 5 pixels has 28 − 5 + 1 = **24** places side by side: `conv1` makes 6 maps of 24 × 24.
+# - Pooling halves that: **12**.
+# - `conv2` finds 12 − 5 + 1 = **8** places and has 16 filters, each of which looks at all 6 maps: 16 maps of 8 × 8.
+# - Pooling again: **4**. So 16 maps of 4 × 4 are left, 256 numbers, which `flatten` puts in one row.
+#
+# **Guess** before you run the next cell: which layer has most of the weights?
+# Its table shows the shape of what comes out of each layer (of one image) beside the number of its weights.
 
 # %% tags=["keep_output", "nbval-check-output"]
-total = 0
-for name, parameter in model.named_parameters():
-    print(f"{name:12} {parameter.shape!s:16} {parameter.data.size:7,}")
-    total += parameter.data.size
-print(f"{'all':29} {total:7,}")
+print(lenet().summary((1, 1, 28, 28)))
+
+# %% [markdown]
+# The 44,426 numbers do not sit in the filters: the two convolutions together have 2,572.
+# Shared weights are the point of a convolution: one filter of 25 numbers reads the whole image.
 
 # %% [markdown]
 # ## 4. Training on Spark
-# **Training** means: show 128 digits, measure how wrong the answers are (the *loss*), ask for every weight in which direction the loss falls (the *gradient*), and move all weights a little that way.
+# **Training** means: show 128 digits (a *batch*), measure how wrong the answers are (the *loss*), ask for every weight in which direction the loss falls (the *gradient*), and move all weights a little that way.
 # How little is the *learning rate*: it rises during the first quarter and falls to zero at the end (*one cycle*).
 # The steps also keep some of their direction (*momentum*), and all weights are pulled a little towards zero (*weight decay*), so that nothing is learned by heart.
 # One pass over all digits is an *epoch*.
@@ -175,32 +180,37 @@ print(f"{'all':29} {total:7,}")
 prepare = data.mnist.transform()  # bytes to numbers around 0, and a channel axis: (N, 1, 28, 28)
 train = data.ArrayDataset(train_images, train_labels, transform=prepare)
 test = data.ArrayDataset(test_images, test_labels, transform=prepare)
+
+# %% jupyter={"source_hidden": true}
 epochs = (1 if FAST else 6) * (40 if stand_in else 1)  # the stand-in is 40 times smaller
 rate = 0.05 if stand_in else 0.1  # the highest; with so few digits 0.1 can go astray
-optimizer = optim.SGD(
-    rate, momentum=0.9, nesterov=True, weight_decay=5e-4, schedule=optim.OneCycle(),
-)  # fmt: skip
 
 # %% [markdown]
 # A **trainer** puts it together: the network, the measure of wrongness (cross entropy), the way the weights move, and where it runs.
 # `watch` asks for copies of the first layer's filters while they are learned.
 
+
 # %%
-trainer = Trainer(
-    model, CrossEntropy(), optimizer, batch_size=128, seed=SEED,
-    backend=SparkBackend("local[2]"), watch=("conv1.weight",), progress=None,
-)  # fmt: skip
+def new_trainer():
+    """Return a trainer of a network that has learned nothing yet."""
+    optimizer = optim.SGD(rate, momentum=0.9, nesterov=True, weight_decay=5e-4,
+                          schedule=optim.OneCycle())
+    return Trainer(lenet(), CrossEntropy(), optimizer, batch_size=128, seed=SEED,
+                   backend=SparkBackend("local[2]"), watch=("conv1.weight",), progress=None)
+
 
 # %% [markdown]
 # The next cell starts the training in the background and shows its curves at once.
+# Run again, it starts from noise: the trainer is a new one.
 # Spark needs some seconds before the first step (Java's warning about an incubator module is harmless); then watch
 # - the **loss** fall (each step is one small group of digits, so it jitters; the scale is logarithmic),
-# - the **accuracy** rise: the line on digits it learns from, the dots on digits it has never seen,
+# - the **accuracy** rise: the line on the last digits it learned from, the dots on digits it has never seen,
 # - the **images per second** of each rank.
 #
-# The buttons work: pause it, go on, set another learning rate, stop.
+# **Try it:** pause it, go on, set another learning rate, stop.
 
 # %%
+trainer = new_trainer()
 curves = TrainingCurves(trainer)
 trainer.fit(train, epochs=epochs, validation=test, background=True)
 curves
@@ -257,13 +267,14 @@ digits(test_images[wrong], titles, wrong=True)
 # %% [markdown]
 # ## 6. What it has learned
 # What do the layers make of one digit?
+# **Try it:** choose another one with `shown`.
 # Row by row: orange where a filter answers, blue where it answers with the opposite.
 # The first maps still look like the digit; later ones say *where something was found*; the last row holds one number for each digit, and the largest is the answer.
 
 # %%
 shown = 0
 picked = ("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "fc3")
-feature_maps(model, prepare(test_images[shown : shown + 1])[0], layers=picked)
+feature_maps(trainer.model, prepare(test_images[shown : shown + 1])[0], layers=picked)
 
 # %% [markdown]
 # The last row as probabilities: exponentials, divided by their sum (*softmax*).
@@ -279,7 +290,7 @@ if not right.all():
     print(f"sure of wrong answers: {sure[~right].mean():.1f} % on average")
 
 # %% [markdown]
-# The first digit of the test, and one of the mistakes.
+# The digit shown, and one of the mistakes.
 
 # %%
 for i in [shown, *wrong[:1]]:
@@ -293,12 +304,41 @@ for i in [shown, *wrong[:1]]:
 # - LeNet-5 is convolution, ReLU, pooling, twice, and three linear layers: 44,426 weights, all of them learned.
 # - Training moves the weights against the gradient, a batch at a time. Two Spark ranks share the work of each batch, and the result is that of one process.
 # - About 99 of 100 test digits of MNIST are read. Many of the others are hard for us, too.
-#
+
+# %% [markdown]
 # ## Exercises
-# 1. Find a filter for the explorer that answers only to strokes that fall from left to right.
-# 2. Shift the test digits by one, two, four pixels. How fast does the accuracy fall, and why?
-# 3. Take the second convolution out (mind the size of `fc1`). How many weights has the network now, and how well does it read?
-# 4. Train again and turn the learning rate up to 1 with the widget. What do the curves do, and what do the filters?
-# 5. Which digits is the network least sure about although it is right?
-#
-# Solutions: [solutions/01_lenet_mnist.ipynb](solutions/01_lenet_mnist.ipynb)
+# A cell for each; names from above can be used.
+
+# %% [markdown]
+# **1.** Find a filter for the explorer that answers only to strokes that fall from left to right.
+
+# %% tags=["exercise"]
+# ConvolutionExplorer(test_images[61], [[0, 0, 0], [0, 1, 0], [0, 0, 0]])
+
+# %% [markdown]
+# **2.** Shift the test digits by one, two, four pixels. How fast does the accuracy fall, and why?
+
+# %% tags=["exercise"]
+# shifted = np.roll(test_images, 1, axis=2)
+
+# %% [markdown]
+# **3.** Take the second convolution out, with its ReLU and its pooling. What does `fc1` take now? How many weights has the network, and how well does it read?
+
+# %% tags=["exercise"]
+# Count as in part 3: the places of conv1, then pool1.
+
+# %% [markdown]
+# **4.** Run the training cell again (it starts from noise) and set the learning rate to 1 while it trains. What do the curves do, and what do the filters?
+
+# %% tags=["exercise"]
+# Nothing to write: go back to part 4.
+
+# %% [markdown]
+# **5.** Which digits is the network least sure about although it is right?
+
+# %% tags=["exercise"]
+# unsure = np.argsort(np.where(right, sure, 100))[:16]
+
+# %% [markdown]
+# Answers: [solutions/02_lenet_mnist.ipynb](solutions/02_lenet_mnist.ipynb).
+# Next: [03_sentiment](03_sentiment.ipynb), networks that read.

@@ -22,15 +22,14 @@
 # - what the visual cortex of a cat has to do with it,
 # - how convolution and pooling work, and how LeNet is made of them.
 #
-# **It takes** about a minute and 2 GB of memory on two cores.
+# **It takes** about a minute of computing and 2 GB of memory on two cores.
 # No network is needed.
-# It can be read before or after [01_lenet_mnist](01_lenet_mnist.ipynb).
+# Words that are new are explained where they first stand, and again in the [glossary](00_start.ipynb).
 
 # %% [markdown]
 # ## Setup
 # Run the cells from top to bottom with **Shift + Enter**.
-# Every part has something to move: sliders, filters, points. They need the running kernel; a saved notebook shows pictures of them.
-# `FAST=1` in the environment makes everything short (that is how this notebook is tested).
+# Every part has something to move: sliders, filters, points.
 
 # %%
 import os
@@ -40,17 +39,15 @@ import numpy as np
 from sandbox.lib import data, nn, optim
 from sandbox.lib.criterion import CrossEntropy
 from sandbox.lib.train import Trainer
-from sandbox.widgets import ConvolutionExplorer, digits, feature_maps
-from sandbox.widgets.neuron import NeuronExplorer
-from sandbox.widgets.value import ValueExplorer
+from sandbox.widgets import ConvolutionExplorer, DescentExplorer, NeuronExplorer, ValueExplorer
+from sandbox.widgets import digits, feature_maps
 
 # %% [markdown]
-# A fixed seed makes the run repeatable.
+# Chance begins at a fixed number, the *seed*: so the run can be repeated.
 
-# %%
-FAST = os.environ.get("FAST") == "1"
+# %% jupyter={"source_hidden": true}
 SEED = 0
-assert int(np.__version__.split(".")[0]) >= 2, "NumPy 2 is needed"
+FAST = os.environ.get("FAST") == "1"  # the tests set it: everything becomes short
 
 # %% [markdown]
 # ## 1. A neuron is a weighted sum
@@ -84,7 +81,8 @@ def neuron_says(weight):
     """Return the sum with another third weight, before and after the bend."""
     products = inputs * [*weights[:2], weight]
     total = products.sum() + bias
-    return f"{products} + {bias}\nsum {total:.2f}, after ReLU {max(0, total):.2f}"
+    sums = " ".join(f"{'-' if v < 0 else '+'} {abs(v):g}" for v in [*products, bias])
+    return f"{sums.removeprefix('+ ')} = {total:.2f}, after ReLU {max(0, total):.2f}"
 
 
 ValueExplorer(neuron_says, np.arange(-1, 1.1, 0.25), "third weight", start=-0.25)
@@ -99,18 +97,26 @@ ValueExplorer(neuron_says, np.arange(-1, 1.1, 0.25), "third weight", start=-0.25
 
 # %%
 rng = np.random.default_rng(SEED)
-places = rng.uniform(-1, 1, (40, 2))
-above = (places[:, 1] > 0.6 * places[:, 0] + 0.2).astype(int)
+places = rng.uniform(-1, 1, (40, 2)).round(2)
+tilt, height = rng.uniform(0.2, 0.8, 2) - [0, 0.4]  # a line that nobody has told you
+above = (places[:, 1] > tilt * places[:, 0] + height).astype(int)
 neuron = NeuronExplorer(places, above, weights=(1, 0, 0))
 neuron
 
 # %% [markdown]
-# Some weights do it.
-# The line was hidden in how the points were made: triangles lie above 0.6 · x1 + 0.2.
+# How far did you get?
+# Run this cell again after you have moved the sliders; they stay where you left them.
 
-# %% tags=["keep_output", "nbval-check-output"]
-neuron.weights = [-0.6, 1.0, -0.2]
-print(neuron.right(), "of", len(above), "points right")
+# %%
+print(f"your neuron: {neuron.right()} of {len(above)} points right, with weights and bias {neuron.weights}")
+
+# %% [markdown]
+# There are many answers; the next cell hides one of them.
+# Try for a while before you open it (click on the dots).
+
+# %% jupyter={"outputs_hidden": true, "source_hidden": true}
+# The triangles lie above x2 = tilt · x1 + height, so x2 - tilt · x1 - height is above 0 for them only.
+NeuronExplorer(places, above, weights=np.round([-2 * tilt, 2, -2 * height], 1))
 
 # %% [markdown]
 # ## 3. What one neuron cannot do
@@ -158,17 +164,38 @@ ValueExplorer(two_neurons, [-1.75, -1.5, -1.25, -1.0, -0.75, -0.5, -0.25, 0.0], 
 # %% [markdown]
 # ## 4. Learning the weights
 # Nobody sets weights by hand.
-# A network starts with random ones; for each weight it is computed in which direction the error falls, and the weight moves a little that way, again and again.
+# Take a single weight first: the line y = w · x shall go through some examples.
+# How wrong it is, is one number, the **loss**: here the mean of the squared distances (dotted).
+# The **slope** of the loss says in which direction it rises, so a step goes the other way: the next weight is *weight − learning rate × slope*.
+# That is **gradient descent**; the gradient is the slopes of all weights together.
+#
+# **Try it:** press *step* and follow the arithmetic.
+# Then *start again* with a learning rate of 0.05, and with 0.6: what goes wrong?
+
+# %%
+x = np.array([0.3, 0.6, 0.9, 1.2, 1.5, 1.8, 2.1])
+y = 1.4 * x + [0.15, -0.2, 0.1, 0.25, -0.15, 0.1, -0.1]
+DescentExplorer(x, y, weight=-0.5, rate=0.2)
+
+# %% [markdown]
+# A network does the same with all its weights at once.
+# It starts with random ones, and looks at a few examples at a time, a **batch**.
+# One pass over all examples is an **epoch**.
+# **Adam** is gradient descent that finds a length of step for each weight by itself; **cross entropy** is a loss for kinds of things: it asks how much the network believed in the right one.
+#
 # Take 2,000 points to learn from, eight neurons with ReLU, and a layer that decides.
-# One pass over all points is an *epoch*.
 
 
 # %%
+many = rng.uniform(-1, 1, (2000, 2)).astype(np.float32)
+kinds = (many[:, 0] * many[:, 1] > 0).astype(int)
+
+
 def learn(epochs):
     """Train a new network for some epochs; the seed makes it the same network each time."""
     network = nn.zoo.mlp([2, 8, 2], rng=SEED)
     trainer = Trainer(network, CrossEntropy(), optim.Adam(0.02), batch_size=50, seed=SEED,
-                      threads=1, progress=None)  # fmt: skip
+                      threads=1, progress=None)
     if epochs:
         trainer.fit((many, kinds), epochs=epochs)
     return trainer
@@ -178,8 +205,6 @@ def learn(epochs):
 # Twenty epochs, then it is asked about the 40 points of part 3.
 
 # %%
-many = rng.uniform(-1, 1, (2000, 2)).astype(np.float32)
-kinds = (many[:, 0] * many[:, 1] > 0).astype(int)
 trainer = learn(20)
 answers = trainer.predict(places.astype(np.float32)).argmax(axis=1)
 print(f"corners right: {100 * np.mean(answers == crosswise):.0f} %")
@@ -226,14 +251,17 @@ stand_in = source.kind != "real"
 if stand_in:
     print("\n*** NOT MNIST: a small stand-in is used. Set SANDBOX_DATA to the real files. ***")
 
+# %% jupyter={"source_hidden": true}
+epochs = (1 if FAST else 3) * (20 if stand_in else 1)  # the stand-in is 40 times smaller
+rate = 0.05 if stand_in else 0.1  # with so few digits 0.1 can go astray
+
 # %% [markdown]
 # 784 inputs, 100 neurons, 10 answers.
+# Pixels become numbers around 0 first.
 
 # %%
 prepare = data.mnist.transform()
 train = data.ArrayDataset(images, labels, transform=prepare)
-epochs = (1 if FAST else 3) * (20 if stand_in else 1)
-rate = 0.05 if stand_in else 0.1
 
 
 def move(images, shift):
@@ -244,6 +272,8 @@ def move(images, shift):
 
 # %% [markdown]
 # Two networks will take this road, so training and asking are functions.
+# **SGD** (stochastic gradient descent) is the plain step from above, on a batch of 128 digits; **momentum** lets it keep nine tenths of its last direction, as a ball that rolls does.
+# **One cycle** plans the learning rate: it rises during the first quarter of the training and falls to zero at its end.
 
 
 # %%
@@ -251,7 +281,7 @@ def train_on_digits(model):
     """Train a network on the digits and return its trainer."""
     optimizer = optim.SGD(rate, momentum=0.9, schedule=optim.OneCycle())
     trainer = Trainer(model, CrossEntropy(), optimizer, batch_size=128, seed=SEED,
-                      threads=1, progress=None)  # fmt: skip
+                      threads=1, progress=None)
     trainer.fit(train, epochs=epochs)
     return trainer
 
@@ -273,7 +303,7 @@ print(f"fully connected, shifted by 3 pixels: {share[3]:.1f} %")
 
 # %% [markdown]
 # **Try it:** shift the digits yourself.
-# The title reads *truth → answer*.
+# The title reads *truth → answer*; what is wrong is marked.
 
 
 # %%
@@ -281,7 +311,7 @@ def shifted(shift, trainer=connected):
     """Draw some shifted digits with what a network reads."""
     found = answers_of(trainer, shift)
     titles = [f"{test_labels[i]} → {found[i]}" for i in range(16)]
-    return digits(move(test_images[:16], shift), titles)
+    return digits(move(test_images[:16], shift), titles, wrong=found[:16] != test_labels[:16])
 
 
 ValueExplorer(shifted, range(-6, 7), "shift in pixels", start=3)
@@ -297,7 +327,7 @@ def all_connected(side):
     """Return what a layer needs that has as many neurons as the picture has pixels."""
     connections = side**4
     return (f"{side:5} x {side}: {side**2:10,} inputs, {connections:19,} connections, "
-            f"{4 * connections / 1e9:11,.1f} GB")  # fmt: skip
+            f"{4 * connections / 1e9:11,.1f} GB")
 
 
 for side in (28, 200, 1000):
@@ -457,12 +487,41 @@ ValueExplorer(maps, range(10), "number of the test digit")
 # - Fully connected layers do not scale to pictures: 200 × 200 pixels need 1.6 billion connections.
 # - Convolution (small fields, the same weights everywhere) and pooling (the exact place does not matter) come from the visual cortex, and make the numbers small.
 # - LeNet is just that, twice, with a small network behind it.
-#
+
+# %% [markdown]
 # ## Exercises
-# 1. How many hidden neurons does the network of part 4 need at least? Try 2, 3, 4 and several seeds.
-# 2. Take the ReLU out of the network of part 4. What can it still learn?
-# 3. Draw a filter that answers only to horizontal strokes, and none to vertical ones.
-# 4. Shift the digits by 0 to 6 pixels and compare both networks.
-# 5. A colour photo of 4,000 × 3,000 pixels: how many weights has a convolution of 64 filters of 3 × 3? And a fully connected layer of 64 neurons?
-#
-# Solutions: [solutions/02_neuron_to_network.ipynb](solutions/02_neuron_to_network.ipynb)
+# A cell for each; names from above can be used.
+
+# %% [markdown]
+# **1.** How many hidden neurons does the network of part 4 need at least? Try 2, 3, 4 and several seeds.
+
+# %% tags=["exercise"]
+# network = nn.zoo.mlp([2, 3, 2], rng=1)
+
+# %% [markdown]
+# **2.** Take the ReLU out of the network of part 4. What can it still learn?
+
+# %% tags=["exercise"]
+# network = nn.Sequential(fc1=nn.Linear(2, 8, rng=0), fc2=nn.Linear(8, 2, rng=1))
+
+# %% [markdown]
+# **3.** Draw a filter that answers only to horizontal strokes, and none to vertical ones.
+
+# %% tags=["exercise"]
+# ConvolutionExplorer(test_images[0], [[0, 0, 0], [0, 1, 0], [0, 0, 0]])
+
+# %% [markdown]
+# **4.** Shift the digits by 0 to 6 pixels and compare both networks.
+
+# %% tags=["exercise"]
+# np.mean(answers_of(lenet, 3) == test_labels)
+
+# %% [markdown]
+# **5.** A colour photo of 4,000 × 3,000 pixels: how many weights has a convolution of 64 filters of 3 × 3? And a fully connected layer of 64 neurons?
+
+# %% tags=["exercise"]
+# Count the biases, too.
+
+# %% [markdown]
+# Answers: [solutions/01_neuron_to_network.ipynb](solutions/01_neuron_to_network.ipynb).
+# Next: [02_lenet_mnist](02_lenet_mnist.ipynb), the same LeNet on Spark, with curves you can steer.

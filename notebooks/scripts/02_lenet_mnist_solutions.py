@@ -13,7 +13,7 @@
 # %% [markdown]
 # # LeNet reads handwriting: solutions
 #
-# Answers to the exercises of [01_lenet_mnist](../01_lenet_mnist.ipynb).
+# Answers to the exercises of [02_lenet_mnist](../02_lenet_mnist.ipynb).
 # Yours may differ and be better.
 # It takes about a minute on two cores; training runs in this process on one thread, without Spark (one argument differs).
 
@@ -93,7 +93,7 @@ small = nn.Sequential(
     fc1=nn.Linear(6 * 12 * 12, 120, rng=1), relu2=nn.ReLU(),
     fc2=nn.Linear(120, 84, rng=2), relu3=nn.ReLU(),
     fc3=nn.Linear(84, 10, rng=3),
-)  # fmt: skip
+)
 
 # %%
 weights = sum(parameter.data.size for parameter in small.parameters())

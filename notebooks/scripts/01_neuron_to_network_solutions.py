@@ -13,7 +13,7 @@
 # %% [markdown]
 # # From a neuron to a network: solutions
 #
-# Answers to the exercises of [02_neuron_to_network](../02_neuron_to_network.ipynb).
+# Answers to the exercises of [01_neuron_to_network](../01_neuron_to_network.ipynb).
 # Yours may differ and be better.
 # It takes about half a minute on two cores.
 
@@ -45,7 +45,7 @@ print(source.describe())
 def corners(model, seed=0):
     """Train on the points and return the share that is right."""
     trainer = Trainer(model, CrossEntropy(), optim.Adam(0.02), batch_size=50, seed=seed,
-                      threads=1, progress=None)  # fmt: skip
+                      threads=1, progress=None)
     trainer.fit((points, kinds), epochs=5 if FAST else 20)
     return np.mean(trainer.predict(points).argmax(axis=1) == kinds)
 

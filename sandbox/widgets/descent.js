@@ -1,0 +1,151 @@
+import { exact, linePath, make, makeSvg, ownKeys, parseTable, scale, show, showTick, ticks, watchKernel } from "./common.js";
+
+const hundredths = (v) => Math.round(100 * v) / 100 || 0;
+const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
+
+/** The mean squared error of y = w x. */
+export function lossAt(w, { x, y }) {
+  return mean(x.map((v, i) => (w * v - y[i]) ** 2));
+}
+
+/** Its slope, in hundredths: what is shown is what is used. */
+export function slopeAt(w, { x, y }) {
+  return hundredths(mean(x.map((v, i) => 2 * v * (w * v - y[i]))));
+}
+
+/** The weight after a step against the slope. */
+export function step(w, rate, table) {
+  return Math.round(1e4 * (w - hundredths(rate) * slopeAt(w, table))) / 1e4;
+}
+
+/** The lowest place of the curve, and how far to both sides the axis goes. */
+export function reach(path, { x, y }) {
+  const best = mean(x.map((v, i) => v * y[i])) / (mean(x.map((v) => v * v)) || 1);
+  // What runs away leaves the picture: it is not to flatten the valley.
+  const far = Math.min(4 * Math.abs(path[0] - best), Math.max(...path.map((w) => Math.abs(w - best))));
+  return { best, half: 1.25 * Math.max(far, 0.4) };
+}
+
+const WIDTH = 330;
+const HEIGHT = 200;
+const MARGIN = { left: 40, right: 12, top: 10, bottom: 30 };
+
+function axes(x, y, [left, right], [low, high], names) {
+  const parts = [];
+  for (const v of ticks(low, high, 4)) {
+    parts.push(
+      makeSvg("line", { class: "sbx-grid", x1: MARGIN.left, x2: WIDTH - MARGIN.right, y1: y(v), y2: y(v) }),
+      makeSvg("text", { class: "sbx-tick", x: MARGIN.left - 5, y: y(v) + 3.5, "text-anchor": "end" }, showTick(v)));
+  }
+  for (const v of ticks(left, right, 5)) {
+    parts.push(makeSvg("text", { class: "sbx-tick", x: x(v), y: HEIGHT - 16, "text-anchor": "middle" }, showTick(v)));
+  }
+  parts.push(makeSvg("text", { class: "sbx-tick", x: WIDTH - MARGIN.right, y: HEIGHT - 3, "text-anchor": "end" }, names[0]),
+    makeSvg("text", { class: "sbx-tick", x: MARGIN.left + 4, y: MARGIN.top + 8 }, names[1]));
+  return parts;
+}
+
+function render({ model, el }) {
+  const button = (text, count) => make("button", { type: "button", class: "sbx-button",
+    onclick: () => walk(count) }, text);
+  const again = make("button", { type: "button", class: "sbx-button",
+    onclick: () => { put([model.get("path")[0]]); } }, "start again");
+  const rate = make("input", { type: "range", class: "sbx-range sbx-short", min: "0", max: "1.2", step: "0.01",
+    "aria-label": "learning rate", oninput: () => {
+      model.set("rate", Number(rate.value));
+      model.save_changes();
+      draw();
+    } });
+  const at = make("span", { class: "sbx-at" });
+  const controls = make("div", { class: "sbx-controls" }, button("step", 1), button("10 steps", 10), again,
+    make("label", { class: "sbx-check" }, "learning rate ", rate), at);
+  ownKeys(controls);
+  const svg = (label) => makeSvg("svg", { class: "sbx-chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label });
+  const line = svg("The examples and the line that the weight draws.");
+  const valley = svg("The loss over the weight, and the way so far.");
+  const text = make("p", { class: "sbx-equation sbx-lines", "aria-live": "polite" });
+  const root = make("section", { class: "sbx sbx-descent", "aria-label": "Gradient descent on one weight" }, controls,
+    make("div", { class: "sbx-pair" },
+      make("figure", { class: "sbx-figure" }, make("figcaption", { class: "sbx-title" }, "examples, and y = w · x"), line),
+      make("figure", { class: "sbx-figure" }, make("figcaption", { class: "sbx-title" }, "loss over the weight w"), valley)),
+    text);
+  el.replaceChildren(root);
+
+  const read = () => parseTable(model.get("table"), ["x", "y"]);
+
+  function put(path) {
+    model.set("path", path);
+    model.save_changes();
+    draw();
+  }
+
+  function walk(count) {
+    const path = [...model.get("path")];
+    for (let i = 0; i < count && Math.abs(path.at(-1)) < 1e6; i++) path.push(step(path.at(-1), model.get("rate"), read()));
+    put(path);
+  }
+
+  function drawLine(table, w) {
+    const right = 1.1 * Math.max(...table.x, 0);
+    const left = Math.min(...table.x, 0);
+    const low = Math.min(...table.y, 0);
+    const high = 1.1 * Math.max(...table.y, 0);
+    const x = scale(left, right, MARGIN.left, WIDTH - MARGIN.right);
+    const y = scale(low, high, HEIGHT - MARGIN.bottom, MARGIN.top);
+    const box = [MARGIN.left, MARGIN.top, WIDTH - MARGIN.left - MARGIN.right, HEIGHT - MARGIN.top - MARGIN.bottom];
+    line.replaceChildren(...axes(x, y, [left, right], [low, high], ["x", "y"]),
+      makeSvg("svg", { x: box[0], y: box[1], width: box[2], height: box[3], viewBox: box.join(" ") },
+        ...table.x.map((v, i) => makeSvg("line", { class: "sbx-miss", x1: x(v), x2: x(v), y1: y(table.y[i]), y2: y(w * v) })),
+        makeSvg("path", { class: "sbx-line sbx-check", d: linePath([left, right], [w * left, w * right], x, y) }),
+        ...table.x.map((v, i) => makeSvg("circle", { class: "sbx-dot sbx-train", cx: x(v), cy: y(table.y[i]), r: 3.5 }))));
+  }
+
+  function drawValley(table, path) {
+    const { best, half } = reach(path, table);
+    const [left, right] = [best - half, best + half];
+    const weights = Array.from({ length: 81 }, (_, i) => left + (i / 80) * (right - left));
+    const losses = weights.map((w) => lossAt(w, table));
+    const high = 1.05 * Math.max(...losses);
+    const x = scale(left, right, MARGIN.left, WIDTH - MARGIN.right);
+    const y = scale(0, high, HEIGHT - MARGIN.bottom, MARGIN.top);
+    const w = path.at(-1);
+    const slope = slopeAt(w, table);
+    const touch = [w - half / 3, w + half / 3];
+    const box = [MARGIN.left, MARGIN.top - 4, WIDTH - MARGIN.left - MARGIN.right, HEIGHT - MARGIN.top - MARGIN.bottom + 8];
+    valley.replaceChildren(...axes(x, y, [left, right], [0, high], ["w", "loss"]),
+      makeSvg("svg", { x: box[0], y: box[1], width: box[2], height: box[3], viewBox: box.join(" ") },
+        makeSvg("path", { class: "sbx-line sbx-train", d: linePath(weights, losses, x, y) }),
+        makeSvg("path", { class: "sbx-line sbx-rate sbx-dashed", // the slope where the weight stands
+          d: linePath(touch, touch.map((v) => lossAt(w, table) + slope * (v - w)), x, y) }),
+        makeSvg("path", { class: "sbx-line sbx-check sbx-thin", d: linePath(path, path.map((v) => lossAt(v, table)), x, y) }),
+        ...path.map((v, i) => makeSvg("circle", { class: "sbx-dot sbx-check", cx: x(v), cy: y(lossAt(v, table)),
+          r: i === path.length - 1 ? 5 : 2.5 }))));
+  }
+
+  function draw() {
+    const table = read();
+    const path = model.get("path");
+    const w = path.at(-1);
+    rate.value = String(model.get("rate"));
+    const used = hundredths(model.get("rate"));
+    at.textContent = exact(used);
+    drawLine(table, w);
+    drawValley(table, path);
+    const slope = slopeAt(w, table);
+    const after = path.length > 1 && lossAt(w, table) > lossAt(path.at(-2), table)
+      ? "  The last step went too far: the loss has risen." : "";
+    text.textContent = `step ${path.length - 1}: weight ${exact(w)}, loss ${show(lossAt(w, table))}, slope ${exact(slope)}.${after}\n`
+      + `next weight: ${exact(w)} − ${exact(used)} × ${slope < 0 ? `(${exact(slope)})` : exact(slope)} = ${exact(step(w, used, table))}`;
+  }
+
+  const names = ["table", "path", "rate"];
+  for (const name of names) model.on(`change:${name}`, draw);
+  const leaveKernel = watchKernel(model, root);
+  draw();
+  return () => {
+    for (const name of names) model.off(`change:${name}`, draw);
+    leaveKernel();
+  };
+}
+
+export default { render };
