@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from jupyter_server.auth.security import passwd_check
+from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.serverapp import JupyterServerAuthWarning, ServerApp
 from jupyter_server.utils import url_path_join
 from jupyterlab.labapp import LabApp
-from jupyterlab_server.handlers import LabHandler
 from tornado.web import authenticated
 from traitlets import default
 from traitlets.config import Config
@@ -94,6 +94,11 @@ class Server(ServerApp):
                     cls._overruled[file] = names_in(access)
             yield config, file
 
+    def init_webapp(self) -> None:
+        """Make the pages; ours comes before those of the extensions."""
+        super().init_webapp()
+        self.web_app.add_handlers(".*$", [(url_path_join(self.base_url, "lab/?"), StartHandler)])
+
     def init_server_extensions(self) -> None:
         """Link the extensions: each reads files of its own, and hands settings to the server."""
         self._own = apart(self.config)[1]
@@ -128,18 +133,19 @@ class Server(ServerApp):
         )
 
 
-class StartHandler(LabHandler):
-    """JupyterLab's page; asked for nothing in particular it opens the page where learners start."""
+class StartHandler(JupyterHandler):
+    """The way from `/lab` to the page where learners start, if there is one."""
 
     @authenticated
-    def get(self, mode: Any = None, workspace: Any = None, tree: Any = None) -> Any:
-        """Answer with JupyterLab, or with the way to the start page."""
-        asked = mode or workspace or tree or "reset" in self.request.arguments
-        start = None if asked else start_page(Path(self.settings["server_root_dir"]))
-        if start is None:
-            return super().get(mode=mode, workspace=workspace, tree=tree)
+    def get(self) -> None:
+        """Lead on; what else was asked for goes along."""
+        start = start_page(Path(self.settings["server_root_dir"]))
+        if start is None or "reset" in self.request.arguments:
+            place = "lab/workspaces/default"
+        else:
+            place = url_path_join("lab/tree", start)
         query = f"?{self.request.query}" if self.request.query else ""
-        return self.redirect(url_path_join(self.base_url, "lab/tree", start) + query)
+        self.redirect(url_path_join(self.base_url, place) + query)
 
 
 def start_page(root: Path) -> str | None:
@@ -153,14 +159,6 @@ class Lab(LabApp):
     """JupyterLab on such a server."""
 
     serverapp_class = Server
-
-    def initialize_handlers(self) -> None:
-        """Put the start page in front."""
-        super().initialize_handlers()
-        self.handlers[:] = [
-            (rule[0], StartHandler, *rule[2:]) if rule[1] is LabHandler else rule
-            for rule in self.handlers
-        ]
 
     @classmethod
     def get_extension_package(cls) -> str:

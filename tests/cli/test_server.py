@@ -91,11 +91,14 @@ def free_port() -> int:
 
 def assert_opens_with_the_start_page(port: int, token: str) -> None:
     def end_of(path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}token={token}", timeout=10) as at:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{port}{path}token={token}", timeout=10
+        ) as at:
             return str(at.url).partition(f":{port}")[2]
 
     assert end_of("/lab?") == f"/lab/tree/{places.START}?token={token}"
-    for path in ("/lab?reset&", "/lab/tree/01_neuron_to_network.ipynb?", "/lab/workspaces/mine?"):
+    assert end_of("/lab?reset&") == f"/lab/workspaces/default?reset&token={token}"
+    for path in ("/lab/tree/01_neuron_to_network.ipynb?", "/lab/workspaces/mine?"):
         assert end_of(path) == f"{path}token={token}"
 
 
