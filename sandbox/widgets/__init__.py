@@ -5,9 +5,10 @@ from __future__ import annotations
 from .convolution import ConvolutionExplorer
 from .curves import TrainingCurves
 from .descent import DescentExplorer
-from .figures import Picture, confusion_matrix, digits
+from .figures import confusion_matrix, digits
 from .filters import FilterViewer
 from .neuron import NeuronExplorer
+from .picture import Picture
 from .threshold import ThresholdExplorer
 from .value import ValueExplorer
 from .views import feature_maps, layer_outputs

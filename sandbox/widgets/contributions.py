@@ -14,8 +14,9 @@ from ..lib.data.vocabulary import UNKNOWN
 from ..lib.engine.oplist import Spec
 from ..lib.train import Pipeline
 from .assets import bundle, read
-from .figures import BLUE, ORANGE, Picture, _figure, _tidy
+from .figures import _tidy
 from .live import LiveWidget
+from .picture import BLUE, INK, ORANGE, Picture, new_figure
 
 __all__ = ["Contributions", "WordContributions", "word_contributions"]
 
@@ -160,14 +161,14 @@ class WordContributions(LiveWidget):
         """Draw the strongest words with what they add."""
         places = self.strongest() if any(self.known) else []
         values = [self.values[k] for k in places]
-        figure = _figure(5.6, 0.9 + 0.24 * len(places))
+        figure = new_figure(5.6, 0.9 + 0.24 * len(places))
         axes = figure.subplots()
         _tidy(axes, f"{self._verdict()}: what a word adds, seen by leaving it out")
         colors = [ORANGE if value > 0 else BLUE for value in values]
         axes.barh(range(len(places)), values, color=colors)
         axes.set_yticks(range(len(places)), [self.words[k] for k in places])
         axes.invert_yaxis()
-        axes.axvline(0, color="#24292f", lw=0.8)
+        axes.axvline(0, color=INK, lw=0.8)
         axes.set_xlabel(
             f"log-odds: left for {self.labels[0]}, right for {self.labels[1]}", fontsize=8.5
         )

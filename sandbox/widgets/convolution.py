@@ -9,8 +9,9 @@ import traitlets
 from numpy.typing import ArrayLike, NDArray
 
 from .assets import bundle
-from .figures import Picture, side_by_side
+from .figures import side_by_side
 from .live import LiveWidget
+from .picture import Picture
 
 __all__ = ["ConvolutionExplorer"]
 

@@ -10,8 +10,9 @@ from typing import Any
 import traitlets
 
 from .assets import bundle
-from .figures import Picture, curves_picture
+from .figures import curves_picture
 from .live import LiveWidget
+from .picture import Picture
 from .state import (
     CurveState,
     advance,

@@ -9,8 +9,9 @@ import traitlets
 from numpy.typing import ArrayLike, NDArray
 
 from .assets import bundle
-from .figures import BLUE, ORANGE, Picture, _figure, _tidy
+from .figures import _tidy
 from .live import LiveWidget
+from .picture import BLUE, ORANGE, Picture, new_figure
 
 __all__ = ["DescentExplorer"]
 
@@ -97,7 +98,7 @@ class DescentExplorer(LiveWidget):
 
     def picture(self) -> Picture:
         """Draw the examples with the line, and the loss curve with the way so far."""
-        figure = _figure(8.6, 2.9)
+        figure = new_figure(8.6, 2.9)
         left, right = figure.subplots(1, 2)
         _tidy(left, f"y = {self.weight:g} x")
         left.scatter(self._x, self._y, color=BLUE, s=18)

@@ -6,19 +6,17 @@ filters, feature maps, digits, a confusion matrix.
 
 from __future__ import annotations
 
-import io
 import math
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from .picture import BLUE, EDGE, GREEN, GRID, INK, ON_DATA, ORANGE, SOFT, TICK, Picture, new_figure
 from .state import CurveState, format_score, score_label, summary, table, validation_table
 
 __all__ = [
@@ -31,59 +29,20 @@ __all__ = [
     "side_by_side",
 ]
 
-# Okabe and Ito's colours: told apart by colour-blind readers, helped by dashes and markers.
-BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 RANKS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 WEIGHTS = LinearSegmentedColormap.from_list(
     "weights", ["#0b4f8a", "#5aa2d6", "#f6f6f4", "#f0a05a", "#a8460a"]
 )
-INK, SOFT, EDGE, PAPER = "#24292f", "#57606a", "#d0d7de", "white"
-_DPI = 144
-
-
-class Picture:
-    """A PNG with its text alternative; a notebook shows it as it is.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        Drawn once, here.
-    text : str
-        What the picture tells, for readers who do not see it.
-    """
-
-    def __init__(self, figure: Figure, text: str) -> None:
-        buffer = io.BytesIO()
-        FigureCanvasAgg(figure).print_png(buffer, metadata={"Description": text})
-        self.png = buffer.getvalue()
-        self.text = text
-        width, height = figure.get_size_inches() * 96
-        self.size = {"width": round(width), "height": round(height)}
-
-    def save(self, path: str | Path) -> Path:
-        """Write the PNG and return its path."""
-        Path(path).write_bytes(self.png)
-        return Path(path)
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        return {"image/png": self.png, "text/plain": self.text}, {"image/png": self.size}
-
-    def __repr__(self) -> str:
-        return self.text
-
-
-def _figure(width: float, height: float) -> Figure:
-    return Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
 
 
 def _tidy(axes: Any, title: str) -> None:
-    axes.set_title(title, loc="left", fontsize=9.5, fontweight="bold", color="#24292f")
-    axes.grid(color="#e7e9ec", linewidth=0.7)
+    axes.set_title(title, loc="left", fontsize=9.5, fontweight="bold", color=INK)
+    axes.grid(color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color("#b6bcc4")
-    axes.tick_params(labelsize=8, color="#b6bcc4", labelcolor="#57606a")
+    axes.spines[["left", "bottom"]].set_color(TICK)
+    axes.tick_params(labelsize=8, color=TICK, labelcolor=SOFT)
 
 
 # Curves ------------------------------------------------------------------------------------------
@@ -106,9 +65,9 @@ def curves_picture(state: CurveState) -> Picture:
     names, points = table(state)
     column = dict(zip(names, points.T, strict=True))
     checks = validation_table(state)
-    figure = _figure(9.2, 5.2)
+    figure = new_figure(9.2, 5.2)
     title = textwrap.fill(summary(state), 118)
-    figure.suptitle(title, fontsize=8.5, color="#57606a", x=0.01, ha="left")
+    figure.suptitle(title, fontsize=8.5, color=SOFT, x=0.01, ha="left")
     style = "--o" if len(checks) <= 25 else "--"
     loss, score, rate, speed = figure.subplots(2, 2).flat
     step = column["step"]
@@ -140,7 +99,7 @@ def curves_picture(state: CurveState) -> Picture:
     _tidy(rate, "Learning rate")
     rate.plot(step, column["learning_rate"], color=GREEN, linewidth=1.8)
     rate.set_ylim(bottom=0)
-    rate.set_xlabel("step", fontsize=8, color="#57606a")
+    rate.set_xlabel("step", fontsize=8, color=SOFT)
 
     _tidy(speed, f"{state.unit.capitalize()} per second")
     for rank in range(state.ranks):
@@ -149,10 +108,10 @@ def curves_picture(state: CurveState) -> Picture:
             linestyle=DASHES[rank % len(DASHES)], label=f"rank {rank}",
         )  # fmt: skip
     if state.ranks != 1:
-        speed.plot(step, smooth(column["rate"]), color="#57606a", linewidth=1.8, label="all")
+        speed.plot(step, smooth(column["rate"]), color=SOFT, linewidth=1.8, label="all")
     speed.set_ylim(bottom=0)
     speed.yaxis.set_major_formatter(lambda y, _: f"{y:,.0f}")
-    speed.set_xlabel("step", fontsize=8, color="#57606a")
+    speed.set_xlabel("step", fontsize=8, color=SOFT)
     for axes in (loss, score, speed):
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize=7.5, frameon=False)
@@ -162,11 +121,11 @@ def curves_picture(state: CurveState) -> Picture:
 # Images ------------------------------------------------------------------------------------------
 
 
-def _image(axes: Any, image: NDArray[Any], title: str = "", *, color: str = "#24292f",
+def _image(axes: Any, image: NDArray[Any], title: str = "", *, color: str = INK,
            **kwargs: Any) -> Any:  # fmt: skip
-    shown = axes.imshow(image, interpolation="nearest", **kwargs)
+    shown = axes.imshow(image, interpolation="none", **kwargs)
     axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_color("#d0d7de")
+    axes.spines[:].set_color(EDGE)
     if title:
         axes.set_title(title, fontsize=8, color=color, pad=3)
     return shown
@@ -175,7 +134,7 @@ def _image(axes: Any, image: NDArray[Any], title: str = "", *, color: str = "#24
 def _grid(count: int, columns: int, size: float, extra: float = 0.0) -> tuple[Figure, list[Any]]:
     columns = max(1, min(columns, count))
     rows = max(1, math.ceil(count / columns))
-    figure = _figure(columns * size, rows * (size + 0.22) + extra)
+    figure = new_figure(columns * size, rows * (size + 0.22) + extra)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for empty in axes[count:]:
         empty.set_axis_off()
@@ -196,10 +155,10 @@ def filters_picture(
     """Draw the filters of a layer before, now, and the difference, in three rows."""
     a, b = tiles(before, 24), tiles(now, 24)
     columns = len(a)
-    figure = _figure(max(1.05 * columns + 0.9, 5), 3.6)
+    figure = new_figure(max(1.05 * columns + 0.9, 5), 3.6)
     figure.suptitle(
         f"{name} {tuple(now.shape)}: filters before and after", fontsize=9.5, x=0.01, ha="left",
-        color="#24292f", fontweight="bold",
+        color=INK, fontweight="bold",
     )  # fmt: skip
     axes = figure.subplots(3, columns, squeeze=False)
     top = float(np.nanmax(np.abs([a, b]))) or 1.0
@@ -209,7 +168,7 @@ def filters_picture(
         for i, (cell, image) in enumerate(zip(row, images, strict=True)):
             title = str(i) if row is axes[0] else ""
             shown = _image(cell, image, title, cmap=WEIGHTS, vmin=-bound, vmax=bound)
-        row[0].set_ylabel(label, fontsize=8, color="#57606a")
+        row[0].set_ylabel(label, fontsize=8, color=SOFT)
         bar = figure.colorbar(
             shown, ax=list(row), fraction=0.03, pad=0.01, ticks=[-bound, 0, bound]
         )
@@ -231,7 +190,7 @@ def feature_maps_picture(
     # A row of few maps gets larger ones; a row of numbers one flat axis.
     columns = [min(max(len(maps), 9), 16) if maps.ndim == 3 else 1 for _, maps in layers]
     heights = [0.8 * width / n + 0.05 if n > 1 else 0.85 for n in (9, *columns)]
-    figure = _figure(width + 0.8, sum(heights) + 0.5)
+    figure = new_figure(width + 0.8, sum(heights) + 0.5)
     rows = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     _image(figure.add_subplot(rows[0].subgridspec(1, 9)[0, 0]), image, "input", cmap="gray")
     for row, count, (name, maps) in zip(range(1, len(heights)), columns, layers, strict=True):
@@ -295,13 +254,13 @@ def digits(
 
 def side_by_side(image: NDArray[Any], kernel: NDArray[Any], result: NDArray[Any]) -> Picture:
     """Draw an image, a filter and what the filter makes of the image."""
-    figure = _figure(6.6, 2.4)
+    figure = new_figure(6.6, 2.4)
     left, middle, right = figure.subplots(1, 3, width_ratios=[3, 1.4, 3])
     _image(left, image, "image", cmap="gray")
     top = float(np.abs(kernel).max()) or 1.0
     _image(middle, kernel, "filter", cmap=WEIGHTS, vmin=-top, vmax=top)
     for (row, column), weight in np.ndenumerate(kernel):
-        color = "white" if abs(weight) > 0.7 * top else "#24292f"
+        color = "white" if abs(weight) > 0.7 * top else ON_DATA
         middle.text(column, row, f"{weight:g}", ha="center", va="center", fontsize=8, color=color)
     top = float(np.abs(result).max()) or 1.0
     _image(right, result, "result", cmap=WEIGHTS, vmin=-top, vmax=top)
@@ -321,20 +280,20 @@ def confusion_matrix(matrix: ArrayLike, names: Sequence[str] = ()) -> Picture:
     counts = np.asarray(matrix).astype(int)
     classes = list(names) or [str(i) for i in range(len(counts))]
     mistakes = counts * (1 - np.eye(len(counts), dtype=int))
-    figure = _figure(0.52 * len(counts) + 1.2, 0.46 * len(counts) + 1.1)
+    figure = new_figure(0.52 * len(counts) + 1.2, 0.46 * len(counts) + 1.1)
     axes = figure.subplots()
     axes.imshow(mistakes, cmap="Oranges", vmax=max(int(mistakes.max() * 1.8), 1))
     for (row, column), count in np.ndenumerate(counts):
         hit = row == column
         axes.text(
             column, row, f"{count}" if count else "·", ha="center", va="center", fontsize=8,
-            color="#57606a" if hit else "#24292f", fontweight="normal" if hit else "bold",
+            color="#5a636d" if hit else ON_DATA, fontweight="normal" if hit else "bold",
         )  # fmt: skip
     axes.set_xticks(range(len(classes)), classes, fontsize=8)
     axes.set_yticks(range(len(classes)), classes, fontsize=8)
     axes.set_xlabel("the network says", fontsize=8.5)
     axes.set_ylabel("it is", fontsize=8.5)
-    axes.spines[:].set_color("#d0d7de")
+    axes.spines[:].set_color(EDGE)
     axes.tick_params(length=0)
     worst = np.unravel_index(np.argmax(mistakes), mistakes.shape)
     text = f"{int(np.trace(counts))} of {int(counts.sum())} right"

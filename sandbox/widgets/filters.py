@@ -10,8 +10,9 @@ import traitlets
 from numpy.typing import NDArray
 
 from .assets import bundle
-from .figures import Picture, filters_picture
+from .figures import filters_picture
 from .live import LiveWidget
+from .picture import Picture
 from .snapshots import SnapshotState, add_snapshot, frame_limit
 
 __all__ = ["FilterViewer"]

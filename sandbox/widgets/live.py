@@ -15,7 +15,7 @@ from IPython.display import display, update_display
 
 from .assets import page, read
 from .feed import EventFeed
-from .figures import Picture
+from .picture import Picture
 from .state import ENDED
 
 __all__ = ["LiveWidget"]

@@ -9,8 +9,9 @@ import traitlets
 from numpy.typing import ArrayLike, NDArray
 
 from .assets import bundle
-from .figures import BLUE, ORANGE, WEIGHTS, Picture, _figure, _tidy
+from .figures import WEIGHTS, _tidy
 from .live import LiveWidget
+from .picture import BLUE, ORANGE, SOFT, Picture, new_figure
 
 __all__ = ["NeuronExplorer"]
 
@@ -87,13 +88,13 @@ class NeuronExplorer(LiveWidget):
         side = np.linspace(-1.2, 1.2, 97)
         grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
         answer = self.answer(grid).reshape(len(side), -1)
-        figure = _figure(4.4, 3.6)
+        figure = new_figure(4.4, 3.6)
         axes = figure.subplots()
         w1, w2, bias = self.weights
         _tidy(axes, f"max(0, {w1:g} · x1 {_signed(w2)} · x2 {_signed(bias)})")
         axes.grid(visible=False)
-        axes.set_xlabel("input x1", fontsize=8, color="#57606a")
-        axes.set_ylabel("input x2", fontsize=8, color="#57606a")
+        axes.set_xlabel("input x1", fontsize=8, color=SOFT)
+        axes.set_ylabel("input x2", fontsize=8, color=SOFT)
         top = float(answer.max()) or 1.0
         axes.imshow(
             answer, origin="lower", extent=(-1.2, 1.2, -1.2, 1.2), cmap=WEIGHTS, vmin=-top, vmax=top

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..lib.data.costs import threshold_costs
 from .assets import bundle
-from .figures import BLUE, ORANGE, Picture, _figure, _tidy
+from .figures import _tidy
 from .live import LiveWidget
+from .picture import BLUE, INK, ORANGE, SOFT, Picture, new_figure
 
 __all__ = ["ThresholdExplorer"]
 
@@ -110,14 +111,14 @@ class ThresholdExplorer(LiveWidget):
         """Draw the cost over the number of rows flagged, and where the slider stands."""
         hits, alarms, missed, passed = self.counts()
         flagged = self._table[:, 1] + self._table[:, 2]
-        figure = _figure(8.6, 2.9)
+        figure = new_figure(8.6, 2.9)
         left, right = figure.subplots(1, 2)
         cost = f"Cost in {self.unit}" if self.unit else "Cost"
         for axes, title in ((left, f"{cost} (lower is better)"), (right, "Precision and recall")):
             _tidy(axes, title)
             axes.set_xscale("log")
-            axes.set_xlabel("rows flagged", fontsize=8, color="#57606a")
-            axes.axvline(max(flagged[self.place], 1), color="#57606a", linewidth=1, linestyle=":")
+            axes.set_xlabel("rows flagged", fontsize=8, color=SOFT)
+            axes.axvline(max(flagged[self.place], 1), color=SOFT, linewidth=1, linestyle=":")
         seen = flagged > 0
         left.plot(flagged[seen], self.costs()[seen], color=BLUE, linewidth=1.8)
         if (self.costs()[seen] > 0).all():  # costs of few and of all flagged differ a hundredfold
@@ -133,5 +134,5 @@ class ThresholdExplorer(LiveWidget):
             f"Threshold {self.threshold:.4g}: {hits} found, {missed} missed, {alarms} false alarms,"
             f" {passed} rightly passed; cost {self.cost():,.0f}{f' {self.unit}'.rstrip()}."
         )
-        figure.suptitle(text, fontsize=9, x=0.01, ha="left", color="#24292f")
+        figure.suptitle(text, fontsize=9, x=0.01, ha="left", color=INK)
         return Picture(figure, text)

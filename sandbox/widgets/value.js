@@ -42,10 +42,10 @@ function render({ model, el }) {
   }
 
   function show() {
-    const png = model.get("png");
-    const drawn = Boolean(png && png.byteLength);
+    const svg = model.get("svg");
+    const drawn = Boolean(svg && svg.byteLength);
     if (address) URL.revokeObjectURL(address);
-    address = drawn ? URL.createObjectURL(new Blob([png], { type: "image/png" })) : "";
+    address = drawn ? URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" })) : "";
     picture.hidden = !drawn;
     text.hidden = drawn;
     if (drawn) picture.src = address;

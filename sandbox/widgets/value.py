@@ -9,8 +9,8 @@ from typing import Any
 import traitlets
 
 from .assets import bundle
-from .figures import Picture, _figure
 from .live import LiveWidget
+from .picture import INK, Picture, new_figure
 
 __all__ = ["ValueExplorer"]
 
@@ -50,7 +50,7 @@ class ValueExplorer(LiveWidget):
     names = traitlets.List(traitlets.Unicode(), help="the values as text").tag(sync=True)
     place = traitlets.Int(help="number of the value chosen").tag(sync=True)
     text = traitlets.Unicode(help="what the function says").tag(sync=True)
-    png = traitlets.Bytes(help="what the function draws, or nothing").tag(sync=True)
+    svg = traitlets.Bytes(help="what the function draws, or nothing").tag(sync=True)
     width = traitlets.Int(help="of the drawing, in pixels of the page").tag(sync=True)
     error = traitlets.Unicode(help="why the function failed").tag(sync=True)
     shown = traitlets.Int(-1, help="number of the value that is shown").tag(sync=True)
@@ -98,9 +98,9 @@ class ValueExplorer(LiveWidget):
         """Write the result in one message: the view is drawn when `shown` changes."""
         with self.hold_sync():
             if isinstance(made, Picture):
-                self.text, self.png, self.width = made.text, made.png, made.size["width"]
+                self.text, self.svg, self.width = made.text, made.svg, made.size["width"]
             else:
-                self.text, self.png, self.width = made, b"", 0
+                self.text, self.svg, self.width = made, b"", 0
             self.summary = f"{self.name} {self.names[self.place]}: {self.text}"
             self.error, self.shown = "", self.place
 
@@ -129,9 +129,9 @@ class ValueExplorer(LiveWidget):
             for line in made.splitlines()
             for part in textwrap.wrap(line, 96, drop_whitespace=False) or [""]
         ]
-        figure = _figure(8.6, 0.35 + 0.2 * len(lines))
+        figure = new_figure(8.6, 0.35 + 0.2 * len(lines))
         title = f"{self.name}: {self.names[self.place]}"
-        figure.text(0.01, 0.99, title, fontsize=9, fontweight="bold", va="top", color="#24292f")
+        figure.text(0.01, 0.99, title, fontsize=9, fontweight="bold", va="top", color=INK)
         figure.text(
             0.01,
             0.02,
@@ -139,7 +139,7 @@ class ValueExplorer(LiveWidget):
             fontsize=9,
             family="monospace",
             va="bottom",
-            color="#24292f",
+            color=INK,
         )
         return Picture(figure, self.summary)
 

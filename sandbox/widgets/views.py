@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..lib import nn
-from .figures import Picture, feature_maps_picture
+from .figures import feature_maps_picture
+from .picture import Picture
 
 __all__ = ["feature_maps", "layer_outputs"]
 

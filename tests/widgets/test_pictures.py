@@ -66,6 +66,32 @@ def test_digits_are_drawn_with_titles_and_saved(tmp_path: object) -> None:
     assert metadata["image/png"]["width"] < size(picture)[0]
 
 
+def test_wrong_images_are_marked_each_for_itself() -> None:
+    titles = ["7 → 7", "2 → 3", "1 → 1"]
+    picture = digits(np.zeros((3, 4, 4)), titles, wrong=[False, True, False])
+
+    assert picture.text == "3 images: 7 → 7, 2 → 3, 1 → 1; wrong: 2 → 3"
+    orange = "var(--c6)"
+    assert picture.svg.decode().count(orange) > digits(
+        np.zeros((3, 4, 4)), titles
+    ).svg.decode().count(orange)
+
+
+def test_a_picture_follows_the_scheme_of_its_page_and_tells_its_text() -> None:
+    picture = confusion_matrix(np.array([[3, 1], [0, 2]]), ["<fine>", "fraud"])
+    svg = picture.svg.decode()
+
+    assert "prefers-color-scheme: dark" in svg
+    rest = svg.partition("<defs>")[2]
+    for light in ("#24292f", "#57606a", "#d0d7de", "#000000"):
+        assert light not in rest  # named, so that the scheme chooses
+    assert "#1f2328" in rest  # on coloured cells text keeps its colour
+    assert picture.svg == picture.svg
+    html = picture._repr_mimebundle_()[0]["text/html"]
+    assert 'alt="5 of 6 right; most often &lt;fine&gt; was taken for fraud (1 times)."' in html
+    assert "color-scheme:dark" in html
+
+
 def test_pyplot_is_never_imported() -> None:
     code = """
 import subprocess
