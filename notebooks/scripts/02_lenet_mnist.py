@@ -39,7 +39,7 @@ from sandbox.lib import data, nn, optim
 from sandbox.lib.criterion import CrossEntropy
 from sandbox.lib.spark import SparkBackend
 from sandbox.lib.train import Trainer
-from sandbox.widgets import ConvolutionExplorer, FilterViewer, TrainingCurves
+from sandbox.widgets import ConvolutionExplorer, FilterViewer, NetworkExplorer, TrainingCurves
 from sandbox.widgets import confusion_matrix, digits, feature_maps
 
 # %% [markdown]
@@ -153,6 +153,15 @@ def lenet():
 # - `conv2` finds 12 − 5 + 1 = **8** places and has 16 filters, each of which looks at all 6 maps: 16 maps of 8 × 8.
 # - Pooling again: **4**. So 16 maps of 4 × 4 are left, 256 numbers, which `flatten` puts in one row.
 #
+# Here it is drawn, with a digit inside; the filters are noise still.
+#
+# **Try it:** press *slide* and watch the window on the digit make the numbers of `conv1`; then choose `pool1`, and `conv2`, whose filters look at all 6 maps.
+
+# %%
+prepare = data.mnist.transform()  # bytes to numbers around 0, and a channel axis: (N, 1, 28, 28)
+NetworkExplorer(lenet(), prepare(test_images[:1])[0])
+
+# %% [markdown]
 # **Guess** before you run the next cell: which layer has most of the weights?
 # Its table shows the shape of what comes out of each layer (of one image) beside the number of its weights.
 
@@ -177,7 +186,6 @@ print(lenet().summary((1, 1, 28, 28)))
 # `backend=` is the only argument that makes the difference between this machine alone and a cluster: with `SparkBackend("spark://host:7077")` the same cell trains there.
 
 # %%
-prepare = data.mnist.transform()  # bytes to numbers around 0, and a channel axis: (N, 1, 28, 28)
 train = data.ArrayDataset(train_images, train_labels, transform=prepare)
 test = data.ArrayDataset(test_images, test_labels, transform=prepare)
 
@@ -274,7 +282,15 @@ digits(test_images[wrong], titles, wrong=True)
 # %%
 shown = 0
 picked = ("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "fc3")
-feature_maps(trainer.model, prepare(test_images[shown : shown + 1])[0], layers=picked)
+digit = prepare(test_images[shown : shown + 1])[0]
+feature_maps(trainer.model, digit, layers=picked)
+
+# %% [markdown]
+# And the drawing again, with filters that have been learned.
+# **Try it:** let a filter of `conv1` slide. Which edges does it look for?
+
+# %%
+NetworkExplorer(trainer.model, digit)
 
 # %% [markdown]
 # The last row as probabilities: exponentials, divided by their sum (*softmax*).

@@ -7,6 +7,7 @@ from .curves import TrainingCurves
 from .descent import DescentExplorer
 from .figures import confusion_matrix, digits
 from .filters import FilterViewer
+from .network import NetworkExplorer
 from .neuron import NeuronExplorer
 from .picture import Picture
 from .threshold import ThresholdExplorer
@@ -17,6 +18,7 @@ __all__ = [
     "ConvolutionExplorer",
     "DescentExplorer",
     "FilterViewer",
+    "NetworkExplorer",
     "NeuronExplorer",
     "Picture",
     "ThresholdExplorer",

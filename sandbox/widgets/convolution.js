@@ -88,7 +88,7 @@ function render({ model, el }) {
   ownKeys(middle);
   el.replaceChildren(make("section", { class: "sbx sbx-convolution", "aria-label": "A convolution by hand" },
     make("div", { class: "sbx-presets", role: "group", "aria-label": "Filters to try" }, ...buttons),
-    make("div", { class: "sbx-panels" },
+    make("div", { class: "sbx-three" },
       make("figure", { class: "sbx-panel" }, make("figcaption", {}, "image"), input),
       make("figure", { class: "sbx-panel" }, make("figcaption", {}, "filter (type your own)"), middle),
       make("figure", { class: "sbx-panel" }, make("figcaption", {}, "result (point at a pixel)"), output)),

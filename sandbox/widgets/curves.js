@@ -223,6 +223,7 @@ function render({ model, el }) {
     onclick: () => send({ type: "stop" }) }, "■ Stop");
   const rate = make("input", { type: "number", min: "0", step: "any", size: 8, class: "sbx-input",
     "aria-label": "Learning rate", placeholder: "as planned" });
+  rate.classList.add("sbx-wide");
   const setRate = (event) => {
     event.preventDefault();
     send({ type: "learning_rate", value: rate.value === "" ? null : Number(rate.value) });
@@ -275,7 +276,7 @@ function render({ model, el }) {
   const details = make("details", { class: "sbx-details", ontoggle: () => draw() },
     make("summary", {}, "Numbers as a table"), tables);
   const root = make("section", { class: "sbx sbx-curves", "aria-label": "Training curves" },
-    make("header", { class: "sbx-head" }, state, tiles, starting, controls), answer,
+    make("header", { class: "sbx-head" }, state, make("div", { class: "sbx-stack" }, tiles, starting), controls), answer,
     make("div", { class: "sbx-grid2" }, ...charts.map((c) => c.figure)), spoken, details);
   el.replaceChildren(root);
 
@@ -317,8 +318,8 @@ function render({ model, el }) {
     root.classList.toggle("sbx-asks", going);
     root.classList.toggle("sbx-over", !going && last >= 0);
     spoken.hidden = gone && last < 0; // it would say that the training is starting
-    controls.hidden = !going;
-    answer.hidden = !going;
+    // Their place stays: nothing below may move while somebody reads it.
+    for (const part of [controls, answer]) part.style.visibility = going ? "" : "hidden";
     pause.textContent = kind === "paused" ? "▶ Go on" : "❚❚ Pause";
     logButton.textContent = view.logLoss ? "linear scale" : "log scale";
     described.forEach((chart, i) => {

@@ -183,7 +183,7 @@ def filters_picture(
 
 
 def feature_maps_picture(
-    image: NDArray[Any], layers: Sequence[tuple[str, NDArray[Any]]]
+    image: NDArray[Any], layers: Sequence[tuple[str, NDArray[Any]]], *, text: str = ""
 ) -> Picture:
     """Draw an image and, row by row, what each layer makes of it: maps (C, H, W) or vectors."""
     width = 8.6
@@ -212,7 +212,7 @@ def feature_maps_picture(
                 axes.set_xticks(range(len(maps)))
             axes.set_ylabel(label, fontsize=7.5, rotation=0, ha="right", va="center")
     shapes = "; ".join(f"{name} {tuple(maps.shape)}" for name, maps in layers)
-    return Picture(figure, f"What each layer makes of the image: {shapes}.")
+    return Picture(figure, text or f"What each layer makes of the image: {shapes}.")
 
 
 def digits(

@@ -32,15 +32,12 @@ function render({ model, el }) {
     make("p", { class: "sbx-controls" }, make("span", { class: "sbx-slider" }, name), sliders[i], values[i])),
   make("label", { class: "sbx-check" }, relu, " ReLU: below 0 becomes 0"));
   ownKeys(controls);
-  const plane = make("canvas", { class: "sbx-pixels", width: SIDE, height: SIDE,
-    style: `width: ${SIZE}px; height: ${SIZE}px` });
-  const points = makeSvg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, role: "img", tabindex: "0",
-    style: `position: absolute; inset: 0; width: ${SIZE}px; height: ${SIZE}px` });
+  const plane = make("canvas", { class: "sbx-pixels", width: SIDE, height: SIDE });
+  const points = makeSvg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, role: "img", tabindex: "0" });
   points.setAttribute("data-lm-suppress-shortcuts", "true"); // the arrows are ours, not the notebook's
   const text = make("p", { class: "sbx-equation", "aria-live": "polite" });
   const root = make("section", { class: "sbx sbx-neuron", "aria-label": "A neuron by hand" },
-    make("div", { class: "sbx-panels" }, controls,
-      make("div", { style: `position: relative; width: ${SIZE}px; height: ${SIZE}px` }, plane, points)),
+    make("div", { class: "sbx-beside" }, controls, make("div", { class: "sbx-plane" }, plane, points)),
     text);
   el.replaceChildren(root);
 

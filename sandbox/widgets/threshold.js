@@ -112,7 +112,7 @@ function render({ model, el }) {
       ...across.flatMap(({ at, count, threshold }) => [
         text({ x: at, y: HEIGHT - 30, "text-anchor": "middle" }, showTick(count)),
         text({ x: at, y: HEIGHT - 17, "text-anchor": "middle" }, Number.isFinite(threshold) ? show(Number(threshold.toPrecision(2))) : "–")]),
-      text({ x: 2, y: HEIGHT - 30 }, "flagged"), text({ x: 2, y: HEIGHT - 17 }, "threshold"),
+      text({ x: 0, y: HEIGHT - 30 }, "flagged"), text({ x: 0, y: HEIGHT - 17 }, "from"),
       makeSvg("path", { class: "sbx-line sbx-train", d: linePath(costs.map((_, i) => i), costs, x, y) }),
       makeSvg("line", { class: "sbx-cursor", x1: x(place), x2: x(place), y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom }),
       makeSvg("circle", { class: "sbx-dot sbx-check", cx: x(place), cy: y(costs[place]), r: 4 }));

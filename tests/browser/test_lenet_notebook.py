@@ -23,6 +23,7 @@ CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets
 RECORD = """() => {
     window.seen = [];
     window.stages = new Set();
+    window.places = {}; // of the first chart in its view, by what the run does
     setInterval(() => {
         const doing = document.querySelector(".sbx-starting:not([hidden]) .sbx-note");
         if (doing) window.stages.add(doing.textContent.split(",")[0]);
@@ -30,11 +31,23 @@ RECORD = """() => {
         if (!chart) return;
         const points = Number(chart.dataset.points);
         const run = document.querySelector(".sbx-curves .sbx-state").dataset.run;
+        const phase = points ? run : "starting";
+        const top = Math.round(chart.getBoundingClientRect().top
+            - chart.closest(".sbx-curves").getBoundingClientRect().top);
+        (window.places[phase] ??= new Set()).add(top);
         const last = window.seen.at(-1);
         if (!last || last.points !== points || last.run !== run) {
             window.seen.push({ points, run, at: performance.now() });
         }
     }, 20);
+}"""
+# Is there room for the placeholder, beside the arrows of a number?
+FITS = """(input) => {
+    const style = getComputedStyle(input);
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = style.font;
+    return pen.measureText(input.placeholder).width
+        <= input.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 16;
 }"""
 COLOURS = """(canvas) => {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -86,6 +99,7 @@ def test_curves_and_filters_live_while_spark_trains(
     held = points(page)
     time.sleep(0.8)
     assert points(page) == held
+    assert page.get_by_label("Learning rate", exact=True).evaluate(FITS)
     page.get_by_label("Learning rate", exact=True).fill("0.02")
     page.get_by_role("button", name="Set").click()
     page.get_by_text("Learning rate 0.02 from the next iteration on.").wait_for()
@@ -99,6 +113,11 @@ def test_curves_and_filters_live_while_spark_trains(
     page.locator(".sbx-curves summary").click()
     page.screenshot(path=screenshots / "3-finished.png")
     seen = page.evaluate("() => window.seen")
+    # Nothing that appears or goes in the head moves the charts below it.
+    places = page.evaluate("""() => Object.fromEntries(Object.entries(window.places)
+        .map(([phase, tops]) => [phase, [...tops]]))""")
+    assert {"starting", "running", "paused", "done"} <= set(places)
+    assert len({top for tops in places.values() for top in tops}) == 1, places
     live = sorted({entry["points"] for entry in seen if entry["run"] == "running"} - {0})
     assert len(live) >= 5, f"points arrived in {len(live)} steps only: {seen}"
 
