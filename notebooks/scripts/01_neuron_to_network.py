@@ -111,12 +111,15 @@ neuron
 print(f"your neuron: {neuron.right()} of {len(above)} points right, with weights and bias {neuron.weights}")
 
 # %% [markdown]
-# There are many answers; the next cell hides one of them.
-# Try for a while before you open it (click on the dots).
-
-# %% jupyter={"outputs_hidden": true, "source_hidden": true}
-# The triangles lie above x2 = tilt · x1 + height, so x2 - tilt · x1 - height is above 0 for them only.
-NeuronExplorer(places, above, weights=np.round([-2 * tilt, 2, -2 * height], 1))
+# There are many answers.
+# Try for a while before you look at one.
+#
+# <details><summary>One answer</summary>
+#
+# Weight 1: −1.3, weight 2: 2, bias: −0.2.
+# The triangles lie above a line; the weights say how steep it is, and the bias how high.
+#
+# </details>
 
 # %% [markdown]
 # ## 3. What one neuron cannot do

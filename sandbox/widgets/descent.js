@@ -85,10 +85,10 @@ function render({ model, el }) {
     put(path);
   }
 
-  function drawLine(table, w) {
+  function drawLine(table, w, first) {
     const right = 1.1 * Math.max(...table.x, 0);
     const left = Math.min(...table.x, 0);
-    const low = Math.min(...table.y, 0);
+    const low = Math.min(...table.y, 0, first * right); // where the line begins is seen, too
     const high = 1.1 * Math.max(...table.y, 0);
     const x = scale(left, right, MARGIN.left, WIDTH - MARGIN.right);
     const y = scale(low, high, HEIGHT - MARGIN.bottom, MARGIN.top);
@@ -129,7 +129,7 @@ function render({ model, el }) {
     rate.value = String(model.get("rate"));
     const used = hundredths(model.get("rate"));
     at.textContent = exact(used);
-    drawLine(table, w);
+    drawLine(table, w, path[0]);
     drawValley(table, path);
     const slope = slopeAt(w, table);
     const after = path.length > 1 && lossAt(w, table) > lossAt(path.at(-2), table)

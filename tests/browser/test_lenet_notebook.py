@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.page import IDLE, RUN_ALL, SCROLL
+from tests.browser.walk import walk
 
 pytestmark = [pytest.mark.browser, pytest.mark.notebook, pytest.mark.spark]
 
@@ -122,7 +123,8 @@ def test_curves_and_filters_live_while_spark_trains(
     assert len(live) >= 5, f"points arrived in {len(live)} steps only: {seen}"
 
     # The rest runs by itself; until it has, outputs that appear move what is to be clicked.
-    page.wait_for_function(f"""() => ({CELLS})().every((cell) => cell.count !== null)""")
+    page.wait_for_function(f"""() => ({CELLS})().every((cell) =>
+        cell.count !== null || cell.source.startsWith("# "))""")
     page.wait_for_function(IDLE)
 
     # The filters followed.
@@ -175,5 +177,18 @@ def test_curves_and_filters_live_while_spark_trains(
         time.sleep(0.3)
         page.screenshot(path=screenshots / f"{name}.png")
 
+    # The drawing: choose a layer, let its window slide.
+    page.evaluate(SCROLL, "NetworkExplorer(lenet()")
+    network = page.locator(".sbx-net").first
+    network.get_by_role("button", name="pool1", exact=True).click()
+    told = network.locator(".sbx-equation")
+    expect(told).to_contain_text("24 : 2 = 12 windows of 2 side by side")
+    first = told.text_content()
+    network.get_by_role("button", name="slide").click()
+    expect(told).not_to_have_text(first)
+    network.get_by_role("button", name="hold").click()
+    page.screenshot(path=screenshots / "9-network.png")
+
+    assert walk(page, screenshots, "02") == []
     assert page.watch.problems == []
     assert page.watch.requests > 50

@@ -9,11 +9,22 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.page import IDLE, RUN_ALL, SCROLL
+from tests.browser.walk import walk
 
 pytestmark = [pytest.mark.browser, pytest.mark.notebook]
 
 NOTEBOOK = "01_neuron_to_network.ipynb"
 ACTIVE = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
+OPENED = """() => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    const cells = panel.content.widgets.filter((cell) => cell.model.type === "code");
+    return { dirty: panel.context.model.dirty,
+        counts: cells.filter((cell) => cell.model.executionCount !== null).length,
+        folded: cells.filter((cell) => cell.inputHidden).length };
+}"""
+DONE = """() => window.jupyterapp.shell.currentWidget.content.widgets
+    .filter((cell) => cell.model.type === "code" && !cell.model.sharedModel.source.startsWith("# "))
+    .every((cell) => cell.model.executionCount !== null)"""
 LOADED = """(start) => {
     const images = [...document.querySelectorAll(".sbx img")];
     const image = images.find((one) => one.alt.startsWith(start));
@@ -30,6 +41,8 @@ def test_sliders_change_a_text_and_a_picture(jupyter: Any, page: Any, screenshot
     page.goto(jupyter.address(NOTEBOOK))
     page.wait_for_selector(".jp-Notebook .jp-Cell")
     page.wait_for_function(IDLE)
+    # Nothing has been run, nothing is to be saved, and plumbing is folded.
+    assert page.evaluate(OPENED) == {"dirty": False, "counts": 0, "folded": 2}
     page.evaluate(RUN_ALL)
 
     page.evaluate(SCROLL, "neuron_says")
@@ -59,4 +72,16 @@ def test_sliders_change_a_text_and_a_picture(jupyter: Any, page: Any, screenshot
     assert seen[3] == seen[1] != seen[2]
     assert page.evaluate(ACTIVE) == place
 
+    # A step of gradient descent, as the arithmetic says.
+    page.evaluate(SCROLL, "DescentExplorer(x, y")
+    descent = page.locator(".sbx-descent")
+    told = descent.locator(".sbx-equation")
+    expect(told).to_contain_text("step 0: weight −0.5,")
+    after = told.text_content().rpartition(" = ")[2]
+    descent.get_by_role("button", name="step", exact=True).click()
+    expect(told).to_contain_text(f"step 1: weight {after},")
+
+    page.wait_for_function(DONE)
+    page.wait_for_function(IDLE)
+    assert walk(page, screenshots, "01") == []
     assert page.watch.problems == []

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.page import IDLE, RUN_ALL, SCROLL
+from tests.browser.walk import walk
 
 pytestmark = [pytest.mark.browser, pytest.mark.notebook, pytest.mark.spark]
 
@@ -82,5 +83,6 @@ def test_a_review_is_typed_and_its_words_are_walked_by_the_arrow_keys(
     expect(words).to_have_count(0)
     expect(widget.locator(".sbx-verdict strong")).to_be_hidden()
     page.screenshot(path=screenshots / "4-nothing.png")
+    assert walk(page, screenshots, "03") == []
 
     assert page.watch.problems == []

@@ -9,7 +9,10 @@ from typing import Any
 
 import jupytext
 import nbformat
+import numpy as np
 import pytest
+
+from sandbox.widgets import NeuronExplorer
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "notebooks"
@@ -109,6 +112,20 @@ def test_plumbing_is_folded_away(path: Path, notebook: Any) -> None:
         assert "assert " not in cell.source
         if path.parent == FOLDER and re.search(r"(epochs|rate|rounds|SEEDS|FAST) = ", cell.source):
             assert hidden(cell), cell.source
+
+
+def test_the_answer_to_the_puzzle_of_the_neuron_is_one() -> None:
+    notebook = nbformat.read(FOLDER / "01_neuron_to_network.ipynb", as_version=4)
+    puzzle = next(c.source for c in notebook.cells if "neuron = NeuronExplorer" in c.source)
+    answer = next(c.source for c in notebook.cells if "<summary>One answer" in c.source)
+    made: dict[str, Any] = {"np": np, "NeuronExplorer": NeuronExplorer, "SEED": 0}
+    exec(puzzle, made)
+
+    told = re.search(r"Weight 1: ([−.\d]+), weight 2: ([−.\d]+), bias: ([−.\d]+)\.", answer)
+    assert told
+    assert made["neuron"].right() < 40  # as it begins
+    made["neuron"].weights = [float(number.replace("−", "-")) for number in told.groups()]
+    assert made["neuron"].right() == 40
 
 
 # Words of the field, and the code that uses them.
