@@ -18,7 +18,10 @@ GO = """async (k) => {
     book.activeCellIndex = k;
     await book.scrollToItem(k, "start");
     const frame = () => new Promise((done) => requestAnimationFrame(done));
-    for (let i = 0; i < 4; i++) await frame();
+    await frame();
+    const cell = book.widgets[k].node;
+    (cell.querySelector(".sbx") ?? cell).scrollIntoView({ block: "start" });
+    for (let i = 0; i < 3; i++) await frame();
 }"""
 # What is wrong with what the cell shows, in this window and theme.
 LOOK = """([k, dark]) => {
