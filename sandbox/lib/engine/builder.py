@@ -10,7 +10,7 @@ import numpy as np
 from . import dnnl, interpreter
 from .blueprint import Allocation, Blueprint, PythonKernel, Step, Tensor, plan_memory
 from .choices import Candidate, time_primitives
-from .errors import DataError, named
+from .errors import DataError, EngineError, named
 from .links import batch_values, origin
 from .nan import finite
 from .operation import Range
@@ -93,10 +93,15 @@ class Builder(Tensors):
             argument: self.fetch(value, primitive.needs(argument))
             for argument, value in choice.reads.items()
         }
+        over = None
+        if choice.over is not None:
+            over = self.fetch(choice.over, primitive.needs(dnnl.DST))
         writes = {
-            argument: self.define(value, primitive.needs(argument))
+            argument: self.define(value, primitive.needs(argument), over=over)
             for argument, value in choice.writes.items()
         }
+        if over is not None and writes[dnnl.DST].allocation is not over.allocation:
+            raise EngineError(f"{op.path} ({op.name}): the sum must lie where its operand does.")
         self.native(op, primitive, reads, writes)
 
     def reference(self, op: Op) -> None:
@@ -202,7 +207,10 @@ class Builder(Tensors):
 
     def _reorders(self, candidate: Candidate) -> list[dnnl.Primitive]:
         found = []
-        for argument, value in candidate.reads.items():
+        fetched = list(candidate.reads.items())
+        if candidate.over is not None:
+            fetched.append((dnnl.DST, candidate.over))
+        for argument, value in fetched:
             layout = candidate.primitive.needs(argument)
             group = self._groups[value]
             if any(tensor.layout == layout for tensor in group) or group[0].allocation.constant:
