@@ -65,11 +65,17 @@ class Builder(Tensors):
     # -- steps -------------------------------------------------------------------------------
 
     def native(
-        self, op: Op, primitive: dnnl.Primitive, reads: dict[int, Tensor], writes: dict[int, Tensor]
+        self,
+        op: Op,
+        primitive: dnnl.Primitive,
+        reads: dict[int, Tensor],
+        writes: dict[int, Tensor],
+        over: Tensor | None = None,
     ) -> None:
-        """Add a call of a primitive."""
+        """Add a call of a primitive; `over` is what it adds to, where it writes."""
         arguments = [*reads.items(), *writes.items()]
-        step = Step(op.name, op.path, list(reads.values()), list(writes.values()))
+        read = [*reads.values(), *(() if over is None else (over,))]
+        step = Step(op.name, op.path, read, list(writes.values()))
         step.primitive, step.arguments = primitive, arguments
         step.loses_nan = _loses_nan(op)
         self.add(step)
@@ -102,7 +108,7 @@ class Builder(Tensors):
         }
         if over is not None and writes[dnnl.DST].allocation is not over.allocation:
             raise EngineError(f"{op.path} ({op.name}): the sum must lie where its operand does.")
-        self.native(op, primitive, reads, writes)
+        self.native(op, primitive, reads, writes, over)
 
     def reference(self, op: Op) -> None:
         """Add the operation's reference kernel as a step."""

@@ -356,6 +356,21 @@ def test_a_sum_of_branches_is_added_by_the_convolution(name):
     np.testing.assert_array_equal(again[0], given[0])
 
 
+def test_a_product_of_constants_that_adds_to_an_input_is_done_in_each_run():
+    steps = [
+        ("tanh", (0,), RESULT, {}),
+        ("linear", (1, 2), RESULT, {}),
+        ("add", (3, 4), RESULT, {}),
+    ]
+    oplist = chained(*steps, inputs=(RESULT, ROWS, WEIGHT))
+    del oplist.inputs[1:]
+    oplist.constants += [(rows, 1), (weight, 2)]
+    program = engine.compile(oplist, {}, plan=engine.KernelPlan(frozen=True))
+    for seed in (1, 2):
+        x = normal(seed, *RESULT)
+        close(program.run([x])[0], np.tanh(x) + rows @ weight.T)
+
+
 @pytest.mark.parametrize("axis", [1, 2])
 @pytest.mark.parametrize("channels", [(16, 32, 16), (3, 5, 7)])
 def test_maps_are_joined_in_the_layout_of_the_kernels(axis, channels):
