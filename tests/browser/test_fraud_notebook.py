@@ -14,7 +14,12 @@ from tests.browser.page import IDLE, RUN_ALL, SCROLL
 from tests.browser.test_sentiment_notebook import BUSY, ERRORS
 from tests.browser.walk import walk
 
-pytestmark = [pytest.mark.browser, pytest.mark.notebook, pytest.mark.spark]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.notebook,
+    pytest.mark.spark,
+    pytest.mark.campaign,
+]
 
 NOTEBOOK = "04_fraud.ipynb"
 LEFT_OUT = ("linear.fit", "add_scores", "load_model(")  # tests of the notebooks run them
