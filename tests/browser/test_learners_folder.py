@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ CELLS = (
     "curves = TrainingCurves(Trainer())\n"
     "curves.show([{'type': 'stage', 'text': 'starting Java', 'share': 0.2}])\n"
     "curves",
+    "from sandbox.widgets import DescentExplorer\nDescentExplorer([1, 2], [2, 4], rate=0.1)",
 )
 
 
@@ -80,7 +82,8 @@ def test_a_view_whose_kernel_is_gone_says_so(jupyter: Any, page: Any, screenshot
     page.evaluate(RUN_ALL)
     slider, pause = page.get_by_role("slider", name="k"), page.get_by_role("button", name="Pause")
     starting = page.get_by_role("progressbar", name="Start of the training")
-    for live in (slider, pause, starting):
+    step = page.get_by_role("button", name="step", exact=True)
+    for live in (slider, pause, starting, step):
         expect(live).to_be_visible()
     page.get_by_text("starting Java").first.wait_for()
     page.screenshot(path=screenshots / "view-live.png")
@@ -91,7 +94,12 @@ def test_a_view_whose_kernel_is_gone_says_so(jupyter: Any, page: Any, screenshot
             expect(dead).to_be_hidden()
         page.get_by_text("1 squared is 1").wait_for()
         expect(page.locator(".sbx-curves .sbx-state")).to_have_text("○ Kernel gone")
-        assert all(GONE in notice for notice in page.evaluate(NOTICE))
+        *asking, alone = page.evaluate(NOTICE)
+        assert all(GONE in notice for notice in asking)
+        # What computes in the page goes on, and says that the notebook does not follow it.
+        assert "it works, but cells do not hear of it" in alone
+        step.click()
+        page.get_by_text(re.compile(r"step \d+: weight 1")).wait_for()
         page.screenshot(path=screenshots / picture)
 
     page.evaluate(SAVE)
