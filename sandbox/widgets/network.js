@@ -67,7 +67,9 @@ function render({ model, el }) {
   const three = make("div", { class: "sbx-three" }, before.figure, middle.figure, after.figure);
   const text = make("p", { class: "sbx-equation sbx-lines", "aria-live": "polite" });
   const root = make("section", { class: "sbx sbx-net", "aria-label": "A network, layer by layer" },
-    drawing, buttons, controls, three, text);
+    make("figure", { class: "sbx-figure" },
+      make("figcaption", { class: "sbx-note" }, "each layer: the shape of what comes out, and how many weights it has"), drawing),
+    buttons, controls, three, text);
   el.replaceChildren(root);
 
   const stages = model.get("stages");
@@ -146,7 +148,7 @@ function render({ model, el }) {
         onclick: () => choose(stage.name) },
       makeSvg("rect", { class: "sbx-hit", x: k * step, y: 0, width: step - 4, height: HEIGHT, rx: 6 }), ...parts,
       line(98, stage.name, true), line(111, written(stage.shape)),
-      line(124, stage.weights ? `${stage.weights.toLocaleString("en")} weights` : ""));
+      line(124, stage.weights ? stage.weights.toLocaleString("en") : ""));
     }));
   }
 
@@ -221,7 +223,7 @@ function render({ model, el }) {
     const part = filter.reduce((sum, w, i) => sum + w * inside[i], 0);
     text.textContent += ` ${why(stage, prior)}.\n`
       + `row ${view.row}, column ${view.column}: ${size} products sum up to ${exact(Number(part.toFixed(3)))}`
-      + `${prior.shape[0] > 1 ? ` on this map; with all ${prior.shape[0]} maps` : ";"} and the bias: ${exact(Number(value.toFixed(3)))}`;
+      + `${prior.shape[0] > 1 ? ` on this map; with all ${prior.shape[0]} maps and the bias` : "; with the bias"}: ${exact(Number(value.toFixed(3)))}`;
   }
 
   after.canvas.addEventListener("pointermove", (event) => {
