@@ -84,7 +84,7 @@ def test_a_view_whose_kernel_is_gone_says_so(jupyter: Any, page: Any, screenshot
     starting = page.get_by_role("progressbar", name="Start of the training")
     step = page.get_by_role("button", name="step", exact=True)
     for live in (slider, pause, starting, step):
-        expect(live).to_be_visible()
+        live.wait_for()
     page.get_by_text("starting Java").first.wait_for()
     page.screenshot(path=screenshots / "view-live.png")
     assert all(GONE not in notice for notice in page.evaluate(NOTICE))
