@@ -12,7 +12,7 @@ from ..data import Dataset, as_dataset
 from ..train.backend import calling_at_interrupt
 from ..train.events import Event, stage
 from ..train.job import Command, Result, TrainJob
-from . import cluster
+from . import cluster, hosts
 from .context import spark_session
 from .driver import SESSION, DriverRun
 from .frames import SparkDataset
@@ -54,7 +54,8 @@ class SparkBackend:
 
     The hosts of a cluster need Python and the packages of `requirements.lock`. A host without this
     package gets its Python files from the driver; without the native libraries it computes with
-    NumPy, right but slow.
+    NumPy, right but slow. On this machine a session's processes run this Python and this package,
+    also those of a session that you made yourself.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class SparkBackend:
             active = SparkSession.getActiveSession() if self.spark is None else None
             self.spark = active or spark_session(master, tell=tell)
         cluster.check_session(self.spark)
+        hosts.equip(self.spark.sparkContext)
         return self.spark
 
     def adapt(self, data: Any, like: Any = None, *, labelled: bool = True) -> Dataset:

@@ -1,18 +1,15 @@
-"""What a cluster can do, asked before a job starts: slots, confs, the package on its hosts."""
+"""What a cluster can do, asked before a job starts: slots and confs."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import time
-import zipfile
-from pathlib import Path
 from typing import Any
 
 from .errors import SparkSetupError
 
-__all__ = ["check_session", "describe_failure", "package_zip", "slots", "wait_for_slots"]
+__all__ = ["check_session", "describe_failure", "slots", "wait_for_slots"]
 
 _DYNAMIC = "spark.dynamicAllocation.enabled"
 
@@ -126,18 +123,3 @@ def describe_failure(context: Any, group: str) -> tuple[int, str]:
                     found = earlier._1().failureReason()
                     reason = str(found.get()) if found.isDefined() else reason
     return retries, reason
-
-
-def package_zip(folder: Path) -> Path:
-    """Pack this package's Python files for hosts that lack it; returns the zip.
-
-    The native libraries are not in it: on such hosts the reference engine runs (and says so),
-    unless the wheels of `requirements.lock` are installed there.
-    """
-    root = Path(__file__).resolve().parents[2]
-    target = folder / "sandbox-package.zip"
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(root.rglob("*")):
-            if path.suffix in (".py", ".json", ".md", ".typed") and "__pycache__" not in path.parts:
-                archive.write(path, os.path.join(root.name, path.relative_to(root)))
-    return target
