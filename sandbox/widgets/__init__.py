@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..lib.engine import names as _names
 from .convolution import ConvolutionExplorer
 from .curves import TrainingCurves
 from .figures import Picture, confusion_matrix, digits
@@ -18,3 +19,5 @@ __all__ = [
     "feature_maps",
     "layer_outputs",
 ]
+
+_names.suggest(__name__)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
+from ..engine import names as _names
 from . import sources, standin_cards
 from .sources import Provenance
 
@@ -103,3 +104,6 @@ def _record(part: str, file: Path | None, rows: int) -> Provenance:
             "No such payments were made; figures on them say nothing about real frauds.",
         )
     return sources.record(found)
+
+
+_names.suggest(__name__)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..core import validate
 from ..core.errors import DataError
+from ..engine import names as _names
 from . import sources, standin_reviews
 from .sources import Provenance
 
@@ -144,3 +145,6 @@ def _record(name: str, split: str, place: str, folder: Path | None, rows: int) -
             "Nobody wrote these reviews; accuracies on them say nothing about real ones.",
         )
     return sources.record(found)
+
+
+_names.suggest(__name__)

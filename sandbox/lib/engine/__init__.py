@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from . import errors, random, threads
+from . import names as _names
 from ._load import LibraryMissingError
 from .describe import Description
 from .describe import describe as _describe
@@ -17,7 +18,7 @@ from .errors import EngineError
 from .interpreter import ReferenceExecutable, call
 from .oplist import Op, OpList, Spec
 from .ops import find
-from .plan import KernelPlan, load_cached, processor, save_cached
+from .plan import KernelPlan, load_cached, plan_folder, processor, save_cached
 from .precision import PRECISIONS, precision_of
 from .random import RandomKey
 from .steps import Array, Executable, StepInfo, Storage
@@ -41,6 +42,7 @@ __all__ = [
     "execute",
     "fingerprint",
     "is_native",
+    "plan_folder",
     "random",
     "threads",
     "use_reference",
@@ -252,3 +254,6 @@ def compile(
     executable = compile_native(oplist, storage, threads, chosen, policy, owner, versions)
     _save(chosen)
     return executable
+
+
+_names.suggest(__name__)

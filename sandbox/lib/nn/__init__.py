@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..engine import names as _names
 from . import init as init
 from . import registry as registry
 from . import zoo as zoo
@@ -86,3 +87,5 @@ from .smooth import SiLU as SiLU
 from .smooth import Softplus as Softplus
 from .smooth import Softsign as Softsign
 from .transposed import ConvTranspose2d as ConvTranspose2d
+
+_names.suggest(__name__)

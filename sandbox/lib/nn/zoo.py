@@ -7,6 +7,7 @@ from typing import Any
 
 from ..core.errors import ArgumentError
 from ..core.validate import integers
+from ..engine import names as _names
 from . import init
 from .activation import ReLU
 from .containers import Sequential
@@ -363,3 +364,6 @@ def _sentiment(
         .append(Dropout(p), "dropout")
         .append(Linear(reader.out_features, classes, rng=rng), "fc")
     )
+
+
+_names.suggest(__name__)

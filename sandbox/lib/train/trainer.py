@@ -28,6 +28,7 @@ from .job import Result, TrainJob
 from .model_io import fill
 from .predictor import Predictor
 from .recorder import Recorder, State
+from .shapes import check_shapes
 from .steering import Steered
 from .triggers import EarlyStopping, Trigger, end_trigger
 from .updates import lend_average
@@ -191,7 +192,8 @@ class Trainer(Steered):
         ------
         ArgumentError : the criterion takes something else than the model gives, such as
             CrossEntropy behind a softmax.
-        DataError, ShapeError : the data are bad, or do not fit the model.
+        DataError, ShapeError : the data are bad, or do not fit the model or the criterion; shapes
+            are looked at before anything starts.
         DivergedError : the loss is no number. The model holds its last good state then, and
             `resume="auto"` goes on from there.
         TrainingError : a run is going on already.
@@ -275,6 +277,9 @@ class Trainer(Steered):
             validation = arguments.choose_data(
                 validation, self.backend, self.criterion, preparation
             )
+        for what, rows in (("data", dataset), ("validation", validation)):
+            if rows is not None:
+                check_shapes(self.model, self.criterion, rows, self.batch_size, f"fit: `{what}`")
         self._preparation = preparation
         return TrainJob(
             model=self.model,
