@@ -9,6 +9,7 @@ from typing import Any
 
 import traitlets
 
+from ..lib.core import validate
 from .assets import bundle
 from .figures import Picture, curves_picture
 from .live import LiveWidget
@@ -41,6 +42,10 @@ class TrainingCurves(LiveWidget):
     unit : str, default="images"
         What the rows are called, in the plural: texts, payments.
 
+    Raises
+    ------
+    ArgumentError : `trainer` is something else, such as the model.
+
     Notes
     -----
     Display it in the cell that starts `trainer.fit(..., background=True)`, or after: a cell that
@@ -69,6 +74,9 @@ class TrainingCurves(LiveWidget):
     unit = traitlets.Unicode("images").tag(sync=True)
 
     def __init__(self, trainer: Any = None, *, unit: str = "images", interval: float = 0.1) -> None:
+        if trainer is not None and not hasattr(trainer, "subscribe"):
+            cure = "Give it what trains the model: trainer = Trainer(model, ...)."
+            raise validate.refuse("trainer", "a Trainer or None", trainer, cure)
         super().__init__(interval=interval)
         self._trainer, self.unit = trainer, unit
         self.curve_state = CurveState(unit=unit)
@@ -123,7 +131,7 @@ class TrainingCurves(LiveWidget):
                 return "Learning rate as planned from the next iteration on."
             value = float(message.get("value", "nan"))
             if not math.isfinite(value) or value < 0:
-                raise ValueError(f"the learning rate must be a number of at least 0; got {value}")
+                raise ValueError(f"The learning rate must be a number of at least 0; got {value}.")
             trainer.set_learning_rate(value)
             return f"Learning rate {value:g} from the next iteration on."
         return super().command(message)

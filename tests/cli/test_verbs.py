@@ -262,6 +262,16 @@ class TestReset:
             reset.restore(Path(name))
         assert "01_first.ipynb, solutions/01_first.ipynb" in told.value.cure
 
+    def test_the_kernel_plans_are_forgotten(self, tmp_path):
+        plans = tmp_path / "plans"
+        plans.mkdir()
+        (plans / "a.json").write_text("{}")
+        for count in (1, 0):
+            answer = sandbox("reset", "--caches", SANDBOX_CACHE=str(tmp_path))
+            assert (answer.returncode, answer.stderr) == (0, "")
+            assert f"Forgot {count} kernel plans in {plans}" in answer.stdout
+        assert not plans.exists()
+
 
 class TestCopies:
     def test_learners_get_copies_of_the_lessons_and_nothing_else(self, shipped, tmp_path):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sandbox.lib.core.errors import ArgumentError
 from sandbox.widgets import ConvolutionExplorer, FilterViewer, TrainingCurves
 
 FILTERS = "conv1.weight"
@@ -139,6 +140,11 @@ def test_bad_messages_are_answered_with_the_reason(
     assert not reply["ok"]
     assert part in reply["text"]
     assert trainer.calls == []
+
+
+def test_curves_of_a_model_ask_for_its_trainer(trainer: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"`trainer` must be a Trainer or None.*Trainer\(model"):
+        TrainingCurves(trainer.model)
 
 
 def test_a_closed_widget_no_longer_listens(trainer: Any) -> None:
