@@ -3,7 +3,7 @@ import {
   quantile, scale, show, showTick, smooth, ticks, watchKernel,
 } from "./common.js";
 
-const WATCHED = ["points", "validations", "run", "stage", "share", "summary", "live"];
+const WATCHED = ["points", "validations", "run", "stage", "share", "held", "summary", "live"];
 const WIDTH = 440;
 const HEIGHT = 210;
 const MOST_MARKS = 25; // epochs and validations marked one by one
@@ -25,7 +25,8 @@ const NO_POINTS = { idle: "not started yet", done: "no steps", stopped: "no step
 /** What stands where curves will be: what the run is doing, with the seconds once it takes time. */
 export function emptyText(kind, stage, seconds = 0) {
   if (!stage) return NO_POINTS[kind] ?? "starting";
-  return seconds >= 3 ? `${stage}, ${Math.floor(seconds)} s` : stage;
+  const comma = stage.endsWith("?") ? "" : ",";
+  return seconds >= 3 ? `${stage}${comma} ${Math.floor(seconds)} s` : stage;
 }
 
 /** The run as columns: what the charts, the tiles and the table are drawn from. */
@@ -213,7 +214,10 @@ function render({ model, el }) {
   const tiles = make("div", { class: "sbx-tiles" });
   const bar = make("progress", { class: "sbx-progress", max: 1, "aria-label": "Start of the training" });
   const doing = make("span", { class: "sbx-note" });
-  const starting = make("div", { class: "sbx-starting" }, bar, doing);
+  const free = make("button", { type: "button", class: "sbx-button",
+    onclick: () => send({ type: "stop_other" }) }, "■ Stop the other training");
+  const starting = make("div", { class: "sbx-starting" }, bar, doing, free);
+  ownKeys(free);
   const answer = make("output", { class: "sbx-answer" });
   const spoken = make("p", { class: "sbx-summary", role: "status", "aria-live": "polite" });
 
@@ -300,10 +304,13 @@ function render({ model, el }) {
     if (stage && going) view.clock = setTimeout(draw, 1000);
     starting.hidden = !stage;
     tiles.hidden = last < 0;
+    const held = going && !gone && Boolean(model.get("held"));
+    free.hidden = !held;
+    bar.hidden = held;
     bar.value = model.get("share") ?? 0;
     doing.textContent = empty;
     state.dataset.run = kind;
-    state.textContent = `${sign} ${stage && kind === "running" ? "Starting" : word}`;
+    state.textContent = `${sign} ${held ? "Waiting" : stage && kind === "running" ? "Starting" : word}`;
     const described = describeCharts(run, scoreName, view.logLoss, unit);
     const format = described[1].format;
     tiles.replaceChildren(...(last < 0 ? [] : [

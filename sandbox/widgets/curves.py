@@ -69,6 +69,7 @@ class TrainingCurves(LiveWidget):
     speed = traitlets.Float(0.0, help="rows a second").tag(sync=True)
     stage = traitlets.Unicode("", help="what goes on before the first step").tag(sync=True)
     share = traitlets.Float(0.0, help="of the way to the first step").tag(sync=True)
+    held = traitlets.Bool(False, help="it waits for another training to end").tag(sync=True)
     note = traitlets.Unicode("").tag(sync=True)
     score_name = traitlets.Unicode("accuracy").tag(sync=True)
     unit = traitlets.Unicode("images").tag(sync=True)
@@ -107,12 +108,12 @@ class TrainingCurves(LiveWidget):
         self.points = points.tobytes()
         self.validations = validation_table(state).tobytes()
         self.run, self.note, self.summary = state.run, state.note, summary(state)
-        self.stage, self.share = state.stage, state.share
+        self.stage, self.share, self.held = state.stage, state.share, state.held
         self.score_name, self.total = score_label(state), state.total
         self.speed = speed(state) if state.points else 0.0
 
     def command(self, message: dict[str, Any]) -> str:
-        """Pause, resume, stop, or set the learning rate."""
+        """Pause, resume, stop this training or the one it waits for, or set the learning rate."""
         kind, trainer = message.get("type"), self._trainer
         if trainer is None:
             raise ValueError("no trainer listens to this widget")
@@ -125,6 +126,9 @@ class TrainingCurves(LiveWidget):
         if kind == "stop":
             trainer.stop()
             return "Stopping after this iteration."
+        if kind == "stop_other":
+            found = trainer.stop_other()
+            return "Stopping the other training." if found else "No other training is in the way."
         if kind == "learning_rate":
             if message.get("value", "") is None:
                 trainer.set_learning_rate(None)

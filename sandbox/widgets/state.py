@@ -83,6 +83,8 @@ class CurveState:
         The last line the trainer wrote for its reader.
     stage, share : str, float
         What a run does before its first iteration, and how much of the way there is done.
+    held : bool
+        Whether it waits for another training to end.
     images : int
         Rows seen so far.
     seconds : float
@@ -100,6 +102,7 @@ class CurveState:
     note: str = ""
     stage: str = ""
     share: float = 0.0
+    held: bool = False
     images: int = 0
     seconds: float = 0.0
     total: int = 0
@@ -163,7 +166,7 @@ class _Draft:
 
     def iteration(self, event: Event) -> None:
         step = int(event["step"])
-        self.changes["stage"] = ""
+        self.changes |= {"stage": "", "held": False}
         if self.points and step <= self.points[-1].step:
             self.go_back(step)
         rows, seconds = int(event.get("rows", 0)), float(event.get("seconds", 0.0))
@@ -216,10 +219,11 @@ class _Draft:
         if "total_steps" in event:
             self.changes["total"] = int(event["total_steps"] or 0)
         if event["state"] in ENDED:
-            self.changes["stage"] = ""
+            self.changes |= {"stage": "", "held": False}
 
     def begin(self, event: Event) -> None:
         self.changes |= {"stage": str(event["text"]), "share": float(event["share"])}
+        self.changes["held"] = bool(event.get("held"))
 
     def log(self, event: Event) -> None:
         self.changes["note"] = str(event.get("text", ""))
@@ -357,6 +361,8 @@ def summary(state: CurveState) -> str:
     point = state.last
     if point is None:
         if state.stage:
+            if state.held:
+                return f"Training waits: {state.stage}"
             return f"Training is starting ({state.share:.0%}): {state.stage}.".replace("%", " %")
         words = {"running": "Training is starting.", "failed": "Training failed."}
         return " ".join(

@@ -45,7 +45,7 @@ def test_an_error_of_ours_shows_the_learners_line_and_the_message(run: Run) -> N
     [
         ("nn.Conv2D(1, 6, 5)", "has no attribute 'Conv2D'. Did you mean 'Conv2d'?"),
         ("from sandbox.lib.nn import Conv2D", "Did you mean 'Conv2d'?"),
-        ("import sandbox.lib.metric", "No module named 'sandbox.lib.metric'. Did you mean 'metrics'?"),
+        ("import sandbox.lib.metric", "lib.metric'. Did you mean 'metrics'?"),
         ("model.paramters()", "object has no attribute 'paramters'. Did you mean 'parameters'?"),
     ],
 )  # fmt: skip

@@ -17,6 +17,7 @@ from .context import spark_session
 from .driver import SESSION, DriverRun
 from .frames import SparkDataset
 from .membership import MODES
+from .turns import Turn, stop_holders
 
 __all__ = ["SparkBackend"]
 
@@ -122,21 +123,31 @@ class SparkBackend:
         spark = self.session(lambda text, share: emit(stage(text, SESSION * share)))
         emit(stage("waiting for Spark's slots", SESSION))
         ranks = self._ranks(spark, job)
-        run = DriverRun(
-            spark,
-            ranks,
-            job,
-            emit,
-            poll,
-            exchange=self.exchange,
-            deadline_s=self.deadline_s,
-            state_every=self.state_every,
-        )
+        turn = Turn(spark.sparkContext, ranks, emit, poll)
+        if not turn.take(SESSION):
+            return Result("stopped", 0, 0, None, 0.0)
         try:
-            with calling_at_interrupt(run.interrupt):
-                return run.go()
+            run = DriverRun(
+                spark,
+                ranks,
+                job,
+                turn.hear,
+                turn.command,
+                exchange=self.exchange,
+                deadline_s=self.deadline_s,
+                state_every=self.state_every,
+            )
+            try:
+                with calling_at_interrupt(run.interrupt):
+                    return run.go()
+            finally:
+                run.close()
         finally:
-            run.close()
+            turn.give_back()
+
+    def stop_others(self) -> bool:
+        """Stop the trainings of this process that hold the session; False if there are none."""
+        return self.spark is not None and stop_holders(self.spark.sparkContext)
 
     def _ranks(self, spark: Any, job: TrainJob) -> int:
         rows: int = sum(job.data.partition_sizes)

@@ -42,9 +42,9 @@ def check_session(spark: Any) -> None:
         )
 
 
-def slots(spark: Any) -> int:
-    """Return how many tasks can run at once now."""
-    scala = spark.sparkContext._jsc.sc()
+def slots(context: Any) -> int:
+    """Return how many tasks of a SparkContext can run at once now."""
+    scala = context._jsc.sc()
     profile = scala.resourceProfileManager().defaultResourceProfile()
     return int(scala.maxNumConcurrentTasks(profile))
 
@@ -63,7 +63,7 @@ def wait_for_slots(spark: Any, ranks: int | None, patience_s: float) -> int:
     wanted = ranks or 1
     until = time.monotonic() + (0.0 if re.match(r"local(\[|$)", master) else patience_s)
     while True:
-        have = slots(spark)
+        have = slots(spark.sparkContext)
         if have >= wanted:
             break
         if time.monotonic() >= until:
@@ -94,7 +94,7 @@ def _settled(spark: Any, have: int) -> int:
     since = time.monotonic()
     while time.monotonic() - since < 2.0:
         time.sleep(0.2)
-        now = slots(spark)
+        now = slots(spark.sparkContext)
         if now != have:
             have, since = now, time.monotonic()
     return have

@@ -30,6 +30,7 @@ from .columns import (
 )
 from .failures import named_errors
 from .hosts import equip, with_package
+from .turns import check_free
 
 __all__ = ["SparkDataset"]
 
@@ -153,11 +154,14 @@ class SparkDataset(Dataset):
     def partition_sizes(self) -> tuple[int, ...]:
         """Rows of each partition; the first call counts them in a Spark job."""
         if self._sizes is None:
+            context = self._context()
+            if context is not None:
+                check_free(context)
             with named_errors():
                 if self.is_rdd:
-                    self._sizes, self._kinds = with_package(self._context(), self._scan)
+                    self._sizes, self._kinds = with_package(context, self._scan)
                 else:
-                    self._sizes = with_package(self._context(), self._count)
+                    self._sizes = with_package(context, self._count)
         return self._sizes
 
     def _scan(self) -> tuple[tuple[int, ...], list[np.dtype[Any]]]:

@@ -154,7 +154,9 @@ class TextProgress(Callback):
 
     def on_stage(self, trainer: Trainer, event: Event) -> None:
         """Tell what the run does before its first iteration, where lines can be rewritten."""
-        if self.live and self._last is None:
+        if event.get("held"):
+            self._print(f"  {event['text']} trainer.stop_other() does")
+        elif self.live and self._last is None:
             self._rewrite(f"{_bar(event['share'])}  {event['text']}")
 
     def on_log(self, trainer: Trainer, event: Event) -> None:

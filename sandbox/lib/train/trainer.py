@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -34,6 +35,8 @@ from .triggers import EarlyStopping, Trigger, end_trigger
 from .updates import lend_average
 
 __all__ = ["Trainer"]
+
+_trainers: weakref.WeakSet[Trainer] = weakref.WeakSet()  # that have trained
 
 
 class Trainer(Steered):
@@ -196,7 +199,7 @@ class Trainer(Steered):
             are looked at before anything starts.
         DivergedError : the loss is no number. The model holds its last good state then, and
             `resume="auto"` goes on from there.
-        TrainingError : a run is going on already.
+        TrainingError : a run is going on already, of this trainer or of another on this model.
         CheckpointError : the checkpoint belongs to another model, seed or data set.
         KeyboardInterrupt : after Ctrl-C, once the iteration under way is through. The model, the
             history and `fit(resume="auto")` hold its state.
@@ -212,10 +215,15 @@ class Trainer(Steered):
                 )
             self._runs += 1
         try:
-            job = self._job(data, epochs, steps, end, validation, validate, early_stop)
             before = forsaken(self)
             if earlier is not None and again:
                 before.append(earlier)
+            self._refuse_shared(before)
+            if arguments.ask_backend(data, validation):
+                for run in before:  # they hold what would answer
+                    run.stop_and_join()
+                before = []
+            job = self._job(data, epochs, steps, end, validation, validate, early_stop)
             self._unwanted = False
             self._background = None
             if not before:
@@ -247,6 +255,21 @@ class Trainer(Steered):
                 self._runs -= 1
                 raise
         self._run(job)
+
+    def _refuse_shared(self, ending: list[BackgroundRun]) -> None:
+        """Refuse to train what another trainer is training, unless that one is about to end."""
+        owners = [run.owner for run in ending]
+        mine = {id(parameter) for _, parameter in self.model.named_parameters()}
+        for other in list(_trainers):
+            if other is self or not other.running or any(other is owner for owner in owners):
+                continue
+            if any(id(parameter) in mine for _, parameter in other.model.named_parameters()):
+                raise TrainingError(
+                    "fit: a model must be trained by one trainer at a time; got one that another"
+                    " is training. Stop that one (its `stop()`, or Stop in its view) and wait for"
+                    " its end (`wait()`), or train a copy: copy.deepcopy(model)."
+                )
+        _trainers.add(self)
 
     def _prepare(self, job: TrainJob, resume: str | os.PathLike[str] | None) -> None:
         self._recorder.prepare(job, resume, self.checkpoint)
