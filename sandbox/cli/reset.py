@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from .errors import CommandError
-from .places import SHIPPED, by_start, keep, lessons, workplace, write
+from .places import SHIPPED, by_start, keep, lessons, trust, workplace, write
 
 
 def restore(notebook: Path | None, *, caches: bool = False) -> int:
@@ -32,12 +32,14 @@ def _find_lesson(notebook: Path) -> Path:
 
 
 def _restore(lesson: Path) -> None:
-    place, content = workplace() / lesson, (SHIPPED / lesson).read_bytes()
+    folder = workplace()
+    place, content = folder / lesson, (SHIPPED / lesson).read_bytes()
     if place.read_bytes() == content:
         print(f"{lesson} is as it was shipped.")
         return
     print(f"Yours is kept as {keep(place).name}.")
     write(place, content)
+    trust(folder)
     print(
         f"{lesson} is back as it was shipped.\n"
         "Open in JupyterLab? There: File > Reload Notebook from Disk."

@@ -112,9 +112,17 @@ def fingerprint() -> str:
     return f"{processor()} | {dnnl.isa()} | oneDNN {dnnl.version()}"
 
 
-def describe() -> Description:
-    """Return what runs here and why: processor, libraries, kernels; print it for a table."""
-    return _describe(is_native(), fingerprint())
+def describe(*, kernels: bool = True) -> Description:
+    """Return what runs here and why: processor, libraries, kernels; print it for a table.
+
+    Parameters
+    ----------
+    kernels : bool, default=True
+        Also which implementation serves each operation: this looks at all of them.
+    """
+    if not isinstance(kernels, bool):
+        raise errors.ArgumentError(f"describe: `kernels` must be True or False; got {kernels!r}.")
+    return _describe(is_native(), fingerprint(), kernels=kernels)
 
 
 def default_plan() -> KernelPlan:
