@@ -3,7 +3,7 @@ import {
   quantile, scale, show, showTick, smooth, ticks, watchKernel,
 } from "./common.js";
 
-const WATCHED = ["points", "validations", "run", "stage", "share", "held", "summary", "live"];
+const WATCHED = ["points", "validations", "run", "stage", "share", "held", "failure", "summary", "live"];
 const WIDTH = 440;
 const HEIGHT = 210;
 const MOST_MARKS = 25; // epochs and validations marked one by one
@@ -219,6 +219,8 @@ function render({ model, el }) {
   const starting = make("div", { class: "sbx-starting" }, bar, doing, free);
   ownKeys(free);
   const answer = make("output", { class: "sbx-answer" });
+  const failure = make("p", { class: "sbx-answer sbx-failure", role: "alert", "data-ok": "false", hidden: true });
+  const grid = make("div", { class: "sbx-grid2" });
   const spoken = make("p", { class: "sbx-summary", role: "status", "aria-live": "polite" });
 
   const pause = make("button", { type: "button", class: "sbx-button",
@@ -280,7 +282,8 @@ function render({ model, el }) {
     make("summary", {}, "Numbers as a table"), tables);
   const root = make("section", { class: "sbx sbx-curves", "aria-label": "Training curves" },
     make("header", { class: "sbx-head" }, state, tiles, starting, controls), answer,
-    make("div", { class: "sbx-grid2" }, ...charts.map((c) => c.figure)), spoken, details);
+    failure, grid, spoken, details);
+  grid.append(...charts.map((c) => c.figure));
   el.replaceChildren(root);
 
   function tile(label, value, role) {
@@ -314,15 +317,22 @@ function render({ model, el }) {
     const described = describeCharts(run, scoreName, view.logLoss, unit);
     const format = described[1].format;
     tiles.replaceChildren(...(last < 0 ? [] : [
-      tile("epoch", String(run.points.epoch[last]), "epoch"),
+      tile(model.get("epochs") ? `epoch of ${show(model.get("epochs"))}` : "epoch", String(run.points.epoch[last]), "epoch"),
       tile(model.get("total") ? `step of ${show(model.get("total"))}` : "step", show(run.step[last]), "step"),
       tile("loss, smoothed", show(described[0].lines[1].values[last]), "loss"),
       tile(scoreName, format(run.points.score[last]), "score"),
       tile("validation", format(run.checks.score.at(-1) ?? NaN), "validation"),
       tile(`${unit}/s`, show(Math.round(model.get("speed"))), "rate"),
+      ...(going && model.get("left") ? [tile("time left", model.get("left"), "left")] : []),
     ]));
+    // What failed stands where curves would; below it nothing waits for a run that is over.
+    const failed = kind === "failed" ? model.get("failure") ?? "" : "";
+    if (failure.textContent !== failed) failure.textContent = failed;
+    failure.hidden = !failed;
+    grid.hidden = details.hidden = Boolean(failed) && last < 0;
     root.classList.toggle("sbx-asks", going);
-    spoken.hidden = gone && last < 0; // it would say that the training is starting
+    // It would say that the training is starting, or the failure once more.
+    spoken.hidden = (gone || Boolean(failed)) && last < 0;
     controls.hidden = !going;
     answer.hidden = !going;
     pause.textContent = kind === "paused" ? "▶ Go on" : "❚❚ Pause";

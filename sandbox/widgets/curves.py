@@ -16,7 +16,9 @@ from .live import LiveWidget
 from .state import (
     CurveState,
     advance,
+    clock,
     from_history,
+    left,
     score_label,
     speed,
     summary,
@@ -66,6 +68,9 @@ class TrainingCurves(LiveWidget):
     validations = traitlets.Bytes(b"", help="float32: step, epoch, score, loss").tag(sync=True)
     run = traitlets.Unicode("idle").tag(sync=True)
     total = traitlets.Int(0, help="iterations planned, 0 if unknown").tag(sync=True)
+    epochs = traitlets.Int(0, help="passes planned, 0 if unknown").tag(sync=True)
+    left = traitlets.Unicode("", help="time left, empty if unknown").tag(sync=True)
+    failure = traitlets.Unicode("", help="what ended a run that failed").tag(sync=True)
     speed = traitlets.Float(0.0, help="rows a second").tag(sync=True)
     stage = traitlets.Unicode("", help="what goes on before the first step").tag(sync=True)
     share = traitlets.Float(0.0, help="of the way to the first step").tag(sync=True)
@@ -110,6 +115,9 @@ class TrainingCurves(LiveWidget):
         self.run, self.note, self.summary = state.run, state.note, summary(state)
         self.stage, self.share, self.held = state.stage, state.share, state.held
         self.score_name, self.total = score_label(state), state.total
+        rest = left(state)
+        self.left = "" if math.isnan(rest) else clock(rest)
+        self.epochs, self.failure = state.epochs, state.failure
         self.speed = speed(state) if state.points else 0.0
 
     def command(self, message: dict[str, Any]) -> str:

@@ -27,6 +27,9 @@ CELLS = (
     "TrainingCurves(trainer)",
     "while trainer.running:\n    time.sleep(0.1)",
     "second = make()\nsecond.fit(rows, epochs=3, background=True)\nTrainingCurves(second)",
+    "bad = Trainer(second.model, CrossEntropy(), optim.SGD(0.1), progress=None)\n"
+    "bad.fit((np.full((64, 4), np.nan, 'f4'), rows[1]), epochs=1, background=True)\n"
+    "TrainingCurves(bad)",
 )
 RUN = """(number) => {
     const book = window.jupyterapp.shell.currentWidget.content;
@@ -44,7 +47,7 @@ def test_an_interrupted_training_is_run_again_and_one_in_the_way_is_stopped_by_a
 ) -> None:
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS[:3]])
     book.cells.append(nbformat.v4.new_code_cell("assert trainer.running"))
-    book.cells.append(nbformat.v4.new_code_cell(CELLS[3]))
+    book.cells += [nbformat.v4.new_code_cell(cell) for cell in CELLS[3:]]
     book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(book, jupyter.folder / "again.ipynb")
     page.goto(jupyter.address("again.ipynb"))
@@ -83,4 +86,13 @@ def test_an_interrupted_training_is_run_again_and_one_in_the_way_is_stopped_by_a
     expect(state.first).to_have_text("■ Stopped")
     expect(waits.get_by_role("button", name="Stop the other training")).to_be_hidden()
     page.screenshot(path=screenshots / "again-through.png")
+
+    # One that fails tells why, in place of panels that wait.
+    page.evaluate(RUN, 5)
+    failed = page.locator(".sbx-curves").last
+    expect(failed.locator(".sbx-state")).to_have_text("✕ Failed", timeout=SLOW)
+    expect(failed.get_by_role("alert")).to_contain_text("DataError: step 1 (epoch 1, batch 1): ")
+    expect(failed.locator("svg.sbx-chart").first).to_be_hidden()
+    expect(failed.get_by_text("DataError")).to_have_count(1)
+    page.screenshot(path=screenshots / "again-failed.png")
     assert page.watch.problems == []

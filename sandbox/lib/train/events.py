@@ -86,11 +86,12 @@ class LogEvent(TypedDict):
 class StateEvent(TypedDict):
     """The run began, paused, went on or ended.
 
-    "done", "failed" and "stopped" are sent by the Trainer only.
+    "done", "failed" and "stopped" are sent by the Trainer only; `text` tells what failed.
     """
 
     type: Literal["state"]
     state: Literal["running", "paused", "retrying", "done", "failed", "stopped"]
+    text: NotRequired[str]
 
 
 class StageEvent(TypedDict):

@@ -86,6 +86,11 @@ class Steered:
         """Use this learning rate from the next iteration on; None: the schedule again."""
         self._control.learning_rate(value)
 
+    @property
+    def watched(self) -> bool:
+        """Whether somebody has subscribed to the events."""
+        return self._recorder.watched
+
     def subscribe(self, function: Callable[[Event], object]) -> Callable[[], None]:
         """Call a function with every event, in the thread that trains; be quick in it.
 

@@ -71,8 +71,9 @@ class Trainer(Steered):
         Where TensorBoard event files go.
     callbacks : sequence of Callback
         Called with every event.
-    progress : "auto", None or Callback, default="auto"
-        What shows how far the run is.
+    progress : "auto", True, None or Callback, default="auto"
+        What shows how far the run is: a line of text; by "auto" only where nobody has subscribed,
+        as the curves of a notebook do.
     watch : names of parameters
         Copied out every `watch_every` iterations for whoever subscribes (the filter viewer).
     plan : KernelPlan or str, optional
@@ -342,9 +343,9 @@ class Trainer(Steered):
                 self._fill(self._recorder.last)
             self._finish("stopped")
             raise
-        except BaseException:
+        except BaseException as error:
             self._fill(self._recorder.good)
-            self._finish("failed")
+            self._finish("failed", error)
             raise
         finally:
             self._runs -= 1
@@ -361,8 +362,12 @@ class Trainer(Steered):
         if data is not None and not isinstance(self.backend, LocalBackend):
             fill(self.model, unpack(data, "checkpoint").tensors, "the run's last state")
 
-    def _finish(self, state: State) -> None:
-        self._recorder.receive({"type": "state", "state": state})
+    def _finish(self, state: State, error: BaseException | None = None) -> None:
+        event: Event = {"type": "state", "state": state}
+        if error is not None:
+            words = (str(error).splitlines() or [""])[0]
+            event["text"] = ": ".join(filter(None, (type(error).__name__, words)))
+        self._recorder.receive(event)
 
     def _call_back(self, event: Event) -> None:
         for callback in self.callbacks:
