@@ -31,8 +31,10 @@ def state(name: str) -> str:
     folder = place(name)
     if folder is not None:
         return f"real, {folder}"
-    if name in STAND_INS and (sources.offline() or not sources.SOURCES[name].mirrors):
+    if name in STAND_INS and sources.offline():
         return STAND_INS[name]
+    if name in STAND_INS and not sources.SOURCES[name].mirrors:
+        return f"{STAND_INS[name]} (`data --fetch {name}` fetches the real one)"
     if name in STAND_INS:
         return f"{STAND_INS[name]} (fetched first, where the network lets it)"
     return "not here"
@@ -72,6 +74,8 @@ def show(names: list[str], *, fetch: bool = False) -> int:
         if name not in sources.SOURCES:
             known = ", ".join(sources.SOURCES)
             raise CommandError(f"no data set is called {name}.", f"There is: {known}.")
+    if fetch and sources.offline():
+        raise CommandError("data sets cannot be fetched offline.", "Leave --offline out.")
     failed = [fault for name in (names or STAND_INS) if (fault := _fetch(name))] if fetch else []
     print(f"{'SANDBOX_DATA':<12} {sources.own_folder() or '(not set)'}")
     for name in names or sources.SOURCES:

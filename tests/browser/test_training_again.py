@@ -39,7 +39,7 @@ RUN = """(number) => {
 KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 BUSY = f"() => {KERNEL}.status === 'busy'"
 INTERRUPT = f"() => {KERNEL}.interrupt()"
-SLOW = 120_000  # ms; Spark on a busy machine
+SLOW = 240_000  # ms; Spark on a busy machine
 
 
 def test_an_interrupted_training_is_run_again_and_one_in_the_way_is_stopped_by_a_button(

@@ -212,7 +212,6 @@ def examples(folder: Path) -> dict[str, Any]:
         "data.mnist.stand_in": lambda: given("test"),
         "data.order.permutation": lambda: given(0, 0, 0, 5),
         "data.sources.download": lambda: given(sources.SOURCES["mnist"], []),
-        "data.sources.fetch": lambda: given("adult"),
         "data.sources.verify": lambda: given("mnist", folder),
         "data.sources.find": lambda: given("mnist", ["t10k-labels-idx1-ubyte.gz"]),
         "data.sources.folders": lambda: given("mnist"),

@@ -23,7 +23,7 @@ import pytest
 
 from sandbox.cli import data as verb
 from sandbox.cli.errors import CommandError
-from sandbox.lib.core.errors import DataError
+from sandbox.lib.core.errors import ArgumentError, DataError
 from sandbox.lib.data import cards, homes, reviews, sources
 from sandbox.lib.data.fetch import Meter, fetch_file
 
@@ -359,6 +359,9 @@ def test_what_is_no_such_set_is_named_and_not_used(
 def test_a_set_without_an_address_and_one_offline_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for wrong in (None, 3, "spam", ["imdb"]):
+        with pytest.raises(ArgumentError, match="`name` must be one of"):
+            sources.fetch(wrong)  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"adult has no address .*Put it into \$SANDBOX_DATA/adult"):
         sources.fetch("adult")
     monkeypatch.setenv("SANDBOX_OFFLINE", "1")
@@ -379,7 +382,10 @@ def test_the_verb_fetches_several_sets_and_tells_of_each_that_did_not_come(
     said = capsys.readouterr()
     assert "imdb: fetched into" in said.out
     assert re.search(r"^imdb +50,000 film reviews\n +real, ", said.out, re.MULTILINE)
-    assert "STAND-IN, made-up sentences" in said.out
+    assert "STAND-IN, made-up sentences (`data --fetch rt_polarity` fetches" in said.out
     assert "mnist" not in said.out
     assert verb.show(["imdb"], fetch=True) == 0  # here already
     assert "fetched" not in capsys.readouterr().out
+    monkeypatch.setenv("SANDBOX_OFFLINE", "1")
+    with pytest.raises(CommandError, match="cannot be fetched offline"):
+        verb.show(["imdb"], fetch=True)
