@@ -6,7 +6,8 @@
 # Environment variables, all optional:
 #   SANDBOX_PYTHON      the Python (3.11 or newer) to build the environment from
 #   SANDBOX_VENV        where the environment is kept; default: .venv beside this file, or
-#                       ~/.local/share/bigdl-sandbox when this folder cannot be written
+#                       ~/.local/share/bigdl-sandbox when this folder cannot be written; clones
+#                       with the same packages can share one, each runs its own code
 #   SANDBOX_INSTALLER   uv or pip; default: uv where it can be had, else pip
 #   SANDBOX_DATA        a folder with data sets (MNIST and others)
 #   JAVA_HOME           a Java 17 to 21; default: java on the PATH, else the one installed by pip
@@ -42,6 +43,20 @@ Usage: ./run-bigdl-native.sh [VERB] [OPTIONS]
   --help            this text; after a verb: that verb's options
 
 Other verbs: data, reset, docker, vm, ami (see VERB --help). Variables: see the head of this file.
+TEXT
+}
+
+usage_of_setup() {
+  cat <<'TEXT'
+Usage: ./run-bigdl-native.sh setup [--offline]
+
+Make the Python environment and stop: some minutes and about 3 GB, once; then a moment.
+Any other verb does the same when it is needed.
+
+  --offline         take packages from the installer's cache only
+
+Where it is kept, and with what it is made: SANDBOX_VENV, SANDBOX_PYTHON, SANDBOX_INSTALLER
+(see the head of this file).
 TEXT
 }
 
@@ -112,7 +127,11 @@ digest() {
 }
 
 stamp_now() {
-  { printf '%s %s\n' "$recipe" "$root"; cat "$lock"; } | digest
+  stamp_of "$lock"
+}
+
+stamp_of() { # lock file
+  { printf '%s\n' "$recipe"; cat "$1"; } | digest
 }
 
 is_ready() {
@@ -147,12 +166,24 @@ install_packages() {
     ${offline:+--no-index} --require-hashes -r "$lock" >&2
 }
 
+# Another clone's environment stays as that clone needs it.
+check_owner() {
+  local owner=""
+  if [[ -f "$venv/sandbox-checkout" ]]; then owner="$(<"$venv/sandbox-checkout")"; fi
+  if [[ -z "$owner" || "$owner" == "$root" || ! -f "$owner/requirements.lock" ]]; then return; fi
+  if [[ "$(stamp_of "$owner/requirements.lock")" == "$(stamp_now)" ]]; then return; fi
+  die "$venv belongs to the checkout $owner, which has other packages than this one." \
+    "Name another folder in SANDBOX_VENV."
+}
+
 # The sandbox itself is not copied: the environment looks into this folder. No network, no build.
+# The start below says which checkout counts; the path file serves who calls its Python directly.
 install_project() {
   local packages
   packages="$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
   printf '%s\n' "$root" >"$packages/bigdl-sandbox.pth"
   printf '%s\n' "$venv" >"$venv/sandbox-home"
+  printf '%s\n' "$root" >"$venv/sandbox-checkout"
   cat >"$venv/bin/sandbox" <<TEXT
 #!/bin/sh
 exec "$venv/bin/python" -P -m sandbox.cli "\$@"
@@ -196,6 +227,7 @@ set_up() {
     say "The environment was moved or copied; making a new one."
     rm -rf "$venv"
   fi
+  check_owner
   free_mb="$(df -Pm "$(dirname "$venv")" | awk 'NR == 2 { print $4 }')"
   if [[ ! -d "$venv" ]] && ((free_mb < 4000)); then
     die "The environment needs 4 GB in $(dirname "$venv"); $free_mb MB are free." \
@@ -253,6 +285,18 @@ case "$venv" in /*) ;; *) venv="$PWD/$venv" ;; esac
 quiet=1
 if [[ -t 2 ]]; then quiet=""; fi
 
+if [[ "$verb" == setup ]]; then
+  for argument in ${arguments[@]+"${arguments[@]}"}; do
+    case "$argument" in
+      --help | -h)
+        usage_of_setup
+        exit 0
+        ;;
+      *) die "setup takes no $argument." "See: $0 setup --help" ;;
+    esac
+  done
+fi
+
 if ! is_ready; then set_up; fi
 if [[ "$verb" == setup ]]; then exit 0; fi
 
@@ -262,4 +306,5 @@ if [[ -d "$venv/lib/openmp" ]]; then
   export LD_LIBRARY_PATH="$venv/lib/openmp${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 fi
 unset PYTHONHOME
+export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" # kernels and Spark's processes: this checkout's code
 exec "$venv/bin/python" -P -m sandbox.cli "$verb" ${arguments[@]+"${arguments[@]}"}

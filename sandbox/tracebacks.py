@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import linecache
 import os
+import pkgutil
 import re
 import site
 import sys
@@ -29,6 +30,7 @@ _LIBRARIES = (
 _FRAME = re.compile(r'\s*File "(?P<file>.+)", line (?P<line>\d+)(?:, in (?P<name>.+))?$')
 _TRACEBACK = "Traceback (most recent call last):"
 _JAVA = re.compile(r"\s+at [\w.$/<>]+\(.*\)$|\s+\.\.\. \d+ more$|Driver stacktrace:$")
+_NO_NAME = re.compile(r"cannot import name '(?P<name>\w+)'")
 _LINKS = ("direct cause of the following exception:", "another exception occurred:")
 _MOST = 12  # lines of a message of Spark's
 
@@ -64,7 +66,7 @@ def _show(shell: Any, kind: type, error: BaseException, trace: Any, tb_offset: A
 
 def _message(shell: Any, error: BaseException) -> list[str]:
     """Give the lines of the message: what happened, the notes, and what was the cause of it."""
-    lines = [brief(str(error), shell)]
+    lines = [brief(str(error), shell) + _hint(error)]
     for note in getattr(error, "__notes__", ()):
         told = [line for line in brief(note, shell).splitlines() if not _repeats(line, lines[0])]
         if told[1:] or _TRACEBACK not in note:  # else the head of a traceback alone
@@ -84,6 +86,33 @@ def _message(shell: Any, error: BaseException) -> list[str]:
             code = step.tb_frame.f_code
             lines += _place(shell, code.co_filename, step.tb_lineno, code.co_name)
     return lines
+
+
+def _hint(error: BaseException) -> str:
+    """Tell which name was meant, where a module or an object of this package lacks one."""
+    from .lib.engine import names
+
+    place, wanted = "", ""
+    known: Iterable[str] = ()
+    if "Did you mean" in str(error):
+        return ""
+    if isinstance(error, AttributeError) and error.obj is not None and error.name:
+        wanted = error.name
+        known = [name for name in dir(error.obj) if not name.startswith("_")]
+    elif isinstance(error, ImportError) and _is_import(error):
+        place, _, wanted = (error.name or "").rpartition(".")
+        if found := _NO_NAME.match(str(error)):
+            place, wanted = error.name or "", found["name"]
+        if isinstance(module := sys.modules.get(place), types.ModuleType):
+            beside = pkgutil.iter_modules(getattr(module, "__path__", ()))
+            known = [*names.public(module), *(one.name for one in beside)]
+    near = names.meant(wanted, known)
+    return "" if near is None or near == wanted else f". Did you mean {near!r}?"
+
+
+def _is_import(error: BaseException) -> bool:
+    """Tell whether a name or module of this package was imported that is not there."""
+    return isinstance(error, ImportError) and (error.name or "").startswith(f"{__package__}.")
 
 
 def _repeats(line: str, message: str) -> bool:
@@ -124,6 +153,9 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _is_ours(error: BaseException) -> bool:
     """Tell whether an error is of this package, came through it, or is Spark's."""
     if type(error).__module__.partition(".")[0] in ("sandbox", "py4j", "pyspark"):
+        return True
+    lacking = error.obj if isinstance(error, AttributeError) else None
+    if _is_import(error) or type(lacking).__module__.startswith(f"{__package__}."):
         return True
     steps = _steps(error.__traceback__)
     return any(step.tb_frame.f_code.co_filename.startswith(_PACKAGE) for step in steps)

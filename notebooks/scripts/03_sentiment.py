@@ -213,7 +213,7 @@ def trainer_of(model, seed, rate=2e-3):
     """Return a trainer on Spark."""
     optimizer = optim.AdamW(rate, weight_decay=0.01, schedule=optim.OneCycle())
     return Trainer(model, criterion.CrossEntropy(label_smoothing=0.1), optimizer, batch_size=64,
-                   seed=seed, backend=SparkBackend(spark), progress=None)
+                   seed=seed, backend=SparkBackend(spark))
 
 
 # %% [markdown]

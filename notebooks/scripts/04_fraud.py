@@ -235,7 +235,7 @@ def trainer_of(model, seed):
     """Return a trainer on Spark."""
     optimizer = optim.AdamW(2e-3, weight_decay=0.01, schedule=optim.OneCycle())
     return Trainer(model, criterion.CrossEntropy(class_weights=weights), optimizer, batch_size=1024,
-                   seed=seed, metrics=(metrics.PRAUC(),), backend=SparkBackend(spark), progress=None)
+                   seed=seed, metrics=(metrics.PRAUC(),), backend=SparkBackend(spark))
 
 
 # %% [markdown]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..lib.core.errors import DataError
 from ..lib.data import sources
 from .errors import CommandError
 
@@ -30,8 +31,10 @@ def state(name: str) -> str:
     folder = place(name)
     if folder is not None:
         return f"real, {folder}"
-    if name in STAND_INS and (sources.offline() or not sources.SOURCES[name].mirrors):
+    if name in STAND_INS and sources.offline():
         return STAND_INS[name]
+    if name in STAND_INS and not sources.SOURCES[name].mirrors:
+        return f"{STAND_INS[name]} (`data --fetch {name}` fetches the real one)"
     if name in STAND_INS:
         return f"{STAND_INS[name]} (fetched first, where the network lets it)"
     return "not here"
@@ -55,7 +58,7 @@ def cure() -> str:
         if place(name) is not None:
             continue
         own = f"SANDBOX_DATA=FOLDER with {name}/ in it"
-        if source.mirrors:
+        if source.can_be_fetched:
             network = "without SANDBOX_OFFLINE" if sources.offline() else "with a network"
             lines.append(f"{name}: `sandbox data --fetch {name}` {network}, or {own}")
         else:
@@ -63,30 +66,32 @@ def cure() -> str:
     return "\n".join(lines)
 
 
-def show(fetch: list[str]) -> int:
-    """Print the table of data sets; load the wanted ones into the cache first."""
+def show(names: list[str], *, fetch: bool = False) -> int:
+    """Print the table of data sets, or of those named; load them into the cache first if wanted."""
     if fault := sources.own_folder_fault():
         raise CommandError(fault, "Correct or unset it.")
-    for name in fetch:
-        _fetch(name)
+    for name in names:
+        if name not in sources.SOURCES:
+            known = ", ".join(sources.SOURCES)
+            raise CommandError(f"no data set is called {name}.", f"There is: {known}.")
+    if fetch and sources.offline():
+        raise CommandError("data sets cannot be fetched offline.", "Leave --offline out.")
+    failed = [fault for name in (names or STAND_INS) if (fault := _fetch(name))] if fetch else []
     print(f"{'SANDBOX_DATA':<12} {sources.own_folder() or '(not set)'}")
-    for name, source in sources.SOURCES.items():
-        print(f"{name:<12} {source.about}\n{'':<12} {state(name)}")
+    for name in names or sources.SOURCES:
+        print(f"{name:<12} {sources.SOURCES[name].about}\n{'':<12} {state(name)}")
+    if failed:
+        cure = "Is there a network? The same command goes on where this one broke off."
+        raise CommandError("\n  ".join(failed), cure)
     return 0
 
 
-def _fetch(name: str) -> None:
-    if name not in sources.SOURCES:
-        known = ", ".join(sources.SOURCES)
-        raise CommandError(f"no data set is called {name}.", f"There is: {known}.")
-    source = sources.SOURCES[name]
+def _fetch(name: str) -> str:
+    """Load a set into the cache unless it is here; give what went wrong, empty if nothing did."""
     if place(name) is not None:
-        return
-    if sources.offline():
-        raise CommandError(f"{name} must be fetched.", "Leave --offline out.")
-    if not source.mirrors:
-        cure = f"Put it into $SANDBOX_DATA/{name}."
-        raise CommandError(f"{name} has no address to fetch it from.", cure)
-    if sources.download(source, list(source.files)) is None:
-        cure = f"Is there a network? Or put it into $SANDBOX_DATA/{name}."
-        raise CommandError(f"{name}: no address of it answers.", cure)
+        return ""
+    try:
+        print(f"{name}: fetched into {sources.fetch(name)}", flush=True)
+    except DataError as error:
+        return str(error)
+    return ""

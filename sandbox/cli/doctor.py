@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
@@ -12,9 +13,12 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TextIO
 
 from . import java
 from .places import ROOT
@@ -94,11 +98,11 @@ def check_shared_memory() -> Check:
     return Check("shared memory", "ok", found)
 
 
-def check_engine() -> Check:
-    """Look at the native kernels."""
+def check_engine(*, kernels: bool = False) -> Check:
+    """Look at the native kernels; if wanted, with the one that serves each operation."""
     from ..lib import engine
 
-    described = str(engine.describe())
+    described = str(engine.describe(kernels=kernels))
     if engine.is_native():
         return Check("engine", "ok", described)
     return Check(
@@ -198,21 +202,54 @@ QUICK: tuple[Callable[[], Check], ...] = (
 )
 
 
-def guarded(check: Callable[[], Check]) -> Check:
-    """Run a check; what it raises is its finding."""
+def guarded(check: Callable[[], Check], name: str) -> Check:
+    """Run a check; what it raises is its finding, by this name."""
     try:
         return check()
     except Exception as error:
-        name = check.__name__.removeprefix("check_").replace("_", " ")
         return Check(name, "fail", f"{type(error).__name__}: {error}", "Start the set-up again.")
 
 
-def examine(*, as_json: bool = False, try_spark: bool = True) -> int:
+class Looking:
+    """Tells what is being looked at, with the seconds, until it is found: in terminals only."""
+
+    def __init__(self, what: str, stream: TextIO) -> None:
+        self._what, self._stream = what, stream
+        self._found = threading.Event()
+        self._thread = threading.Thread(target=self._tell, name="looking", daemon=True)
+
+    def _tell(self) -> None:
+        began, width = time.monotonic(), 0
+        while not self._found.wait(0.5 if width else 0.2):
+            text = f"...   {self._what}, {time.monotonic() - began:.0f} s"
+            width = max(width, len(text))
+            self._stream.write("\r" + text)
+            self._stream.flush()
+        self._stream.write("\r" + " " * width + "\r")
+
+    def __enter__(self) -> None:
+        """Begin, unless nobody could see it."""
+        if self._stream.isatty():
+            self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        """Wipe the line away."""
+        self._found.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+
+def examine(*, as_json: bool = False, try_spark: bool = True, kernels: bool = False) -> int:
     """Print the findings; give 0 unless something a lesson needs is missing."""
     wanted = [*QUICK, check_spark] if try_spark else list(QUICK)
     findings = []
     for check in wanted:
-        finding = guarded(check)
+        name = check.__name__.removeprefix("check_").replace("_", " ")
+        what = "Spark: starting Java, counting rows" if check is check_spark else name
+        with Looking(what, sys.stdout):
+            if check is check_engine:
+                check = functools.partial(check_engine, kernels=kernels)
+            finding = guarded(check, name)
         findings.append(finding)
         if not as_json:
             found = textwrap.indent(finding.found, " " * 21).strip()

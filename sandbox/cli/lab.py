@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from . import java
-from .places import workplace
+from .places import trust, workplace
 
 CONFIG = Path(__file__).parent / "jupyter"
 LOOPBACK = "127.0.0.1"
@@ -46,6 +46,7 @@ def has_display() -> bool:
 def serve(*, port: int, browser: bool) -> None:
     """Serve until interrupted."""
     folder = workplace(tell=print)
+    trust(folder)
     java.settle()
     old_path = os.environ.get("JUPYTER_CONFIG_PATH")
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, (str(CONFIG), old_path)))

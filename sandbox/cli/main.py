@@ -10,6 +10,7 @@ import typer
 
 from . import carriers, places
 from .errors import CommandError
+from .help import Command
 
 app = typer.Typer(
     name="sandbox",
@@ -73,21 +74,37 @@ def check(
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     spark: Annotated[bool, typer.Option(help="Start a Spark session as a trial.")] = True,
+    kernels: Annotated[
+        bool, typer.Option("--kernels", help="Tell which kernel serves each operation.")
+    ] = False,
 ) -> None:
     """Say what this machine has, what is missing, and the cure."""
     from . import doctor as verb
 
-    raise typer.Exit(verb.examine(as_json=json, try_spark=spark))
+    raise typer.Exit(verb.examine(as_json=json, try_spark=spark, kernels=kernels))
 
 
-@app.command()
+@app.command(cls=Command)
 def data(
-    fetch: Annotated[list[str] | None, typer.Option(help="Load this set into the cache.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Data sets; all of them by default.", metavar="NAME"),
+    ] = None,
+    fetch: Annotated[
+        bool,
+        typer.Option(
+            "--fetch", help="Load them into the cache; without names, those of the lessons."
+        ),
+    ] = False,
 ) -> None:
-    """List the data sets and where each one comes from on this machine."""
+    """List the data sets and where each one comes from on this machine.
+
+    `data --fetch imdb creditcard` loads these from where they are published. What broke off goes on
+    where it was.
+    """
     from . import data as verb
 
-    raise typer.Exit(verb.show(fetch or []))
+    raise typer.Exit(verb.show(names or [], fetch=fetch))
 
 
 @app.command(

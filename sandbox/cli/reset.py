@@ -6,7 +6,17 @@ import shutil
 from pathlib import Path
 
 from .errors import CommandError
-from .places import SHIPPED, as_given, by_start, keep, lessons, present_name, workplace, write
+from .places import (
+    SHIPPED,
+    as_given,
+    by_start,
+    keep,
+    lessons,
+    present_name,
+    trust,
+    workplace,
+    write,
+)
 
 
 def restore(notebook: Path | None, *, caches: bool = False) -> int:
@@ -34,12 +44,14 @@ def _find_lesson(notebook: Path) -> Path:
 
 
 def _restore(lesson: Path) -> None:
-    place, content = workplace() / lesson, as_given(lesson)
+    folder = workplace()
+    place, content = folder / lesson, as_given(lesson)
     if place.read_bytes() == content:
         print(f"{lesson} is as it was shipped.")
         return
     print(f"Yours is kept as {keep(place).name}.")
     write(place, content)
+    trust(folder)
     print(
         f"{lesson} is back as it was shipped.\n"
         "Open in JupyterLab? There: File > Reload Notebook from Disk."

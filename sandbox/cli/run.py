@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import nbformat
 from nbclient import NotebookClient
@@ -101,7 +101,8 @@ def execute(
 ) -> int:
     """Execute a notebook; give 0, or 1 when a cell failed."""
     path = find_notebook(notebook)
-    write = write or _to_stdout
+    output_to = Output(sys.stdout)
+    write = write or output_to
     try:
         content = nbformat.read(path, as_version=4)
     except (nbformat.reader.NotJSONError, nbformat.ValidationError, KeyError) as error:
@@ -159,9 +160,47 @@ def execute(
     write(f"\n{path.name} {outcome} in {seconds:.1f} s\n")
     for name, value in figures.found.items():
         write(f"{name}: {value}\n")
+    output_to.close()
     return status
 
 
-def _to_stdout(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+class Output:
+    r"""Writes what comes to a terminal as it is; elsewhere only lines that stay.
+
+    What a progress bar rewrites (`text\r`) is of no use in a file.
+
+    Examples
+    --------
+    >>> import io
+    >>> out = io.StringIO()
+    >>> output = Output(out)
+    >>> for text in ("epoch 1: 10 %\r", "epoch 1: 90 %\repoch 1: ", "done\nnext\r"):
+    ...     output(text)
+    >>> out.getvalue()
+    'epoch 1: done\n'
+    >>> output.close()
+    >>> out.getvalue()
+    'epoch 1: done\nnext\n'
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._plain, self._rest = stream, not stream.isatty(), ""
+
+    def __call__(self, text: str) -> None:
+        """Take some output."""
+        if self._plain:
+            *lines, rest = (self._rest + text).split("\n")
+            self._rest = "\r".join(rest.rsplit("\r", 2)[-2:])
+            text = "".join(_last(line) + "\n" for line in lines)
+        self._stream.write(text)
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Write what is left without an end of its line."""
+        if self._rest:
+            self("\n")
+
+
+def _last(line: str) -> str:
+    """Give what a line shows in the end."""
+    return line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() if "\r" in line else line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..lib.engine import names as _names
 from .convolution import ConvolutionExplorer
 from .curves import TrainingCurves
 from .descent import DescentExplorer
@@ -29,3 +30,5 @@ __all__ = [
     "feature_maps",
     "layer_outputs",
 ]
+
+_names.suggest(__name__)

@@ -3,7 +3,7 @@ import {
   quantile, scale, show, showTick, smooth, ticks, watchKernel,
 } from "./common.js";
 
-const WATCHED = ["points", "validations", "run", "stage", "share", "summary", "live"];
+const WATCHED = ["points", "validations", "run", "stage", "share", "held", "failure", "summary", "live"];
 const WIDTH = 440;
 const HEIGHT = 210;
 const MOST_MARKS = 25; // epochs and validations marked one by one
@@ -25,7 +25,8 @@ const NO_POINTS = { idle: "not started yet", done: "no steps", stopped: "no step
 /** What stands where curves will be: what the run is doing, with the seconds once it takes time. */
 export function emptyText(kind, stage, seconds = 0) {
   if (!stage) return NO_POINTS[kind] ?? "starting";
-  return seconds >= 3 ? `${stage}, ${Math.floor(seconds)} s` : stage;
+  const comma = stage.endsWith("?") ? "" : ",";
+  return seconds >= 3 ? `${stage}${comma} ${Math.floor(seconds)} s` : stage;
 }
 
 /** The run as columns: what the charts, the tiles and the table are drawn from. */
@@ -213,8 +214,13 @@ function render({ model, el }) {
   const tiles = make("div", { class: "sbx-tiles" });
   const bar = make("progress", { class: "sbx-progress", max: 1, "aria-label": "Start of the training" });
   const doing = make("span", { class: "sbx-note" });
-  const starting = make("div", { class: "sbx-starting" }, bar, doing);
+  const free = make("button", { type: "button", class: "sbx-button",
+    onclick: () => send({ type: "stop_other" }) }, "■ Stop the other training");
+  const starting = make("div", { class: "sbx-starting" }, bar, doing, free);
+  ownKeys(free);
   const answer = make("output", { class: "sbx-answer" });
+  const failure = make("p", { class: "sbx-answer sbx-failure", role: "alert", "data-ok": "false", hidden: true });
+  const grid = make("div", { class: "sbx-grid2" });
   const spoken = make("p", { class: "sbx-summary", role: "status", "aria-live": "polite" });
 
   const pause = make("button", { type: "button", class: "sbx-button",
@@ -277,7 +283,8 @@ function render({ model, el }) {
     make("summary", {}, "Numbers as a table"), tables);
   const root = make("section", { class: "sbx sbx-curves", "aria-label": "Training curves" },
     make("header", { class: "sbx-head" }, state, make("div", { class: "sbx-stack" }, tiles, starting), controls), answer,
-    make("div", { class: "sbx-grid2" }, ...charts.map((c) => c.figure)), spoken, details);
+    failure, grid, spoken, details);
+  grid.append(...charts.map((c) => c.figure));
   el.replaceChildren(root);
 
   function tile(label, value, role) {
@@ -301,23 +308,33 @@ function render({ model, el }) {
     if (stage && going) view.clock = setTimeout(draw, 1000);
     starting.hidden = !stage;
     tiles.hidden = last < 0;
+    const held = going && !gone && Boolean(model.get("held"));
+    free.hidden = !held;
+    bar.hidden = held;
     bar.value = model.get("share") ?? 0;
     doing.textContent = empty;
     state.dataset.run = kind;
-    state.textContent = `${sign} ${stage && kind === "running" ? "Starting" : word}`;
+    state.textContent = `${sign} ${held ? "Waiting" : stage && kind === "running" ? "Starting" : word}`;
     const described = describeCharts(run, scoreName, view.logLoss, unit);
     const format = described[1].format;
     tiles.replaceChildren(...(last < 0 ? [] : [
-      tile("epoch", String(run.points.epoch[last]), "epoch"),
+      tile(model.get("epochs") ? `epoch of ${show(model.get("epochs"))}` : "epoch", String(run.points.epoch[last]), "epoch"),
       tile(model.get("total") ? `step of ${show(model.get("total"))}` : "step", show(run.step[last]), "step"),
       tile("loss, smoothed", show(described[0].lines[1].values[last]), "loss"),
       tile(scoreName, format(run.points.recent[last]), "score"),
       tile("validation", format(run.checks.score.at(-1) ?? NaN), "validation"),
       tile(`${unit}/s`, show(Math.round(model.get("speed"))), "rate"),
+      ...(going && model.get("left") ? [tile("time left", model.get("left"), "left")] : []),
     ]));
+    // What failed stands where curves would; below it nothing waits for a run that is over.
+    const failed = kind === "failed" ? model.get("failure") ?? "" : "";
+    if (failure.textContent !== failed) failure.textContent = failed;
+    failure.hidden = !failed;
+    grid.hidden = details.hidden = Boolean(failed) && last < 0;
     root.classList.toggle("sbx-asks", going);
     root.classList.toggle("sbx-over", !going && last >= 0);
-    spoken.hidden = gone && last < 0; // it would say that the training is starting
+    // It would say that the training is starting, or the failure once more.
+    spoken.hidden = (gone || Boolean(failed)) && last < 0;
     // Their place stays: nothing below may move while somebody reads it.
     for (const part of [controls, answer]) part.style.visibility = going ? "" : "hidden";
     pause.textContent = kind === "paused" ? "▶ Go on" : "❚❚ Pause";

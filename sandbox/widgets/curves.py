@@ -9,6 +9,7 @@ from typing import Any
 
 import traitlets
 
+from ..lib.core import validate
 from .assets import bundle
 from .figures import curves_picture
 from .live import LiveWidget
@@ -16,7 +17,9 @@ from .picture import Picture
 from .state import (
     CurveState,
     advance,
+    clock,
     from_history,
+    left,
     score_label,
     speed,
     summary,
@@ -42,6 +45,10 @@ class TrainingCurves(LiveWidget):
     unit : str, default="images"
         What the rows are called, in the plural: texts, payments.
 
+    Raises
+    ------
+    ArgumentError : `trainer` is something else, such as the model.
+
     Notes
     -----
     Display it in the cell that starts `trainer.fit(..., background=True)`, or after: a cell that
@@ -62,14 +69,21 @@ class TrainingCurves(LiveWidget):
     validations = traitlets.Bytes(b"", help="float32: step, epoch, score, loss").tag(sync=True)
     run = traitlets.Unicode("idle").tag(sync=True)
     total = traitlets.Int(0, help="iterations planned, 0 if unknown").tag(sync=True)
+    epochs = traitlets.Int(0, help="passes planned, 0 if unknown").tag(sync=True)
+    left = traitlets.Unicode("", help="time left, empty if unknown").tag(sync=True)
+    failure = traitlets.Unicode("", help="what ended a run that failed").tag(sync=True)
     speed = traitlets.Float(0.0, help="rows a second").tag(sync=True)
     stage = traitlets.Unicode("", help="what goes on before the first step").tag(sync=True)
     share = traitlets.Float(0.0, help="of the way to the first step").tag(sync=True)
+    held = traitlets.Bool(False, help="it waits for another training to end").tag(sync=True)
     note = traitlets.Unicode("").tag(sync=True)
     score_name = traitlets.Unicode("accuracy").tag(sync=True)
     unit = traitlets.Unicode("images").tag(sync=True)
 
     def __init__(self, trainer: Any = None, *, unit: str = "images", interval: float = 0.1) -> None:
+        if trainer is not None and not hasattr(trainer, "subscribe"):
+            cure = "Give it what trains the model: trainer = Trainer(model, ...)."
+            raise validate.refuse("trainer", "a Trainer or None", trainer, cure)
         super().__init__(interval=interval)
         self._trainer, self.unit = trainer, unit
         self.curve_state = CurveState(unit=unit)
@@ -100,12 +114,15 @@ class TrainingCurves(LiveWidget):
         self.points = points.tobytes()
         self.validations = validation_table(state).tobytes()
         self.run, self.note, self.summary = state.run, state.note, summary(state)
-        self.stage, self.share = state.stage, state.share
+        self.stage, self.share, self.held = state.stage, state.share, state.held
         self.score_name, self.total = score_label(state), state.total
+        rest = left(state)
+        self.left = "" if math.isnan(rest) else clock(rest)
+        self.epochs, self.failure = state.epochs, state.failure
         self.speed = speed(state) if state.points else 0.0
 
     def command(self, message: dict[str, Any]) -> str:
-        """Pause, resume, stop, or set the learning rate."""
+        """Pause, resume, stop this training or the one it waits for, or set the learning rate."""
         kind, trainer = message.get("type"), self._trainer
         if trainer is None:
             raise ValueError("no trainer listens to this widget")
@@ -118,13 +135,16 @@ class TrainingCurves(LiveWidget):
         if kind == "stop":
             trainer.stop()
             return "Stopping after this iteration."
+        if kind == "stop_other":
+            found = trainer.stop_other()
+            return "Stopping the other training." if found else "No other training is in the way."
         if kind == "learning_rate":
             if message.get("value", "") is None:
                 trainer.set_learning_rate(None)
                 return "Learning rate as planned from the next iteration on."
             value = float(message.get("value", "nan"))
             if not math.isfinite(value) or value < 0:
-                raise ValueError(f"the learning rate must be a number of at least 0; got {value}")
+                raise ValueError(f"The learning rate must be a number of at least 0; got {value}.")
             trainer.set_learning_rate(value)
             return f"Learning rate {value:g} from the next iteration on."
         return super().command(message)

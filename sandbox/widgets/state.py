@@ -86,12 +86,18 @@ class CurveState:
         The last line the trainer wrote for its reader.
     stage, share : str, float
         What a run does before its first iteration, and how much of the way there is done.
+    held : bool
+        Whether it waits for another training to end.
     images : int
         Rows seen so far.
     seconds : float
         Sum of the iterations' wall times.
     total : int
         Iterations planned, 0 where nobody knows.
+    epochs : int
+        Passes planned, 0 where nobody knows.
+    failure : str
+        What ended a run that failed.
     unit : str
         What the rows are called, in the plural: images, texts, payments.
     """
@@ -103,9 +109,12 @@ class CurveState:
     note: str = ""
     stage: str = ""
     share: float = 0.0
+    held: bool = False
     images: int = 0
     seconds: float = 0.0
     total: int = 0
+    epochs: int = 0
+    failure: str = ""
     unit: str = "images"
     stride: int = 1
     limit: int = MAX_POINTS
@@ -166,7 +175,7 @@ class _Draft:
 
     def iteration(self, event: Event) -> None:
         step = int(event["step"])
-        self.changes["stage"] = ""
+        self.changes |= {"stage": "", "held": False}
         if self.points and step <= self.points[-1].step:
             self.go_back(step)
         rows, seconds = int(event.get("rows", 0)), float(event.get("seconds", 0.0))
@@ -218,13 +227,16 @@ class _Draft:
 
     def run(self, event: Event) -> None:
         self.changes["run"] = str(event["state"])
+        self.changes["failure"] = str(event.get("text", "")) if event["state"] == "failed" else ""
         if "total_steps" in event:
-            self.changes["total"] = int(event["total_steps"] or 0)
+            total, each = int(event["total_steps"] or 0), int(event.get("steps_per_epoch") or 0)
+            self.changes |= {"total": total, "epochs": -(-total // each) if each else 0}
         if event["state"] in ENDED:
-            self.changes["stage"] = ""
+            self.changes |= {"stage": "", "held": False}
 
     def begin(self, event: Event) -> None:
         self.changes |= {"stage": str(event["text"]), "share": float(event["share"])}
+        self.changes["held"] = bool(event.get("held"))
 
     def log(self, event: Event) -> None:
         self.changes["note"] = str(event.get("text", ""))
@@ -352,6 +364,33 @@ def speed(state: CurveState) -> float:
     return state.last.rate if state.last else math.nan
 
 
+def left(state: CurveState) -> float:
+    """Return about how many seconds the run still takes; NaN where nobody knows.
+
+    Examples
+    --------
+    >>> left(CurveState())
+    nan
+    """
+    point = state.last
+    if point is None or state.run != "running" or not state.total or not state.seconds:
+        return math.nan
+    done = sum(p.weight for p in state.points)
+    return max(state.total - point.step, 0) * state.seconds / done
+
+
+def clock(seconds: float) -> str:
+    """Return a time as minutes and seconds.
+
+    Examples
+    --------
+    >>> clock(64.4)
+    '1:04'
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}"
+
+
 def summary(state: CurveState) -> str:
     """Return the run in one sentence: the text alternative of the curves.
 
@@ -363,11 +402,12 @@ def summary(state: CurveState) -> str:
     point = state.last
     if point is None:
         if state.stage:
+            if state.held:
+                return f"Training waits: {state.stage}"
             return f"Training is starting ({state.share:.0%}): {state.stage}.".replace("%", " %")
         words = {"running": "Training is starting.", "failed": "Training failed."}
-        return " ".join(
-            filter(None, (words.get(state.run, "Training has not started."), state.note))
-        )
+        told = state.failure or state.note
+        return " ".join(filter(None, (words.get(state.run, "Training has not started."), told)))
     head = {"idle": "", "done": "Finished", "stopped": "Stopped", "failed": "Failed"}
     parts = [f"loss {point.loss:.4f}"]
     if not math.isnan(point.recent):
@@ -379,9 +419,13 @@ def summary(state: CurveState) -> str:
     parts.append(f"{speed(state):,.0f} {state.unit}/s on {ranks} rank{'s' if ranks > 1 else ''}")
     word = head.get(state.run, state.run.capitalize())
     of = f" of {state.total}" if state.total else ""
-    where = f"epoch {point.epoch}, step {point.step}{of}"
+    passes = f" of {state.epochs}" if state.epochs else ""
+    where = f"epoch {point.epoch}{passes}, step {point.step}{of}"
     text = f"{word} at {where}: " if word else f"{where.capitalize()}: "
-    note = f" {state.note}" if state.run in ("failed", "retrying") and state.note else ""
+    if not math.isnan(rest := left(state)):
+        parts.append(f"{clock(rest)} left")
+    told = state.failure or state.note
+    note = f" {told}" if state.run in ("failed", "retrying") and told else ""
     return text + ", ".join(parts) + "." + note
 
 

@@ -22,6 +22,13 @@ export function cheapest(table, alarm) {
   return best;
 }
 
+/** What is wrong with a price that was typed; empty where nothing is. */
+export function priceFault(text) {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value) && value >= 0) return "";
+  return `The price of a false alarm must be a number of at least 0; got ${text.trim() || "nothing"}.`;
+}
+
 /** Where 1, 10, 100, ... rows are flagged: the place of each, with its threshold. */
 export function flaggedTicks({ threshold, hits, alarms }) {
   const flagged = hits.map((n, i) => n + alarms[i]);
@@ -48,10 +55,14 @@ function render({ model, el }) {
     "aria-label": "threshold", oninput: () => move(Number(slider.value)) });
   const price = make("input", { type: "number", class: "sbx-input", min: "0", step: "1",
     "aria-label": "price of a false alarm", onchange: () => {
-      model.set("alarm", Math.max(0, Number(price.value) || 0));
+      fault.textContent = priceFault(price.value);
+      fault.hidden = !fault.textContent;
+      if (fault.textContent) return; // what was typed stays, to be corrected
+      model.set("alarm", Number(price.value));
       model.save_changes();
       draw();
     } });
+  const fault = make("p", { class: "sbx-answer", role: "status", "data-ok": "false", hidden: true });
   const best = make("button", { type: "button", class: "sbx-button",
     onclick: () => move(cheapest(read(), model.get("alarm"))) }, "cheapest");
   const at = make("span", { class: "sbx-at" });
@@ -63,7 +74,7 @@ function render({ model, el }) {
   const controls = make("div", { class: "sbx-controls" }, "flag more", slider, "flag less", at, best,
     make("label", {}, "price of a false alarm ", price, " ", sign));
   ownKeys(controls);
-  const root = make("section", { class: "sbx sbx-threshold", "aria-label": "A threshold" }, controls,
+  const root = make("section", { class: "sbx sbx-threshold", "aria-label": "A threshold" }, controls, fault,
     make("div", { class: "sbx-panels" },
       make("table", { class: "sbx-table" }, make("thead", {}, make("tr", {}, ...["", "flagged", "passed"]
         .map((name) => make("th", { scope: "col" }, name)))), body),
@@ -90,7 +101,7 @@ function render({ model, el }) {
     const now = judge(table, place, model.get("rows"), model.get("positives"), alarm);
     slider.max = String(last);
     slider.value = String(place);
-    if (document.activeElement !== price) price.value = String(alarm);
+    if (document.activeElement !== price && fault.hidden) price.value = String(alarm);
     at.textContent = `threshold ${show(now.threshold)}`;
     const row = (name, a, b) => make("tr", {}, make("th", { scope: "row" }, name),
       make("td", {}, show(a)), make("td", {}, show(b)));

@@ -8,6 +8,7 @@ import numpy as np
 import traitlets
 from numpy.typing import ArrayLike, NDArray
 
+from ..lib.core import validate
 from ..lib.data.costs import threshold_costs
 from .assets import bundle
 from .figures import _tidy
@@ -40,7 +41,8 @@ class ThresholdExplorer(LiveWidget):
 
     Raises
     ------
-    DataError : lengths differ, NaN scores, labels other than 0 and 1.
+    DataError : lengths differ, NaN scores, labels other than 0 and 1, an amount below 0.
+    ArgumentError : the price of an alarm is below 0, now or when it is set.
 
     Examples
     --------
@@ -66,6 +68,7 @@ class ThresholdExplorer(LiveWidget):
         alarm: float = 5.0,
         unit: str = "",
     ) -> None:
+        price = self._checked(alarm)
         super().__init__()
         s, truth = np.asarray(scores, np.float64).reshape(-1), np.asarray(labels).reshape(-1)
         # Closer together where few rows are flagged: that is where decisions are made.
@@ -79,9 +82,17 @@ class ThresholdExplorer(LiveWidget):
         )
         self.table = self._table.astype(np.float32).tobytes()
         self.rows, self.positives = len(s), int(truth.sum())
-        self.alarm, self.unit = float(alarm), unit
+        self.alarm, self.unit = price, unit
         self.place = int(self.costs().argmin())
         self.summary = f"{self.rows} rows, {self.positives} positive; a threshold to move."
+
+    @staticmethod
+    def _checked(alarm: Any) -> float:
+        return validate.non_negative("alarm", alarm, "It is the price of one false alarm.")
+
+    @traitlets.validate("alarm")
+    def _alarm_set(self, proposal: Any) -> float:
+        return self._checked(proposal["value"])
 
     @property
     def threshold(self) -> float:

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..lib import nn
+from ..lib.core import validate
+from ..lib.engine.names import meant
 from .figures import feature_maps_picture
 from .picture import Picture
 
@@ -50,10 +52,19 @@ def feature_maps(model: Any, image: ArrayLike, *, layers: tuple[str, ...] = ()) 
         As the model takes it, without the batch axis.
     layers : paths of layers
         The ones to draw, in the order of the calls; default: all but flattening.
+
+    Raises
+    ------
+    ArgumentError : the model calls no layer of such a path.
     """
+    wanted = validate.several("layers", layers, "a list of layers' paths, such as ('conv1',)")
     pixels = np.asarray(image, np.float32)
     outputs = [(name, value[0]) for name, value in layer_outputs(model, pixels[None])]
-    chosen = [pair for pair in outputs if not layers or pair[0] in layers]
-    if not layers:
+    known = [name for name, _ in outputs]
+    for name in wanted:
+        near = meant(str(name), known)
+        validate.one_of("layers", name, known, f"Did you mean {near!r}?" if near else "")
+    chosen = [pair for pair in outputs if pair[0] in (wanted or known)]
+    if not wanted:
         chosen = [pair for pair in chosen if "flatten" not in pair[0]]
     return feature_maps_picture(pixels[0], chosen)

@@ -44,12 +44,13 @@ def make_environment(script: Path, venv: Path) -> None:
     root = script.parent.resolve()
     (venv / "bin").mkdir(parents=True)
     python = venv / "bin" / "python"
-    python.write_text(f'#!/bin/sh\nPYTHONPATH="{root}" exec "{sys.executable}" "$@"\n')
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
     recipe = re.search(r"^recipe=(\d+)", script.read_text(), re.MULTILINE)[1]
     lock = (root / "requirements.lock").read_bytes()
-    stamp = hashlib.sha256(f"{recipe} {root}\n".encode() + lock).hexdigest()
+    stamp = hashlib.sha256(f"{recipe}\n".encode() + lock).hexdigest()
     (venv / "sandbox-stamp").write_text(stamp + "\n")
+    (venv / "sandbox-checkout").write_text(f"{root}\n")
 
 
 @contextmanager

@@ -40,6 +40,21 @@ class TestExecution:
         assert text.endswith("test accuracy: 99.12 %\ntraining: 31.5 s\n")
         assert "finished" in text.splitlines()[-3]
 
+    def test_a_pipe_gets_the_lines_that_stay(self, tmp_path, capsys):
+        code = (
+            "import sys\nfor k in range(100):\n    print(f'{k} %', end='\\r')\n"
+            "print('through')\nsys.stderr.write('\\rbar 1\\rbar 2\\n')"
+        )
+        path = notebook(tmp_path / "n.ipynb", code, "print('no end', end='')")
+        assert run.execute(path) == 0
+        said = capsys.readouterr().out
+        assert "\r" not in said
+        lines = said.splitlines()
+        assert "through" in lines
+        assert "bar 2" in lines
+        assert "no end" in lines
+        assert not any("%" in line or "bar 1" in line for line in lines)
+
     def test_a_failing_cell_is_shown_and_the_status_is_one(self, tmp_path):
         path = notebook(tmp_path / "n.ipynb", "a = 1", "raise ValueError('no digits today')")
         said: list[str] = []

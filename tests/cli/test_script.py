@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.script_kit import make_environment
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -72,6 +74,49 @@ def test_help_tells_the_verbs_and_needs_no_environment(tmp_path):
     assert answer.returncode == 0
     for word in ("lab", "run NOTEBOOK", "test", "doctor", "bench", "--port", "--offline"):
         assert word in answer.stdout
+
+
+def test_help_of_setup_sets_nothing_up(tmp_path):
+    venv = tmp_path / "venv"
+    script = checkout(tmp_path / "copy")
+    answer = start("setup", "--help", script=script, SANDBOX_VENV=str(venv))
+    assert answer.returncode == 0
+    assert "--offline" in answer.stdout
+    assert "SANDBOX_VENV" in answer.stdout
+    answer = start("setup", "--halp", script=script, SANDBOX_VENV=str(venv))
+    assert answer.returncode == 2
+    assert "setup takes no --halp" in answer.stderr
+    assert not venv.exists()
+
+
+@pytest.fixture
+def clones(tmp_path):
+    """Give two clones and an environment that the first one has set up; its Python tells paths."""
+    scripts = [checkout(tmp_path / name) for name in ("first", "second")]
+    venv = tmp_path / "venv"
+    make_environment(scripts[0], venv)
+    fake(venv / "bin", "python", 'echo "$PYTHONPATH"')
+    return scripts, venv
+
+
+def test_clones_that_share_an_environment_run_each_its_own_code(clones):
+    scripts, venv = clones
+    for script in scripts:
+        answer = start("doctor", script=script, SANDBOX_VENV=str(venv), PYTHONPATH="/mine")
+        assert answer.returncode == 0, answer.stderr
+        assert answer.stdout.strip() == f"{script.parent}:/mine"
+        assert "Setting up" not in answer.stderr
+
+
+def test_a_clone_with_other_packages_leaves_the_environment_alone(clones):
+    (_, second), venv = clones
+    with (second.parent / "requirements.lock").open("a") as lock:
+        lock.write("# another version\n")
+    answer = start("doctor", script=second, SANDBOX_VENV=str(venv))
+    assert answer.returncode == 2
+    assert f"belongs to the checkout {venv.parent}/first, which has other" in answer.stderr
+    assert "Name another folder in SANDBOX_VENV." in answer.stderr
+    assert (venv / "sandbox-checkout").read_text().strip() == f"{venv.parent}/first"
 
 
 def test_an_unknown_verb_ends_with_two_and_shows_the_usage(tmp_path):

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,6 +129,19 @@ def test_what_passes_between_server_and_kernel_is_encrypted(folder, script):
     with lab(command, folder / "lab.log", at_home(folder)) as told:
         assert compute(told["port"], told["token"], code) == "True\n"
         assert "without encryption" not in (folder / "lab.log").read_text()
+
+
+def test_opening_and_running_a_lesson_leaves_no_warning(folder, script):
+    command = [str(script), "lab", "--no-browser", "--port", str(free_port())]
+    with lab(command, folder / "lab.log", at_home(folder)) as told:
+        for lesson in ("02_lenet_mnist", "solutions/01_neuron_to_network"):
+            address = f"http://127.0.0.1:{told['port']}/api/contents/{lesson}.ipynb"
+            with urllib.request.urlopen(f"{address}?token={told['token']}", timeout=30) as answer:
+                assert answer.status == 200
+        assert compute(told["port"], told["token"], "print(6 * 7)") == "42\n"
+    said = (folder / "lab.log").read_text()
+    for word in ("not trusted", "websocket_ping"):
+        assert word not in said
 
 
 def alone(verb: str, script: Path, folder: Path, *, timeout: int) -> str:

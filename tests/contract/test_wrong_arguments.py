@@ -64,7 +64,8 @@ INTERNAL = {
     "core.Context", "core.EagerPredictProgram", "core.EagerTrainProgram", "core.Function",
     "core.PredictProgram", "core.Profile", "core.TrainProgram", "core.add_path",
     "core.enter_scope", "core.leave_scope", "criterion.check_labels", "criterion.check_numbers",
-    "criterion.check_shares", "data.transforms.into", "engine.execute", "nn.meaning_of",
+    "criterion.check_shares", "data.sources.fetch", "data.transforms.into", "engine.execute",
+    "nn.meaning_of",
     "testing.inputs_of", "testing.make", "testing.own_cases", "testing.run",
 }  # fmt: skip
 

@@ -32,7 +32,7 @@ def kernel() -> Iterator[Run]:
             elif message["msg_type"] == "stream":
                 said.append(content["text"])
 
-        client.execute_interactive(code, output_hook=hear, timeout=60)
+        client.execute_interactive(code, output_hook=hear, timeout=120)
         return re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(said))
 
     try:

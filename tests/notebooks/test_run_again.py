@@ -56,3 +56,13 @@ def test_trainers_that_a_name_leads_to_train_beside_each_other(run: Run) -> None
         "print(first.running, others['second'].running, trainer.running)\n"
         "for one in (first, others['second'], trainer):\n    one.stop(); one.wait()"
     )
+
+
+def test_a_model_is_trained_by_one_trainer_at_a_time(run: Run) -> None:
+    assert run(TRAIN + "first = trainer") == ""
+    said = run("second = Trainer(first.model, CrossEntropy(), optim.SGD(0.1), progress=None)\n"
+               "second.fit(data, epochs=1)")  # fmt: skip
+    assert "----> 2 second.fit(data, epochs=1)" in said
+    assert "TrainingError: fit: a model must be trained by one trainer at a time" in said
+    assert "copy.deepcopy(model)" in said
+    assert run("first.stop(); first.wait(); second.fit(data, epochs=1)").count("Error") == 0

@@ -40,6 +40,44 @@ def test_an_error_of_ours_shows_the_learners_line_and_the_message(run: Run) -> N
     assert len(said.splitlines()) < 10
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("nn.Conv2D(1, 6, 5)", "has no attribute 'Conv2D'. Did you mean 'Conv2d'?"),
+        ("from sandbox.lib.nn import Conv2D", "Did you mean 'Conv2d'?"),
+        ("import sandbox.lib.metric", "lib.metric'. Did you mean 'metrics'?"),
+        ("model.paramters()", "object has no attribute 'paramters'. Did you mean 'parameters'?"),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_nearly_right_is_answered_with_the_right_one(
+    run: Run, code: str, said: str
+) -> None:
+    lines = run(code).splitlines()
+    assert f"----> 1 {code}" in lines
+    told = [line for line in lines if "Error:" in line]
+    assert len(told) == 1
+    assert told[0].endswith(said)
+    assert told[0].count("Did you mean") == 1
+    assert len(lines) < 9
+
+
+def test_a_wrong_shape_is_told_in_three_lines_before_spark_starts(run: Run) -> None:
+    said = run(
+        "from sandbox.lib.spark import SparkBackend\n"
+        "from pyspark import SparkContext\n"
+        "wrong = np.ones((8, 5), 'f4'), data[1]\n"
+        "trainer(backend=SparkBackend('local[2]')).fit(wrong, epochs=1)"
+    )
+    lines = [line for line in said.splitlines() if line.strip() and set(line) != {"-"}]
+    assert "----> 4 trainer(backend=SparkBackend('local[2]')).fit(wrong, epochs=1)" in lines
+    assert lines[-2] == (
+        "ShapeError: fit: `data` does not fit: Sequential/fc (Linear): input axis 1 must be 4 "
+        "(in_features); got 5 in shape (8, 5)."
+    )
+    assert lines[-1].endswith("%tb shows all)")
+    assert run("assert SparkContext._gateway is None") == ""
+
+
 def test_tb_unfolds_the_last_error(run: Run) -> None:
     run('model(np.ones((3, 5), "f4"))')
     said = run("%tb")

@@ -16,7 +16,7 @@ import pytest
 from sandbox.lib import criterion, nn, optim
 from sandbox.lib.core.errors import SparkSetupError
 from sandbox.lib.data import ArrayDataset
-from sandbox.lib.spark import SparkBackend, java_home, spark_session
+from sandbox.lib.spark import SparkBackend, SparkDataset, java_home, spark_session
 from sandbox.lib.train import Trainer
 
 pytestmark = pytest.mark.spark
@@ -121,6 +121,13 @@ def session(cluster):
         spark.stop()
 
 
+def bare_python(folder):
+    bare, site = folder / "python", Path(np.__file__).parents[1]
+    bare.write_text(f'#!/bin/sh\nPYTHONPATH="{site}" exec "{sys.executable}" -S "$@"\n')
+    bare.chmod(0o755)
+    return bare
+
+
 def fit(backend, steps=12):
     random = np.random.default_rng(0)
     x = random.standard_normal((200, 6)).astype(np.float32)
@@ -150,11 +157,7 @@ def test_a_standalone_cluster_trains_like_one_process_also_without_the_package(s
     assert np.abs(together - alone).max() / np.abs(alone).max() <= 1e-5
 
     # Hosts without this package: a Python that sees the wheels but not our checkout.
-    bare = tmp_path / "python"
-    site = Path(np.__file__).parents[1]
-    bare.write_text(f'#!/bin/sh\nPYTHONPATH="{site}:$PYTHONPATH" exec "{sys.executable}" -S "$@"\n')
-    bare.chmod(0o755)
-    spark.sparkContext.pythonExec = str(bare)
+    spark.sparkContext.pythonExec = str(bare_python(tmp_path))
     together, events = fit(SparkBackend(spark, ranks=2))
 
     assert np.abs(together - alone).max() / np.abs(alone).max() <= 1e-5
@@ -163,6 +166,14 @@ def test_a_standalone_cluster_trains_like_one_process_also_without_the_package(s
     # More ranks than the cluster has slots.
     with pytest.raises(SparkSetupError, match=r"ranks=5.*has 2 after 1 s.*workers running"):
         fit(SparkBackend(spark, ranks=5, start_timeout_s=1))
+
+
+def test_rows_are_counted_on_hosts_that_lack_the_package(session, tmp_path):
+    conf = {"spark.executor.memory": "1g", "spark.executor.cores": 1, "spark.cores.max": 2}
+    spark = session(**conf)
+    spark.sparkContext.pythonExec = str(bare_python(tmp_path))
+    rows = spark.createDataFrame([([1.0, 2.0], k % 2) for k in range(8)], ["features", "label"])
+    assert sum(SparkDataset(rows.repartition(2)).partition_sizes) == 8
 
 
 def test_a_cluster_without_workers_is_an_error_that_asks_for_them(session):

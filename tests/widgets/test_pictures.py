@@ -5,9 +5,11 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from sandbox.lib import nn
+from sandbox.lib.core.errors import ArgumentError
 from sandbox.widgets import confusion_matrix, digits, feature_maps, layer_outputs
 from sandbox.widgets.figures import Picture, curves_picture, filters_picture
 from sandbox.widgets.state import CurveState, advance
@@ -37,6 +39,14 @@ def test_feature_maps_show_every_layer_of_lenet() -> None:
     assert "conv1 (6, 24, 24)" in picture.text
     assert "fc3 (10,)" in picture.text
     assert "flatten" not in picture.text
+
+
+def test_a_layer_that_is_not_there_is_not_left_out_in_silence() -> None:
+    model, image = nn.zoo.lenet5(0), np.ones((1, 28, 28), "f4")
+    with pytest.raises(ArgumentError, match=r"got 'rellu1'\. Did you mean 'relu1'\?"):
+        feature_maps(model, image, layers=("conv1", "rellu1"))
+    with pytest.raises(ArgumentError, match=r"a list of layers' paths, such as .*got 'conv1'"):
+        feature_maps(model, image, layers="conv1")  # type: ignore[arg-type]
 
 
 def test_layer_outputs_end_in_the_output_of_the_model() -> None:

@@ -117,7 +117,7 @@ def test_the_summary_tells_the_run_in_words(make_iteration: Make) -> None:
 
     assert summary(state) == (
         "Running at epoch 1, step 2 of 20: loss 0.5000, training accuracy 50.00 %,"
-        " validation accuracy 99.10 %, 12,800 images/s on 2 ranks."
+        " validation accuracy 99.10 %, 12,800 images/s on 2 ranks, 0:00 left."
     )
     texts = advance(CurveState(unit="texts"), [make_iteration(1)])
     assert summary(texts).endswith("12,800 texts/s on 2 ranks.")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sandbox.lib.core.errors import DataError
+from sandbox.lib.core.errors import ArgumentError, DataError
 from sandbox.widgets.assets import bundle
 from sandbox.widgets.threshold import ThresholdExplorer
 
@@ -67,10 +67,21 @@ def test_wrong_labels_are_refused() -> None:
         ThresholdExplorer([0.1, 0.2], [0, 2], [1, 1])
 
 
+def test_prices_and_amounts_below_zero_are_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"`alarm` must be .*got -3\. It is the price"):
+        explorer(alarm=-3)
+    made = explorer()
+    with pytest.raises(ArgumentError, match="got -1"):
+        made.alarm = -1
+    assert made.alarm == 5
+    with pytest.raises(DataError, match=r"costs must be finite and at least 0; got -50 in row 1"):
+        ThresholdExplorer([0.1, 0.4], [0, 1], [9, -50])
+
+
 def test_the_view_judges_as_the_kernel_does(tmp_path: Path, run_node: Callable[..., str]) -> None:
     (tmp_path / "threshold.mjs").write_text(bundle("threshold.js"), encoding="utf-8")
     code = """
-import { cheapest, flaggedTicks, judge, money } from "./threshold.mjs";
+import { cheapest, flaggedTicks, judge, money, priceFault } from "./threshold.mjs";
 const table = { threshold: [0.3, 0.9], hits: [2, 1], alarms: [1, 0], lost: [0, 3] };
 const now = judge(table, 1, 4, 2, 5);
 const many = { threshold: [0.1, 0.2, 0.6, 0.9, Infinity], hits: [3, 3, 2, 1, 0],
@@ -78,8 +89,11 @@ const many = { threshold: [0.1, 0.2, 0.6, 0.9, Infinity], hits: [3, 3, 2, 1, 0],
 const ticks = flaggedTicks(many).map((tick) => `${tick.count}@${tick.threshold}`).join();
 console.log(ticks, money(2695, "€").replace(" ", "_"), money(7, ""));
 console.log(cheapest(table, 5), cheapest(table, 1), now.cost, now.missed, now.accuracy, now.recall);
+console.log([priceFault("3"), priceFault("-3"), priceFault(" ")].map((t) => t.split("; ")[1]));
 """
     (tmp_path / "test.mjs").write_text(code, encoding="utf-8")
 
-    said = run_node(str(tmp_path / "test.mjs")).splitlines()
-    assert said == ["1@0.9,10@0.6 2,695_€ 7", "1 0 3 1 0.75 0.5"]
+    ticks, judged, faults = run_node(str(tmp_path / "test.mjs")).splitlines()
+    assert ticks == "1@0.9,10@0.6 2,695_€ 7"
+    assert judged.split() == ["1", "0", "3", "1", "0.75", "0.5"]
+    assert faults == "[ undefined, 'got -3.', 'got nothing.' ]"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sandbox.lib.core.errors import ArgumentError
 from sandbox.widgets import ConvolutionExplorer, FilterViewer, TrainingCurves
 
 FILTERS = "conv1.weight"
@@ -139,6 +140,33 @@ def test_bad_messages_are_answered_with_the_reason(
     assert not reply["ok"]
     assert part in reply["text"]
     assert trainer.calls == []
+
+
+def test_curves_of_a_model_ask_for_its_trainer(trainer: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"`trainer` must be a Trainer or None.*Trainer\(model"):
+        TrainingCurves(trainer.model)
+
+
+def test_a_run_that_fails_tells_what_failed_in_place_of_panels(trainer: Any) -> None:
+    curves = TrainingCurves(trainer, interval=0.01)
+    curves.show([{"type": "state", "state": "running"}])
+    curves.show([{"type": "state", "state": "failed", "text": "DataError: row 7: no number"}])
+    assert curves.summary == "Training failed. DataError: row 7: no number"
+    assert curves.failure == "DataError: row 7: no number"
+    curves.show([{"type": "state", "state": "running"}])  # again, and well
+    assert curves.failure == ""
+
+
+def test_epochs_and_the_time_left_are_told_while_it_runs(trainer: Any, make_iteration: Any) -> None:
+    curves = TrainingCurves(trainer)
+    begin = {"type": "state", "state": "running", "total_steps": 60, "steps_per_epoch": 10}
+    curves.show([begin, *(make_iteration(k, seconds=2.0) for k in range(1, 16))])
+    assert curves.epochs == 6
+    assert curves.left == "1:30"
+    assert "Running at epoch 2 of 6, step 15 of 60: " in curves.summary
+    assert curves.summary.endswith(", 1:30 left.")
+    curves.show([{"type": "state", "state": "paused"}])
+    assert curves.left == ""
 
 
 def test_a_closed_widget_no_longer_listens(trainer: Any) -> None:

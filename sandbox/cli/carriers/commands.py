@@ -11,6 +11,7 @@ import typer
 import typer.core
 
 from ..errors import CommandError
+from ..help import Command
 from .daemon import IMAGE, explain
 
 Tag = Annotated[str, typer.Option("--tag", "-t", help="Name of the image.")]
@@ -63,7 +64,8 @@ def build(
         Path | None, typer.Option(help="Put these data sets in; only those that may be passed on.")
     ] = None,
     extra_ca: Annotated[
-        list[Path] | None, typer.Option(help="Certificate authority to trust while building.")
+        list[Path] | None,
+        typer.Option(help="Certificate authority to trust while building.", metavar="FILE"),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show all output.")] = False,
 ) -> None:
@@ -121,9 +123,9 @@ def status() -> None:
     raise typer.Exit(verb.status())
 
 
-@docker_app.command()
+@docker_app.command(cls=Command)
 def stop(
-    names: Annotated[list[str] | None, typer.Argument(help="Which ones.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Which ones.", metavar="NAME")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of the sandbox's.")] = False,
 ) -> None:
     """Stop and remove containers; the work in the mounted folder stays."""
@@ -197,7 +199,9 @@ def cluster(
 
 @vm_app.command("build")
 def build_machine(
-    target: Annotated[Path, typer.Argument(help="Folder to write into.")] = Path("vm-build"),
+    target: Annotated[
+        Path | None, typer.Argument(help="Folder to write into; asked for without one.")
+    ] = None,
     formats: Annotated[
         str | None,
         typer.Option(
@@ -215,12 +219,15 @@ def build_machine(
         bool, typer.Option("--lean", help="Without Spark and large packages: to try booting.")
     ] = False,
     extra_ca: Annotated[
-        list[Path] | None, typer.Option(help="Certificate authority to trust while building.")
+        list[Path] | None,
+        typer.Option(help="Certificate authority to trust while building.", metavar="FILE"),
     ] = None,
 ) -> None:
     """Build a bootable disk (BIOS and EFI) and an OVA from Debian packages (root)."""
     from . import vm as verb
 
+    if target is None:
+        target = ask_for_folder(Path("vm-build"))
     if formats is None:
         formats = "raw" if cloud else "qcow2,ova"
     verb.build(
@@ -232,6 +239,17 @@ def build_machine(
         cloud=cloud,
         extra_ca=extra_ca,
     )
+
+
+def ask_for_folder(usual: Path) -> Path:
+    """Ask whether to build into a folder that nobody has named, before much is written there."""
+    cure = "Name a folder: vm build FOLDER."
+    if not sys.stdin.isatty():
+        raise CommandError("vm build must be told where to write; got no folder.", cure)
+    question = f"Build the machine into {usual.absolute()} (some minutes, 14 GB while it works)?"
+    if not typer.confirm(question):
+        raise CommandError("nothing was built.", cure)
+    return usual
 
 
 Region = Annotated[str | None, typer.Option(help="AWS region; else AWS_REGION or the profile's.")]
@@ -275,9 +293,10 @@ def list_instances(region: Region = None) -> None:
     raise typer.Exit(verb.show(region=region))
 
 
-@ami_app.command()
+@ami_app.command(cls=Command)
 def terminate(
-    names: Annotated[list[str], typer.Argument(help="Instances.")], region: Region = None
+    names: Annotated[list[str], typer.Argument(help="Instances.", metavar="NAME")],
+    region: Region = None,
 ) -> None:
     """End instances and remove their security groups."""
     from . import ami as verb

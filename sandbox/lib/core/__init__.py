@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..engine import names as _names
 from ..engine.oplist import Op, OpList, Spec
 from ..engine.random import RandomKey
 from . import errors, ops, random, tree, validate
@@ -94,3 +95,5 @@ __all__ = [
     "using",
     "validate",
 ]
+
+_names.suggest(__name__)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine import names as _names
 from ..engine.random import RandomKey, dropout_mask
 from .errors import ArgumentError
 
@@ -54,3 +55,6 @@ def next_key() -> RandomKey:
     key = RandomKey(0, _STEPS.count, 0)
     _STEPS.count += 1
     return key
+
+
+_names.suggest(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..engine import names as _names
 from .base import Criterion as Criterion
 from .base import CriterionCase as CriterionCase
 from .base import ElementwiseCriterion as ElementwiseCriterion
@@ -23,3 +24,5 @@ from .regression import Huber as Huber
 from .regression import KLDivergence as KLDivergence
 from .regression import Regression as Regression
 from .regression import SmoothL1 as SmoothL1
+
+_names.suggest(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..engine import names as _names
 from . import augment, cards, mnist, order, reviews, sources, transforms
 from .arrays import ArrayDataset, PartitionedDataset, as_dataset
 from .buckets import BucketOrder, bucket_lengths
@@ -64,3 +65,5 @@ __all__ = [
     "transforms",
     "write_idx",
 ]
+
+_names.suggest(__name__)

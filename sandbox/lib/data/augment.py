@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core import validate
 from ..core.errors import DataError
+from ..engine import names as _names
 from ..engine.random import raw_draws
 from .transforms import Array, Transform, into
 
@@ -103,3 +104,6 @@ def _check_images(owner: Transform, x: Array) -> None:
             f"{type(owner).__name__}: rows must be images (..., height, width); got shape"
             f" {x.shape}."
         )
+
+
+_names.suggest(__name__)

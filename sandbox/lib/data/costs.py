@@ -48,7 +48,7 @@ def threshold_costs(
 
     Raises
     ------
-    DataError : lengths differ, NaN scores, labels other than 0 and 1.
+    DataError : lengths differ, NaN scores, labels other than 0 and 1, a cost below 0.
 
     Examples
     --------
@@ -95,6 +95,11 @@ def _costs(name: str, cost: Any, scores: NDArray[np.float64]) -> NDArray[np.floa
     found = validate.numbers(name, cost).astype(np.float64)
     if found.shape not in ((), scores.shape):
         raise validate.refuse(name, f"a number, or one for each of {scores.size} rows", cost)
+    wrong = ~(found >= 0) | np.isinf(found)
+    if wrong.any():
+        row = int(wrong.argmax())
+        got = f"{found.flat[row]:g}" + (f" in row {row}" if found.ndim else "")
+        raise DataError(f"{name}: costs must be finite and at least 0; got {got}.")
     return np.broadcast_to(found, scores.shape)
 
 
@@ -125,6 +130,11 @@ def class_weights(
     >>> class_weights([0, 0, 0, 1])
     array([0.6666667, 2.       ], dtype=float32)
     """
+    if type(labels).__module__.startswith("pyspark."):
+        raise DataError(
+            f"class_weights: `labels` must be numbers in this process; got a Spark "
+            f"{type(labels).__name__}. Bring them here: df.select('label').toPandas()['label']."
+        )
     y = validate.numbers("labels", labels)
     validate.in_range("power", power, 0, 1)
     if y.ndim != 1 or y.dtype.kind not in "iub" or not y.size:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..core import validate
 from ..core.errors import DataError
+from ..engine import names as _names
 from . import sources
 from .arrays import ArrayDataset
 from .idx import IdxDataset, read_idx, write_idx
@@ -163,3 +164,6 @@ def _provenance(split: str, folder: Path | None, rows: int) -> Provenance:
         True,
         "Accuracies on it say nothing about MNIST.",
     )
+
+
+_names.suggest(__name__)

@@ -1,13 +1,15 @@
 """Where data sets come from, what may be done with them, and a record of which ones were used.
 
 A set is looked for in `$SANDBOX_DATA` (a wrong one is named), the cache, the image's data folder,
-then downloaded with its SHA-256 checked (unless `SANDBOX_OFFLINE` is set). A set with a stand-in
-never fails: the stand-in says loudly what it is.
+then downloaded with its SHA-256 checked (unless `SANDBOX_OFFLINE` is set), where its files lie
+somewhere as the loaders read them. Larger ones are fetched on demand (`fetch`) from where they are
+published. A set with a stand-in never fails: the stand-in says loudly what it is.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import sys
@@ -20,11 +22,32 @@ from typing import Any
 from ..core import validate
 from ..core.errors import DataError
 from ..engine.folders import cache_folder as product_cache
+from .files import read_json, write_text
 
 log = logging.getLogger("sandbox.data")
 log.addHandler(logging.NullHandler())
 
+_MADE = "made.json"  # in a set's folder: the checksums of what `fetch` made
 IMAGE_FOLDER = Path("/opt/sandbox/data")
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where the authors of a set publish it: one file, of which ours are made (`homes.UNPACK`).
+
+    Parameters
+    ----------
+    addresses : tuple of str
+        Tried in turn.
+    size_bytes : int
+        About, for whoever decides whether to fetch it.
+    sha256 : str or None
+        None where what is made of it is checked by its own sums.
+    """
+
+    addresses: tuple[str, ...]
+    size_bytes: int
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +65,9 @@ class Source:
     files : dict of file name -> SHA-256
         What is looked for.
     mirrors : tuple of str
-        Base addresses, tried in turn.
+        Base addresses of these very files, tried in turn.
+    home : Home, optional
+        Where it is published in another form. `fetch` goes there, loaders do not: it is large.
     """
 
     name: str
@@ -51,6 +76,12 @@ class Source:
     redistributable: bool
     files: Mapping[str, str] = field(default_factory=dict)
     mirrors: tuple[str, ...] = ()
+    home: Home | None = None
+
+    @property
+    def can_be_fetched(self) -> bool:
+        """Whether there is an address."""
+        return bool(self.mirrors) or self.home is not None
 
 
 SOURCES = {
@@ -94,6 +125,13 @@ SOURCES = {
                     "4134882974a28d0c7b5151256f0e33a6169984ee7372c279e673f1114f475d58"
                 ),
             },
+            home=Home(
+                (
+                    "https://www.cs.cornell.edu/people/pabo/movie-review-data/"
+                    "rt-polaritydata.tar.gz",
+                ),
+                490_000,
+            ),
         ),
         Source(
             "imdb",
@@ -108,6 +146,11 @@ SOURCES = {
                     "c288f26a6c9ace38e4b8cc4be5e191157c544732a68bceec18da019e90391d87"
                 ),
             },
+            home=Home(
+                ("https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",),
+                84_125_825,
+                "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
+            ),
         ),
         Source(
             "creditcard",
@@ -119,6 +162,11 @@ SOURCES = {
                     "4304b95b9e2e84bbbd0c6adf787e0826df75c9d67881e4a2149c10e736d0bee5"
                 ),
             },
+            home=Home(
+                ("https://storage.googleapis.com/download.tensorflow.org/data/creditcard.csv",),
+                150_828_752,
+                "76274b691b16a6c49d3f159c883398e03ccd6d1ee12d9d8ee38f4b4b98551a89",
+            ),
         ),
         Source("nab", "time series with anomalies", "Numenta, MIT", True),
         Source("adult", "census income", "UCI, CC BY 4.0", True),
@@ -211,6 +259,13 @@ def record(provenance: Provenance) -> Provenance:
         known = SOURCES.get(provenance.name)
         if known is not None and known.mirrors:
             cure += ", or allow the download (unset SANDBOX_OFFLINE)"
+        elif known is not None and known.home is not None:
+            size = (
+                f"{known.home.size_bytes / 1e6:,.0f} MB"
+                if known.home.size_bytes > 1e6
+                else "0.5 MB"
+            )
+            cure += f", or fetch it once ({size}): sandbox data --fetch {known.name}"
         text = f"{bar}\nNOT THE REAL DATA. {provenance.describe()}\n{cure}.\n{bar}\n"
         sys.stderr.write(text)
         sys.stderr.flush()
@@ -290,62 +345,110 @@ def download(source: Source, files: list[str]) -> Path | None:
 
     Raises
     ------
-    DataError : the set has no address.
+    DataError : the set has no address of these very files.
     """
     validate.instance("source", source, Source)
     files = validate.several("files", files, "a list of files' names")
     if not source.mirrors:
+        cure = "Set SANDBOX_DATA to the folder that holds it."
+        if source.home is not None:
+            cure = f"Fetch it: sandbox data --fetch {source.name}."
         raise DataError(
             f"{source.name}: the data set must be in one of "
-            f"{', '.join(map(str, folders(source.name)))}; got none, and it has no address to "
-            "fetch it from. Set SANDBOX_DATA to the folder that holds it."
+            f"{', '.join(map(str, folders(source.name)))}; got none, and loaders have no address "
+            f"to fetch it from. {cure}"
         )
     if offline():
         return None
     folder = cache_folder() / source.name
-    for file in files:
-        if not _fetch(source, file, folder):
-            return None
+    try:
+        for file in files:
+            _fetch(source, file, folder)
+    except DataError as error:
+        log.warning("%s: %s", source.name, str(error)[:300])
+        _unreachable.update(source.mirrors)
+        return None
     return folder
 
 
-def _fetch(source: Source, file: str, folder: Path) -> bool:
-    import pooch
+def fetch(name: str) -> Path:
+    """Fetch a whole set into the cache, from where it is published; return its folder.
 
-    for mirror in source.mirrors:
-        if mirror in _unreachable:
-            continue
-        try:
-            pooch.retrieve(
-                mirror + file,
-                known_hash=f"sha256:{source.files[file]}",
-                fname=file,
-                path=folder,
-                downloader=pooch.HTTPDownloader(
-                    progressbar=sys.stderr.isatty(),
-                    timeout=(5, 30),
-                    headers={"User-Agent": "sandbox"},
-                ),
-            )
-        except (OSError, ValueError) as error:  # no network, HTTP error, wrong checksum
-            reason = (str(error).splitlines() or [""])[0][:200]
-            log.warning("%s: %s%s: %s", source.name, mirror, file, reason)
-            _unreachable.add(mirror)
-            continue
-        return True
-    return False
+    Shows on stderr how far it is. What has come when it breaks off is kept for the next call.
+
+    Parameters
+    ----------
+    name : str
+        A key of `SOURCES`.
+
+    Raises
+    ------
+    DataError : the set has no address, none answers, what came has another checksum, or
+        `SANDBOX_OFFLINE` is set.
+    """
+    from . import homes
+    from .fetch import Meter, fetch_file
+
+    source = SOURCES[validate.one_of("name", name, SOURCES)]
+    if not source.can_be_fetched:
+        raise DataError(
+            f"{name} has no address to fetch it from. Put it into $SANDBOX_DATA/{name}."
+        )
+    if offline():
+        raise DataError(f"{name} must be fetched; SANDBOX_OFFLINE forbids it. Unset it.")
+    folder = cache_folder() / name
+    if source.home is None:
+        for file in source.files:
+            _fetch(source, file, folder, shown=True)
+        return folder
+    published = folder / source.home.addresses[0].rpartition("/")[2]
+    meter = Meter(name, sys.stderr)
+    fetch_file(source.home.addresses, published, sha256=source.home.sha256, progress=meter)
+    sys.stderr.write(f"{name}: unpacking\n")
+    homes.UNPACK[name](published, folder)
+    if source.home.sha256 is None and set(verify(name, folder).values()) != {"ok"}:
+        for file in (*source.files, published.name):
+            (folder / file).unlink(missing_ok=True)
+        raise DataError(
+            f"{name}: what {source.home.addresses[0]} gave is another edition; got files with "
+            f"other checksums. Put the known one into $SANDBOX_DATA/{name}."
+        )
+    made = {file: _digest(folder / file) for file in source.files}
+    write_text(folder / _MADE, json.dumps(made, indent=1))
+    published.unlink()
+    return folder
+
+
+def _fetch(source: Source, file: str, folder: Path, *, shown: bool = False) -> None:
+    from .fetch import Meter, fetch_file
+
+    mirrors = [mirror for mirror in source.mirrors if mirror not in _unreachable or shown]
+    fetch_file(
+        [mirror + file for mirror in mirrors],
+        folder / file,
+        sha256=source.files[file],
+        progress=Meter(file, sys.stderr) if shown or sys.stderr.isatty() else None,
+    )
 
 
 def verify(name: str, folder: Path) -> dict[str, str]:
-    """Compare a folder with the known checksums: file name -> "ok", "missing" or "differs"."""
+    """Compare a folder with the known checksums: file name -> "ok", "missing" or "differs".
+
+    What `fetch` made of a published file is compared with what it was when it was made.
+    """
     validate.one_of("name", name, SOURCES)
     folder = Path(validate.path_like("folder", folder))
+    made = read_json(folder / _MADE, "what fetch wrote") if (folder / _MADE).is_file() else {}
     states = {}
     for file, known in SOURCES[name].files.items():
         path = folder / file
         if not path.is_file():
             states[file] = "missing"
             continue
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        states[file] = "ok" if digest == known else "differs"
+        states[file] = "ok" if _digest(path) in (known, made.get(file)) else "differs"
     return states
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

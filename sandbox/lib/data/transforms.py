@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..core import validate
 from ..core.errors import ArgumentError, DataError, ShapeError
+from ..engine import names as _names
 
 Array = NDArray[Any]
 
@@ -232,3 +233,6 @@ def into(y: Array, out: Array | None) -> Array:
         raise ShapeError(f"`out` must be an array of shape {y.shape}; got {got}.")
     np.copyto(out, y, casting="unsafe")
     return out
+
+
+_names.suggest(__name__)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from . import errors, random, threads
+from . import names as _names
 from ._load import LibraryMissingError
 from .describe import Description
 from .describe import describe as _describe
@@ -17,7 +18,7 @@ from .errors import EngineError
 from .interpreter import ReferenceExecutable, call
 from .oplist import Op, OpList, Spec
 from .ops import find
-from .plan import KernelPlan, load_cached, processor, save_cached
+from .plan import KernelPlan, load_cached, plan_folder, processor, save_cached
 from .precision import PRECISIONS, precision_of
 from .random import RandomKey
 from .steps import Array, Executable, StepInfo, Storage
@@ -41,6 +42,7 @@ __all__ = [
     "execute",
     "fingerprint",
     "is_native",
+    "plan_folder",
     "random",
     "threads",
     "use_reference",
@@ -110,9 +112,17 @@ def fingerprint() -> str:
     return f"{processor()} | {dnnl.isa()} | oneDNN {dnnl.version()}"
 
 
-def describe() -> Description:
-    """Return what runs here and why: processor, libraries, kernels; print it for a table."""
-    return _describe(is_native(), fingerprint())
+def describe(*, kernels: bool = True) -> Description:
+    """Return what runs here and why: processor, libraries, kernels; print it for a table.
+
+    Parameters
+    ----------
+    kernels : bool, default=True
+        Also which implementation serves each operation: this looks at all of them.
+    """
+    if not isinstance(kernels, bool):
+        raise errors.ArgumentError(f"describe: `kernels` must be True or False; got {kernels!r}.")
+    return _describe(is_native(), fingerprint(), kernels=kernels)
 
 
 def default_plan() -> KernelPlan:
@@ -252,3 +262,6 @@ def compile(
     executable = compile_native(oplist, storage, threads, chosen, policy, owner, versions)
     _save(chosen)
     return executable
+
+
+_names.suggest(__name__)

@@ -62,10 +62,10 @@ class Description:
         return "\n".join(lines)
 
 
-def describe(is_native: bool, fingerprint: str) -> Description:
-    """Look at processor, libraries and kernels; opens MKL if it is installed."""
+def describe(is_native: bool, fingerprint: str, *, kernels: bool = True) -> Description:
+    """Look at processor, libraries and, if wanted, kernels; opens MKL if it is installed."""
     libraries = {"numpy": np.__version__}
-    sets, kernels = "not asked", []
+    sets, served = "not asked", list[Kernel]()
     if is_native:
         from . import dnnl
 
@@ -73,7 +73,7 @@ def describe(is_native: bool, fingerprint: str) -> Description:
         sets = dnnl.isa()
         if os.environ.get("ONEDNN_MAX_CPU_ISA"):
             sets += f" (limited by ONEDNN_MAX_CPU_ISA={os.environ['ONEDNN_MAX_CPU_ISA']})"
-        kernels = _kernels()
+        served = _kernels() if kernels else []
     libraries["MKL"] = _mkl()
     if is_native:
         reason = "oneDNN, NumPy for what it does not serve"
@@ -90,7 +90,7 @@ def describe(is_native: bool, fingerprint: str) -> Description:
         instruction_sets=sets,
         libraries=libraries,
         plan_file=str(cache_file(fingerprint)),
-        kernels=kernels,
+        kernels=served,
     )
 
 

@@ -153,10 +153,15 @@ def vendor() -> str:
     return _cpuinfo().get("vendor_id", "")
 
 
+def plan_folder() -> Path:
+    """Return the folder that keeps the choices made so far, a file for each processor."""
+    return cache_folder() / "plans"
+
+
 def cache_file(fingerprint: str) -> Path:
     """Return the file that keeps the choices made on this processor with this library."""
     digest = hashlib.sha256(fingerprint.encode()).hexdigest()[:16]
-    return cache_folder() / "plans" / f"{digest}.json"
+    return plan_folder() / f"{digest}.json"
 
 
 def load_cached(fingerprint: str) -> KernelPlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..engine import names as _names
 from .classification import ConfusionMatrix, Top1, Top5, TopK, per_class
 from .counts import F1, Counted, Precision, Recall
 from .gathered import AUC, PRAUC, Gathered, Ranking
@@ -28,3 +29,5 @@ __all__ = [
     "TopK",
     "per_class",
 ]
+
+_names.suggest(__name__)

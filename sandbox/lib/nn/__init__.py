@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..engine import names as _names
 from . import init as init
 from . import registry as registry
 from . import zoo as zoo
@@ -88,3 +89,5 @@ from .smooth import Softsign as Softsign
 from .transformer import PositionEmbedding as PositionEmbedding
 from .transformer import TransformerEncoderLayer as TransformerEncoderLayer
 from .transposed import ConvTranspose2d as ConvTranspose2d
+
+_names.suggest(__name__)

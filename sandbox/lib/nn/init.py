@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ..core import validate
 from ..core.errors import ArgumentError
 from ..core.random import rng as seeded
+from ..engine import names as _names
 
 Array: TypeAlias = NDArray[Any]
 Rule: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], Array]
@@ -433,3 +434,6 @@ def draw_by(rule: Rule, shape: tuple[int, ...], rng: Rng) -> Array:
     if getattr(_now, "skipped", False):
         return np.zeros(shape, np.float32)  # memory that nothing touches costs nothing
     return rule(shape, generator(rng))
+
+
+_names.suggest(__name__)

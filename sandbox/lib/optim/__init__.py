@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..engine import names as _names
 from . import clipping, schedules
 from .adam import Adam, AdamW
 from .adaptive import Adadelta, Adagrad, RMSprop
@@ -69,3 +70,5 @@ __all__ = [
     "regularised",
     "schedules",
 ]
+
+_names.suggest(__name__)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DivergedError
+from ..engine import names as _names
 from .config import Configured, checked_number
 
 
@@ -100,3 +101,6 @@ class ClipValue(Clip):
     def apply(self, gradients: NDArray[Any]) -> None:
         """Clip a slice in place."""
         np.clip(gradients, -self.value, self.value, out=gradients)
+
+
+_names.suggest(__name__)

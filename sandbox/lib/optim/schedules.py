@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core import validate
 from ..core.errors import ArgumentError
+from ..engine import names as _names
 from .config import Configured, checked_integer, checked_number
 
 
@@ -339,3 +340,6 @@ class Warmup(Schedule):
         """Hand it on to the inner schedule."""
         if self.inner is not None:
             self.inner.orient(higher_is_better)
+
+
+_names.suggest(__name__)

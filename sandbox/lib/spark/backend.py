@@ -12,11 +12,12 @@ from ..data import Dataset, as_dataset
 from ..train.backend import calling_at_interrupt
 from ..train.events import Event, stage
 from ..train.job import Command, Result, TrainJob
-from . import cluster
+from . import cluster, hosts
 from .context import spark_session
 from .driver import SESSION, DriverRun
 from .frames import SparkDataset
 from .membership import MODES
+from .turns import Turn, stop_holders
 
 __all__ = ["SparkBackend"]
 
@@ -54,7 +55,8 @@ class SparkBackend:
 
     The hosts of a cluster need Python and the packages of `requirements.lock`. A host without this
     package gets its Python files from the driver; without the native libraries it computes with
-    NumPy, right but slow.
+    NumPy, right but slow. On this machine a session's processes run this Python and this package,
+    also those of a session that you made yourself.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class SparkBackend:
             active = SparkSession.getActiveSession() if self.spark is None else None
             self.spark = active or spark_session(master, tell=tell)
         cluster.check_session(self.spark)
+        hosts.equip(self.spark.sparkContext)
         return self.spark
 
     def adapt(self, data: Any, like: Any = None, *, labelled: bool = True) -> Dataset:
@@ -120,21 +123,31 @@ class SparkBackend:
         spark = self.session(lambda text, share: emit(stage(text, SESSION * share)))
         emit(stage("waiting for Spark's slots", SESSION))
         ranks = self._ranks(spark, job)
-        run = DriverRun(
-            spark,
-            ranks,
-            job,
-            emit,
-            poll,
-            exchange=self.exchange,
-            deadline_s=self.deadline_s,
-            state_every=self.state_every,
-        )
+        turn = Turn(spark.sparkContext, ranks, emit, poll)
+        if not turn.take(SESSION):
+            return Result("stopped", 0, 0, None, 0.0)
         try:
-            with calling_at_interrupt(run.interrupt):
-                return run.go()
+            run = DriverRun(
+                spark,
+                ranks,
+                job,
+                turn.hear,
+                turn.command,
+                exchange=self.exchange,
+                deadline_s=self.deadline_s,
+                state_every=self.state_every,
+            )
+            try:
+                with calling_at_interrupt(run.interrupt):
+                    return run.go()
+            finally:
+                run.close()
         finally:
-            run.close()
+            turn.give_back()
+
+    def stop_others(self) -> bool:
+        """Stop the trainings of this process that hold the session; False if there are none."""
+        return self.spark is not None and stop_holders(self.spark.sparkContext)
 
     def _ranks(self, spark: Any, job: TrainJob) -> int:
         rows: int = sum(job.data.partition_sizes)

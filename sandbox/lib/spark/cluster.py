@@ -1,18 +1,15 @@
-"""What a cluster can do, asked before a job starts: slots, confs, the package on its hosts."""
+"""What a cluster can do, asked before a job starts: slots and confs."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import time
-import zipfile
-from pathlib import Path
 from typing import Any
 
 from .errors import SparkSetupError
 
-__all__ = ["check_session", "describe_failure", "package_zip", "slots", "wait_for_slots"]
+__all__ = ["check_session", "describe_failure", "slots", "wait_for_slots"]
 
 _DYNAMIC = "spark.dynamicAllocation.enabled"
 
@@ -45,9 +42,9 @@ def check_session(spark: Any) -> None:
         )
 
 
-def slots(spark: Any) -> int:
-    """Return how many tasks can run at once now."""
-    scala = spark.sparkContext._jsc.sc()
+def slots(context: Any) -> int:
+    """Return how many tasks of a SparkContext can run at once now."""
+    scala = context._jsc.sc()
     profile = scala.resourceProfileManager().defaultResourceProfile()
     return int(scala.maxNumConcurrentTasks(profile))
 
@@ -66,7 +63,7 @@ def wait_for_slots(spark: Any, ranks: int | None, patience_s: float) -> int:
     wanted = ranks or 1
     until = time.monotonic() + (0.0 if re.match(r"local(\[|$)", master) else patience_s)
     while True:
-        have = slots(spark)
+        have = slots(spark.sparkContext)
         if have >= wanted:
             break
         if time.monotonic() >= until:
@@ -97,7 +94,7 @@ def _settled(spark: Any, have: int) -> int:
     since = time.monotonic()
     while time.monotonic() - since < 2.0:
         time.sleep(0.2)
-        now = slots(spark)
+        now = slots(spark.sparkContext)
         if now != have:
             have, since = now, time.monotonic()
     return have
@@ -126,18 +123,3 @@ def describe_failure(context: Any, group: str) -> tuple[int, str]:
                     found = earlier._1().failureReason()
                     reason = str(found.get()) if found.isDefined() else reason
     return retries, reason
-
-
-def package_zip(folder: Path) -> Path:
-    """Pack this package's Python files for hosts that lack it; returns the zip.
-
-    The native libraries are not in it: on such hosts the reference engine runs (and says so),
-    unless the wheels of `requirements.lock` are installed there.
-    """
-    root = Path(__file__).resolve().parents[2]
-    target = folder / "sandbox-package.zip"
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(root.rglob("*")):
-            if path.suffix in (".py", ".json", ".md", ".typed") and "__pycache__" not in path.parts:
-                archive.write(path, os.path.join(root.name, path.relative_to(root)))
-    return target

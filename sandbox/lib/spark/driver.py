@@ -16,7 +16,7 @@ from typing import Any
 from ..train.backend import Interrupted
 from ..train.events import Event, stage
 from ..train.job import CheckpointPolicy, Command, Result, TrainJob
-from . import cluster
+from . import cluster, hosts
 from .context import is_local
 from .errors import SparkSetupError, WorkerError
 from .failures import explain, python_error, rebuild
@@ -75,7 +75,6 @@ class DriverRun:
         self.rate: Command | None = None
         self.paused = False
         self.begun = False
-        self.packaged = False
         context = spark.sparkContext
         local = is_local(context.master)
         token = secrets.token_bytes(32)
@@ -321,11 +320,8 @@ class DriverRun:
             )
 
     def _lacks_package(self, text: str) -> bool:
-        if "No module named 'sandbox" not in text or self.packaged:
+        if not hosts.lacks_package(text) or not hosts.send_package(self.spark.sparkContext):
             return False
-        self.packaged = True
-        folder = self.storage.folder()
-        self.spark.sparkContext.addPyFile(str(cluster.package_zip(folder)))
         self._log(
             "warning",
             "the hosts lack this package: its Python files were sent; without the "

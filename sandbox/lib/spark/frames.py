@@ -29,6 +29,8 @@ from .columns import (
     shapes_of,
 )
 from .failures import named_errors
+from .hosts import equip, with_package
+from .turns import check_free
 
 __all__ = ["SparkDataset"]
 
@@ -100,6 +102,15 @@ class SparkDataset(Dataset):
                 )
         else:
             self._check_columns()
+        if (context := self._context()) is not None:
+            equip(context)
+
+    def _context(self) -> Any:
+        """Return the source's SparkContext; None with Spark Connect, which the backend refuses."""
+        if self.is_rdd:
+            return self.source.context
+        spark = self.source.sparkSession
+        return spark.sparkContext if hasattr(spark, "_jsparkSession") else None
 
     def _check_columns(self) -> None:
         from pyspark.sql import types
@@ -143,11 +154,14 @@ class SparkDataset(Dataset):
     def partition_sizes(self) -> tuple[int, ...]:
         """Rows of each partition; the first call counts them in a Spark job."""
         if self._sizes is None:
+            context = self._context()
+            if context is not None:
+                check_free(context)
             with named_errors():
                 if self.is_rdd:
-                    self._sizes, self._kinds = self._scan()
+                    self._sizes, self._kinds = with_package(context, self._scan)
                 else:
-                    self._sizes = self._count()
+                    self._sizes = with_package(context, self._count)
         return self._sizes
 
     def _scan(self) -> tuple[tuple[int, ...], list[np.dtype[Any]]]:
@@ -266,7 +280,8 @@ class SparkDataset(Dataset):
         if self._collected is None:
             frame = self.frame(0, 1)
             with named_errors(), self.blocks(frame) as table:
-                found = Rows(iter(table.toArrow().to_batches()))
+                whole = with_package(self._context(), table.toArrow)
+                found = Rows(iter(whole.to_batches()))
                 self._collected = FrameRows(frame, self, found.take(0), 0, 1)
         return self._collected.load(partition)
 

@@ -6,6 +6,7 @@ case and the clause. Each clause is a function of its own, so that a test can ru
 
 from __future__ import annotations
 
+from ..engine import names as _names
 from .criterions import CRITERION_CLAUSES as CRITERION_CLAUSES
 from .criterions import check_criterion as check_criterion
 from .modules import MODULE_CLAUSES as MODULE_CLAUSES
@@ -14,3 +15,5 @@ from .tools import inputs_of as inputs_of
 from .tools import make as make
 from .tools import own_cases as own_cases
 from .tools import run as run
+
+_names.suggest(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..engine import names as _names
 from .backend import Backend, LocalBackend
 from .callbacks import Callback, LambdaCallback, Summary
 from .checkpoint import Checkpoints, CheckpointStore
@@ -58,3 +59,5 @@ __all__ = [
     "load_model",
     "save_model",
 ]
+
+_names.suggest(__name__)

@@ -23,6 +23,7 @@ from .progress import choose
 from .triggers import EarlyStopping, EveryEpoch, Trigger
 
 __all__ = [
+    "ask_backend",
     "check_clip",
     "check_early_stop",
     "check_parts",
@@ -89,6 +90,15 @@ def choose_data(
     if criterion.takes_classes is False:
         return dataset
     return dataset.of_classes(criterion.takes_classes)
+
+
+def ask_backend(*given: Any) -> bool:
+    """Tell whether some data are the backend's own: a DataFrame, an RDD, a data set of these."""
+    return any(
+        hasattr(getattr(data, "source", data), name)
+        for data in given
+        for name in ("mapInArrow", "mapPartitionsWithIndex")
+    )
 
 
 def choose_rows(x: Any, backend: Backend, like: Preparation | None) -> Dataset | None:

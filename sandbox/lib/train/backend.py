@@ -24,9 +24,9 @@ class Backend(Protocol):
     next command or None at once. A backend raises what the loop raised, and KeyboardInterrupt once
     its ranks are gone.
 
-    Two more methods are optional. `adapt(data)` turns what only this backend understands (a
+    Three more methods are optional. `adapt(data)` turns what only this backend understands (a
     DataFrame, an RDD) into a dataset. `threads()` gives the threads of one rank where the user
-    named none.
+    named none. `stop_others()` stops the runs that one of this backend waits for.
     """
 
     def run(

@@ -7,7 +7,7 @@ which the process that owns the files takes out (`Trainer` stores them and passe
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from numpy.typing import NDArray
 
@@ -88,27 +88,30 @@ class LogEvent(TypedDict):
 class StateEvent(TypedDict):
     """The run began, paused, went on or ended.
 
-    "done", "failed" and "stopped" are sent by the Trainer only.
+    "done", "failed" and "stopped" are sent by the Trainer only; `text` tells what failed.
     """
 
     type: Literal["state"]
     state: Literal["running", "paused", "retrying", "done", "failed", "stopped"]
+    text: NotRequired[str]
 
 
 class StageEvent(TypedDict):
     """What a run does before its first iteration: starts Spark, sends data, chooses kernels.
 
-    `share`, 0 to 1, is about how much of the way to the first iteration is done.
+    `share`, 0 to 1, is about how much of the way to the first iteration is done. `held` tells that
+    the run waits for another one to end, which `Trainer.stop_other` stops.
     """
 
     type: Literal["stage"]
     text: str
     share: float
+    held: NotRequired[bool]
 
 
-def stage(text: str, share: float) -> Event:
+def stage(text: str, share: float, *, held: bool = False) -> Event:
     """Make a stage event."""
-    return {"type": "stage", "text": text, "share": share}
+    return {"type": "stage", "text": text, "share": share, "held": held}
 
 
 class CheckpointEvent(TypedDict, total=False):

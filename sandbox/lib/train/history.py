@@ -27,6 +27,9 @@ class ColumnError(ArgumentError, KeyError):
     __str__ = Exception.__str__  # a KeyError's would show the message in quotes
 
 
+_SHOWN = 20  # epochs in a printed history
+
+
 class History:
     """Every iteration and every validation of a run.
 
@@ -227,6 +230,9 @@ class History:
         rows = self.epochs()
         if not rows:
             return "History(no iterations yet)"
+        left_out = max(len(rows) - _SHOWN, 0)
+        if left_out:  # the beginning, where most happens, and the end
+            rows = [*rows[: _SHOWN // 2], *rows[-(_SHOWN // 2) :]]
         names = [k for k in rows[0] if k != "validation"]
         scores = [
             k for k, v in self.last_validation.items() if isinstance(v, int | float)
@@ -237,10 +243,13 @@ class History:
             for row in rows
         ]
         widths = [max(len(line[i]) for line in [header, *body]) for i in range(len(header))]
-        return "\n".join(
+        lines = [
             "  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True))
             for line in [header, *body]
-        )
+        ]
+        if left_out:
+            lines.insert(1 + _SHOWN // 2, f"... {left_out} more epochs: history.epochs()")
+        return "\n".join(lines)
 
 
 def _extend(columns: dict[str, array[float]], values: Mapping[str, float], n: int) -> None:

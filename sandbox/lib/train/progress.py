@@ -23,14 +23,17 @@ def choose(progress: Any) -> Callback | None:
     Parameters
     ----------
     progress : "auto", None, False, True or Callback
-        "auto" and True: text on stderr. None and False: nothing.
+        True: text on stderr; "auto": so unless somebody else watches the run, such as the curves
+        of a notebook. None and False: nothing.
     """
     if progress is None or progress is False:
         return None
     if isinstance(progress, Callback):
         return progress
-    if progress is True or (isinstance(progress, str) and progress == "auto"):
+    if progress is True:
         return TextProgress()
+    if isinstance(progress, str) and progress == "auto":
+        return TextProgress(unless_watched=True)
     raise ArgumentError(
         f"Trainer: `progress` must be 'auto', None or a Callback; got {progress!r}."
     )
@@ -56,17 +59,31 @@ class TextProgress(Callback):
         Seconds between two rewritings.
     live : bool or None
         Whether lines can be rewritten; None finds out.
+    unless_watched : bool, default=False
+        Say nothing in a run that begins while somebody has subscribed to its trainer's events.
     """
 
     def __init__(
-        self, stream: TextIO | None = None, *, interval: float = 0.1, live: bool | None = None
+        self,
+        stream: TextIO | None = None,
+        *,
+        interval: float = 0.1,
+        live: bool | None = None,
+        unless_watched: bool = False,
     ) -> None:
+        self._unless_watched = unless_watched
         self._given = stream
         self._given_live = live
         self.interval = interval
 
+    def on_event(self, trainer: Trainer, event: Event) -> None:
+        """Show an event, unless somebody else does."""
+        if not self._quiet:
+            super().on_event(trainer, event)
+
     def on_start(self, trainer: Trainer) -> None:
         """Get ready."""
+        self._quiet = self._unless_watched and trainer.watched
         self.stream = self._given or sys.stderr
         self.live = _live(self.stream) if self._given_live is None else self._given_live
         self._width = 0
@@ -154,7 +171,9 @@ class TextProgress(Callback):
 
     def on_stage(self, trainer: Trainer, event: Event) -> None:
         """Tell what the run does before its first iteration, where lines can be rewritten."""
-        if self.live and self._last is None:
+        if event.get("held"):
+            self._print(f"  {event['text']} trainer.stop_other() does")
+        elif self.live and self._last is None:
             self._rewrite(f"{_bar(event['share'])}  {event['text']}")
 
     def on_log(self, trainer: Trainer, event: Event) -> None:

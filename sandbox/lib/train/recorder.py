@@ -146,6 +146,11 @@ class Recorder:
                 event = {"step": result.step, "data": result.state, "best": False}
                 self.receive({"type": "checkpoint", "good": False, **event})
 
+    @property
+    def watched(self) -> bool:
+        """Whether anybody is subscribed."""
+        return bool(self._subscribers)
+
     def subscribe(self, function: Listener) -> Callable[[], None]:
         """Call a function with every event; what is returned ends that."""
         with self._lock:

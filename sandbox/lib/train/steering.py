@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .backend import Backend
 from .background import BackgroundRun
 from .control import Control
 from .events import Event
@@ -16,6 +17,7 @@ __all__ = ["Steered"]
 class Steered:
     """The part of a `Trainer` that one talks to while it trains."""
 
+    backend: Backend
     _recorder: Recorder
     _control: Control
     _background: BackgroundRun | None
@@ -71,9 +73,23 @@ class Steered:
             self._unwanted = True
             self._control.stop()
 
+    def stop_other(self) -> bool:
+        """Stop the run of another trainer that this one waits for; False if it waits for none.
+
+        See `stage`: its "held" tells of such a wait.
+        """
+        waits = self.stage
+        stop = getattr(self.backend, "stop_others", None)
+        return waits is not None and bool(waits.get("held")) and stop is not None and bool(stop())
+
     def set_learning_rate(self, value: float | None) -> None:
         """Use this learning rate from the next iteration on; None: the schedule again."""
         self._control.learning_rate(value)
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody has subscribed to the events."""
+        return self._recorder.watched
 
     def subscribe(self, function: Callable[[Event], object]) -> Callable[[], None]:
         """Call a function with every event, in the thread that trains; be quick in it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -28,11 +29,14 @@ from .job import Result, TrainJob
 from .model_io import fill
 from .predictor import Predictor
 from .recorder import Recorder, State
+from .shapes import check_shapes
 from .steering import Steered
 from .triggers import EarlyStopping, Trigger, end_trigger
 from .updates import lend_average
 
 __all__ = ["Trainer"]
+
+_trainers: weakref.WeakSet[Trainer] = weakref.WeakSet()  # that have trained
 
 
 class Trainer(Steered):
@@ -67,8 +71,9 @@ class Trainer(Steered):
         Where TensorBoard event files go.
     callbacks : sequence of Callback
         Called with every event.
-    progress : "auto", None or Callback, default="auto"
-        What shows how far the run is.
+    progress : "auto", True, None or Callback, default="auto"
+        What shows how far the run is: a line of text; by "auto" only where nobody has subscribed,
+        as the curves of a notebook do.
     watch : names of parameters
         Copied out every `watch_every` iterations for whoever subscribes (the filter viewer).
     plan : KernelPlan or str, optional
@@ -191,10 +196,11 @@ class Trainer(Steered):
         ------
         ArgumentError : the criterion takes something else than the model gives, such as
             CrossEntropy behind a softmax.
-        DataError, ShapeError : the data are bad, or do not fit the model.
+        DataError, ShapeError : the data are bad, or do not fit the model or the criterion; shapes
+            are looked at before anything starts.
         DivergedError : the loss is no number. The model holds its last good state then, and
             `resume="auto"` goes on from there.
-        TrainingError : a run is going on already.
+        TrainingError : a run is going on already, of this trainer or of another on this model.
         CheckpointError : the checkpoint belongs to another model, seed or data set.
         KeyboardInterrupt : after Ctrl-C, once the iteration under way is through. The model, the
             history and `fit(resume="auto")` hold its state.
@@ -210,10 +216,15 @@ class Trainer(Steered):
                 )
             self._runs += 1
         try:
-            job = self._job(data, epochs, steps, end, validation, validate, early_stop)
             before = forsaken(self)
             if earlier is not None and again:
                 before.append(earlier)
+            self._refuse_shared(before)
+            if arguments.ask_backend(data, validation):
+                for run in before:  # they hold what would answer
+                    run.stop_and_join()
+                before = []
+            job = self._job(data, epochs, steps, end, validation, validate, early_stop)
             self._unwanted = False
             self._background = None
             if not before:
@@ -246,6 +257,21 @@ class Trainer(Steered):
                 raise
         self._run(job)
 
+    def _refuse_shared(self, ending: list[BackgroundRun]) -> None:
+        """Refuse to train what another trainer is training, unless that one is about to end."""
+        owners = [run.owner for run in ending]
+        mine = {id(parameter) for _, parameter in self.model.named_parameters()}
+        for other in list(_trainers):
+            if other is self or not other.running or any(other is owner for owner in owners):
+                continue
+            if any(id(parameter) in mine for _, parameter in other.model.named_parameters()):
+                raise TrainingError(
+                    "fit: a model must be trained by one trainer at a time; got one that another"
+                    " is training. Stop that one (its `stop()`, or Stop in its view) and wait for"
+                    " its end (`wait()`), or train a copy: copy.deepcopy(model)."
+                )
+        _trainers.add(self)
+
     def _prepare(self, job: TrainJob, resume: str | os.PathLike[str] | None) -> None:
         self._recorder.prepare(job, resume, self.checkpoint)
         self._control.clear()
@@ -275,6 +301,9 @@ class Trainer(Steered):
             validation = arguments.choose_data(
                 validation, self.backend, self.criterion, preparation
             )
+        for what, rows in (("data", dataset), ("validation", validation)):
+            if rows is not None:
+                check_shapes(self.model, self.criterion, rows, self.batch_size, f"fit: `{what}`")
         self._preparation = preparation
         return TrainJob(
             model=self.model,
@@ -314,9 +343,9 @@ class Trainer(Steered):
                 self._fill(self._recorder.last)
             self._finish("stopped")
             raise
-        except BaseException:
+        except BaseException as error:
             self._fill(self._recorder.good)
-            self._finish("failed")
+            self._finish("failed", error)
             raise
         finally:
             self._runs -= 1
@@ -333,8 +362,12 @@ class Trainer(Steered):
         if data is not None and not isinstance(self.backend, LocalBackend):
             fill(self.model, unpack(data, "checkpoint").tensors, "the run's last state")
 
-    def _finish(self, state: State) -> None:
-        self._recorder.receive({"type": "state", "state": state})
+    def _finish(self, state: State, error: BaseException | None = None) -> None:
+        event: Event = {"type": "state", "state": state}
+        if error is not None:
+            words = (str(error).splitlines() or [""])[0]
+            event["text"] = ": ".join(filter(None, (type(error).__name__, words)))
+        self._recorder.receive(event)
 
     def _call_back(self, event: Event) -> None:
         for callback in self.callbacks:

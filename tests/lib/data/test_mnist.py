@@ -185,7 +185,9 @@ def test_offline_means_no_request(mirror, monkeypatch):
 
 
 def test_sets_without_an_address_name_the_folders(tmp_path):
-    with pytest.raises(DataError, match=r"imdb: the data set must be in one of .*Set SANDBOX_DATA"):
+    with pytest.raises(
+        DataError, match=r"imdb: the data set must be in one of .*Fetch it: sandbox"
+    ):
         sources.download(sources.SOURCES["imdb"], ["imdb-train.parquet"])
 
 

@@ -193,3 +193,11 @@ def test_files_that_are_no_scaler_are_named(tmp_path, text):
     (tmp_path / "scaler.json").write_text(text)
     with pytest.raises(DataError, match=r"scaler\.json: must be"):
         Scaler.load(tmp_path)
+
+
+def test_a_column_of_a_spark_table_as_labels_is_answered_with_how_to_bring_it_here():
+    class Column:
+        __module__ = "pyspark.sql.classic.column"  # the real one needs a session
+
+    with pytest.raises(DataError, match=r"got a Spark Column\. Bring them here: df\.select"):
+        class_weights(Column())

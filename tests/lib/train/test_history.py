@@ -85,6 +85,18 @@ def test_the_table_has_a_row_for_each_epoch() -> None:
     assert [(row["epoch"], row["loss"]) for row in history.epochs()] == [(1, 1.5), (2, 3.5)]
 
 
+def test_a_long_table_shows_its_ends() -> None:
+    history = History()
+    for step in range(1, 241):
+        history.append(iteration(step, epoch=step))
+    lines = repr(history).splitlines()
+    assert len(lines) == 22
+    assert lines[10].split()[0] == "10"
+    assert lines[11] == "... 220 more epochs: history.epochs()"
+    assert [line.split()[0] for line in lines[12:]] == [str(k) for k in range(231, 241)]
+    assert len(history.epochs()) == 240
+
+
 def test_everything_goes_into_json() -> None:
     history = History()
     history.append(iteration(1, ranks=2))

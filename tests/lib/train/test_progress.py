@@ -94,3 +94,15 @@ def test_the_display_is_chosen() -> None:
 def test_it_says_when_a_model_runs_eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SANDBOX_EAGER", "1")
     assert "runs eagerly, which takes longer: SANDBOX_EAGER=1" in shown(live=False)
+
+
+def test_a_run_that_somebody_watches_needs_no_line_of_text(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trainer = make_trainer(progress="auto")
+    stop = trainer.subscribe(lambda event: None)
+    trainer.fit(make_data(), epochs=1)
+    assert capsys.readouterr().err == ""
+    stop()
+    trainer.fit(make_data(), epochs=1)
+    assert "epoch 1/1" in capsys.readouterr().err

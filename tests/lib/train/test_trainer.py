@@ -220,9 +220,12 @@ def test_an_error_in_a_callback_ends_the_run_and_the_trainer_can_run_again() -> 
         raise RuntimeError("no")
 
     trainer = make_trainer(callbacks=[LambdaCallback(iteration=fail)])
+    told: list[Any] = []
+    trainer.subscribe(told.append)
     with pytest.raises(RuntimeError, match="no"):
         trainer.fit(make_data(), epochs=1)
     assert trainer.state == "failed"
+    assert told[-1] == {"type": "state", "state": "failed", "text": "RuntimeError: no"}
     trainer.callbacks.clear()
     trainer.fit(make_data(), steps=1)
     assert trainer.state == "done"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...engine import names as _names
 from . import activation as _activation
 from . import arithmetic as _arithmetic
 from . import attention as _attention
@@ -55,3 +56,5 @@ __all__ += _reduce.__all__
 __all__ += _scan.__all__
 __all__ += _sequence.__all__
 __all__ += _shape.__all__
+
+_names.suggest(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...engine import names as _names
 from .digits import fast_mnist as fast_mnist
 from .digits import lenet5 as lenet5
 from .digits import mlp as mlp
@@ -21,3 +22,5 @@ from .texts import gru_sentiment as gru_sentiment
 from .texts import lstm_sentiment as lstm_sentiment
 from .texts import text_cnn as text_cnn
 from .texts import transformer_classifier as transformer_classifier
+
+_names.suggest(__name__)

@@ -1,0 +1,100 @@
+"""Names that are not there: which one was meant. A room ends with `names.suggest(__name__)`."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any, NoReturn
+
+__all__ = ["meant", "missing", "public", "suggest"]
+
+
+def meant(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that a wrong one stands for; None if none comes near.
+
+    Examples
+    --------
+    >>> meant("Conv2D", ["Conv1d", "Conv2d"]), meant("relu", ["ReLU6", "ReLU"])
+    ('Conv2d', 'ReLU')
+    >>> meant("Convolution2d", ["Conv2d", "Flatten"]), meant("spam", ["Conv2d"])
+    ('Conv2d', None)
+    """
+    folded: dict[str, str] = {}
+    for one in known:
+        folded.setdefault(_fold(one), one)
+    wanted = _fold(name)
+    near = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.6)
+    return folded[near[0]] if near else None
+
+
+def _fold(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def public(module: ModuleType) -> list[str]:
+    """Return the names a module offers: its `__all__`, else those of this package, modules last."""
+    given = getattr(module, "__all__", None)
+    if given is not None:
+        return list(given)
+    product = __name__.partition(".")[0] + "."
+    own = {
+        name: isinstance(value, ModuleType)
+        for name, value in vars(module).items()
+        if not name.startswith("_") and _home(value).startswith(product)
+    }
+    return sorted(own, key=own.__getitem__)
+
+
+def _home(value: object) -> str:
+    """Return the name of a module, or of the one that a class or a function is from."""
+    return str(getattr(value, "__name__" if isinstance(value, ModuleType) else "__module__", ""))
+
+
+def suggest(module: str) -> None:
+    """Let a module answer a name that it does not have with the one that was meant.
+
+    Set from here, for a type checker that reads a `__getattr__` takes every name for a right one.
+    """
+    vars(sys.modules[module])["__getattr__"] = missing(module)
+
+
+def missing(module: str) -> Callable[[str], Any]:
+    """Return such a `__getattr__`.
+
+    Parameters
+    ----------
+    module : str
+        Its `__name__`. Where none of its names comes near, the other rooms beside it that are
+        imported are asked.
+
+    Examples
+    --------
+    >>> missing("sandbox.lib.engine")("compil")
+    Traceback (most recent call last):
+    AttributeError: module 'sandbox.lib.engine' has no attribute 'compil'. Did you mean 'compile'?
+    """
+
+    def answer(name: str) -> NoReturn:
+        text = f"module {module!r} has no attribute {name!r}"
+        found = None if name.startswith("_") else meant(name, public(sys.modules[module]))
+        if found is not None:
+            text += f". Did you mean {found!r}?"
+        elif (elsewhere := _elsewhere(module, name)) is not None:
+            text += f". Did you mean {elsewhere}?"
+        raise AttributeError(text)
+
+    return answer
+
+
+def _elsewhere(module: str, name: str) -> str | None:
+    """Return the name of a room beside a module that has a name, as one writes it."""
+    above = module.rpartition(".")[0] + "."
+    for place, room in list(sys.modules.items()):
+        beside = place.startswith(above) and "." not in place[len(above) :] and place != module
+        if beside and not name.startswith("_") and room is not None:
+            wanted = [one for one in public(room) if _fold(one) == _fold(name)]
+            if wanted:
+                return f"{place[len(above) :]}.{wanted[0]}"
+    return None
