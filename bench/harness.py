@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 Step = Callable[[], object]
+RIVALS = ("torch", "onnxruntime", "openvino")
 
 
 class RefusedError(Exception):
@@ -43,41 +45,42 @@ class Timing:
 
 
 def alternate(
-    ours: Step, theirs: Step, *, rounds: int = 15, seconds: float = 0.25
-) -> tuple[Timing, Timing]:
-    """Time two steps in turn: ours, theirs, theirs, ours, ours ...
+    *sides: Step | Apart, rounds: int = 15, seconds: float = 0.25, warm: int = 3
+) -> tuple[Timing, ...]:
+    """Time steps in turn: ours, theirs, theirs, ours, ours ...; of more sides, there and back.
 
     Each turn repeats its step for about `seconds`; a round's value is the time of one step. The
-    collector of garbage rests meanwhile. Both sides are warmed up first.
+    collector of garbage rests meanwhile. All sides take `warm` steps before.
     """
-    timings = (Timing(), Timing())
-    steps = (ours, theirs)
+    timings = tuple(Timing() for _ in sides)
+    turns = [side.turn if isinstance(side, Apart) else partial(turn, side) for side in sides]
     repeats = []
-    for step in steps:
-        for _ in range(3):
-            step()
-        started = time.perf_counter()
-        step()
-        once = max(time.perf_counter() - started, 1e-7)
-        repeats.append(max(1, round(seconds / once)))
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        for number in range(rounds):
-            for side in (0, 1) if number % 2 == 0 else (1, 0):
-                step, count = steps[side], repeats[side]
-                started = time.perf_counter()
-                for _ in range(count):
-                    step()
-                timings[side].seconds.append((time.perf_counter() - started) / count)
-    finally:
-        if collecting:
-            gc.enable()
+    for take in turns:
+        take(warm)
+        repeats.append(max(1, round(seconds / max(take(1), 1e-7))))
+    order = list(range(len(sides)))
+    for number in range(rounds):
+        for place in order if number % 2 == 0 else reversed(order):
+            timings[place].seconds.append(turns[place](repeats[place]) / repeats[place])
     return timings
 
 
+def turn(step: Step, count: int) -> float:
+    """Take so many steps; give the seconds. No garbage is collected meanwhile."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        started = time.perf_counter()
+        for _ in range(count):
+            step()
+        return time.perf_counter() - started
+    finally:
+        if collecting:
+            gc.enable()
+
+
 class Apart:
-    """A side in a process of its own, so that its threads are its own, too.
+    """A side in a process of its own, so that its threads and its memory are its own, too.
 
     Parameters
     ----------
@@ -95,8 +98,30 @@ class Apart:
 
     def step(self) -> None:
         """Let it take a step; the way there and back is some 50 microseconds of it."""
-        self.pipe.send(True)
-        self.loss = self.pipe.recv()
+        self.turn(1)
+
+    def turn(self, count: int) -> float:
+        """Let it take so many steps; give the seconds by its own clock."""
+        seconds, self.loss = self._ask("turn", count)
+        return seconds
+
+    def get(self, name: str) -> Any:
+        """Give an attribute of the side."""
+        return self._ask("get", name)
+
+    def peak(self) -> int:
+        """Give the largest resident memory of its process so far, in bytes."""
+        return self._ask("memory", "VmHWM")
+
+    def _ask(self, *message: Any) -> Any:
+        try:
+            self.pipe.send(message)
+            return self.pipe.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            raise RefusedError(
+                f"a side's process ended (status {self.process.exitcode}); see above."
+            ) from None
 
     def __enter__(self) -> Apart:
         return self
@@ -110,9 +135,29 @@ class Apart:
 def _serve(pipe: Any, make: Callable[..., Any], arguments: Sequence[Any]) -> None:
     side = make(*arguments)
     with suppress(EOFError):
-        while pipe.recv():
-            side.step()
-            pipe.send(side.loss)
+        while True:
+            what, argument = pipe.recv()
+            if what == "turn":
+                pipe.send((turn(side.step, argument), getattr(side, "loss", float("nan"))))
+            elif what == "get":
+                pipe.send(getattr(side, argument))
+            else:
+                pipe.send(memory(argument))
+
+
+def memory(key: str) -> int:
+    """Give a figure of /proc/self/status in bytes: "VmRSS" is what is resident, "VmHWM" its peak.
+
+    The kernel's own count, which unlike ru_maxrss does not begin with the parent's; Linux only.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{key}:"))
+
+
+def forget_peak() -> None:
+    """Count the peak of this process's memory from here on."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def ratio(ours: Timing, theirs: Timing) -> float:
@@ -133,14 +178,15 @@ def agree(what: str, ours: float, theirs: float, *, tolerance: float = 1e-3) -> 
 
 def compare_training(
     report: Report, what: str, ours: Any, theirs: Any, *, rounds: int, bar: float | None = None
-) -> tuple[Timing, Timing]:
+) -> tuple[Timing, ...]:
     """Time the steps of two sides that have `step()` and `loss`, once 20 of them agree."""
     for _ in range(20):
         ours.step()
         theirs.step()
     report(f"{what}: loss after 20 steps: ours {ours.loss:.6f}, theirs {theirs.loss:.6f}")
     agree(f"{what}: loss after 20 steps", ours.loss, theirs.loss)
-    times = alternate(ours.step, theirs.step, rounds=rounds)
+    sides = [side if isinstance(side, Apart) else side.step for side in (ours, theirs)]
+    times = alternate(*sides, rounds=rounds)
     report.versus(what, *times, bar=bar)
     return times
 
@@ -172,7 +218,7 @@ def machine() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     versions = [f"Python {platform.python_version()}"]
-    for package in ("numpy", "onednn-cpu-gomp", "mkl", "pyspark", "torch"):
+    for package in ("numpy", "onednn-cpu-gomp", "mkl", "pyspark", *RIVALS):
         try:
             versions.append(f"{package} {metadata.version(package)}")
         except metadata.PackageNotFoundError:

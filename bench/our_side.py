@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from sandbox.lib import core, criterion, engine, optim
+
+from . import subjects
 
 MOMENTUM = 0.9
 
@@ -81,3 +84,40 @@ class Training:
         """Train on each batch once."""
         for _ in self.inputs:
             self.step()
+
+
+class Inference:
+    """Predictions of one batch by a network of `subjects`, in a process of its own.
+
+    Parameters
+    ----------
+    name : str
+        Of the network.
+    batch, threads : int
+        Rows of the batch; threads of the program.
+    """
+
+    def __init__(self, name: str, batch: int, threads: int) -> None:
+        self.model = subjects.settled(subjects.SUBJECTS[name].make())
+        self.rows = subjects.rows(name, batch)
+        specs = tuple(engine.Spec.of(x) for x in self.rows)
+        started = time.perf_counter()
+        with engine.threads.limit(threads):
+            self.program = core.predict_program(self.model, self.model, specs, threads=threads)
+        self.seconds = time.perf_counter() - started
+        self.loss = float("nan")
+
+    def step(self) -> None:
+        """Predict."""
+        self.result = self.program.run(self.rows)
+
+    @property
+    def output(self) -> Any:
+        """Give a copy of the logits."""
+        return np.array(self.program.run(self.rows))
+
+    @property
+    def profile(self) -> list[tuple[str, float]]:
+        """Give seconds by module."""
+        found = core.profile(self.program, self.rows)
+        return [(f"{row.path} {', '.join(row.kernels)}", row.forward) for row in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,7 @@ from torch import nn
 
 from sandbox.lib import core, engine
 
-from . import harness
+from . import harness, subjects, torch_networks
 from .our_side import MOMENTUM
 
 
@@ -35,11 +36,12 @@ def flushing() -> Iterator[None]:
 
 
 def take_weights(theirs: nn.Module, ours: Any) -> nn.Module:
-    """Copy the weights of one of our models, parameter by parameter in order.
+    """Copy the weights of one of our models, parameter by parameter in order, and its statistics.
 
     Their recurrent layers know two biases where ours have one; see `_recurrent`.
     """
     mine = iter([np.array(parameter.data) for _, parameter in ours.named_parameters()])
+    statistics = iter([np.array(buffer.data) for _, buffer in ours.named_buffers()])
     with torch.no_grad():
         for part in theirs.modules():
             if isinstance(part, nn.LSTM | nn.GRU):
@@ -48,7 +50,10 @@ def take_weights(theirs: nn.Module, ours: Any) -> nn.Module:
             for parameter in part.parameters(recurse=False):
                 values = next(mine)
                 parameter.copy_(torch.from_numpy(values.reshape(tuple(parameter.shape))))
-    if next(mine, None) is not None:
+            if isinstance(part, nn.BatchNorm2d):
+                part.running_mean.copy_(torch.from_numpy(next(statistics)))
+                part.running_var.copy_(torch.from_numpy(next(statistics)))
+    if next(mine, None) is not None or next(statistics, None) is not None:
         raise harness.RefusedError(f"{type(theirs).__name__} has fewer parameters than ours.")
     return theirs
 
@@ -147,3 +152,15 @@ def compare_inference(
             lambda: program.run(rows), lambda: theirs(*tensors), rounds=rounds
         )
     report.versus(what, *times, bar=bar)
+
+
+def export(name: str, batch: int, path: str) -> None:
+    """Write a network's twin, with our weights, into an ONNX file of fixed shapes."""
+    twin = take_weights(
+        torch_networks.TWINS[name](), subjects.settled(subjects.SUBJECTS[name].make())
+    )
+    inputs = tuple(torch.from_numpy(x) for x in subjects.rows(name, batch))
+    with warnings.catch_warnings():
+        # The exporter by tracing is deprecated; the new one needs packages of its own.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(twin.eval(), inputs, path, opset_version=17, dynamo=False)
