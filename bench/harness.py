@@ -9,8 +9,8 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import metadata
@@ -21,6 +21,7 @@ import numpy as np
 
 Step = Callable[[], object]
 RIVALS = ("torch", "onnxruntime", "openvino")
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 class RefusedError(Exception):
@@ -45,15 +46,26 @@ class Timing:
 
 
 def alternate(
-    *sides: Step | Apart, rounds: int = 15, seconds: float = 0.25, warm: int = 3
+    *sides: Step | Apart,
+    rounds: int = 15,
+    seconds: float = 0.25,
+    warm: int = 3,
+    clock: str = "wall",
 ) -> tuple[Timing, ...]:
     """Time steps in turn: ours, theirs, theirs, ours, ours ...; of more sides, there and back.
 
     Each turn repeats its step for about `seconds`; a round's value is the time of one step. The
-    collector of garbage rests meanwhile. All sides take `warm` steps before.
+    collector of garbage rests meanwhile. All sides take `warm` steps before. The clock "cpu" counts
+    the processor's seconds for all threads of the process: on a busy machine it still tells two
+    sides of one thread apart; where threads wait for each other it does not tell the speed.
     """
     timings = tuple(Timing() for _ in sides)
-    turns = [side.turn if isinstance(side, Apart) else partial(turn, side) for side in sides]
+    turns = [
+        partial(side.turn, clock=clock)
+        if isinstance(side, Apart)
+        else partial(turn, side, clock=clock)
+        for side in sides
+    ]
     repeats = []
     for take in turns:
         take(warm)
@@ -65,15 +77,15 @@ def alternate(
     return timings
 
 
-def turn(step: Step, count: int) -> float:
+def turn(step: Step, count: int, clock: str = "wall") -> float:
     """Take so many steps; give the seconds. No garbage is collected meanwhile."""
-    collecting = gc.isenabled()
+    now, collecting = CLOCKS[clock], gc.isenabled()
     gc.disable()
     try:
-        started = time.perf_counter()
+        started = now()
         for _ in range(count):
             step()
-        return time.perf_counter() - started
+        return now() - started
     finally:
         if collecting:
             gc.enable()
@@ -100,9 +112,9 @@ class Apart:
         """Let it take a step; the way there and back is some 50 microseconds of it."""
         self.turn(1)
 
-    def turn(self, count: int) -> float:
+    def turn(self, count: int, clock: str = "wall") -> float:
         """Let it take so many steps; give the seconds by its own clock."""
-        seconds, self.loss = self._ask("turn", count)
+        seconds, self.loss = self._ask("turn", count, clock)
         return seconds
 
     def get(self, name: str) -> Any:
@@ -136,13 +148,13 @@ def _serve(pipe: Any, make: Callable[..., Any], arguments: Sequence[Any]) -> Non
     side = make(*arguments)
     with suppress(EOFError):
         while True:
-            what, argument = pipe.recv()
+            what, *arguments = pipe.recv()
             if what == "turn":
-                pipe.send((turn(side.step, argument), getattr(side, "loss", float("nan"))))
+                pipe.send((turn(side.step, *arguments), getattr(side, "loss", float("nan"))))
             elif what == "get":
-                pipe.send(getattr(side, argument))
+                pipe.send(getattr(side, *arguments))
             else:
-                pipe.send(memory(argument))
+                pipe.send(memory(*arguments))
 
 
 def memory(key: str) -> int:
@@ -176,15 +188,21 @@ def agree(what: str, ours: float, theirs: float, *, tolerance: float = 1e-3) -> 
         raise RefusedError(f"{what}: ours {ours:.6f}, theirs {theirs:.6f}; no ratio is given.")
 
 
+def same_losses(report: Report, what: str, ours: Any, theirs: Any, *, steps: int) -> None:
+    """Let two sides take so many steps; refuse to compare them unless their losses agree."""
+    for _ in range(steps):
+        ours.step()
+        theirs.step()
+    what = f"{what}: loss after {steps} steps"
+    report(f"{what}: ours {ours.loss:.6f}, theirs {theirs.loss:.6f}")
+    agree(what, ours.loss, theirs.loss)
+
+
 def compare_training(
     report: Report, what: str, ours: Any, theirs: Any, *, rounds: int, bar: float | None = None
 ) -> tuple[Timing, ...]:
     """Time the steps of two sides that have `step()` and `loss`, once 20 of them agree."""
-    for _ in range(20):
-        ours.step()
-        theirs.step()
-    report(f"{what}: loss after 20 steps: ours {ours.loss:.6f}, theirs {theirs.loss:.6f}")
-    agree(f"{what}: loss after 20 steps", ours.loss, theirs.loss)
+    same_losses(report, what, ours, theirs, steps=20)
     sides = [side if isinstance(side, Apart) else side.step for side in (ours, theirs)]
     times = alternate(*sides, rounds=rounds)
     report.versus(what, *times, bar=bar)
@@ -295,6 +313,26 @@ def options(name: str, text: str | None, *, rounds: int | None = None) -> argpar
     if rounds is not None:
         parser.add_argument("--rounds", type=int, default=rounds, help="turns of each side")
     return parser
+
+
+@contextmanager
+def environment(name: str, value: str) -> Iterator[None]:
+    """Set a variable within the block, also for processes that are started there."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def add_clock(parser: argparse.ArgumentParser) -> None:
+    """Add the option of the clock."""
+    text = "cpu: seconds of the processor, for one thread on a busy machine"
+    parser.add_argument("--clock", choices=list(CLOCKS), default="wall", help=text)
 
 
 def _time(seconds: float) -> str:

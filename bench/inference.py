@@ -25,11 +25,11 @@ LEAST = 0.9
 MEANS = {"ONNX Runtime": 1.10, "OpenVINO": 1.0}
 
 
-def compare(report, name, batch, threads, rounds, path, profile):
+def compare(report, name, batch, threads, path, asked):
     """Time one network on all sides; give how many times faster ours is than each rival."""
     what = f"{name} batch {batch}, {threads} thread(s)"
     with ExitStack() as open_sides:
-        ours = open_sides.enter_context(harness.Apart(our_side.Inference, name, batch, threads))
+        ours = open_sides.enter_context(harness.Apart(our_side.inference, name, batch, threads))
         mine, sides = ours.get("output"), [ours]
         for rival, make in rivals.RIVALS.items():
             side = open_sides.enter_context(harness.Apart(make, path, name, batch, threads))
@@ -37,15 +37,15 @@ def compare(report, name, batch, threads, rounds, path, profile):
             gap = float(np.abs(mine - side.get("output")).max() / np.abs(mine).max())
             if not gap <= NEAR:
                 raise harness.RefusedError(f"{what}: {rival}'s output differs by {gap} of its most")
-        times = harness.alternate(*sides, rounds=rounds)
+        times = harness.alternate(*sides, rounds=asked.rounds, clock=asked.clock)
         ratios = {}
         for rival, theirs in zip(rivals.RIVALS, times[1:], strict=True):
             # The bar of each single network is that against ONNX Runtime.
             bar = LEAST if rival == "ONNX Runtime" else None
             ratios[rival] = report.versus(f"{what}, {rival}", times[0], theirs, bar=bar)
-        if profile:
+        if asked.profile:
             for rival, side in zip(("ours", *rivals.RIVALS), sides, strict=True):
-                tell(report, f"{what}, {rival}", side.get("profile"), profile)
+                tell(report, f"{what}, {rival}", side.get("profile"), asked.profile)
     return ratios
 
 
@@ -63,6 +63,7 @@ def main(arguments, report):
     parser.add_argument("--threads", default="1,2", help="numbers, separated by commas")
     parser.add_argument("--batches", help="instead of each network's own two")
     parser.add_argument("--profile", type=int, default=0, metavar="N", help="the N slowest steps")
+    harness.add_clock(parser)
     asked = parser.parse_args(arguments)
     names = subjects.chosen(asked.networks, subjects.SUBJECTS)
     found = {rival: [] for rival in MEANS}
@@ -73,8 +74,8 @@ def main(arguments, report):
                 path = str(Path(folder) / "network.onnx")
                 torch_side.export(name, batch, path)
                 for threads in map(int, asked.threads.split(",")):
-                    options = (asked.rounds, path, asked.profile)
-                    for rival, ratio in compare(report, name, batch, threads, *options).items():
+                    ratios = compare(report, name, batch, threads, path, asked)
+                    for rival, ratio in ratios.items():
                         found[rival].append(ratio)
     for rival, ratios in found.items():
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from sandbox.lib import core, engine
@@ -95,6 +96,8 @@ class Training:
         As of `our_side.Training`.
     layout : torch.memory_format
         Of images; channels_last is the faster one of networks with many channels.
+    compiled : bool
+        Whether the network is compiled (`torch.compile`) instead of eager.
     """
 
     def __init__(
@@ -104,8 +107,12 @@ class Training:
         inputs: Iterable[tuple[Any, ...]],
         labels: Iterable[Any],
         layout: torch.memory_format = torch.channels_last,
+        *,
+        compiled: bool = False,
     ) -> None:
         self.model = model.train().to(memory_format=layout)
+        if compiled:
+            self.model = torch.compile(self.model)
         self.inputs = [tuple(tensor(x, layout) for x in batch) for batch in inputs]
         self.labels = [torch.from_numpy(batch) for batch in labels]
         self.optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=MOMENTUM)
@@ -121,6 +128,26 @@ class Training:
         self.optimizer.step()
         self.number += 1
         self.loss = loss.item()
+
+
+def save(name: str, path: str) -> None:
+    """Write the weights of a network's twin, which are ours, into a file."""
+    twin = take_weights(torch_networks.TWINS[name](), subjects.SUBJECTS[name].make())
+    save_file(twin.state_dict(), path)
+
+
+def subject(name: str, batch: int, threads: int, count: int, path: str, compiled: bool) -> Training:
+    """Give the training of a network of `subjects`, for a process of its own.
+
+    Its weights come from a file: our model was never in this process. The peak of the process's
+    memory is counted from where the model is there.
+    """
+    torch.set_num_threads(threads)
+    inputs, labels = subjects.batches(name, batch, count)
+    twin = torch_networks.TWINS[name]()
+    twin.load_state_dict(load_file(path))
+    harness.forget_peak()
+    return Training(twin, subjects.SUBJECTS[name].rate, inputs, labels, compiled=compiled)
 
 
 def compare_inference(
