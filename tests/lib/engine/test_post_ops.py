@@ -456,6 +456,57 @@ def test_what_is_not_named_stays_an_operation_of_its_own():
     assert [op.name for op in passes.optimise(oplist).ops] == ["linear", "exp"]
 
 
+JOINED = {  # what is joined: (steps behind the three convolutions, whether the copy goes)
+    "alone": ([("concat", (5, 6, 7), 1)], True),
+    "read by others as well": ([("concat", (5, 6, 7), 1), ("tanh", (6,), 0)], True),
+    "one part twice": ([("concat", (5, 6, 6), 1)], False),
+    "in two wholes": ([("concat", (5, 6), 1), ("concat", (6, 7), 1)], None),
+    "one in another": ([("concat", (5, 6), 1), ("concat", (8, 7), 1)], True),
+    "an input": ([("concat", (0, 6), 1)], False),
+}
+
+
+@pytest.mark.parametrize("name", JOINED)
+@pytest.mark.parametrize("batch", [1, 2])
+def test_parts_of_a_joined_map_are_written_in_place(name, batch):
+    behind, goes = JOINED[name]
+    width = {0: 16, 5: 16, 6: 32, 7: 16}
+    shapes = [(batch, 16, 5, 7), (16, 16, 3, 3), (32, 16, 3, 3), (16, 16, 1, 1), (16, 1, 1, 1)]
+    steps = [
+        ("conv2d", (0, 1), (batch, 16, 5, 7), SAME),
+        ("conv2d", (0, 2), (batch, 32, 5, 7), SAME),
+        ("conv2d", (0, 3), (batch, 16, 5, 7), CONV),
+    ]
+    for operation, read, axis in behind:
+        result = 5 + len(steps)
+        width[result] = sum(width[value] for value in read)
+        attrs = {"axis": axis} if operation == "concat" else {}
+        steps.append((operation, read, (batch, width[result], 5, 7), attrs))
+    oplist = chained(*steps, inputs=shapes)
+    del oplist.inputs[1:]
+    given = [normal(k, *shape) for k, shape in enumerate(shapes)]
+    oplist.constants = [(array, k) for k, array in enumerate(given) if k]
+    # Read by kernels, which leave no copy of the whole in another layout.
+    ends = [5 + k for k in range(3, len(steps))]
+    oplist.outputs = []
+    for value in ends:
+        spec = oplist.values[value]
+        for function in ("relu", "tanh"):
+            made = oplist.new_value(spec)
+            oplist.ops.append(Op(function, (value,), (made,)))
+            oplist.outputs.append((f"{function} {value}", made))
+    program = engine.compile(oplist, {}, plan=engine.KernelPlan(frozen=True))
+    found = [array.copy() for array in program.run(given[:1])]
+    with engine.use_reference():
+        wanted = engine.compile(oplist, {}).run(given[:1])
+    for actual, expected in zip(found, wanted, strict=True):
+        close(actual, expected)
+    copies = [step.name for step in program.steps].count("concat")
+    blocked = any("16b" in step.layouts for step in program.steps if step.name == "conv2d")
+    if goes is not None and blocked:
+        assert copies == (0 if goes and batch == 1 else len([b for b in behind if b[0] != "tanh"]))
+
+
 @pytest.mark.parametrize("shape", [(3, 2, 4, 1), (3, 1, 4, 2), (1, 4, 1, 3), (1, 1, 1, 1)])
 @pytest.mark.parametrize("axes", [(0, 1, 3, 2), (0, 2, 1, 3), (0, 3, 2, 1)])
 def test_stacks_with_axes_of_one_element_are_multiplied_behind_a_transpose(shape, axes):
