@@ -20,6 +20,7 @@ BARS: dict[str, dict[str, float | None]] = {
     "02_lenet_mnist": {"test accuracy": 99.0, "training": None},
     "03_sentiment": {
         "IMDB, network": 89.0,
+        "not a good film": 50.0,  # the lesson says that it is called good
         "rt-polarity, text CNN minus TF-IDF": -1.0,
         "rt-polarity, words and pairs minus TF-IDF": -1.0,
     },

@@ -410,10 +410,10 @@ print("same probabilities:", np.allclose(before, after, atol=1e-5))
 lines = ("I loved every minute of it!", "What a waste of time.", "Not bad at all.",
          "a good film", "not a good film", "not good", "zyxwv qqq xxyz")
 for text, share in zip(lines, again.probabilities(list(lines))[:, 1], strict=True):
-    print(f"{100 * share:5.1f} % good: {text}")
+    print(f"{text}: {100 * share:.1f} % good")
 
 # %% [markdown]
-# On the real reviews it is wrong about "not a good film": it calls it good, and so is a network that never learned negation from so few words.
+# On the real reviews it calls "not a good film" good (with 83 %), and "Not bad at all" bad without a doubt.
 # It has read whole reviews of some 230 words, and counts what speaks for either side; in three or four words one "good" outweighs a "not", which in long reviews stands as often in praise ("not only funny") as in blame.
 # And it is quite sure about words that do not exist: to it they are all the same one, *unknown*, and it must say something.
 # Whoever puts a model to work looks for such texts, keeps them as tests, and refuses to judge where too little is known.

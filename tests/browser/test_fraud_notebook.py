@@ -52,7 +52,7 @@ def test_a_threshold_is_moved_and_its_cost_is_in_euros(
     expect(told).to_have_text(re.compile(r"^cost [\d,]+ €;"))
     labels = widget.locator("svg .sbx-tick").all_text_contents()
     assert [one for one in labels if one.endswith(" €")]
-    assert {"flagged", "1", "10", "100"} <= set(labels)
+    assert {"flagged", "100", "1000"} <= set(labels)  # fewer may share a score, and a place
     before = told.text_content()
     slider = widget.get_by_role("slider", name="threshold")
     slider.focus()

@@ -111,7 +111,7 @@ def test_a_view_whose_kernel_is_gone_says_so(jupyter: Any, page: Any, screenshot
     gone("view-saved.png")
 
     page.evaluate(RUN_ALL)
-    expect(slider).to_be_visible()
+    slider.wait_for()
     slider.fill("2")
     page.get_by_text("3 squared is 9").wait_for()
     # JupyterLab complains of its own requests that a restart cut off.
