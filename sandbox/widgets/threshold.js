@@ -117,7 +117,8 @@ function render({ model, el }) {
     const text = (attributes, words) => makeSvg("text", { class: "sbx-tick", ...attributes }, words);
     const across = flaggedTicks(table).map((tick) => ({ ...tick, at: x(tick.place) }));
     chart.replaceChildren(
-      ...logTicks(low, high).flatMap((value) => [
+      // What stands too low would run into the names below.
+      ...logTicks(low, high).filter((value) => y(value) < HEIGHT - MARGIN.bottom - 8).flatMap((value) => [
         makeSvg("line", { class: "sbx-grid", x1: MARGIN.left, x2: WIDTH - MARGIN.right, y1: y(value), y2: y(value) }),
         text({ x: MARGIN.left - 6, y: y(value) + 3.5, "text-anchor": "end" }, money(value, unit, showTick))]),
       ...across.flatMap(({ at, count, threshold }) => [
