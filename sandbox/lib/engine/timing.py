@@ -1,0 +1,188 @@
+"""How long kernels take: each is run a few times in a process, within a budget, and remembered."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import dnnl
+from .blueprint import Step, Tensor
+from .subnormal import FlushToZero
+
+ROUNDS = 6  # of whole programs
+RUNS = 4  # of a kernel at most; the best one counts
+LONG = 2e-3  # seconds: from here on two runs must do
+BURST = 1e-3  # seconds: shorter ones are run again at once
+HOPELESS = 1.5  # times slower than the best: not run again
+KEPT = 16384  # kernels whose times are remembered
+SECONDS, SHARE = 0.5, 1.0  # the budget: seconds, and steps of the program
+
+Key = tuple[Any, ...]
+Place = tuple[int, dnnl.Layout]  # an argument
+Time = tuple[float, int]  # seconds of the best run, runs
+
+_known: OrderedDict[Key, Time] = OrderedDict()
+_lock = threading.Lock()
+
+
+def forget() -> None:
+    """Forget all times: what is asked for next is run again."""
+    with _lock:
+        _known.clear()
+
+
+class Timer:
+    """Times kernels of one compilation on made-up data, as far as its budget goes.
+
+    The budget grows with the program: who has seen operations of so many seconds a step may spend
+    `SHARE` of that and `SECONDS` beside, so that on slow machines, and for large networks, planning
+    stays as long in steps. One thread's runs count in processor time: what else the machine does
+    is not the kernel's fault.
+
+    Parameters
+    ----------
+    threads : int
+        Of the program.
+    scale : float
+        How many times longer a step of the program takes than one of the sample that is timed.
+    limited : bool
+        False: no budget, and more runs.
+    """
+
+    def __init__(self, threads: int, scale: float = 1.0, *, limited: bool = True) -> None:
+        self.threads = threads
+        self.scale = scale
+        self.limited = limited
+        self.clock: Callable[[], float] = time.thread_time if threads == 1 else time.perf_counter
+        self.step = 0.0  # seconds of the operations seen so far, in the sample
+        self.spent = 0.0
+        self._arena = np.zeros(0, np.uint8)
+        self._stream: Any = None
+
+    @property
+    def left(self) -> float:
+        """Seconds that may still be spent."""
+        return SECONDS + SHARE * self.step * self.scale - self.spent if self.limited else np.inf
+
+    def fastest(self, options: Sequence[Sequence[dnnl.Primitive]]) -> int:
+        """Return which of the options, each some kernels in turn, takes the shortest.
+
+        The first is taken when there is no time to try others: let it be the likeliest. Its time is
+        added to the step.
+        """
+        totals = [self._total(kernels, must=not i) for i, kernels in enumerate(options)]
+        while True:
+            best = min(totals)
+            again = [
+                primitive
+                for total, kernels in zip(totals, options, strict=True)
+                if total <= HOPELESS * best and len(options) > 1
+                for primitive in kernels
+                if self._deserves_more(primitive)
+            ]
+            if not again or self.left <= 0:
+                break
+            for primitive in dict.fromkeys(again):
+                self._run(primitive)
+            totals = [
+                total if total == np.inf else self._total(kernels)
+                for total, kernels in zip(totals, options, strict=True)
+            ]
+        self.step += best
+        return totals.index(best)
+
+    def program(self, steps: Sequence[Step]) -> float:
+        """Return the time of a program's kernels; infinite if there is no time to find it out."""
+        total = 0.0
+        for step in steps:
+            if step.primitive is not None:
+                total += self._seconds(step.primitive, step.arguments)
+            if total == np.inf:
+                return total
+        self.step = max(self.step, total)
+        return total
+
+    def affords(self, seconds: float) -> int:
+        """Return how many rounds of so many seconds are within the budget, behind one more."""
+        return int(min(max(self.left / max(seconds, 1e-6) - 1, 0), ROUNDS))
+
+    def _seconds(self, primitive: dnnl.Primitive, arguments: Sequence[tuple[int, Tensor]]) -> float:
+        if primitive.meaning not in _known:
+            if self.left <= 0:
+                return np.inf
+            layouts = [(key, tensor.layout) for key, tensor in arguments if tensor.layout]
+            self._run(primitive, layouts)
+            while self._deserves_more(primitive) and self.left > 0:
+                self._run(primitive, layouts)
+        return _known[primitive.meaning][0]
+
+    def _total(self, kernels: Sequence[dnnl.Primitive], *, must: bool = False) -> float:
+        total = 0.0
+        for primitive in kernels:
+            if primitive.meaning not in _known:
+                if not must and self.left <= 0:
+                    return np.inf
+                self._run(primitive)
+            total += _known[primitive.meaning][0]
+        return total
+
+    def _deserves_more(self, primitive: dnnl.Primitive) -> bool:
+        seconds, runs = _known[primitive.meaning]
+        return runs < (RUNS if seconds < LONG or not self.limited else 2)
+
+    def _run(self, primitive: dnnl.Primitive, layouts: Sequence[Place] = ()) -> None:
+        """Run a kernel: a long one once, a short one in a burst, whose first run warms up."""
+        start = self.clock()
+        arguments, _keep = self._call(primitive, layouts or _places(primitive))
+        execute = dnnl.native().lib.dnnl_primitive_execute
+        best, count = _known.get(primitive.meaning, (np.inf, 0))
+        with FlushToZero():
+            began = now = self.clock()
+            while True:
+                status = execute(*arguments)
+                before, now = now, self.clock()
+                dnnl.check(status, primitive.kind, "a timing run")
+                best, count = min(best, now - before), count + 1
+                if now - began > BURST or count >= RUNS:
+                    break
+        with _lock:
+            _known[primitive.meaning] = best, count
+            _known.move_to_end(primitive.meaning)
+            while len(_known) > KEPT:
+                _known.popitem(last=False)
+        self.spent += self.clock() - start
+
+    def _call(
+        self, primitive: dnnl.Primitive, places: Sequence[Place]
+    ) -> tuple[tuple[Any, ...], Any]:
+        """Return a call on memory that holds what earlier runs left there, and what to keep."""
+        scratchpad = primitive.layout(dnnl.SCRATCHPAD)
+        if scratchpad is not None:
+            places = [*places, (dnnl.SCRATCHPAD, scratchpad)]
+        sizes = [-(-layout.nbytes // 64) * 64 for _, layout in places]
+        if sum(sizes) + 64 > self._arena.size:
+            self._arena = np.zeros(sum(sizes) + 64, np.uint8)
+            self._arena[::4096] = 0  # the pages must exist
+        start = self._arena.ctypes.data
+        address = -(-start // 64) * 64
+        pairs = []
+        for (argument, layout), size in zip(places, sizes, strict=True):
+            if argument == dnnl.WORKSPACE:  # positions, which must not point anywhere
+                self._arena[address - start : address - start + size] = 0
+            pairs.append((argument, dnnl.new_memory(layout, address)))
+            address += size
+        self._stream = self._stream or dnnl.new_stream()
+        return (primitive.handle, self._stream, len(pairs), dnnl.new_arguments(pairs)), pairs
+
+
+def _places(primitive: dnnl.Primitive) -> list[Place]:
+    return [
+        (argument, layout)
+        for argument in dnnl.ARGUMENT_NAMES
+        if (layout := primitive.layout(argument)) is not None
+    ]
