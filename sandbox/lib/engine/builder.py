@@ -258,6 +258,8 @@ class Builder(Tensors):
         """Lower every operation: what the program does is known then, not where its values lie."""
         for position, op in enumerate(self.oplist.ops):
             self._position = position
+            if self.timer is not None:
+                self.timer.report(position / len(self.oplist.ops))
             self._pure = find(op.name).pure
             if not self.lower(op):
                 self.reference(op)

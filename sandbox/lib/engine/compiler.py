@@ -73,13 +73,19 @@ def compile_native(
     precision: Precision = F32,
     owner: Hashable = None,
     versions: Versions | None = None,
+    *,
+    exhaustive: bool = False,
 ) -> NativeExecutable:
     """Return the executable, timing what the plan does not tell (unless it is frozen)."""
     if threads.has_lost_helpers():
         return threads.run_in_worker(
-            compile_native, oplist, storage, count, plan, precision, owner, versions
+            compile_native,
+            *(oplist, storage, count, plan, precision, owner, versions),
+            exhaustive=exhaustive,
         )
     with _COLLECTION.paused():
+        if exhaustive:
+            tune(oplist, storage, count, plan, precision)
         blueprint = make_blueprint(oplist, storage, count, plan, precision)
         return NativeExecutable(blueprint, storage, owner=owner, versions=versions)
 
@@ -114,37 +120,56 @@ def _make_blueprint(
     with threads.limit(count):
         threads.apply(count)
         signature, batch = _signature(better, count, precision)
-        follows = any(find(op.name).policies for op in better.ops)
+        follows = _follows(better)
         policy = plan.lookup(signature, batch) if follows else ""
         if policy is not None or plan.frozen:
             with contextlib.suppress(UntimedError):
                 return Builder(better, count, plan, policy or "", precision).build()
-        timer = Timer(count)
-        sample, timer.scale = sampled(oplist, count)
+        sample, scale = sampled(oplist, count)
         small = better if sample is oplist else passes.optimise(sample)
-        policy = _choose_policy(small, storage, plan, precision, timer, follows)
+        timer = Timer(count, scale)
+        policy = _choose_policy(small, storage, plan, precision, timer)
         if follows:
             plan.record(signature, batch, policy)
         timer.scale = 1.0  # what the sample did not have is timed as it is
         return Builder(better, count, plan, policy, precision, timer=timer).build()
 
 
+def tune(
+    oplist: OpList, storage: Storage, count: int, plan: KernelPlan, precision: Precision
+) -> None:
+    """Put into the plan what a search without a budget finds, at the full batch."""
+    better = passes.optimise(oplist)
+    found = KernelPlan()
+    with threads.limit(count):
+        threads.apply(count)
+        timer = Timer(count, limited=False)
+        policy = _choose_policy(better, storage, found, precision, timer)
+        if _follows(better):
+            found.record(*_signature(better, count, precision), policy)
+    plan.merge(found)
+
+
+def _follows(oplist: OpList) -> bool:
+    """Return whether a policy makes a difference."""
+    return any(find(op.name).policies for op in oplist.ops)
+
+
 def _choose_policy(
-    oplist: OpList,
-    storage: Storage,
-    plan: KernelPlan,
-    precision: Precision,
-    timer: Timer,
-    follows: bool,
+    oplist: OpList, storage: Storage, plan: KernelPlan, precision: Precision, timer: Timer
 ) -> str:
     """Fill the plan with the kernels of a program, and return the policy it is fastest by.
 
     That is told by the times of its kernels. Programs that come close are run as a whole, if they
     are short enough; those with users' operations are not, which would get made-up numbers.
     """
+    if not _follows(oplist):
+        Builder(oplist, timer.threads, plan, "", precision, timer=timer).lower_all()
+        return ""
     made: dict[str, Builder] = {}
     seconds: dict[str, float] = {}
-    for name in POLICIES if follows else ("",):
+    for number, name in enumerate(POLICIES):
+        timer.part = number, len(POLICIES)
         builder = Builder(oplist, timer.threads, plan, name, precision, timer=timer)
         builder.lower_all()
         total = timer.program(builder.steps)
@@ -153,15 +178,15 @@ def _choose_policy(
     if not seconds:
         return ""
     best = min(seconds.values())
-    close = [
-        name for name in sorted(seconds, key=seconds.__getitem__) if seconds[name] <= CLOSE * best
-    ]
+    ranked = sorted(seconds, key=seconds.__getitem__)
+    close = [name for name in ranked if seconds[name] <= CLOSE * best or not timer.limited]
     rounds = timer.affords(sum(seconds[name] for name in close))
     if rounds < 2 and len(close) > 2:
         close = close[:2]
         rounds = timer.affords(sum(seconds[name] for name in close))
     users = any(op.name not in OURS or find(op.name).effects for op in oplist.ops)
-    if len(close) == 1 or rounds < 2 or best > WHOLE or users:
+    too_long = rounds < 2 or (best > WHOLE and timer.limited)
+    if len(close) == 1 or too_long or users:
         return close[0]
     return _fastest({name: made[name].finish() for name in close}, storage, rounds, timer)
 

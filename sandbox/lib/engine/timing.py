@@ -12,6 +12,7 @@ import numpy as np
 
 from . import dnnl
 from .blueprint import Step, Tensor
+from .planning import report
 from .subnormal import FlushToZero
 
 ROUNDS = 6  # of whole programs
@@ -36,6 +37,12 @@ def forget() -> None:
         _known.clear()
 
 
+def runs() -> dict[Key, int]:
+    """Return how often each kernel whose time is remembered was run."""
+    with _lock:
+        return {key: count for key, (_, count) in _known.items()}
+
+
 class Timer:
     """Times kernels of one compilation on made-up data, as far as its budget goes.
 
@@ -51,7 +58,7 @@ class Timer:
     scale : float
         How many times longer a step of the program takes than one of the sample that is timed.
     limited : bool
-        False: no budget, and more runs.
+        False: no budget, more runs, and nothing that is remembered counts.
     """
 
     def __init__(self, threads: int, scale: float = 1.0, *, limited: bool = True) -> None:
@@ -61,6 +68,8 @@ class Timer:
         self.clock: Callable[[], float] = time.thread_time if threads == 1 else time.perf_counter
         self.step = 0.0  # seconds of the operations seen so far, in the sample
         self.spent = 0.0
+        self.part = (0, 1)  # of the work: which one goes on, of how many
+        self._known = _known if limited else OrderedDict()
         self._arena = np.zeros(0, np.uint8)
         self._stream: Any = None
 
@@ -68,6 +77,11 @@ class Timer:
     def left(self) -> float:
         """Seconds that may still be spent."""
         return SECONDS + SHARE * self.step * self.scale - self.spent if self.limited else np.inf
+
+    def report(self, share: float) -> None:
+        """Tell how far this part of the work is."""
+        number, count = self.part
+        report((number + share) / count)
 
     def fastest(self, options: Sequence[Sequence[dnnl.Primitive]]) -> int:
         """Return which of the options, each some kernels in turn, takes the shortest.
@@ -98,10 +112,18 @@ class Timer:
 
     def program(self, steps: Sequence[Step]) -> float:
         """Return the time of a program's kernels; infinite if there is no time to find it out."""
-        total = 0.0
+        total, unknown = 0.0, []
         for step in steps:
-            if step.primitive is not None:
-                total += self._seconds(step.primitive, step.arguments)
+            if step.primitive is None:
+                continue
+            known = self._known.get(step.primitive.meaning)
+            if known is None:
+                unknown.append(step)
+            else:
+                total += known[0]
+        for step in unknown:
+            self.step = max(self.step, total)
+            total += self._seconds(step.primitive, step.arguments)
             if total == np.inf:
                 return total
         self.step = max(self.step, total)
@@ -111,28 +133,28 @@ class Timer:
         """Return how many rounds of so many seconds are within the budget, behind one more."""
         return int(min(max(self.left / max(seconds, 1e-6) - 1, 0), ROUNDS))
 
-    def _seconds(self, primitive: dnnl.Primitive, arguments: Sequence[tuple[int, Tensor]]) -> float:
-        if primitive.meaning not in _known:
+    def _seconds(self, primitive: Any, arguments: Sequence[tuple[int, Tensor]]) -> float:
+        if primitive.meaning not in self._known:
             if self.left <= 0:
                 return np.inf
             layouts = [(key, tensor.layout) for key, tensor in arguments if tensor.layout]
             self._run(primitive, layouts)
             while self._deserves_more(primitive) and self.left > 0:
                 self._run(primitive, layouts)
-        return _known[primitive.meaning][0]
+        return self._known[primitive.meaning][0]
 
     def _total(self, kernels: Sequence[dnnl.Primitive], *, must: bool = False) -> float:
         total = 0.0
         for primitive in kernels:
-            if primitive.meaning not in _known:
+            if primitive.meaning not in self._known:
                 if not must and self.left <= 0:
                     return np.inf
                 self._run(primitive)
-            total += _known[primitive.meaning][0]
+            total += self._known[primitive.meaning][0]
         return total
 
     def _deserves_more(self, primitive: dnnl.Primitive) -> bool:
-        seconds, runs = _known[primitive.meaning]
+        seconds, runs = self._known[primitive.meaning]
         return runs < (RUNS if seconds < LONG or not self.limited else 2)
 
     def _run(self, primitive: dnnl.Primitive, layouts: Sequence[Place] = ()) -> None:
@@ -140,7 +162,7 @@ class Timer:
         start = self.clock()
         arguments, _keep = self._call(primitive, layouts or _places(primitive))
         execute = dnnl.native().lib.dnnl_primitive_execute
-        best, count = _known.get(primitive.meaning, (np.inf, 0))
+        best, count = self._known.get(primitive.meaning, (np.inf, 0))
         with FlushToZero():
             began = now = self.clock()
             while True:
@@ -151,10 +173,10 @@ class Timer:
                 if now - began > BURST or count >= RUNS:
                     break
         with _lock:
-            _known[primitive.meaning] = best, count
-            _known.move_to_end(primitive.meaning)
-            while len(_known) > KEPT:
-                _known.popitem(last=False)
+            self._known[primitive.meaning] = best, count
+            self._known.move_to_end(primitive.meaning)
+            while len(self._known) > KEPT:
+                self._known.popitem(last=False)
         self.spent += self.clock() - start
 
     def _call(

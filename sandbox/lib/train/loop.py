@@ -150,7 +150,8 @@ class _Loop:
         self.flat.touch()
         self._announce()
         self.reports.tell("stage", text="choosing kernels", share=0.0)
-        self.plan = settle_plan(job, self.batches, self.programs, self.hearing)
+        with engine.planning(self._tell_planning):
+            self.plan = settle_plan(job, self.batches, self.programs, self.hearing)
         if self.programs.eager is not None:
             self.reports.log(
                 "info", f"the model runs eagerly, which takes longer: {self.programs.eager}"
@@ -194,6 +195,9 @@ class _Loop:
         if self.good.there:
             error.args = (f"{error} {self.good.go_back()}",)
             self._checkpoint(good=True)
+
+    def _tell_planning(self, share: float) -> None:
+        self.reports.tell("stage", text="choosing kernels", share=share)
 
     def _announce(self) -> None:
         self.reports.tell(

@@ -51,6 +51,7 @@ class Primitive:
         "__weakref__",
         "_handle",
         "_layouts",
+        "_meaning",
         "_pd",
         "implementation",
         "key",
@@ -70,6 +71,7 @@ class Primitive:
         if not allow_reference and _REFERENCE_NAME.search(self.implementation):
             raise RefusedError(f"oneDNN {kind}: only '{self.implementation}' fits; it is too slow.")
         self._handle: Any = None
+        self._meaning: tuple[Any, ...] | None = None
         scratch = self.layout(SCRATCHPAD)
         self.scratch = scratch.nbytes if scratch else 0
 
@@ -89,11 +91,13 @@ class Primitive:
     @property
     def meaning(self) -> tuple[Any, ...]:
         """What it does, however it was asked for: equal ones take equally long."""
-        _, function, arguments, *rest = self.key
-        sizes = [item for item in arguments if not _is_layout(item)]
-        layouts = [(argument, self.layout(argument)) for argument in ARGUMENT_NAMES]
-        taken = [(argument, layout.key) for argument, layout in layouts if layout is not None]
-        return function, self.implementation, tuple(sizes), tuple(taken), *rest
+        if self._meaning is None:
+            _, function, arguments, *rest = self.key
+            sizes = [item for item in arguments if not _is_layout(item)]
+            layouts = [(argument, self.layout(argument)) for argument in ARGUMENT_NAMES]
+            taken = [(argument, layout.key) for argument, layout in layouts if layout is not None]
+            self._meaning = (function, self.implementation, tuple(sizes), tuple(taken), *rest)
+        return self._meaning
 
     def layout(self, argument: int) -> Layout | None:
         """Return the layout the kernel wants for an argument; None when it takes none."""
