@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
+from math import log2, prod
 from typing import Any
 
 from .links import batch_values
 from .operation import Operation
 from .oplist import Op, OpList, Spec
 from .ops import find
+from .timing import SECONDS, SHARE
 
-WORK = 0.1  # seconds of a step, by guess, that are enough to tell kernels apart
+STEPS = 6  # of the sample: what timing its kernels takes, more or less
+OPERATION = 2.5e-3  # seconds: what making an operation's kernels takes
+LONGEST = 1.0  # seconds of a step of the sample
 FLOPS, BYTES = 1e11, 1e10  # a second, of one core: what the guess goes by
 
 
@@ -23,10 +26,10 @@ def sampled(oplist: OpList, threads: int) -> tuple[OpList, float]:
     """
     _, batch = batch_values(oplist)
     seconds = _guess(oplist) / threads
-    if seconds > WORK:
-        rows = 2 * threads
-        while rows * 2 * seconds <= WORK * batch:
-            rows *= 2
+    budget = max(SECONDS - OPERATION * len(oplist.ops), SECONDS / 4) + SHARE * seconds
+    wanted = min(budget / STEPS, LONGEST)
+    if seconds > wanted:
+        rows = 2 ** max(1, round(log2(batch * wanted / seconds / threads))) * threads
         if rows <= batch // 2:
             small = with_batch(oplist, rows)
             if small is not None:

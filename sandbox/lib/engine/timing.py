@@ -12,7 +12,7 @@ import numpy as np
 
 from . import dnnl
 from .blueprint import Step, Tensor
-from .planning import report
+from .progress import report
 from .subnormal import FlushToZero
 
 ROUNDS = 6  # of whole programs
@@ -20,8 +20,9 @@ RUNS = 4  # of a kernel at most; the best one counts
 LONG = 2e-3  # seconds: from here on two runs must do
 BURST = 1e-3  # seconds: shorter ones are run again at once
 HOPELESS = 1.5  # times slower than the best: not run again
+ARENA = 1 << 26  # bytes that a sample's kernels take turns in: more than the caches of one core
 KEPT = 16384  # kernels whose times are remembered
-SECONDS, SHARE = 0.5, 1.0  # the budget: seconds, and steps of the program
+SECONDS, SHARE = 1.2, 1.2  # the budget: seconds, and steps of the program
 
 Key = tuple[Any, ...]
 Place = tuple[int, dnnl.Layout]  # an argument
@@ -46,10 +47,10 @@ def runs() -> dict[Key, int]:
 class Timer:
     """Times kernels of one compilation on made-up data, as far as its budget goes.
 
-    The budget grows with the program: who has seen operations of so many seconds a step may spend
-    `SHARE` of that and `SECONDS` beside, so that on slow machines, and for large networks, planning
-    stays as long in steps. One thread's runs count in processor time: what else the machine does
-    is not the kernel's fault.
+    The budget is what may have passed since the timer was made, for whatever. It grows with the
+    program: who has seen operations of so many seconds a step has `SHARE` of that and `SECONDS`
+    beside, so that on slow machines, and for large networks, planning stays as long in steps. With
+    one thread all is counted in processor time: what else the machine does is nobody's fault here.
 
     Parameters
     ----------
@@ -67,16 +68,18 @@ class Timer:
         self.limited = limited
         self.clock: Callable[[], float] = time.thread_time if threads == 1 else time.perf_counter
         self.step = 0.0  # seconds of the operations seen so far, in the sample
-        self.spent = 0.0
+        self.began = self.clock()
         self.part = (0, 1)  # of the work: which one goes on, of how many
         self._known = _known if limited else OrderedDict()
         self._arena = np.zeros(0, np.uint8)
+        self._used = 0
         self._stream: Any = None
 
     @property
     def left(self) -> float:
         """Seconds that may still be spent."""
-        return SECONDS + SHARE * self.step * self.scale - self.spent if self.limited else np.inf
+        budget = SECONDS + SHARE * self.step * self.scale
+        return budget + self.began - self.clock() if self.limited else np.inf
 
     def report(self, share: float) -> None:
         """Tell how far this part of the work is."""
@@ -159,39 +162,49 @@ class Timer:
 
     def _run(self, primitive: dnnl.Primitive, layouts: Sequence[Place] = ()) -> None:
         """Run a kernel: a long one once, a short one in a burst, whose first run warms up."""
-        start = self.clock()
-        arguments, _keep = self._call(primitive, layouts or _places(primitive))
+        places = layouts or _places(primitive)
+        arguments, _keep = self._call(primitive, places)
         execute = dnnl.native().lib.dnnl_primitive_execute
         best, count = self._known.get(primitive.meaning, (np.inf, 0))
+        taken = 0.0
         with FlushToZero():
-            began = now = self.clock()
             while True:
+                began = self.clock()
                 status = execute(*arguments)
-                before, now = now, self.clock()
+                seconds = self.clock() - began
                 dnnl.check(status, primitive.kind, "a timing run")
-                best, count = min(best, now - before), count + 1
-                if now - began > BURST or count >= RUNS:
+                best, count, taken = min(best, seconds), count + 1, taken + seconds
+                if taken > BURST or count >= RUNS:
                     break
+                if self.scale > 1:
+                    arguments, _keep = self._call(primitive, places)
         with _lock:
             self._known[primitive.meaning] = best, count
             self._known.move_to_end(primitive.meaning)
             while len(self._known) > KEPT:
                 self._known.popitem(last=False)
-        self.spent += self.clock() - start
 
     def _call(
         self, primitive: dnnl.Primitive, places: Sequence[Place]
     ) -> tuple[tuple[Any, ...], Any]:
-        """Return a call on memory that holds what earlier runs left there, and what to keep."""
+        """Return a call on memory that holds what earlier runs left there, and what to keep.
+
+        A sample's memory is another one each time: the whole batch would not be in the caches.
+        """
         scratchpad = primitive.layout(dnnl.SCRATCHPAD)
         if scratchpad is not None:
             places = [*places, (dnnl.SCRATCHPAD, scratchpad)]
         sizes = [-(-layout.nbytes // 64) * 64 for _, layout in places]
-        if sum(sizes) + 64 > self._arena.size:
-            self._arena = np.zeros(sum(sizes) + 64, np.uint8)
+        needed = sum(sizes) + 64
+        if needed > self._arena.size:
+            self._arena = np.zeros(max(needed, ARENA if self.scale > 1 else 0), np.uint8)
             self._arena[::4096] = 0  # the pages must exist
+            self._used = 0
+        if self.scale == 1 or self._used + needed > self._arena.size:
+            self._used = 0
         start = self._arena.ctypes.data
-        address = -(-start // 64) * 64
+        address = -(-(start + self._used) // 64) * 64
+        self._used += needed
         pairs = []
         for (argument, layout), size in zip(places, sizes, strict=True):
             if argument == dnnl.WORKSPACE:  # positions, which must not point anywhere
