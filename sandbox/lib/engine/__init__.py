@@ -18,8 +18,8 @@ from .interpreter import ReferenceExecutable, call
 from .oplist import Op, OpList, Spec
 from .ops import find
 from .plan import KernelPlan, load_cached, processor, save_cached, shipped
-from .progress import planning
 from .precision import PRECISIONS, precision_of
+from .progress import planning
 from .random import RandomKey
 from .steps import Array, Executable, StepInfo, Storage
 from .weights import Versions

@@ -23,6 +23,8 @@ class Candidate:
         What the kernel takes and gives; the layouts are the primitive's own.
     wanted : dict of argument -> layout
         In which layouts the outputs will probably be read, to count the reorders.
+    over : value id, optional
+        What must lie at the destination before, since the kernel adds to it.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Candidate:
     reads: dict[int, int]
     writes: dict[int, int]
     wanted: dict[int, dnnl.Layout] = field(default_factory=dict)
+    over: int | None = None
 
 
 Option = tuple[str, Callable[[], Candidate]]  # a candidate's name, and how to make it

@@ -131,6 +131,7 @@ def _make_blueprint(
         policy = _choose_policy(small, storage, plan, precision, timer)
         if follows:
             plan.record(signature, batch, policy)
+        timer.part = len(POLICIES), len(POLICIES) + 1
         timer.scale = 1.0  # what the sample did not have is timed as it is
         return Builder(better, count, plan, policy, precision, timer=timer).build()
 
@@ -163,13 +164,14 @@ def _choose_policy(
     That is told by the times of its kernels. Programs that come close are run as a whole, if they
     are short enough; those with users' operations are not, which would get made-up numbers.
     """
+    timer.part = 0, len(POLICIES) + 1
     if not _follows(oplist):
         Builder(oplist, timer.threads, plan, "", precision, timer=timer).lower_all()
         return ""
     made: dict[str, Builder] = {}
     seconds: dict[str, float] = {}
     for number, name in enumerate(POLICIES):
-        timer.part = number, len(POLICIES)
+        timer.part = number, len(POLICIES) + 1
         builder = Builder(oplist, timer.threads, plan, name, precision, timer=timer)
         builder.lower_all()
         total = timer.program(builder.steps)

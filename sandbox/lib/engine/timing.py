@@ -218,6 +218,6 @@ class Timer:
 def _places(primitive: dnnl.Primitive) -> list[Place]:
     return [
         (argument, layout)
-        for argument in dnnl.ARGUMENT_NAMES
-        if (layout := primitive.layout(argument)) is not None
+        for argument in dnnl.ARGUMENTS
+        if argument != dnnl.SCRATCHPAD and (layout := primitive.layout(argument)) is not None
     ]

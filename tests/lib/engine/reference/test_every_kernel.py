@@ -122,6 +122,7 @@ def calls(dtype):
         "elu": {"alpha": 0.5},
         "gelu": {"approximate": False},
         "hard_sigmoid": {"slope": 0.2, "offset": 0.5},
+        "hard_swish": {"slope": 0.2, "offset": 0.5},
         "clip": {"low": -0.5, "high": 0.5},
         **{key: {} for key in ("silu", "mish", "softplus", "softsign")},
     }
