@@ -124,10 +124,10 @@ def default_plan() -> KernelPlan:
     What that does not know is looked up in the plans that come with the library, unless
     `SANDBOX_SHIPPED_PLANS=0`.
     """
-    global _default
+    global _default, _saved
     with _lock:
         if _default is None or _default.fingerprint != fingerprint():
-            _default = load_cached(fingerprint())
+            _default, _saved = load_cached(fingerprint()), 0
             if is_native() and os.environ.get("SANDBOX_SHIPPED_PLANS", "1") != "0":
                 from . import dnnl
 

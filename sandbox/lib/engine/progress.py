@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from .errors import ArgumentError
 
-EVERY = 0.2  # seconds between two reports
+EVERY = 0.5  # seconds between two reports, and before the first
 
 
 class _Listener(threading.local):
@@ -27,7 +27,7 @@ def planning(tell: Callable[[float], None]) -> Iterator[None]:
     Parameters
     ----------
     tell : function of (share)
-        Called a few times a second while kernels are timed, with a share of 0.0 to 1.0.
+        Called twice a second while kernels are timed, with a share of 0.0 to 1.0.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def planning(tell: Callable[[float], None]) -> Iterator[None]:
     if not callable(tell):
         raise ArgumentError(f"planning: `tell` must be a function of a share; got {tell!r}.")
     before = _listener.tell
-    _listener.tell = tell
+    _listener.tell, _listener.last = tell, time.monotonic()
     try:
         yield
     finally:

@@ -130,6 +130,7 @@ class _Loop:
         )
         self.mark = 0.0
         self.plan = ""
+        self.planned = 0.0
         self.packed: tuple[int, bytes | None] | None = None
 
     def _lay_out(self) -> None:
@@ -197,7 +198,10 @@ class _Loop:
             self._checkpoint(good=True)
 
     def _tell_planning(self, share: float) -> None:
-        self.reports.tell("stage", text="choosing kernels", share=share)
+        """Tell how far the choice of kernels is: that of the program that takes longest."""
+        if share > self.planned:
+            self.planned = share
+            self.reports.tell("stage", text="choosing kernels", share=share)
 
     def _announce(self) -> None:
         self.reports.tell(
