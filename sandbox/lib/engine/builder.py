@@ -12,6 +12,7 @@ from . import dnnl, interpreter
 from .blueprint import Allocation, Blueprint, PythonKernel, Step, Tensor, plan_memory
 from .choices import Candidate, Option, first_legal, legal
 from .errors import DataError, EngineError, named
+from .joins import write_in_place
 from .links import batch_values, origin
 from .nan import finite
 from .operation import Range
@@ -332,6 +333,7 @@ class Builder(Tensors):
         scratch = max(
             (s.primitive.scratch for s in (*self.steps, *self.prologue) if s.primitive), default=0
         )
+        self.steps = write_in_place(self.steps)
         arena = plan_memory(self.steps, outputs)
         return Blueprint(
             self.oplist, self.threads, self.prologue, self.steps, outputs, arena, scratch
