@@ -219,7 +219,7 @@ function render({ model, el }) {
   const starting = make("div", { class: "sbx-starting" }, bar, doing, free);
   ownKeys(free);
   const answer = make("output", { class: "sbx-answer" });
-  const failure = make("p", { class: "sbx-answer sbx-failure", role: "alert", "data-ok": "false", hidden: true });
+  const failure = make("p", { class: "sbx-failure", role: "alert", hidden: true });
   const grid = make("div", { class: "sbx-grid2" });
   const spoken = make("p", { class: "sbx-summary", role: "status", "aria-live": "polite" });
 
@@ -342,7 +342,7 @@ function render({ model, el }) {
     described.forEach((chart, i) => {
       const parts = charts[i];
       parts.svg.dataset.points = String(run.step.length);
-      drawChart(parts.svg, chart, run, view.cursor, empty);
+      drawChart(parts.svg, chart, run, view.cursor, held ? "waiting" : empty);
       parts.title.textContent = chart.title;
       parts.note.textContent = view.cursor >= 0
         ? `step ${show(run.step[view.cursor])}: ${reading(chart, run, view.cursor)}` : "";

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
 from train_kit import make_data, make_trainer
 
+from sandbox.lib import engine
 from sandbox.lib.core.errors import DataError
 from sandbox.lib.train import TextProgress
 from sandbox.lib.train.events import stage
@@ -106,3 +108,22 @@ def test_a_run_that_somebody_watches_needs_no_line_of_text(
     stop()
     trainer.fit(make_data(), epochs=1)
     assert "epoch 1/1" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("native")
+def test_choosing_kernels_tells_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(engine.progress, "EVERY", 0.0)
+    monkeypatch.setattr(engine, "_default", None)
+    monkeypatch.setenv("SANDBOX_CACHE", str(tmp_path))
+    monkeypatch.setenv("SANDBOX_SHIPPED_PLANS", "0")
+    seen: list[dict[str, Any]] = []
+    trainer = make_trainer()
+    trainer.subscribe(lambda event: seen.append(event) if event["type"] == "stage" else None)
+    trainer.fit(make_data(64), steps=1)
+    shares = [event["share"] for event in seen]
+    assert {event["text"] for event in seen} == {"choosing kernels"}
+    assert len(shares) > 2
+    assert shares == sorted(shares)
+    assert shares[-1] < 1.0
