@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -160,6 +161,16 @@ def test_networks_are_drawn_alike_in_every_process_and_settled_to_be_told_apart(
     x = np.random.default_rng(0).normal(size=(3, 4)).astype("f4")
     assert not np.allclose(x, model(x), atol=0.05)
     assert np.array_equal(model(x), subjects.settled(nn.Sequential(bn=nn.BatchNorm(4)))(x))
+
+
+def test_every_network_has_a_twin():
+    # Read, not imported: PyTorch is not here.
+    (table,) = [
+        node.value
+        for node in ast.parse((ROOT / "bench" / "torch_networks.py").read_text()).body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "TWINS"
+    ]
+    assert list(subjects.SUBJECTS) == [key.value for key in table.keys]
 
 
 def test_networks_are_chosen_by_name_and_others_refused():
