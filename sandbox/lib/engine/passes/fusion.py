@@ -9,29 +9,62 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..links import Links
+from .. import dnnl
+from ..links import Links, remove_dead
 from ..oplist import Op, OpList, Spec
 from ..ops import find
 
 
 def apply_before_reshape(oplist: OpList) -> None:
-    """Apply what can be taken on before the reshape in front of it, next to who takes it on."""
+    """Apply what can be taken on before the reshape in front of it, next to who takes it on.
+
+    A sum's other operand is reshaped the other way.
+    """
     links = Links(oplist)
-    places = {value: place for place, op in enumerate(oplist.ops) for value in op.outputs}
-    for place, op in enumerate(oplist.ops):
-        if find(op.name).constants is None or op.inputs[0] not in places:
-            continue
-        before = places[op.inputs[0]]
-        turn = oplist.ops[before]
-        source = turn.inputs[0] if find(turn.name).view else -1
-        if source not in places or not _takes_on(oplist.ops[places[source]], op):
-            continue
-        if links.only_reader(source) is None or links.only_reader(op.inputs[0]) is None:
-            continue
-        between = oplist.new_value(oplist.values[source])
-        oplist.ops[before] = Op(op.name, (source,), (between,), op.attrs, op.path)
-        oplist.ops[place] = Op(turn.name, (between,), op.outputs, turn.attrs, turn.path)
-        places[between], places[op.outputs[0]] = before, place
+    is_inference = not (oplist.gradients or oplist.updates)
+    makers: dict[int, Op] = {}
+    ops: list[Op] = []
+    for op in oplist.ops:
+        found = (
+            value
+            for value in (op.inputs if _combines(op) and is_inference else op.inputs[:1])
+            if (_combines(op) <= is_inference) and _is_behind_view(oplist, links, makers, op, value)
+        )
+        value = next(found, None)
+        if value is None:
+            made = [op]
+        else:
+            turn = makers[value]
+            spec = oplist.values[turn.inputs[0]]
+            made, inputs = [], []
+            for item in op.inputs:
+                given = turn.inputs[0] if item == value else item
+                if item != value:
+                    given = oplist.new_value(spec)
+                    back = {"shape": spec.shape}
+                    made.append(Op("reshape", (item,), (given,), back, op.path))
+                inputs.append(given)
+            between = oplist.new_value(spec)
+            made.append(Op(op.name, tuple(inputs), (between,), op.attrs, op.path))
+            made.append(Op(turn.name, (between,), op.outputs, turn.attrs, turn.path))
+        ops += made
+        makers |= {output: item for item in made for output in item.outputs}
+    oplist.ops = ops
+    remove_dead(oplist)  # views that nobody reads any more
+
+
+def _is_behind_view(
+    oplist: OpList, links: Links, makers: dict[int, Op], op: Op, value: int
+) -> bool:
+    """Return whether a value alone read here is a view of what may apply the operation."""
+    turn = makers.get(value)
+    if turn is None or not find(turn.name).view or links.only_reader(value) is not op:
+        return False
+    source = turn.inputs[0]
+    producer = makers.get(source)
+    alone = source not in links.kept and len(links.readers(source)) <= 1  # none: made here
+    equal = all(oplist.values[item] == oplist.values[value] for item in op.inputs)
+    return producer is not None and alone and equal and _takes_on(producer, op)
 
 
 def _takes_on(producer: Op, op: Op) -> bool:
@@ -47,6 +80,11 @@ def _post_op(op: Op) -> tuple[str, float, float]:
     return op.name, alpha, beta
 
 
+def _combines(op: Op) -> bool:
+    """Return whether an operation combines two values, so that one stays an operand."""
+    return find(op.name).constants is None
+
+
 def _fusable(oplist: OpList, links: Links) -> Iterator[tuple[Op, Op]]:
     """Yield operations that may apply another, each with it: it alone reads the result."""
     for op in oplist.ops:
@@ -56,7 +94,6 @@ def _fusable(oplist: OpList, links: Links) -> Iterator[tuple[Op, Op]]:
             producer is not None
             and producer.outputs[0] == value
             and op.name in find(producer.name).post_ops
-            and not producer.attrs.get("post_ops")
             and links.only_reader(value) is op
             and oplist.values[value].dtype == "float32"
         ):
@@ -64,14 +101,54 @@ def _fusable(oplist: OpList, links: Links) -> Iterator[tuple[Op, Op]]:
 
 
 def fuse(oplist: OpList) -> None:
-    """Let a convolution, linear layer or addition apply what alone reads it."""
-    gone: set[int] = set()
-    for producer, op in _fusable(oplist, Links(oplist)):
-        if _takes_on(producer, op):
-            producer.attrs["post_ops"] = (_post_op(op),)
-            producer.outputs = op.outputs
-            gone.add(id(op))
-    oplist.ops = [op for op in oplist.ops if id(op) not in gone]
+    """Let a convolution, linear layer or addition apply what alone reads it, one behind another.
+
+    The sum of two branches is taken on by the one that comes last, in the place of the sum: there
+    the other is at hand. While training, sums stay: gradients come in between.
+    """
+    links = Links(oplist)
+    is_inference = not (oplist.gradients or oplist.updates)
+    maker: dict[int, tuple[int, Op]] = {}
+    ops: list[Op | None] = []
+    for op in oplist.ops:
+        found = [
+            maker[value]
+            for value in (op.inputs if _combines(op) else op.inputs[:1])
+            if value in maker and _may_take(oplist, links, maker[value][1], op, value)
+        ]
+        if found and (is_inference or not (_combines(op) or found[0][1].attrs.get("post_ops"))):
+            place, producer = max(found, key=lambda item: item[0])
+            others = tuple(value for value in op.inputs if value not in producer.outputs)
+            done = producer.attrs.get("post_ops", ())
+            attrs = producer.attrs | {"post_ops": (*done, _post_op(op))}
+            inputs = (*producer.inputs, *others)
+            made = Op(producer.name, inputs, op.outputs, attrs, producer.path)
+            ops[place] = None
+            if _combines(op):
+                place = len(ops)
+                ops.append(made)
+            else:
+                ops[place] = made
+        else:
+            place, made = len(ops), op
+            ops.append(op)
+        maker |= dict.fromkeys(made.outputs, (place, made))
+    oplist.ops = [op for op in ops if op is not None]
+
+
+def _may_take(oplist: OpList, links: Links, producer: Op, op: Op, value: int) -> bool:
+    """Return whether the maker of a value may apply an operation that alone reads it."""
+    specs = [oplist.values[item] for item in (*op.inputs, *op.outputs)]
+    if find(producer.name).spreads and len({len(spec.shape) for spec in specs}) == 1:
+        specs = [oplist.values[value], *(oplist.values[item] for item in op.outputs)]
+    return (
+        _takes_on(producer, op)
+        and producer.outputs[0] == value
+        and len(producer.attrs.get("post_ops", ())) < dnnl.MOST_POST_OPS
+        and links.only_reader(value) is op
+        and all(spec == specs[0] for spec in specs)
+        and specs[0].dtype == "float32"
+    )
 
 
 def move_relu_grad_behind_pooling(oplist: OpList) -> None:
