@@ -50,7 +50,7 @@ def compare(report, name, threads, asked):
         eager = sides.enter_context(harness.Apart(torch_side.subject, name, *arguments, False))
         harness.same_losses(report, f"{what}, eager", ours, eager, steps=asked.steps)
         theirs = {"eager": eager}
-        other = compiled(report, what, sides, name, arguments)
+        other = None if asked.eager else compiled(report, what, sides, name, arguments)
         if other is not None:
             for _ in range(asked.steps):
                 other.step()
@@ -77,6 +77,7 @@ def main(arguments, report):
     parser.add_argument("--threads", default="1,2", help="numbers, separated by commas")
     parser.add_argument("--batch", type=int, help="instead of each network's own")
     parser.add_argument("--steps", type=int, default=3, help="until the losses are compared")
+    parser.add_argument("--eager", action="store_true", help="leave torch.compile out")
     harness.add_clock(parser)
     asked = parser.parse_args(arguments)
     for name in subjects.chosen(asked.networks, NETWORKS):
