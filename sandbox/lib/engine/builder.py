@@ -11,6 +11,7 @@ from . import dnnl, interpreter
 from .blueprint import Allocation, Blueprint, PythonKernel, Step, Tensor, plan_memory
 from .choices import Candidate, time_primitives
 from .errors import DataError, EngineError, named
+from .joins import write_in_place
 from .links import batch_values, origin
 from .nan import finite
 from .operation import Range
@@ -302,6 +303,7 @@ class Builder(Tensors):
         scratch = max(
             (s.primitive.scratch for s in (*self.steps, *self.prologue) if s.primitive), default=0
         )
+        self.steps = write_in_place(self.steps)
         arena = plan_memory(self.steps, outputs)
         return Blueprint(
             self.oplist, self.threads, self.prologue, self.steps, outputs, arena, scratch
