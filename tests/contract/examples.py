@@ -254,6 +254,8 @@ def examples(folder: Path) -> dict[str, Any]:
         "testing.check_criterion": lambda: given(criterion.MSE),
         "testing.check_module": lambda: given(nn.ReLU),
         "engine.compile": lambda: given(oplist(), _arrays()),
+        "engine.tune": lambda: given(oplist(), _arrays(), plan=engine.KernelPlan()),
+        "engine.planning": lambda: given(print),
     }  # fmt: skip
 
 
