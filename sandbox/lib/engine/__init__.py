@@ -17,6 +17,7 @@ from .errors import EngineError
 from .interpreter import ReferenceExecutable, call
 from .oplist import Op, OpList, Spec
 from .ops import find
+from .passes import CHECKPOINTING
 from .plan import KernelPlan, load_cached, processor, save_cached
 from .precision import PRECISIONS, precision_of
 from .random import RandomKey
@@ -24,6 +25,7 @@ from .steps import Array, Executable, StepInfo, Storage
 from .weights import Versions
 
 __all__ = [
+    "CHECKPOINTING",
     "PRECISIONS",
     "Description",
     "EngineError",
@@ -200,6 +202,7 @@ def compile(
     precision: str = "f32",
     owner: Hashable = None,
     versions: Versions | None = None,
+    checkpointing: str = "off",
 ) -> Executable:
     """Turn a list of operations into something that runs.
 
@@ -224,6 +227,9 @@ def compile(
         By key of `storage`: a counter that moves when the array's numbers change. Programs share
         weights in the layouts of the kernels as long as array, counter and count are the same;
         without it each has its own.
+    checkpointing : "off", "light" or "full"
+        What the backward pass reads is forgotten and computed again: less memory, the same bits.
+        light: what is quickly computed (norms, activations, pooling); full: everything.
 
     Raises
     ------
@@ -241,6 +247,10 @@ def compile(
         hash(owner)
     except TypeError:
         raise errors.ArgumentError(f"compile: `owner` must be hashable; got {owner!r}.") from None
+    if checkpointing not in CHECKPOINTING:
+        raise errors.ArgumentError(
+            f"compile: `checkpointing` must be one of {CHECKPOINTING}; got {checkpointing!r}."
+        )
     native = is_native()
     policy = precision_of(precision)
     policy.check(native=native)
@@ -249,6 +259,8 @@ def compile(
     from .compiler import compile_native
 
     chosen = default_plan() if plan is None else plan
-    executable = compile_native(oplist, storage, threads, chosen, policy, owner, versions)
+    executable = compile_native(
+        oplist, storage, threads, chosen, policy, owner, versions, checkpointing
+    )
     _save(chosen)
     return executable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,8 @@ class Builder(Tensors):
         Assigns the values their dtypes, and tells what products multiply.
     keep_nan : bool
         Use no kernel that may lose NaN.
+    follow : dict of int -> Primitive, optional
+        Kernels that are not chosen, by the operation's place: those of another program.
     """
 
     def __init__(
@@ -52,8 +55,11 @@ class Builder(Tensors):
         policy: str = "",
         precision: Precision = F32,
         keep_nan: bool = False,
+        follow: dict[int, dnnl.Primitive] | None = None,
     ) -> None:
         super().__init__(oplist, precision)
+        self._follow = follow or {}
+        self._kernels: dict[int, dnnl.Primitive] = {}  # by the operation's place
         self.keep_nan = keep_nan
         self._looks = threads > 1 and not keep_nan and any(map(_loses_nan, oplist.ops))
         self.threads = threads
@@ -79,6 +85,7 @@ class Builder(Tensors):
         step = Step(op.name, op.path, read, list(writes.values()))
         step.primitive, step.arguments = primitive, arguments
         step.loses_nan = _loses_nan(op)
+        self._kernels[self._position] = primitive
         self.add(step)
 
     def python(
@@ -159,6 +166,8 @@ class Builder(Tensors):
 
     def choose(self, op: Op, candidates: Sequence[Candidate], batch: int) -> Candidate:
         """Return the candidate the plan names, else the fastest, which the plan then keeps."""
+        if self._position in self._follow:
+            return _followed(self._follow[self._position], candidates)
         if len(candidates) == 1:
             return candidates[0]
         by_name = {candidate.name: candidate for candidate in candidates}
@@ -306,7 +315,14 @@ class Builder(Tensors):
         self.steps = write_in_place(self.steps)
         arena = plan_memory(self.steps, outputs)
         return Blueprint(
-            self.oplist, self.threads, self.prologue, self.steps, outputs, arena, scratch
+            self.oplist,
+            self.threads,
+            self.prologue,
+            self.steps,
+            outputs,
+            arena,
+            scratch,
+            kernels=self._kernels,
         )
 
     def _is_empty(self, op: Op) -> bool:
@@ -365,6 +381,16 @@ class Builder(Tensors):
         tensor = Tensor(target, source.shape, source.dtype, source.layout)
         self.python(Op("output", (), (), path=name), _copy, [source], [tensor])
         return tensor
+
+
+def _followed(kernel: dnnl.Primitive, candidates: Sequence[Candidate]) -> Candidate:
+    """Return the candidate of this kernel, or of its layout where nobody reads the workspace."""
+    first = candidates[0]
+    keeps = dnnl.WORKSPACE in (*first.reads, *first.writes)
+    if keeps == (kernel.layout(dnnl.WORKSPACE) is not None):
+        return replace(first, primitive=kernel)
+    wanted = kernel.layout(dnnl.SRC)
+    return next((c for c in candidates if c.primitive.layout(dnnl.SRC) == wanted), first)
 
 
 def _loses_nan(op: Op) -> bool:

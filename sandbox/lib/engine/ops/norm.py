@@ -368,6 +368,7 @@ _MAP, _CHANNELS, _EPSILON = (8, 16, 16, 16), (16,), {"epsilon": 1e-5}
 
 register(
     "batch_norm",
+    cheap=True,
     infer=_infer_train,
     reference=batch_norm,
     lower=lower_batch_norm,
@@ -380,6 +381,7 @@ register(
 )
 register(
     "batch_norm_inference",
+    cheap=True,
     infer=_infer_inference,
     reference=batch_norm_inference,
     lower=lower_batch_norm_inference,
@@ -403,6 +405,7 @@ register(
 )
 register(
     "layer_norm",
+    cheap=True,
     infer=_infer_layer,
     reference=layer_norm,
     lower=lower_layer_norm,
