@@ -208,3 +208,21 @@ def test_a_model_that_runs_eagerly_is_refused() -> None:
     flat = core.FlatParameters(model)
     with pytest.raises(ArgumentError, match=r"`checkpointing` must be 'off' .* runs eagerly"):
         core.train_program(model, criterion.CrossEntropy(), flat, x, y, checkpointing="full")
+
+
+@pytest.mark.skipif(not engine.is_native(), reason="NumPy's kernels plan no memory")
+def test_clipped_activations_lie_where_their_input_was() -> None:
+    """A block keeps what its convolution and its activation give, not the norm between them."""
+    blocks = 8
+    parts: dict[str, nn.Module] = {}
+    for k in range(blocks):
+        parts[f"conv{k}"] = nn.Conv2d(16, 16, 1, bias=False, rng=k)
+        parts[f"bn{k}"] = nn.BatchNorm(16)
+        parts[f"act{k}"] = nn.LeakyReLU(0.1) if k % 2 else nn.ReLU6()
+    model = nn.Sequential(**parts, mean=nn.GlobalAvgPool2d(), flat=nn.Flatten())
+    flat = core.FlatParameters(model)
+    x = np.random.default_rng(0).standard_normal((8, 16, 32, 32), np.float32)
+    specs = engine.Spec.of(x), engine.Spec((8,), "int64")
+    program = core.train_program(model, criterion.CrossEntropy(), flat, *specs)
+    held = next(iter(program.pieces()))[1]  # type: ignore[union-attr]
+    assert held < (2 * blocks + 3) * x.nbytes  # three a block, were the norm kept as well

@@ -290,8 +290,14 @@ def lower_batch_norm_grad(builder: Builder, op: Op) -> None:
     reads = {arg: builder.fetch(value, primitive.needs(arg)) for arg, value in choice.reads.items()}
     if relu:
         reads[dnnl.WORKSPACE] = builder.fetch_raw(workspace[0], primitive.needs(dnnl.WORKSPACE))
+    arriving = reads[dnnl.DIFF_DST]  # may be written over
     writes = {
-        arg: builder.define(value, primitive.needs(arg)) for arg, value in choice.writes.items()
+        arg: builder.define(
+            value,
+            primitive.needs(arg),
+            over=arriving if primitive.needs(arg) == arriving.layout else None,
+        )
+        for arg, value in choice.writes.items()
     }
     builder.native(op, primitive, reads, writes)
 
