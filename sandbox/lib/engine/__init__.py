@@ -247,7 +247,7 @@ def compile(
         hash(owner)
     except TypeError:
         raise errors.ArgumentError(f"compile: `owner` must be hashable; got {owner!r}.") from None
-    if checkpointing not in CHECKPOINTING:
+    if not isinstance(checkpointing, str) or checkpointing not in CHECKPOINTING:
         raise errors.ArgumentError(
             f"compile: `checkpointing` must be one of {CHECKPOINTING}; got {checkpointing!r}."
         )

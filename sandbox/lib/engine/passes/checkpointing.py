@@ -107,8 +107,10 @@ class _Forward:
 
     def cuts(self, count: int) -> list[int]:
         """Return where to cut into about so many segments: the first operation of each but one."""
-        across = self._across()
         share = sum(self._sizes) / count
+        if not share:
+            return []
+        across = self._across()
         found: list[int] = []
         start, held = 0, 0.0
         for place, size in enumerate(self._sizes):
