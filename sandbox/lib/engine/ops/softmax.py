@@ -63,6 +63,7 @@ def lower_softmax(builder: Builder, op: Op) -> None:
 
 register(
     "softmax",
+    cheap=True,
     infer=same_float,
     reference=softmax,
     lower=lower_softmax,
