@@ -60,6 +60,7 @@ from .operations import (
     pooling_grad,
     reorder,
     softmax,
+    softmax_grad,
 )
 from .primitive import (
     ARGUMENT_NAMES,
@@ -161,6 +162,7 @@ __all__ = [
     "set_address",
     "sgemm",
     "softmax",
+    "softmax_grad",
     "strided",
     "tagged",
     "version",
