@@ -66,8 +66,11 @@ def time_primitives(primitives: Sequence[dnnl.Primitive]) -> list[float]:
     keep: list[Any] = []
     for primitive in primitives:
         pairs = []
-        for argument in (*dnnl.ARGUMENT_NAMES, dnnl.SCRATCHPAD):
-            layout = primitive.layout(argument)
+        layouts = [
+            (argument, primitive.layout(argument))
+            for argument in (*dnnl.ARGUMENT_NAMES, dnnl.SCRATCHPAD)
+        ]
+        for argument, layout in (*layouts, *primitive.factors()):
             if layout is not None:
                 memory = np.zeros(layout.nbytes + 64, np.uint8)
                 memory[::4096] = 0  # the pages must exist
