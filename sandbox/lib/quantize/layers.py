@@ -94,9 +94,7 @@ def find_layers(oplist: OpList, known: Arrays) -> list[Layer]:
     return found
 
 
-def _extend(
-    layer: Layer, oplist: OpList, links: Links, known: Arrays, taken: set[int]
-) -> None:
+def _extend(layer: Layer, oplist: OpList, links: Links, known: Arrays, taken: set[int]) -> None:
     """Let a layer take on what alone reads it, as far as that goes."""
     while True:
         op = links.only_reader(layer.y)
@@ -140,6 +138,4 @@ def is_positive(value: int, links: Links) -> bool:
         return False
     if op.name in ("max_pool2d", "reshape"):
         return is_positive(op.inputs[0], links)
-    return op.name in ("relu", "sigmoid", "softmax") or (
-        op.name == "clip" and op.attrs["low"] >= 0
-    )
+    return op.name in ("relu", "sigmoid", "softmax") or (op.name == "clip" and op.attrs["low"] >= 0)

@@ -17,6 +17,7 @@ from .model import QuantizedModel
 from .numbers import REAL, SHARE_BITS, Bytes, Product, product, shortened
 
 Steps = list[dict[str, Any]]
+Written = tuple[Steps, dict[str, NDArray[Any]], dict[int, int], Collection[str]]
 
 
 class Network:
@@ -79,8 +80,8 @@ class Network:
     def _may_pass(self, op: Op) -> bool:
         """Return whether an operation could pass bytes on."""
         if op.name == "max_pool2d":
-            unused = not self.links.readers(op.outputs[1]) and op.outputs[1] not in self.links.kept
-            return unused
+            places = op.outputs[1]
+            return not self.links.readers(places) and places not in self.links.kept
         if op.name == "concat":
             return not any(value in self.known for value in op.inputs)
         if op.name == "add":
@@ -133,9 +134,7 @@ class Network:
 
     # -- the steps -----------------------------------------------------------------------------
 
-    def steps(
-        self, scales: Mapping[int, Bytes]
-    ) -> tuple[Steps, dict[str, NDArray[Any]], dict[int, int], Collection[str]]:
+    def steps(self, scales: Mapping[int, Bytes]) -> Written:
         """Return steps, arrays by name, where each value of the list is, names of parameters."""
         return _Writer(self, scales).write()
 
@@ -153,7 +152,7 @@ class _Writer:
         self.next = count
         self.paths: set[str] = set()
 
-    def write(self) -> Any:
+    def write(self) -> Written:
         net = self.network
         for op in net.oplist.ops:
             layer = net._ends.get(id(op))

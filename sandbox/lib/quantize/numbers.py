@@ -47,7 +47,10 @@ class Bytes:
 
     def of(self, x: NDArray[np.floating]) -> NDArray[np.uint8]:
         """Return the bytes nearest to numbers."""
-        return np.clip(np.rint(x / self.scale) + self.zero, 0, self.top).astype(np.uint8)
+        q: NDArray[np.uint8] = np.clip(np.rint(x / self.scale) + self.zero, 0, self.top).astype(
+            np.uint8
+        )
+        return q
 
     def real(self, q: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return what bytes stand for."""

@@ -244,9 +244,7 @@ class _Work:
         network = self.network()
         scales = network.scales(self.ranges)
         seen = self.viewer.see(next(self.data.batches()))
-        return {
-            layer.path: _error(layer, network, scales, seen) for layer in network.layers
-        }
+        return {layer.path: _error(layer, network, scales, seen) for layer in network.layers}
 
     def within(self, made: QuantizedModel, budget: float) -> QuantizedModel:
         """Give layers back to float32 until the output's error fits."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
 from .. import nn
 from ..core import predict_program, tree
+from ..core.program import PredictProgram
 from ..engine.oplist import Spec
 from .model import QuantizedModel
 
@@ -54,11 +53,10 @@ def compare(model: nn.Module, made: QuantizedModel, batch: tree.Tree, threads: i
     programs = [predict_program(m, m, specs, threads=threads) for m in (made, model)]
     by_path = []
     for program in programs:
-        arrays = program.check(batch)
-        executable: Any = getattr(program, "executable", None)
         found: dict[str, float] = {}
-        for step in executable.profile(arrays, TURNS) if executable else ():
-            found[step.path] = found.get(step.path, 0.0) + (step.seconds or 0.0)
+        if isinstance(program, PredictProgram):  # SANDBOX_EAGER=1 makes none
+            for step in program.executable.profile(program.check(batch), TURNS):
+                found[step.path] = found.get(step.path, 0.0) + (step.seconds or 0.0)
         by_path.append(found)
     best = [np.inf, np.inf]
     for turn in range(1 + TURNS):

@@ -1,4 +1,4 @@
-"""A model traced for calibration: its list of operations, its numbers, and runs that show values."""
+"""A model traced for calibration: its list of operations, and runs that show its values."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ class Calibration:
 
     def __init__(self, data: Any, rows: int) -> None:
         leaves, self.structure = tree.flatten(data)
-        self.arrays = [_numbers(x, path) for x, path in zip(leaves, self.structure.paths)]
+        self.arrays = [
+            _numbers(x, path) for x, path in zip(leaves, self.structure.paths, strict=True)
+        ]
         if not leaves:
             raise DataError(f"quantize: `data` must hold at least one array; got {data!r}.")
         counts = {len(x) for x in self.arrays}
@@ -135,7 +137,9 @@ def _both(a: Any, b: Any, rows: int, path: str) -> Any:
         return a
     if type(a) is int and type(b) is int:
         return {"batch": (b - a, a - (b - a) * rows)}
-    raise ArgumentError(f"quantize: {path} must not depend on the number of rows; got {a!r}, {b!r}.")
+    raise ArgumentError(
+        f"quantize: {path} must not depend on the number of rows; got {a!r}, {b!r}."
+    )
 
 
 def storage(model: nn.Module) -> dict[str, Array]:
@@ -172,5 +176,3 @@ class Viewer:
         found = dict(zip(self._made, self._run.run(list(batch)), strict=True))
         found |= {v: batch[self._inputs[v]] for v in self._all if v in self._inputs}
         return found
-
-

@@ -184,16 +184,17 @@ def _linear(
 def _quantize(
     x: Array, factor: Array, *, zero: int, top: int, limits: tuple[float, float], positive: bool
 ) -> Array:
-    """q = zero + round(factor · x), clipped to 0..top."""
+    """Return zero + round(factor · x), clipped to 0..top."""
     if np.isnan(x).any():
         raise DataError("input must hold numbers; got NaN, which no integer can stand for.")
     low, high = np.float32(limits[0]), np.float32(limits[1])
     product = np.clip(x.astype(np.float32), low, high) * factor.astype(np.float32)
-    return np.clip(np.rint(product) + zero, 0, top).astype(np.uint8)
+    q: Array = np.clip(np.rint(product) + zero, 0, top).astype(np.uint8)
+    return q
 
 
 def _dequantize(x: Array, factor: Array, *, zero: int) -> Array:
-    """y = factor · (q - zero)."""
+    """Return factor · (x - zero)."""
     return (x.astype(np.float32) - np.float32(zero)) * factor.astype(np.float32)
 
 
@@ -216,13 +217,14 @@ def _avg_pool2d(
     counts = windows(ones, kernel, stride).sum(axis=(4, 5))
     counts = np.asarray(kernel[0] * kernel[1]) if include_padding else counts
     total = windows(pad_images(x.astype(np.float64), padding), kernel, stride).sum(axis=(4, 5))
-    return np.rint(total / counts).astype(np.uint8)
+    y: Array = np.rint(total / counts).astype(np.uint8)
+    return y
 
 
 def _add(
     a: Array, b: Array, first: Array, second: Array, *, offset: float, low: float, high: float
 ) -> Array:
-    """y = clip(first · a + second · b + offset)."""
+    """Return clip(first · a + second · b + offset)."""
     y = a * first.astype(np.float64) + b * second.astype(np.float64) + offset
     return _finish(y, BYTE, low, high)
 
@@ -267,7 +269,7 @@ def _product(
     `make` takes the layouts of source, weights, offsets and result, post-ops and scales; `weights`
     are their dims and the bits of the axes that factors belong to.
     """
-    x, _, factors, offsets = op.inputs[:4]
+    x, offsets = op.inputs[0], op.inputs[3]
     y, attrs = op.outputs[0], op.attrs
     dims, mask = weights
     dtype, shape = attrs["dtype"], builder.shape(y)
