@@ -12,7 +12,12 @@ from playwright.sync_api import expect
 
 from tests.browser.page import IDLE, RUN_ALL, SCROLL
 
-pytestmark = [pytest.mark.browser, pytest.mark.notebook, pytest.mark.spark]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.notebook,
+    pytest.mark.spark,
+    pytest.mark.campaign,
+]
 
 NOTEBOOK = "03_sentiment.ipynb"
 ERRORS = """() => window.jupyterapp.shell.currentWidget.content.widgets

@@ -151,6 +151,7 @@ def test_jupyterlab_answers_without_a_network(folder, script):
 
 @pytest.mark.spark
 @pytest.mark.notebook
+@pytest.mark.campaign
 def test_the_first_lesson_trains_without_a_network(folder, script):
     said = alone("run", script, folder, timeout=500)
     accuracy = re.search(r"^test accuracy: (\d\d\.\d\d) %$", said, re.MULTILINE)

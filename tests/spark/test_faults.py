@@ -45,6 +45,7 @@ def test_killed_workers_change_no_bit(local, ranks, exchange):
     check(local, ranks, exchange)
 
 
+@pytest.mark.campaign
 def test_where_spark_does_not_try_again_the_driver_submits_the_job_again(sessions):
     spark = sessions("local[2]", spark_stage_maxConsecutiveAttempts=1)
     check(spark, 2, "auto", 3)
@@ -94,7 +95,7 @@ class Driver:
         self.process.stdout.close()
 
 
-@pytest.mark.parametrize("mode", ["long", "stuck"])
+@pytest.mark.parametrize("mode", [pytest.param("long", marks=pytest.mark.campaign), "stuck"])
 def test_an_interrupt_cancels_the_job_and_its_workers_are_gone_within_five_seconds(mode):
     before = set(os.listdir("/dev/shm"))
     with Driver(mode) as driver:

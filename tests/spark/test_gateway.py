@@ -57,6 +57,7 @@ def test_any_name_of_a_cache_will_do_and_nothing_red_is_said(tmp_path):
 
 
 @pytest.mark.spark
+@pytest.mark.campaign
 def test_a_home_with_letters_unknown_to_the_locale_will_do(tmp_path):
     home = tmp_path / "hé"
     home.mkdir()
@@ -67,6 +68,7 @@ def test_a_home_with_letters_unknown_to_the_locale_will_do(tmp_path):
 
 
 @pytest.mark.spark
+@pytest.mark.campaign
 def test_a_number_without_an_account_and_without_a_home_will_do():
     become = as_stranger()
     with tempfile.TemporaryDirectory() as folder:

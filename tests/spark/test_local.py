@@ -190,6 +190,7 @@ def test_a_data_frame_equals_its_partitions_in_one_process(local):
     assert local.conf.get("spark.sql.adaptive.enabled") == "true"
 
 
+@pytest.mark.campaign
 def test_lists_vectors_and_bytes_are_features_too(local):
     from pyspark.ml.linalg import Vectors
 

@@ -140,6 +140,7 @@ def fit(backend, steps=12):
     return np.concatenate([p.data.ravel() for _, p in model.named_parameters()]), events
 
 
+@pytest.mark.campaign
 def test_a_standalone_cluster_trains_like_one_process_also_without_the_package(session, tmp_path):
     conf = {"spark.executor.memory": "1g", "spark.executor.cores": 1, "spark.cores.max": 2}
     spark = session(**conf)

@@ -10,7 +10,7 @@ import numpy as np
 from . import dnnl, interpreter
 from .blueprint import Allocation, Blueprint, PythonKernel, Step, Tensor, plan_memory
 from .choices import Candidate, time_primitives
-from .errors import DataError, named
+from .errors import DataError, EngineError, named
 from .links import batch_values, origin
 from .nan import finite
 from .operation import Range
@@ -65,11 +65,17 @@ class Builder(Tensors):
     # -- steps -------------------------------------------------------------------------------
 
     def native(
-        self, op: Op, primitive: dnnl.Primitive, reads: dict[int, Tensor], writes: dict[int, Tensor]
+        self,
+        op: Op,
+        primitive: dnnl.Primitive,
+        reads: dict[int, Tensor],
+        writes: dict[int, Tensor],
+        over: Tensor | None = None,
     ) -> None:
-        """Add a call of a primitive."""
+        """Add a call of a primitive; `over` is what it adds to, where it writes."""
         arguments = [*reads.items(), *writes.items()]
-        step = Step(op.name, op.path, list(reads.values()), list(writes.values()))
+        read = [*reads.values(), *(() if over is None else (over,))]
+        step = Step(op.name, op.path, read, list(writes.values()))
         step.primitive, step.arguments = primitive, arguments
         step.loses_nan = _loses_nan(op)
         self.add(step)
@@ -93,11 +99,16 @@ class Builder(Tensors):
             argument: self.fetch(value, primitive.needs(argument))
             for argument, value in choice.reads.items()
         }
+        over = None
+        if choice.over is not None:
+            over = self.fetch(choice.over, primitive.needs(dnnl.DST))
         writes = {
-            argument: self.define(value, primitive.needs(argument))
+            argument: self.define(value, primitive.needs(argument), over=over)
             for argument, value in choice.writes.items()
         }
-        self.native(op, primitive, reads, writes)
+        if over is not None and writes[dnnl.DST].allocation is not over.allocation:
+            raise EngineError(f"{op.path} ({op.name}): the sum must lie where its operand does.")
+        self.native(op, primitive, reads, writes, over)
 
     def reference(self, op: Op) -> None:
         """Add the operation's reference kernel as a step."""
@@ -202,7 +213,10 @@ class Builder(Tensors):
 
     def _reorders(self, candidate: Candidate) -> list[dnnl.Primitive]:
         found = []
-        for argument, value in candidate.reads.items():
+        fetched = list(candidate.reads.items())
+        if candidate.over is not None:
+            fetched.append((dnnl.DST, candidate.over))
+        for argument, value in fetched:
             layout = candidate.primitive.needs(argument)
             group = self._groups[value]
             if any(tensor.layout == layout for tensor in group) or group[0].allocation.constant:

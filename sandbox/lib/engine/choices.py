@@ -30,6 +30,8 @@ class Candidate:
         What the kernel takes and gives; the layouts are the primitive's own.
     wanted : dict of argument -> layout
         In which layouts the outputs will probably be read, to count the reorders.
+    over : value id, optional
+        What must lie at the destination before, since the kernel adds to it.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Candidate:
     reads: dict[int, int]
     writes: dict[int, int]
     wanted: dict[int, dnnl.Layout] = field(default_factory=dict)
+    over: int | None = None
 
 
 def legal(options: Iterable[Callable[[], Candidate]]) -> list[Candidate]:
@@ -66,10 +69,7 @@ def time_primitives(primitives: Sequence[dnnl.Primitive]) -> list[float]:
     keep: list[Any] = []
     for primitive in primitives:
         pairs = []
-        layouts = [
-            (argument, primitive.layout(argument))
-            for argument in (*dnnl.ARGUMENT_NAMES, dnnl.SCRATCHPAD)
-        ]
+        layouts = [(argument, primitive.layout(argument)) for argument in dnnl.ARGUMENTS]
         for argument, layout in (*layouts, *primitive.factors()):
             if layout is not None:
                 memory = np.zeros(layout.nbytes + 64, np.uint8)

@@ -23,15 +23,16 @@ from .subnormal import FlushToZero
 from .weights import STORE, Prepared, Versions
 
 STEP_BYTES = 2 << 10  # of a step's call: arguments, memory objects
-_streams: list[Any] = []
-_streams_lock = threading.RLock()  # a program may die while this thread holds it
+_streams: list[Any] = []  # its methods are atomic: a program may die in the midst of them
 _workspaces: WeakValueDictionary[Hashable, Workspace] = WeakValueDictionary()
 _workspaces_lock = threading.Lock()
 
 
 def _take_stream() -> Any:
-    with _streams_lock:
-        return _streams.pop() if _streams else dnnl.new_stream()
+    try:
+        return _streams.pop()
+    except IndexError:
+        return dnnl.new_stream()
 
 
 def _workspace(blueprint: Blueprint, storage: Storage, owner: Hashable) -> Workspace:
@@ -90,7 +91,7 @@ class NativeExecutable:
         self.refresh_parameters()
 
     def __del__(self) -> None:
-        with _streams_lock:
+        if _streams is not None:  # else the interpreter ends
             _streams.append(self._stream)
 
     # -- memory ------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import numpy as np
 
 from .errors import DataError, EngineError, named
 from .links import origin
-from .operation import post_op
+from .operation import apply_post_ops
 from .oplist import Op, OpList, Spec
 from .ops import find
 from .precision import F32, Precision
@@ -26,18 +26,18 @@ def call(
     if operation.ranges:
         operation.check(inputs, attrs)
     post = attrs.get("post_ops")
+    given: Sequence[Array] = ()
     if post and not operation.keeps:  # else the kernel keeps what its gradient needs of them
         attrs = {key: value for key, value in attrs.items() if key != "post_ops"}
+        own = len(inputs) - sum(find(name).constants is None for name, *_ in post)
+        inputs, given = inputs[:own], inputs[own:]
     if operation.random:
         result = operation.reference(*inputs, random=random, **attrs)
     else:
         result = operation.reference(*inputs, **attrs)
     outputs = result if isinstance(result, tuple) else (result,)
     if post and not operation.keeps:
-        y = outputs[0]
-        for item in post:
-            y = post_op(y, item)
-        outputs = (y, *outputs[1:])
+        outputs = (apply_post_ops(outputs[0], post, given), *outputs[1:])
     return tuple([np.asarray(output) for output in outputs])
 
 

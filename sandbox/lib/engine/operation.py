@@ -99,7 +99,8 @@ class Operation:
     batch_outputs : int, optional
         How many of its first outputs have the batch axis; all by default, none for sums over it.
     post_ops : tuple of str
-        Operations its kernel takes on, applied to what it writes; `passes.fusion` follows this.
+        Operations its kernel takes on, applied to what it writes; `passes.fusion` follows this. One
+        that combines with another value reads it as one more input, see `operands`.
     constants : tuple of str, optional
         Can be taken on by another's kernel, which is given these attributes as its two constants.
     loses_nan : bool
@@ -174,10 +175,21 @@ def find(name: str) -> Operation:
     return found
 
 
-def post_op(y: Array, item: tuple[str, float, float]) -> Array:
-    """Return y after an operation another's kernel has taken on: its name and two constants."""
-    name, *constants = item
-    record = find(name)
-    attrs = dict(zip(record.constants or (), constants, strict=False))
-    result: Array = record.reference(y, **attrs)
-    return result
+PostOp = tuple[str, float, float]  # an operation another's kernel has taken on, two constants
+
+
+def operands(op: Op) -> tuple[int, ...]:
+    """Return the values that an operation's post-ops combine with: its last inputs."""
+    count = sum(find(name).constants is None for name, *_ in op.attrs.get("post_ops", ()))
+    return op.inputs[len(op.inputs) - count :]
+
+
+def apply_post_ops(y: Array, items: Sequence[PostOp], given: Sequence[Array]) -> Array:
+    """Return y after operations its kernel has taken on; `given` are their operands, in order."""
+    rest = iter(given)
+    for name, *constants in items:
+        record = find(name)
+        attrs = dict(zip(record.constants or (), constants, strict=False))
+        others = () if record.constants is not None else (next(rest),)
+        y = record.reference(y, *others, **attrs)
+    return y

@@ -261,6 +261,15 @@ class Tensors:
             return Tensor(over.allocation, shape, dtype, layout)
         return Tensor(Allocation(nbytes), shape, dtype, layout)
 
+    def may_be_overwritten(self, value: int, by: int) -> bool:
+        """Return whether the operation that is lowered now is the last to read a value.
+
+        Its memory may then be taken by what the operation writes, unless that is handed out.
+        """
+        if by in self._outputs or by in self._gradients:
+            return False
+        return all(self._dies_now(tensor) for tensor in self._groups[value])
+
     def _dies_now(self, tensor: Tensor) -> bool:
         if tensor.allocation.kind != "arena":
             return False

@@ -85,4 +85,6 @@ from .smooth import Mish as Mish
 from .smooth import SiLU as SiLU
 from .smooth import Softplus as Softplus
 from .smooth import Softsign as Softsign
+from .transformer import PositionEmbedding as PositionEmbedding
+from .transformer import TransformerEncoderLayer as TransformerEncoderLayer
 from .transposed import ConvTranspose2d as ConvTranspose2d

@@ -1,7 +1,7 @@
 """The layers of a traced model: products with what can be done in one with them.
 
-A layer is a convolution or linear layer with the batch norm behind it folded into its weights, the
-addition of another map, and a ReLU or clipping.
+A layer is a convolution or linear layer with the addition of another map and a ReLU or clipping
+behind it. Batch norms have been folded into its weights before (`engine.passes`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Layer:
     op : Op
         The product.
     weight, bias : array
-        With batch norms folded in, float64.
+        float64.
     x, y : int
         The values it reads and gives.
     parts : list of Op
@@ -109,12 +109,6 @@ def _extend(layer: Layer, oplist: OpList, links: Links, known: Arrays, taken: se
 
 def _take(layer: Layer, op: Op, oplist: OpList, known: Arrays) -> bool:
     """Let a layer take an operation on; False if it cannot."""
-    if op.name == "batch_norm_inference" and layer.residual is None:
-        gamma, beta, mean, variance = (known[value] for value in op.inputs[1:])
-        scale = gamma / np.sqrt(variance.astype(np.float64) + op.attrs["epsilon"])
-        layer.weight = layer.weight * scale.reshape(-1, *(1,) * (layer.weight.ndim - 1))
-        layer.bias = (layer.bias - mean) * scale + beta
-        return True
     if op.name == "add" and layer.residual is None and op.inputs[0] != op.inputs[1]:
         other = op.inputs[1] if op.inputs[0] == layer.y else op.inputs[0]
         same = oplist.values[other].shape == oplist.values[layer.y].shape

@@ -197,14 +197,16 @@ class _Writer:
         return name
 
     def _array(self, name: str, array: NDArray[Any]) -> str:
-        self.arrays[name] = np.ascontiguousarray(array)
+        self.arrays[name] = array
         return name
 
-    def _as_real(self, value: int) -> Any:
+    def _as_real(self, value: int, path: str = "constants", place: int = 0) -> Any:
         """Return where a value is in real numbers; a name for one that is known."""
         net = self.network
         if value in net.known:
-            name = net.names.get(value, f"constants.{value}")
+            name = net.names.get(value, f"{path}.{('x', 'weight', 'bias', 'more')[min(place, 3)]}")
+            while name in self.arrays and self.arrays[name] is not net.known[value]:
+                name += "_"
             if name in net.names.values():
                 self.parameters.add(name)
             return self._array(name, net.known[value])
@@ -237,7 +239,8 @@ class _Writer:
         return (op.path or op.name) if op is not None else "input"
 
     def _float(self, op: Op) -> None:
-        inputs = [self._as_real(value) for value in op.inputs]
+        path = op.path or op.name
+        inputs = [self._as_real(value, path, place) for place, value in enumerate(op.inputs)]
         made = self._add(op.name, op.path, op.attrs, inputs, len(op.outputs))
         self.real.update(zip(op.outputs, made, strict=True))
 

@@ -141,8 +141,8 @@ class _Work:
         self.top = top
         self.threads = threads
         self.numbers = storage(model)
-        self.traced, self.any_rows = trace(model, data)
-        self.known = constants(self.traced.oplist, self.numbers)
+        self.traced, self.any_rows, self.output = trace(model, data)
+        self.known = constants(self.traced, self.numbers)
         self.layers = find_layers(self.any_rows, self.known)
         self.why: dict[str, str] = {}
         self.ranges: dict[int, Range] = {}
@@ -194,7 +194,7 @@ class _Work:
         """Find the ranges of all values that could be bytes."""
         network = self.network()
         values = sorted(network.bytes | {layer.y for layer in network.layers})
-        self.viewer = Viewer(self.traced.oplist, values, self.numbers, self.threads)
+        self.viewer = Viewer(self.traced, values, self.numbers, self.threads)
         links = network.links
         seen = {v: Observed(_named(links.maker.get(v))) for v in values}
         for look in (Observed.look, Observed.count)[: 2 if counted else 1]:
@@ -221,7 +221,7 @@ class _Work:
         ]
         made = QuantizedModel(
             self.data.structure.to_json(),
-            self.traced.output.to_json(),
+            self.output.to_json(),
             described,
             steps,
             [places[value] for _, value in self.any_rows.outputs],

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from .. import engine, nn
 from ..core import tree
 from ..core.errors import ArgumentError, DataError, SandboxError, ShapeError, TraceError
-from ..core.tracing import Traced, inference
+from ..core.tracing import inference
 from ..engine.oplist import OpList, Spec
+from ..engine.passes.folding import fold_batch_norm
 
 Array = NDArray[Any]
 
@@ -87,8 +88,10 @@ def _numbers(x: Any, path: str) -> Array:
     return array.astype(np.float32, copy=False)
 
 
-def trace(model: nn.Module, data: Calibration) -> tuple[Traced, OpList]:
-    """Return a model traced for a batch, and its list with attributes for any number of rows.
+def trace(model: nn.Module, data: Calibration) -> tuple[OpList, OpList, tree.Structure]:
+    """Return a model traced for a batch, its list for any number of rows, and its output.
+
+    Batch norms are folded into the layers in front of them.
 
     Raises
     ------
@@ -119,7 +122,14 @@ def trace(model: nn.Module, data: Calibration) -> tuple[Traced, OpList]:
         replace(p, attrs=_both(p.attrs, q.attrs, data.size, p.path or p.name))
         for p, q in zip(a.ops, b.ops, strict=True)
     ]
-    return first, replace(a, ops=ops)
+    return _folded(a), _folded(replace(a, ops=ops)), first.output
+
+
+def _folded(oplist: OpList) -> OpList:
+    """Return a list with batch norms folded into the layers in front of them."""
+    result = replace(oplist, values=list(oplist.values))
+    fold_batch_norm(result)
+    return result
 
 
 def _both(a: Any, b: Any, rows: int, path: str) -> Any:

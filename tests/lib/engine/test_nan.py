@@ -145,6 +145,7 @@ SLOPES: dict[str, dict[str, Any]] = {
     "elu": {"alpha": 0.7},
     "gelu": {"approximate": False},
     "hard_sigmoid": {"slope": 0.2, "offset": 0.5},
+    "hard_swish": {"slope": 0.2, "offset": 0.5},
     "clip": {"low": -1.0, "high": 2.0},
 }
 for _name in ("relu", "tanh", "sigmoid", "silu", "mish", "softplus", *SLOPES):

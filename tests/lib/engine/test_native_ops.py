@@ -192,6 +192,7 @@ SMOOTH = {
     "softplus": ({},),
     "softsign": ({},),
     "hard_sigmoid": ({"slope": 0.2, "offset": 0.5},),
+    "hard_swish": ({"slope": 0.2, "offset": 0.5},),
     "clip": ({"low": 0.0, "high": 6.0}, {"low": -0.5, "high": 0.5}),
 }
 

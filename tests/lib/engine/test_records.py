@@ -15,6 +15,7 @@ ATTRS = {
     "elu": {"alpha": 1.3},
     "gelu": {"approximate": False},
     "hard_sigmoid": {"slope": 0.2, "offset": 0.5},
+    "hard_swish": {"slope": 0.2, "offset": 0.5},
     "leaky_relu": {"slope": 0.1},
     "power": {"exponent": 1.5},
     "scale_add": {"alpha": 0.9, "beta": 0.1},

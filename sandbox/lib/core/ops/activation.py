@@ -130,6 +130,7 @@ _mish = _family("mish")
 _softplus = _family("softplus")
 _softsign = _family("softsign")
 _hard_sigmoid = _family("hard_sigmoid")
+_hard_swish = _family("hard_swish")
 _clip = _family("clip")
 
 
@@ -188,7 +189,7 @@ def hard_sigmoid(x: Input, slope: float = 1 / 6, offset: float = 0.5) -> Value:
 
 def hard_swish(x: Input) -> Value:
     """Return x · hard_sigmoid(x)."""
-    return multiply(x, hard_sigmoid(x))
+    return _hard_swish.apply((as_operand(x),), {"slope": 1 / 6, "offset": 0.5})[0]
 
 
 def clip(x: Input, low: float, high: float) -> Value:

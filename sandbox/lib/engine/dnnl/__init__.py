@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from .attributes import Binary, Eltwise, PostOp, PostOps, Scale, Sum, post_op, scales
+from .attributes import (
+    MOST_POST_OPS,
+    Binary,
+    Eltwise,
+    PostOp,
+    PostOps,
+    Scale,
+    Sum,
+    post_op,
+    scales,
+)
 from .calls import (
     address_of,
     new_arguments,
@@ -35,6 +45,7 @@ from .operations import (
     batch_norm,
     batch_norm_grad,
     binary,
+    concat,
     convolution,
     convolution_data,
     convolution_weights,
@@ -53,6 +64,7 @@ from .operations import (
 )
 from .primitive import (
     ARGUMENT_NAMES,
+    ARGUMENTS,
     BIAS,
     DIFF_BIAS,
     DIFF_DST,
@@ -61,6 +73,7 @@ from .primitive import (
     DIFF_SRC,
     DIFF_WEIGHTS,
     DST,
+    MANY_SRC,
     MEAN,
     SCALE,
     SCRATCHPAD,
@@ -74,6 +87,7 @@ from .primitive import (
 )
 
 __all__ = [
+    "ARGUMENTS",
     "ARGUMENT_NAMES",
     "BIAS",
     "BINARY",
@@ -88,7 +102,9 @@ __all__ = [
     "ELTWISE_FROM_INPUT",
     "ELTWISE_FROM_OUTPUT",
     "LINEAR",
+    "MANY_SRC",
     "MEAN",
+    "MOST_POST_OPS",
     "SCALE",
     "SCRATCHPAD",
     "SHIFT",
@@ -117,6 +133,7 @@ __all__ = [
     "binary",
     "channels_last",
     "check",
+    "concat",
     "convolution",
     "convolution_data",
     "convolution_weights",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .layout import Layout
+from .layout import Wanted
 from .library import check, native
 
 CDEF = """
@@ -26,6 +26,7 @@ int dnnl_post_ops_destroy(post_ops_t);
 """
 _POST_OP, _SCALES, _SECOND = 32768, 4096, 2
 _SAME_TYPE = 0
+MOST_POST_OPS = 4  # of one kernel of ours
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Binary:
     """
 
     algorithm: int
-    second: Layout
+    second: Wanted
 
 
 PostOp = Eltwise | Sum | Binary

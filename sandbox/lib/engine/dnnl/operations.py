@@ -24,6 +24,7 @@ ELTWISE_FROM_INPUT: dict[str, tuple[int, tuple[str, ...]]] = {
     "gelu": (49, ()),
     "gelu_tanh": (43, ()),
     "mish": (51, ()),
+    "hard_swish": (52, ("slope", "offset")),
 }
 ELTWISE_FROM_OUTPUT = {"relu": 256, "tanh": 257, "sigmoid": 260}
 BINARY = {
@@ -270,6 +271,11 @@ def binary(
     return make("binary", "binary", *arguments, post_ops=post_ops, scales=scales)
 
 
+def concat(sources: tuple[Layout, ...], dst: Layout, axis: int) -> Primitive:
+    """Join arrays along an axis."""
+    return make("concat", "concat", ENGINE, dst, len(sources), axis, sources)
+
+
 def reorder(src: Layout, dst: Layout, *, scales: tuple[Scale, ...] = ()) -> Primitive:
     """Copy from one layout into another; into integers it rounds to the nearest, ties to even."""
     arguments = (src, ENGINE, dst, ENGINE)
@@ -313,6 +319,8 @@ int dnnl_softmax_forward_primitive_desc_create(pd_t *, engine_t, int prop, int a
     md_t dst, int axis, attr_t);
 int dnnl_binary_primitive_desc_create(pd_t *, engine_t, int alg, md_t src0, md_t src1, md_t dst,
     attr_t);
+int dnnl_concat_primitive_desc_create(pd_t *, engine_t, md_t dst, int count, int axis,
+    const md_t *sources, attr_t);
 int dnnl_reorder_primitive_desc_create(pd_t *, md_t src, engine_t, md_t dst, engine_t, attr_t);
 int dnnl_layer_normalization_forward_primitive_desc_create(pd_t *, engine_t, int prop, md_t src,
     md_t dst, md_t statistics, float epsilon, unsigned flags, attr_t);

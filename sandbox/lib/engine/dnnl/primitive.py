@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import threads
 from ..errors import EngineError
-from .attributes import PostOps, Scale, attributes
+from .attributes import MOST_POST_OPS, PostOps, Scale, attributes, post_op
 from .attributes import scales as factor_of
 from .layout import AnyLayout, Layout, c_dims, plain
 from .library import RefusedError, check, lock, native
@@ -20,6 +20,7 @@ SRC, SRC_1, DST, WEIGHTS, BIAS = 1, 2, 17, 33, 41
 MEAN, VARIANCE, SCALE, SHIFT, WORKSPACE, SCRATCHPAD = 49, 50, 51, 52, 64, 80
 DIFF_SRC, DIFF_DST, DIFF_WEIGHTS, DIFF_BIAS = 129, 145, 161, 169
 DIFF_SCALE, DIFF_SHIFT = 255, 256
+MANY_SRC = 1024  # the first of any number of sources
 ARGUMENT_NAMES = {
     SRC: "src",
     SRC_1: "src1",
@@ -38,6 +39,7 @@ ARGUMENT_NAMES = {
     DIFF_SCALE: "diff_scale",
     DIFF_SHIFT: "diff_shift",
 }
+ARGUMENTS = (*ARGUMENT_NAMES, SCRATCHPAD, *(post_op(place) for place in range(MOST_POST_OPS)))
 _REFERENCE_NAME = re.compile(r"(^|[^a-z])ref([^a-z]|$)")
 _FUNCTIONS_KEPT = 2048
 
@@ -113,7 +115,17 @@ class Primitive:
 
 # What a C function is given: sizes and layouts become C types, a primitive stands for its
 # description (the forward pass of a gradient), a function makes what it returns when it is needed.
-Argument = Layout | AnyLayout | Primitive | Callable[[], Any] | tuple[int, ...] | float | str | None
+Argument = (
+    Layout
+    | AnyLayout
+    | Primitive
+    | Callable[[], Any]
+    | tuple[int, ...]
+    | tuple[Layout, ...]
+    | float
+    | str
+    | None
+)
 _cache: OrderedDict[tuple[Any, ...], Primitive | RefusedError] = OrderedDict()
 
 
@@ -180,6 +192,8 @@ def describe(
 def _key(argument: Argument) -> Any:
     if isinstance(argument, Layout | AnyLayout | Primitive):
         return argument.key
+    if isinstance(argument, tuple) and argument and isinstance(argument[0], Layout):
+        return tuple([_key(item) for item in argument])
     return None if callable(argument) else argument  # what it makes follows from the others
 
 
@@ -189,7 +203,10 @@ def _to_c(argument: Argument) -> Any:
     if isinstance(argument, Primitive):
         return argument._pd
     if isinstance(argument, tuple):
-        return c_dims(argument)
+        layouts = [item.md for item in argument if isinstance(item, Layout)]
+        if layouts:
+            return native().ffi.new("md_t[]", layouts)
+        return c_dims([item for item in argument if isinstance(item, int)])
     if argument is None:
         return native().ffi.NULL
     if argument == ENGINE:

@@ -16,6 +16,7 @@ from .. import dnnl
 from ..choices import Candidate
 from ..operation import Kernel, Sample, register
 from ..oplist import Op
+from .common import eltwise
 from .error_function import erf
 from .in_place import choose_in_place, layout_of_partner
 from .rules import like_second, same_float
@@ -174,6 +175,18 @@ def hard_sigmoid_grad(dy: Array, x: Array, *, slope: float, offset: float) -> Ar
     return np.where((y > 0) & (y < 1), dy * slope, np.zeros((), dy.dtype))
 
 
+def hard_swish(x: Array, *, slope: float, offset: float) -> Array:
+    """Return x · (slope · x + offset, kept in 0..1)."""
+    return x * hard_sigmoid(x, slope=slope, offset=offset)
+
+
+def hard_swish_grad(dy: Array, x: Array, *, slope: float, offset: float) -> Array:
+    """Return dy · (2 · slope · x + offset) between the ends, below 0, above dy."""
+    y = x * slope + offset
+    inner = np.where(y >= 1, np.ones((), x.dtype), y + x * slope)
+    return np.where(y > 0, dy * inner, np.zeros((), dy.dtype))
+
+
 def clip(x: Array, *, low: float, high: float) -> Array:
     """Return x, kept in low..high."""
     return np.clip(x, low, high)
@@ -188,29 +201,13 @@ def clip_grad(dy: Array, x: Array, *, low: float, high: float) -> Array:
 # -- oneDNN ----------------------------------------------------------------------------------------
 
 
-def _function(name: str, attrs: dict[str, Any], simple: dict[str, int]) -> tuple[int, float, float]:
-    """Return oneDNN's number of a function and its two constants.
-
-    `simple` holds the numbers of those without constants.
-    """
-    if name in simple:
-        return simple[name], 0.0, 0.0
-    if name == "gelu" and attrs["approximate"]:
-        name = "gelu_tanh"
-    algorithm, names = dnnl.ELTWISE_FROM_INPUT[name]
-    first = 1.0 if name in ("softplus", "silu") else 0.0
-    constants = [float(attrs[key]) for key in names] or [first]
-    alpha, beta = (*constants, 0.0)[:2]
-    return algorithm, alpha, beta
-
-
 def lower(builder: Builder, op: Op) -> None:
     """Lower an activation."""
     x, y = op.inputs[0], op.outputs[0]
-    algorithm, alpha, beta = _function(op.name, op.attrs, dnnl.ELTWISE)
+    function = eltwise(op.name, op.attrs, dnnl.ELTWISE)
 
     def candidate(layout: dnnl.Layout) -> Candidate:
-        primitive = dnnl.eltwise(algorithm, layout, layout, alpha, beta)
+        primitive = dnnl.eltwise(function.algorithm, layout, layout, function.alpha, function.beta)
         wanted = builder.wanted(dnnl.DST, y)
         return Candidate(layout.name, primitive, {dnnl.SRC: x}, {dnnl.DST: y}, wanted)
 
@@ -222,7 +219,8 @@ def lower_grad(builder: Builder, op: Op) -> None:
     dy, data = op.inputs
     dx = op.outputs[0]
     name = op.name.removesuffix("_grad")
-    algorithm, alpha, beta = _function(name, op.attrs, dnnl.ELTWISE_FROM_OUTPUT)
+    function = eltwise(name, op.attrs, dnnl.ELTWISE_FROM_OUTPUT)
+    algorithm, alpha, beta = function.algorithm, function.alpha, function.beta
     given = dnnl.DST if name in dnnl.ELTWISE_FROM_OUTPUT else dnnl.SRC
 
     def candidate(layout: dnnl.Layout) -> Candidate:
@@ -240,8 +238,9 @@ _NATIVE: tuple[tuple[Kernel, Kernel], ...] = (
     *((relu, relu_grad), (tanh, tanh_grad), (sigmoid, sigmoid_grad)),
     *((leaky_relu, leaky_relu_grad), (elu, elu_grad), (gelu, gelu_grad), (silu, silu_grad)),
     *((mish, mish_grad), (softplus, softplus_grad), (hard_sigmoid, hard_sigmoid_grad)),
-    (clip, clip_grad),
+    *((hard_swish, hard_swish_grad), (clip, clip_grad)),
 )
+_GIVEN = {"gelu": ("approximate",)}  # attributes of those whose function they choose
 
 for _forward, _backward in _NATIVE:
     _name = _forward.__name__
@@ -254,7 +253,7 @@ for _forward, _backward in _NATIVE:
         alone="f",
         elementwise=True,
         loses_nan=True,
-        constants=() if _from_output else dnnl.ELTWISE_FROM_INPUT[_name][1] or None,
+        constants=_GIVEN.get(_name, () if _from_output else dnnl.ELTWISE_FROM_INPUT[_name][1]),
         follows=(0,),
         sample=Sample((_MAP,), {}) if _from_output else None,
     )

@@ -12,7 +12,7 @@ from .. import dnnl
 from ..choices import Candidate
 from ..operation import Sample, register
 from ..oplist import Op, Spec
-from .common import SMALL, apply_post_ops, like, post_ops
+from .common import SMALL, finish_in_numpy, like, post_ops
 from .in_place import choose_in_place, layout_of_partner
 from .rules import broadcast, common, floating, same_float, same_number
 
@@ -147,7 +147,8 @@ def _numpy_arithmetic(builder: Builder, op: Op) -> None:
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
         function(reads[0], reads[1], out=writes[0])
-        apply_post_ops(op, writes[0])
+        if op.attrs.get("post_ops"):
+            finish_in_numpy(op, writes[0], reads)
 
     reads = [builder.plain(value) for value in op.inputs]
     builder.python(op, run, reads, [builder.define(op.outputs[0])])

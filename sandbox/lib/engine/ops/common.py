@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import dnnl
 from ..blueprint import Tensor
 from ..choices import Candidate, legal
-from ..operation import post_op
+from ..operation import apply_post_ops, find, operands
 from ..oplist import Op
 from ..steps import Array
 
@@ -34,22 +34,51 @@ def window_of(attrs: dict[str, Any], axes: int = 2) -> dnnl.Window:
     )
 
 
-def post_ops(op: Op) -> dnnl.PostOps:
-    """Return what the kernel applies to what it writes, as oneDNN takes it."""
-    return tuple(
-        dnnl.Eltwise(_algorithm(name), alpha, beta)
-        for name, alpha, beta in op.attrs.get("post_ops", ())
-    )
+# What kernels of products can apply to what they write.
+ACTIVATIONS = (
+    *("relu", "tanh", "sigmoid", "leaky_relu", "elu", "gelu", "silu", "mish", "softplus"),
+    *("hard_sigmoid", "hard_swish", "clip"),
+)
 
 
-def _algorithm(name: str) -> int:
-    return dnnl.ELTWISE[name] if name in dnnl.ELTWISE else dnnl.ELTWISE_FROM_INPUT[name][0]
+def eltwise(name: str, attrs: Mapping[str, Any], simple: Mapping[str, int]) -> dnnl.Eltwise:
+    """Return a function of each element as oneDNN takes it.
+
+    `simple` holds the numbers of those without constants.
+    """
+    if name in simple:
+        return dnnl.Eltwise(simple[name])
+    if name == "gelu" and attrs["approximate"]:
+        name = "gelu_tanh"
+    algorithm, names = dnnl.ELTWISE_FROM_INPUT[name]
+    first = 1.0 if name in ("softplus", "silu") else 0.0
+    constants = [float(attrs[key]) for key in names] or [first]
+    alpha, beta = (*constants, 0.0)[:2]
+    return dnnl.Eltwise(algorithm, alpha, beta)
 
 
-def apply_post_ops(op: Op, y: Array) -> None:
-    """Apply the same to an array that a NumPy kernel has written."""
-    for item in op.attrs.get("post_ops", ()):
-        y[...] = post_op(y, item)
+def post_ops(
+    op: Op, combine: Callable[[int, str], dnnl.PostOp] | None = None
+) -> tuple[dnnl.PostOp, ...]:
+    """Return what the kernel applies to what it writes, as oneDNN takes it.
+
+    `combine` gives, for the place and name of one with another value, how the kernel reads that.
+    """
+    found: list[dnnl.PostOp] = []
+    for place, (name, *constants) in enumerate(op.attrs.get("post_ops", ())):
+        names = find(name).constants
+        if names is None and combine is not None:
+            found.append(combine(place, name))
+        else:
+            attrs = dict(zip(names or (), constants, strict=False))
+            found.append(eltwise(name, attrs, dnnl.ELTWISE))
+    return tuple(found)
+
+
+def finish_in_numpy(op: Op, y: Array, reads: Sequence[Array]) -> None:
+    """Apply the post-ops to an array that a NumPy kernel has written; `reads` are all inputs."""
+    count = len(operands(op))
+    y[...] = apply_post_ops(y, op.attrs.get("post_ops", ()), reads[len(reads) - count :])
 
 
 def like(layout: dnnl.Layout, dims: Dims) -> dnnl.Layout:

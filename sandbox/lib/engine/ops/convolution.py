@@ -17,7 +17,8 @@ from ..choices import Candidate
 from ..errors import ShapeError
 from ..operation import Sample, register
 from ..oplist import Op, Spec
-from .common import Dims, legal_dtypes, post_ops, window_of
+from .combined import Combined
+from .common import ACTIVATIONS, Dims, legal_dtypes, window_of
 from .im2col import lower_forward, lower_grad_input, lower_grad_weight
 from .rules import axis_is, floating, ndim, promoted, window_length, with_bias_gradient
 from .windows import pad_images, windows
@@ -239,20 +240,24 @@ def _emit_best(
 
 def lower_conv2d(builder: Builder, op: Op) -> None:
     """Lower `conv2d`."""
-    x, w, *bias = op.inputs
+    combined = Combined(builder, op)
+    x, w, *bias = combined.own
     y = op.outputs[0]
-    window, post = window_of(op.attrs), post_ops(op)
+    window = window_of(op.attrs)
     dims = _weight_dims(builder.shape(w), op.attrs.get("groups", 1))
     offsets = dnnl.plain(builder.shape(bias[0])) if bias else None
     reads = {dnnl.SRC: x, dnnl.WEIGHTS: w} | ({dnnl.BIAS: bias[0]} if bias else {})
+    reads |= combined.reads
 
     def make(name: str, src: dnnl.Wanted, dst: dnnl.Wanted) -> Callable[[], Candidate]:
         def candidate() -> Candidate:
             weights = dnnl.any_layout(dims, src.dtype)
+            post = combined.post_ops(dst)
             primitive = dnnl.convolution(
                 src, weights, offsets, dst, window, training=builder.training, post_ops=post
             )
-            return Candidate(name, primitive, reads, {dnnl.DST: y}, builder.wanted(dnnl.DST, y))
+            wanted = builder.wanted(dnnl.DST, y)
+            return Candidate(name, primitive, reads, {dnnl.DST: y}, wanted, combined.over)
 
         return candidate
 
@@ -341,7 +346,7 @@ register(
     alone="f",
     policies=True,
     products=2,
-    post_ops=("relu",),
+    post_ops=(*ACTIVATIONS, "add"),
     sample=Sample((_MAP, _FILTERS), _WINDOW),
 )
 register(

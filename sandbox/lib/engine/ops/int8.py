@@ -536,23 +536,15 @@ def lower_add_int8(builder: Builder, op: Op) -> None:
 
 
 def lower_concat_int8(builder: Builder, op: Op) -> None:
-    """Lower `concat_int8`: NumPy, on maps as they lie, channels last."""
-    axis = op.attrs["axis"]
-    shape = builder.shape(op.outputs[0])
-    order = (0, *range(2, len(shape)), 1) if len(shape) > 2 else tuple(range(len(shape)))
-
-    def lying(tensor: Tensor) -> Tensor:
-        dims = tensor.layout.dims if tensor.layout else tensor.shape
-        return Tensor(tensor.allocation, tuple(dims[k] for k in order), BYTE, None)
-
-    place = order.index(axis)
-
-    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
-        np.concatenate(reads, axis=place, out=writes[0])
-
-    reads = [builder.fetch(value, _last(builder.shape(value), BYTE)) for value in op.inputs]
-    written = builder.define(op.outputs[0], _last(shape, BYTE))
-    builder.python(op, run, [lying(tensor) for tensor in reads], [lying(written)])
+    """Lower `concat_int8`."""
+    layouts = tuple(_last(builder.shape(value), BYTE) for value in op.inputs)
+    target = _last(builder.shape(op.outputs[0]), BYTE)
+    primitive = dnnl.concat(layouts, target, op.attrs["axis"])
+    reads = {
+        dnnl.MANY_SRC + k: builder.fetch(value, layout)
+        for k, (value, layout) in enumerate(zip(op.inputs, layouts, strict=True))
+    }
+    builder.native(op, primitive, reads, {dnnl.DST: builder.define(op.outputs[0], target)})
 
 
 register(

@@ -18,7 +18,8 @@ from ..errors import ShapeError
 from ..operation import Sample, register
 from ..oplist import Op, Spec
 from ..steps import Array
-from .common import Dims, legal_dtypes, post_ops
+from .combined import Combined
+from .common import ACTIVATIONS, Dims, legal_dtypes
 from .rules import axis_is, broadcast, floating, ndim, promoted, with_bias_gradient
 
 if TYPE_CHECKING:
@@ -119,18 +120,20 @@ def _options(
 
 def lower_linear(builder: Builder, op: Op) -> None:
     """Lower `linear`."""
-    x, w, *bias = op.inputs
+    combined = Combined(builder, op)
+    x, w, *bias = combined.own
     y = op.outputs[0]
-    post = post_ops(op)
     offsets = dnnl.plain(builder.shape(bias[0])) if bias else None
     reads = {dnnl.SRC: x, dnnl.WEIGHTS: w} | ({dnnl.BIAS: bias[0]} if bias else {})
+    reads |= combined.reads
 
     def candidate(name: str, src: dnnl.Layout, weights: dnnl.Wanted) -> Candidate:
         dst = dnnl.plain(builder.shape(y), builder.dtype_from(src.dtype, y))
+        post = combined.post_ops(dst)
         primitive = dnnl.inner_product(
             src, weights, offsets, dst, training=builder.training, post_ops=post
         )
-        return Candidate(name, primitive, reads, {dnnl.DST: y})
+        return Candidate(name, primitive, reads, {dnnl.DST: y}, over=combined.over)
 
     options = partial(_options, builder, x, builder.shape(w), candidate)
     choice = builder.choose(op, legal_dtypes(builder, options), builder.shape(x)[0])
@@ -226,7 +229,7 @@ register(
     lower=lower_linear,
     alone="f",
     products=2,
-    post_ops=("relu",),
+    post_ops=(*ACTIVATIONS, "add"),
     sample=Sample((_ROWS, _WEIGHT), {}),
 )
 register(

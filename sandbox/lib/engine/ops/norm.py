@@ -60,6 +60,10 @@ def _infer_inference(
     return (x,)
 
 
+def _infer_fold(w: Spec, gamma: Spec, *rest: Spec, epsilon: float) -> tuple[Spec, ...]:
+    return w, Spec(gamma.shape, w.dtype)
+
+
 def _infer_grad(
     dy: Spec, x: Spec, gamma: Spec, mean: Spec, variance: Spec, *rest: Spec, **attrs: Any
 ) -> tuple[Spec, ...]:
@@ -142,6 +146,23 @@ def batch_norm_grad(
     count = np.asarray(x.size // max(x.shape[1], 1), x.dtype)
     inner = dy - _column(dbeta / count, x) - normal * _column(dgamma / count, x)
     return inner * _column(gamma * inverse, x), dgamma, dbeta
+
+
+def fold_batch_norm(
+    w: Array,
+    gamma: Array,
+    beta: Array,
+    mean: Array,
+    variance: Array,
+    b: Array | None = None,
+    *,
+    epsilon: float,
+) -> tuple[Array, Array]:
+    """Return weights and bias that normalise what they give; sums in float64, rounded once."""
+    scale = gamma.astype(np.float64) / np.sqrt(variance.astype(np.float64) + epsilon)
+    offset = -mean.astype(np.float64) if b is None else b.astype(np.float64) - mean
+    folded = w * scale.reshape((-1,) + (1,) * (w.ndim - 1))
+    return folded.astype(w.dtype), (offset * scale + beta).astype(w.dtype)
 
 
 def layer_norm(
@@ -367,6 +388,7 @@ register(
     post_ops=("relu",),
     sample=Sample((_MAP, *[_CHANNELS] * 4), _EPSILON),
 )
+register("fold_batch_norm", infer=_infer_fold, reference=fold_batch_norm)
 register(
     "batch_norm_grad",
     infer=_infer_grad,

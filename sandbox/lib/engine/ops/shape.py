@@ -6,6 +6,7 @@ Natively a transposed or reshaped value is another name of the same memory.
 from __future__ import annotations
 
 import builtins
+import contextlib
 from collections.abc import Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from ..errors import ShapeError
 from ..operation import register
 from ..oplist import Op, Spec
 from ..steps import Array
-from .common import Dims
+from .common import Dims, like
 from .rules import common, promoted
 
 if TYPE_CHECKING:
@@ -209,14 +210,42 @@ def _insert_ones(shape: Dims, strides: Dims, wanted: Dims) -> Dims | None:
 
 
 def lower_concat(builder: Builder, op: Op) -> None:
-    """Lower `concat`: NumPy, into the planned memory."""
-    axis = op.attrs["axis"]
+    """Lower `concat`: in the layout most of it is at hand in; plain arrays are NumPy's."""
+    axis, y = op.attrs["axis"], op.outputs[0]
+    layouts = _at_hand(builder, op)
+    if layouts and not layouts[-1].plain:
+        with contextlib.suppress(dnnl.RefusedError):
+            primitive = dnnl.concat(tuple(layouts[:-1]), layouts[-1], axis)
+            parts = {
+                dnnl.MANY_SRC + place: builder.fetch(value, layout)
+                for place, (value, layout) in enumerate(zip(op.inputs, layouts, strict=False))
+            }
+            builder.native(op, primitive, parts, {dnnl.DST: builder.define(y, layouts[-1])})
+            return
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
         np.concatenate(reads, axis=axis, out=writes[0])
 
     reads = [builder.plain(value) for value in op.inputs]
     builder.python(op, run, reads, [builder.define(op.outputs[0])])
+
+
+def _at_hand(builder: Builder, op: Op) -> list[dnnl.Layout]:
+    """Return layouts of one family for the inputs and the result; the one of the most bytes."""
+    shapes = [builder.shape(value) for value in (*op.inputs, *op.outputs)]
+    dtype = builder.dtype_of(op.outputs[0])
+    if len(shapes[-1]) != 4 or any(builder.spec(v).dtype != "float32" for v in op.inputs):
+        return []
+    sizes: dict[str, int] = {}
+    kinds: dict[str, dnnl.Layout] = {}
+    for value in op.inputs:
+        for layout in builder.layouts(value, dtype=dtype):
+            sizes[layout.name] = sizes.get(layout.name, 0) + builder.spec(value).size
+            kinds.setdefault(layout.name, layout)
+    for name in sorted(sizes, key=lambda name: -sizes[name]):
+        with contextlib.suppress(dnnl.RefusedError):
+            return [like(kinds[name], shape) for shape in shapes]
+    return []
 
 
 def lower_broadcast_to(builder: Builder, op: Op) -> None:
@@ -269,7 +298,13 @@ register(
     lower=lower_broadcast_to,
     moves=True,
 )
-register("concat", infer=_infer_concat, reference=concat, lower=lower_concat, moves=True)
+register(
+    "concat",
+    infer=_infer_concat,
+    reference=concat,
+    lower=lower_concat,
+    moves=True,
+)
 register("slice", infer=_infer_slice, reference=slice, lower=lower_slice, moves=True)
 register(
     "slice_grad",

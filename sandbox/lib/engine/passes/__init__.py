@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ..links import remove_dead
 from ..oplist import OpList
+from .folding import fold_batch_norm
 from .fusion import (
     apply_before_reshape,
     fuse,
@@ -30,6 +31,7 @@ def optimise(oplist: OpList, *, fused: bool = True) -> OpList:
     )
     remove_dead(result)  # what nobody reads would hide that a value has one reader
     turn_transposed(result)
+    fold_batch_norm(result)
     if fused:
         apply_before_reshape(result)
         fuse(result)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .. import dnnl
 from ..links import Links
 from ..oplist import Op, OpList, Spec
 from ..ops import find
@@ -47,6 +48,11 @@ def _post_op(op: Op) -> tuple[str, float, float]:
     return op.name, alpha, beta
 
 
+def _combines(op: Op) -> bool:
+    """Return whether an operation combines two values, so that one stays an operand."""
+    return find(op.name).constants is None
+
+
 def _fusable(oplist: OpList, links: Links) -> Iterator[tuple[Op, Op]]:
     """Yield operations that may apply another, each with it: it alone reads the result."""
     for op in oplist.ops:
@@ -56,7 +62,6 @@ def _fusable(oplist: OpList, links: Links) -> Iterator[tuple[Op, Op]]:
             producer is not None
             and producer.outputs[0] == value
             and op.name in find(producer.name).post_ops
-            and not producer.attrs.get("post_ops")
             and links.only_reader(value) is op
             and oplist.values[value].dtype == "float32"
         ):
@@ -64,14 +69,52 @@ def _fusable(oplist: OpList, links: Links) -> Iterator[tuple[Op, Op]]:
 
 
 def fuse(oplist: OpList) -> None:
-    """Let a convolution, linear layer or addition apply what alone reads it."""
-    gone: set[int] = set()
-    for producer, op in _fusable(oplist, Links(oplist)):
-        if _takes_on(producer, op):
-            producer.attrs["post_ops"] = (_post_op(op),)
-            producer.outputs = op.outputs
-            gone.add(id(op))
-    oplist.ops = [op for op in oplist.ops if id(op) not in gone]
+    """Let a convolution, linear layer or addition apply what alone reads it, one behind another.
+
+    The sum of two branches is taken on by the one that comes last, in the place of the sum: there
+    the other is at hand. While training, sums stay: gradients come in between.
+    """
+    links = Links(oplist)
+    is_inference = not (oplist.gradients or oplist.updates)
+    maker: dict[int, tuple[int, Op]] = {}
+    ops: list[Op | None] = []
+    for op in oplist.ops:
+        found = [
+            maker[value]
+            for value in (op.inputs if _combines(op) else op.inputs[:1])
+            if value in maker and _may_take(oplist, links, maker[value][1], op, value)
+        ]
+        if found and (is_inference or not (_combines(op) or found[0][1].attrs.get("post_ops"))):
+            place, producer = max(found, key=lambda item: item[0])
+            others = tuple(value for value in op.inputs if value not in producer.outputs)
+            done = producer.attrs.get("post_ops", ())
+            attrs = producer.attrs | {"post_ops": (*done, _post_op(op))}
+            inputs = (*producer.inputs, *others)
+            made = Op(producer.name, inputs, op.outputs, attrs, producer.path)
+            ops[place] = None
+            if _combines(op):
+                place = len(ops)
+                ops.append(made)
+            else:
+                ops[place] = made
+        else:
+            place, made = len(ops), op
+            ops.append(op)
+        maker |= dict.fromkeys(made.outputs, (place, made))
+    oplist.ops = [op for op in ops if op is not None]
+
+
+def _may_take(oplist: OpList, links: Links, producer: Op, op: Op, value: int) -> bool:
+    """Return whether the maker of a value may apply an operation that alone reads it."""
+    specs = [oplist.values[item] for item in (*op.inputs, *op.outputs)]
+    return (
+        _takes_on(producer, op)
+        and producer.outputs[0] == value
+        and len(producer.attrs.get("post_ops", ())) < dnnl.MOST_POST_OPS
+        and links.only_reader(value) is op
+        and all(spec == specs[0] for spec in specs)
+        and specs[0].dtype == "float32"
+    )
 
 
 def move_relu_grad_behind_pooling(oplist: OpList) -> None:

@@ -78,6 +78,7 @@ def calls(dtype):
         "matmul": ((f(2, 3, 4), f(4, 2)), {}),
         "batch_norm": ((image, f(2), f(2)), {"epsilon": 1e-5}),
         "batch_norm_inference": ((image, f(2), f(2), f(2), f(2)), {"epsilon": 1e-5}),
+        "fold_batch_norm": ((f(2, 3, 1, 1), f(2), f(2), f(2), f(2)), {"epsilon": 1e-5}),
         "batch_norm_grad": ((image, image, f(2), f(2), f(2)), {"epsilon": 1e-5}),
         "scale_add": (two, {"alpha": 0.9, "beta": 0.1}),
         "power": ((f(3, 2),), {"exponent": 0.5}),
@@ -121,6 +122,7 @@ def calls(dtype):
         "elu": {"alpha": 0.5},
         "gelu": {"approximate": False},
         "hard_sigmoid": {"slope": 0.2, "offset": 0.5},
+        "hard_swish": {"slope": 0.2, "offset": 0.5},
         "clip": {"low": -0.5, "high": 0.5},
         **{key: {} for key in ("silu", "mish", "softplus", "softsign")},
     }

@@ -1,24 +1,21 @@
-"""Ready networks for colour images of 32x32: ResNet (residual blocks) and a VGG-like one."""
+"""Ready networks of residual blocks: ResNet for small and for large images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from ..core.errors import ArgumentError
-from ..core.validate import positive_int
-from . import init
-from .activation import ReLU
-from .containers import Sequential
-from .convolution import Conv2d
-from .dropout import Dropout
-from .graph import Graph
-from .linear import Linear
-from .node import Input
-from .normalization import BatchNorm
-from .pairwise import Add
-from .pooling import GlobalAvgPool2d, MaxPool2d
-from .shape import Flatten
+from ...core.errors import ArgumentError
+from ...core.validate import positive_int
+from .. import init
+from ..activation import ReLU
+from ..convolution import Conv2d
+from ..graph import Graph
+from ..linear import Linear
+from ..node import Input
+from ..normalization import BatchNorm
+from ..pairwise import Add
+from ..pooling import GlobalAvgPool2d, MaxPool2d
+from ..shape import Flatten
 
 
 def resnet(
@@ -119,16 +116,10 @@ def resnet20(rng: init.Rng = None) -> Graph:
     return resnet(20, rng)
 
 
-def vgg(
-    rng: init.Rng = None,
-    *,
-    channels: int = 3,
-    classes: int = 10,
-    widths: Sequence[int] = (64, 128, 256),
-    features: int = 256,
-    p: float = 0.5,
-) -> Sequential:
-    """Build a network like VGG for small images: pairs of 3x3 convolutions, then pooling.
+def resnet50(
+    rng: init.Rng = None, *, channels: int = 3, classes: int = 1000, width: int = 64
+) -> Graph:
+    """Build ResNet-50 for large images.
 
     Parameters
     ----------
@@ -136,47 +127,64 @@ def vgg(
         Where the first weights are drawn from.
     channels, classes : int > 0
         Channels of the images, and classes to tell apart.
-    widths : sequence of int > 0
-        Channels of each stage; each stage halves the image.
-    features : int > 0
-        Width of the fully connected layer.
-    p : float in [0, 1)
-        Dropout before the classifier.
+    width : int > 0
+        Channels of the first stage inside its blocks; each stage has twice as many as the one
+        before, and 4 times as many between the blocks.
 
     Shapes
     ------
-    input : (batch, channels, 32, 32) float32
+    input : (batch, channels, 224, 224) float32; other sizes work as well
     output : (batch, classes) logits
-
-    Raises
-    ------
-    ArgumentError : there is no width, or more than the image can be halved.
 
     Notes
     -----
-    Without batch norm, as the original. Source: Simonyan, Zisserman 2015.
+    25,557,032 parameters. Stages of 3, 4, 6 and 3 bottlenecks: convolutions 1x1, 3x3 and 1x1. The
+    3x3 one has the stride, as in torchvision and Goyal et al. 2017 (it was the first 1x1 one).
+    Source: He et al. 2016, table 1.
 
     Examples
     --------
     >>> import numpy as np
-    >>> vgg(0, widths=(8, 16))(np.zeros((2, 3, 32, 32), "f4")).shape
-    (2, 10)
+    >>> resnet50(0, width=4, classes=7)(np.zeros((2, 3, 32, 32), "f4")).shape
+    (2, 7)
     """
-    if not 1 <= len(widths) <= 5:
-        raise ArgumentError(f"`widths` must hold 1 to 5 stages; got {len(widths)}.")
     rng = init.generator(rng)
-    modules: dict[str, Any] = {}
-    before = channels
-    for stage, after in enumerate(widths, start=1):
-        for part in "ab":
-            modules[f"conv{stage}{part}"] = Conv2d(before, after, 3, padding=1, rng=rng)
-            modules[f"relu{stage}{part}"] = ReLU()
-            before = after
-        modules[f"pool{stage}"] = MaxPool2d(2)
-    side = 32 >> len(widths)
-    modules["flatten"] = Flatten()
-    modules["fc1"] = Linear(before * side * side, features, rng=rng)
-    modules["relu"] = ReLU()
-    modules["dropout"] = Dropout(p)
-    modules["fc2"] = Linear(features, classes, rng=rng)
-    return Sequential(**modules)
+    image = Input("image")
+    x = Conv2d(channels, width, 7, stride=2, padding=3, bias=False, rng=rng, name="conv")(image)
+    x = ReLU(name="relu")(BatchNorm(width, name="bn")(x))
+    x = MaxPool2d(3, stride=2, padding=1, name="max_pool")(x)
+    before = width
+    for stage, blocks in enumerate((3, 4, 6, 3)):
+        for block in range(blocks):
+            stride = 2 if stage and not block else 1
+            label = f"{stage + 1}_{block + 1}"
+            x = _bottleneck(x, before, width << stage, stride, label, rng)
+            before = 4 * width << stage
+    x = GlobalAvgPool2d(name="pool")(x)
+    return Graph(image, Linear(before, classes, rng=rng, name="fc")(x))
+
+
+def _bottleneck(x: Any, before: int, inside: int, stride: int, label: str, rng: Any) -> Any:
+    """Add a residual block of three convolutions to a graph."""
+    after, shortcut = 4 * inside, x
+    for part, inputs, outputs, size, step in (
+        ("a", before, inside, 1, 1),
+        ("b", inside, inside, 3, stride),
+        ("c", inside, after, 1, 1),
+    ):
+        x = Conv2d(
+            *(inputs, outputs, size),
+            stride=step,
+            padding=size // 2,
+            bias=False,
+            rng=rng,
+            name=f"conv{label}{part}",
+        )(x)
+        x = BatchNorm(outputs, name=f"bn{label}{part}")(x)
+        if part != "c":
+            x = ReLU(name=f"relu{label}{part}")(x)
+    if stride != 1 or before != after:
+        name = f"conv{label}s"
+        shortcut = Conv2d(before, after, 1, stride=stride, bias=False, rng=rng, name=name)(shortcut)
+        shortcut = BatchNorm(after, name=f"bn{label}s")(shortcut)
+    return ReLU(name=f"relu{label}c")(Add(name=f"add{label}")(x, shortcut))

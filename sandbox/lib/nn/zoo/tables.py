@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import ArgumentError
-from . import init
-from .activation import ReLU
-from .containers import Sequential
-from .embedding import Embedding
-from .graph import Graph
-from .linear import Linear
-from .merge import Concat
-from .node import Input
-from .pairwise import Add
-from .reduce import Sum
-from .shape import Flatten
+from ...core.errors import ArgumentError
+from .. import init
+from ..activation import ReLU
+from ..containers import Sequential
+from ..embedding import Embedding
+from ..graph import Graph
+from ..linear import Linear
+from ..merge import Concat
+from ..node import Input
+from ..pairwise import Add
+from ..reduce import Sum
+from ..shape import Flatten
 
 
 def fraud_mlp(

@@ -1,0 +1,114 @@
+"""Ready networks of inception modules: branches with windows of several sizes, side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import init
+from ..activation import ReLU
+from ..convolution import Conv2d
+from ..dropout import Dropout
+from ..graph import Graph
+from ..linear import Linear
+from ..merge import Concat
+from ..node import Input
+from ..normalization import BatchNorm
+from ..pooling import GlobalAvgPool2d, MaxPool2d
+
+# Szegedy et al., table 1: 1x1; 3x3 reduce, 3x3; 5x5 reduce, 5x5; behind the pool. A number alone is
+# the window of a pool between the modules.
+_MODULES: dict[str, tuple[int, ...] | int] = {
+    "3a": (64, 96, 128, 16, 32, 32),
+    "3b": (128, 128, 192, 32, 96, 64),
+    "pool3": 3,
+    "4a": (192, 96, 208, 16, 48, 64),
+    "4b": (160, 112, 224, 24, 64, 64),
+    "4c": (128, 128, 256, 24, 64, 64),
+    "4d": (112, 144, 288, 32, 64, 64),
+    "4e": (256, 160, 320, 32, 128, 128),
+    "pool4": 2,
+    "5a": (256, 160, 320, 32, 128, 128),
+    "5b": (384, 192, 384, 48, 128, 128),
+}
+
+
+def googlenet(
+    rng: init.Rng = None, *, channels: int = 3, classes: int = 1000, p: float = 0.2
+) -> Graph:
+    """Build Inception-v1, known as GoogLeNet, in its form with batch norm.
+
+    Parameters
+    ----------
+    rng : Generator, int or None
+        Where the first weights are drawn from.
+    channels, classes : int > 0
+        Channels of the images, and classes to tell apart.
+    p : float in [0, 1)
+        Dropout before the classifier.
+
+    Shapes
+    ------
+    input : (batch, channels, 224, 224) float32; other sizes work as well
+    output : (batch, classes) logits
+
+    Notes
+    -----
+    6,624,904 parameters. It is torchvision's network, without the auxiliary classifiers: batch norm
+    (epsilon 0.001) behind each convolution instead of biases and of local response normalisation,
+    3x3 windows where the paper has 5x5, pools that keep the last odd pixel. Source: Szegedy et al.
+    2015; batch norm as in Ioffe, Szegedy 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> googlenet(0, classes=7)(np.zeros((2, 3, 32, 32), "f4")).shape
+    (2, 7)
+    """
+    rng = init.generator(rng)
+    image = Input("image")
+    x = _convolution(image, channels, 64, 7, "1", rng, stride=2)
+    x = _pool(x, 3, "pool1")
+    x = _convolution(x, 64, 64, 1, "2a", rng)
+    x = _convolution(x, 64, 192, 3, "2b", rng)
+    x = _pool(x, 3, "pool2")
+    before = 192
+    for name, sizes in _MODULES.items():
+        if isinstance(sizes, int):
+            x = _pool(x, sizes, name)
+        else:
+            x = _inception(x, before, sizes, name, rng)
+            before = sizes[0] + sizes[2] + sizes[4] + sizes[5]
+    x = Dropout(p, name="dropout")(GlobalAvgPool2d(name="pool")(x))
+    return Graph(image, Linear(before, classes, rng=rng, name="fc")(x))
+
+
+def _convolution(
+    x: Any, before: int, after: int, size: int, label: str, rng: Any, *, stride: int = 1
+) -> Any:
+    """Add convolution, batch norm and ReLU to a graph."""
+    x = Conv2d(
+        *(before, after, size),
+        stride=stride,
+        padding=size // 2,
+        bias=False,
+        rng=rng,
+        name=f"conv{label}",
+    )(x)
+    return ReLU(name=f"relu{label}")(BatchNorm(after, epsilon=1e-3, name=f"bn{label}")(x))
+
+
+def _pool(x: Any, size: int, name: str) -> Any:
+    """Add a pool that halves the image; the row and column behind it keep the last odd pixel."""
+    return MaxPool2d(size, stride=2, padding=((0, 1), (0, 1)), name=name)(x)
+
+
+def _inception(x: Any, before: int, sizes: tuple[int, ...], label: str, rng: Any) -> Any:
+    """Add an inception module to a graph: four branches, joined."""
+    one, reduce3, three, reduce5, five, behind = sizes
+    pooled = MaxPool2d(3, stride=1, padding=1, name=f"pool{label}")(x)
+    branches = [_convolution(x, before, one, 1, f"{label}_1", rng)]
+    for name, reduced, after in (("2", reduce3, three), ("3", reduce5, five)):
+        y = _convolution(x, before, reduced, 1, f"{label}_{name}a", rng)
+        branches.append(_convolution(y, reduced, after, 3, f"{label}_{name}b", rng))
+    branches.append(_convolution(pooled, before, behind, 1, f"{label}_4", rng))
+    return Concat(name=f"join{label}")(*branches)
