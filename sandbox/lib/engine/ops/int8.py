@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -289,22 +290,25 @@ def _product(
         )
         return Candidate("int8", primitive, {dnnl.SRC: x}, {dnnl.DST: y}, wanted)
 
-    def floats() -> Candidate:
+    def floats(layout: Callable[[Dims], dnnl.Wanted]) -> Candidate:
         low = 0.0 if dtype == BYTE and attrs["low"] is None else attrs["low"]
         high = 255.0 if dtype == BYTE and attrs["high"] is None else attrs["high"]
-        after = share + _clipped({"dtype": "float32"}, low, high)
-        source, target = builder.shape(x), shape
         primitive = make(
-            _last(source, "float32"), dnnl.any_layout(dims), row, _last(target, "float32"),
-            post_ops=after, scales=(),
-        )  # fmt: skip
+            layout(builder.shape(x)),
+            dnnl.any_layout(dims),
+            row,
+            layout(shape),
+            post_ops=share + _clipped({"dtype": "float32"}, low, high),
+        )
         return Candidate("float32", primitive, {dnnl.SRC: x}, {dnnl.DST: y}, wanted)
 
-    found = [] if residual and _miscounts(attrs) else _legal(integers)
+    found = [] if residual and _miscounts(dims) else _legal(integers)
     if attrs["limit"] > SAFE:
         found = [item for item in found if _adds_in_32_bits(item.primitive)]
     if not found or _slow(attrs):
-        found += _legal(floats)
+        found += _legal(partial(floats, lambda sizes: _last(sizes, "float32")))
+    if not found:
+        found = _legal(partial(floats, dnnl.any_layout))
     if not found:
         raise dnnl.RefusedError(f"{op.name}: no kernel for these shapes.")
     choice = builder.choose(op, found, shape[0])
@@ -312,9 +316,9 @@ def _product(
     emit(builder, op, choice.primitive, mask, residual)
 
 
-def _miscounts(attrs: dict[str, Any]) -> bool:
+def _miscounts(dims: Dims) -> bool:
     """Return whether oneDNN 3.2's kernel may be wrong: depthwise added to a map, on AVX2."""
-    return int(attrs.get("groups", 1)) > 1
+    return len(dims) == 5 and dims[2] == 1
 
 
 def _adds_in_32_bits(primitive: dnnl.Primitive) -> bool:
