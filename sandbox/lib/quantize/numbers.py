@@ -133,20 +133,22 @@ def _row(
     ideal = x.scale * largest / WEIGHT / scale
     if ideal < 2.0**-100:  # nothing to multiply
         return np.zeros_like(row), 1.0, _on_grid(constant, max(least, FACTOR_BITS))
+    mantissa, exponent = math.frexp(ideal)
     bits = FACTOR_BITS
     while True:
-        if bits > 0:
-            mantissa, exponent = math.frexp(ideal)
-            factor = math.ldexp(math.ceil(mantissa * 2**bits - 1e-9), exponent - bits)
-            places = bits - exponent
-        else:  # a power of two, with smaller weights
-            factor, places = math.ldexp(1.0, math.frexp(ideal)[1] - bits), bits
-            places -= math.frexp(ideal)[1]
+        # Below one bit: a larger power of two, with smaller weights.
+        short = math.ceil(mantissa * 2**bits - 1e-9) if bits > 0 else 1
+        places = max(bits, 0) - exponent + min(bits, 0)
+        while short % 2 == 0:
+            short, places = short // 2, places - 1
+        factor = math.ldexp(short, -places)
         whole = np.clip(np.rint(row * x.scale / (scale * factor)), -WEIGHT, WEIGHT)
         grid = max(places, least)
         offset = _on_grid(constant - factor * x.zero * whole.sum(), grid)
-        largest_sum = factor * x.top * np.abs(whole).sum() + abs(offset) + added
-        if largest_sum * 2.0**grid < EXACT or bits < -FACTOR_BITS:
+        # Whatever the order, a sum lies between those of all positive and all negative weights.
+        most = max(whole[whole > 0].sum(), -whole[whole < 0].sum())
+        largest = factor * x.top * most + abs(offset) + added
+        if largest * 2.0**grid < EXACT or bits < -FACTOR_BITS:
             return whole, factor, offset
         bits -= 1
 
