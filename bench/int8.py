@@ -34,58 +34,63 @@ LOST = 0.1
 
 def speed(report, names, batches, rounds):
     """Compare times."""
+    with engine.threads.limit(1):
+        for name in names:
+            _speed(report, name, batches, rounds)
+
+
+def _speed(report, name, batches, rounds):
     vnni = dnnl.has_vnni()
-    for name in names:
-        make, size, *bars = NETWORKS[name]
-        for batch in batches:
-            what = f"{name} batch {batch}, {'VNNI' if vnni else 'AVX2'}"
-            model = make()
-            images = np.random.default_rng(0).standard_normal((batch, 3, size, size), np.float32)
-            small = quantize(model, images, batch_size=batch)
-            kinds = [row.kernel for row in small.report.rows]
-            spec = Spec.of(images)
-            ours, theirs = (core.predict_program(m, m, spec) for m in (small, model))
-            harness_error = small.report.error
-            if harness_error > NEAR:
-                raise harness.RefusedError(f"{what}: outputs differ by {harness_error}, relative")
-            report(
-                f"{what}: int8 in {kinds.count('int8')} of {len(kinds)} layers, "
-                f"output differs by {100 * harness_error:.1f} %"
-            )
-            times = harness.alternate(
-                lambda ours=ours, images=images: ours.run(images),
-                lambda theirs=theirs, images=images: theirs.run(images),
-                rounds=rounds,
-            )
-            report.versus(what, *times, bar=bars[0 if vnni else 1])
+    make, size, *bars = NETWORKS[name]
+    for batch in batches:
+        what = f"{name} batch {batch}, {'VNNI' if vnni else 'AVX2'}"
+        model = make()
+        images = np.random.default_rng(0).standard_normal((batch, 3, size, size), np.float32)
+        small = quantize(model, images, batch_size=batch)
+        kinds = [row.kernel for row in small.report.rows]
+        spec = Spec.of(images)
+        ours, theirs = (core.predict_program(m, m, spec) for m in (small, model))
+        error = small.report.error
+        if error > NEAR:
+            raise harness.RefusedError(f"{what}: outputs differ by {error}, relative")
+        report(
+            f"{what}: int8 in {kinds.count('int8')} of {len(kinds)} layers, "
+            f"output differs by {100 * error:.1f} %"
+        )
+        times = harness.alternate(
+            lambda ours=ours, images=images: ours.run(images),
+            lambda theirs=theirs, images=images: theirs.run(images),
+            rounds=rounds,
+        )
+        report.versus(what, *times, bar=bars[0 if vnni else 1])
 
 
 def trained(model, epochs, rate, rows):
-    """Train a model on MNIST."""
+    """Train a model on MNIST; return the images."""
     trainer = Trainer(
         model,
         criterion.CrossEntropy(),
         optim.SGD(rate, momentum=0.9, nesterov=True, schedule=optim.OneCycle()),
         seed=0,
-        threads=2,
+        threads=1,
         progress=None,
     )
     images, labels = mnist.dataset("train").rows(0, range(rows))
     trainer.fit((images, labels), epochs=epochs)
-    return trainer, images
+    return images
 
 
-def accuracy(report, calibration):
+def accuracy(report, calibration, rows):
     """Compare what both make of the 10,000 test images."""
     report(f"data: {mnist.load('test').provenance.describe()}")
     tests = mnist.dataset("test")
     x, labels = tests.rows(0, range(len(tests)))
     networks = {
-        "lenet5": (zoo.lenet5(0), 3, 0.1, 60_000),
-        "resnet20": (zoo.resnet(20, 0, channels=1), 1, 0.1, 40_000),
+        "lenet5": (zoo.lenet5(0), 2, 0.1),
+        "resnet20": (zoo.resnet(20, 0, channels=1), 1, 0.1),
     }
-    for name, (model, epochs, rate, rows) in networks.items():
-        _, images = trained(model, epochs, rate, rows)
+    for name, (model, epochs, rate) in networks.items():
+        images = trained(model, epochs, rate, rows)
         small = quantize(model, images[:1000], calibration=calibration, timed=False)
         guesses = [predicted(m, x) for m in (model, small)]
         scores = [100 * float((found == labels).mean()) for found in guesses]
@@ -100,7 +105,7 @@ def accuracy(report, calibration):
 
 def predicted(model, x):
     """Return the classes a model gives."""
-    program = core.predict_program(model, model, Spec((500, *x.shape[1:])), threads=2)
+    program = core.predict_program(model, model, Spec((500, *x.shape[1:])))
     parts = [np.array(program.run(x[k : k + 500])) for k in range(0, len(x), 500)]
     return np.concatenate(parts).argmax(1)
 
@@ -111,13 +116,15 @@ def main(arguments, report):
     parser.add_argument("--networks", nargs="*", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--batches", nargs="*", type=int, default=[1, 8])
     parser.add_argument("--calibration", default="min_max")
+    parser.add_argument("--images", type=int, default=40_000, help="of MNIST, to train on")
     parser.add_argument("--no-accuracy", action="store_true", help="times alone")
+    parser.add_argument("--no-speed", action="store_true", help="accuracy alone")
     parser.add_argument("--no-avx2", action="store_true", help="this processor as it is")
     chosen = parser.parse_args(arguments)
     report(f"kernels: {engine.fingerprint()}; 1 thread")
-    with engine.threads.limit(1):
+    if not chosen.no_speed:
         speed(report, chosen.networks, chosen.batches, chosen.rounds)
-    if not chosen.no_avx2 and dnnl.has_vnni():
+    if not (chosen.no_avx2 or chosen.no_speed) and dnnl.has_vnni():
         again = [*arguments, "--no-avx2", "--no-accuracy"]
         child = subprocess.run(
             [sys.executable, "-m", "bench", "int8", *again],
@@ -131,5 +138,5 @@ def main(arguments, report):
         if child.returncode:
             report.missed.append(f"AVX2 {child.stderr[-500:]}".strip())
     if not chosen.no_accuracy:
-        accuracy(report, chosen.calibration)
+        accuracy(report, chosen.calibration, chosen.images)
     return report.close()

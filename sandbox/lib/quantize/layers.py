@@ -19,7 +19,6 @@ from ..engine.oplist import Op, OpList
 from ..engine.ops import find
 
 PRODUCTS = ("conv2d", "linear")
-PASSING = ("max_pool2d", "avg_pool2d", "reshape", "concat")
 Arrays = Mapping[int, NDArray[Any]]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import nn
 from ..core import Buffer, Parameter, Value, ops, tree
-from ..core.errors import ArgumentError
+from ..core.errors import ArgumentError, SandboxError
 from ..core.function import FUNCTIONS
 from ..nn import calls
 
@@ -113,6 +113,25 @@ class QuantizedModel(nn.Module):
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
+        for key, item in (
+            ("inputs", inputs),
+            ("output", output),
+            ("arrays", arrays),
+            ("steps", steps),
+            ("results", results),
+        ):
+            if not _is_plain(item):
+                raise ArgumentError(f"quantized model: `{key}` must be plain data; got {item!r}.")
+        try:
+            self._build(inputs, output, arrays, steps, results)
+        except (TypeError, ValueError, KeyError, IndexError, AttributeError, MemoryError) as error:
+            if isinstance(error, SandboxError):
+                raise
+            raise ArgumentError(
+                f"quantized model: its description must be one that `quantize` made; got {error!r}."
+            ) from None
+
+    def _build(self, inputs: Any, output: Any, arrays: Any, steps: Any, results: Any) -> None:
         self._form = _Hidden((tree.Structure.from_json(inputs), tree.Structure.from_json(output)))
         held = {str(item[0]): _variable(*item[1:]) for item in arrays}
         self._variables = _Hidden(held)
@@ -123,12 +142,19 @@ class QuantizedModel(nn.Module):
             known.update(step["outputs"])
             self._place(path, made)
             plan.append((path, made, reads, tuple(step["outputs"])))
+        if len(results) != self._form.item[1].size or not known.issuperset(results):
+            raise ArgumentError(
+                f"quantized model: `results` must be {self._form.item[1].size} values that steps "
+                f"make; got {results!r}."
+            )
         self._plan = _Hidden(plan)
         self._results = tuple(results)
 
     def _place(self, path: str, step: Step) -> None:
         """Hold a step under a path: in dicts below an attribute."""
         first, *rest = path.split(".")
+        if hasattr(type(self), first) or first.startswith("_"):
+            raise ArgumentError(f"quantized model: path must not be a name of its own; got {path}.")
         if not rest:
             self.__dict__[first] = step
             return
@@ -160,6 +186,15 @@ class QuantizedModel(nn.Module):
         """Tell how many of the steps multiply bytes."""
         products = [step.op for _, step, *_ in self._plan.item if "_int8" in step.op]
         return f"{len(self._plan.item)} steps, {len(products)} in bytes"
+
+
+def _is_plain(item: Any) -> bool:
+    """Return whether something is what JSON gives, with tuples for lists."""
+    if isinstance(item, Mapping):
+        return all(isinstance(key, str) and _is_plain(part) for key, part in item.items())
+    if isinstance(item, (list, tuple)):
+        return all(_is_plain(part) for part in item)
+    return item is None or isinstance(item, (bool, int, float, str))
 
 
 def _variable(dtype: str, shape: Sequence[int], trainable: bool) -> Parameter | Buffer:

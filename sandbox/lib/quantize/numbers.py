@@ -35,8 +35,8 @@ class Bytes:
 
         Examples
         --------
-        >>> Bytes.over(0.0, 12.7, 127).scale, Bytes.over(-1.0, 1.0, 127).zero
-        (0.1, 64)
+        >>> Bytes.over(0.0, 63.5, 127).scale, Bytes.over(-1.0, 1.0, 127).zero
+        (0.5, 64)
         """
         if low >= 0:
             zero, scale = 0, high / top
@@ -107,7 +107,7 @@ def product(
     --------
     >>> made = product(np.array([[1.0, -0.5]]), np.zeros(1), Bytes(0.1, 0, 127), REAL)
     >>> made.weight.tolist(), (made.weight * made.factors[:, None] / 0.1).round(2).tolist()
-    ([[126, -63]], [[1.0, -0.5]])
+    ([[127, -63]], [[1.0, -0.5]])
     """
     rows = weight.reshape(len(weight), -1)
     share = shortened(residual.scale / y.scale, SHARE_BITS) if residual else 0.0

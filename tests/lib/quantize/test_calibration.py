@@ -86,5 +86,5 @@ def test_the_widest_range_holds_zero():
 
 
 def test_infinity_is_refused_with_the_place():
-    with pytest.raises(DataError, match="values of conv1 must be finite; got 0.0 to inf"):
+    with pytest.raises(DataError, match=r"values of conv1 must be finite; got 0\.0 to inf"):
         Observed("conv1").look(np.float32([0.0, np.inf]))

@@ -12,9 +12,7 @@ def units(made, x, residual):
     """The largest sum of each row in the finest unit of its parts."""
     finest = np.abs(made.factors.astype(np.float64))
     parts = [made.factors, made.offsets, np.full(len(finest), made.share)]
-    places = [
-        max(_places(float(part[o])) for part in parts) for o in range(len(made.factors))
-    ]
+    places = [max(_places(float(part[o])) for part in parts) for o in range(len(made.factors))]
     whole = made.weight.astype(int).reshape(len(finest), -1)
     rows = np.maximum(np.maximum(whole, 0).sum(1), np.maximum(-whole, 0).sum(1))
     most = rows * finest * x.top + np.abs(made.offsets) + made.share * (255 if residual else 0)
