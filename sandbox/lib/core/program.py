@@ -84,7 +84,7 @@ class TrainProgram:
         if self._is_fixed and self._version != self.flat.version:
             self._version = self.flat.version
             self.executable.refresh_parameters()
-        results = self.executable.run(arrays + goals, random=random)
+        results = self.executable.run_checked(arrays + goals, random=random)
         loss = float(results[0])
         output = self._output.of(results)
         if not math.isfinite(loss):
@@ -219,7 +219,7 @@ class PredictProgram:
         inputs : tree of arrays
             As for `TrainProgram.run`.
         """
-        return self._output.of(self._mine().run(self._inputs.check(inputs)))
+        return self._output.of(self._mine().run_checked(self._inputs.check(inputs)))
 
     def compute(self, arrays: list[Array], random: RandomKey | None) -> list[Array]:
         """Return what the executable gives for its inputs, unchecked; valid until the next run."""

@@ -19,7 +19,7 @@ from .memory import Workspace, aligned
 from .nan import NanNoticed
 from .random import RandomKey
 from .steps import Array, InputCheck, StepInfo, Storage, bind, stored
-from .subnormal import FlushToZero
+from .subnormal import Flushed, FlushToZero
 from .weights import STORE, Prepared, Versions
 
 STEP_BYTES = 2 << 10  # of a step's call: arguments, memory objects
@@ -72,6 +72,7 @@ class NativeExecutable:
         self._storage = dict(storage)
         self._stream = _take_stream()
         self._context = RunState()
+        self._flushed = Flushed()
         self._fixed = self._bind(storage)
         self._own: dict[Allocation, Array] = {}
         self._versions = versions
@@ -145,8 +146,14 @@ class NativeExecutable:
     def run(self, inputs: Sequence[Array], *, random: RandomKey | None = None) -> list[Array]:
         """Run once and return the outputs in the list's order, valid until the next run."""
         self._check_inputs(inputs)
+        return self.run_checked(inputs, random=random)
+
+    def run_checked(
+        self, inputs: Sequence[Array], *, random: RandomKey | None = None
+    ) -> list[Array]:
+        """Run on inputs whose shapes and dtypes are known to be the list's."""
         if threads.has_lost_helpers():
-            return threads.run_in_worker(self.run, inputs, random=random)
+            return threads.run_in_worker(self.run_checked, inputs, random=random)
         if self._by_numbers and self._may_lose(inputs):
             return self._keep_nan(inputs, random)
         threads.apply(self._blueprint.threads)
@@ -203,10 +210,14 @@ class NativeExecutable:
             self._call(bindings)
 
     def _call(self, bindings: Bindings) -> None:
-        with FlushToZero():
+        flushed = self._flushed
+        flushed.begin()
+        try:
             for call, arguments in bindings.calls:
                 if call(*arguments):
                     self._fail(bindings, call, arguments)
+        finally:
+            flushed.end()
 
     def _fail(self, bindings: Bindings, call: Any, arguments: Any) -> None:
         position = next(i for i, item in enumerate(bindings.calls) if item[1] is arguments)

@@ -101,6 +101,8 @@ class Operation:
     post_ops : tuple of str
         Operations its kernel takes on, applied to what it writes; `passes.fusion` follows this. One
         that combines with another value reads it as one more input, see `operands`.
+    spreads : bool
+        The other value of a post-op may be repeated along axes to fit.
     constants : tuple of str, optional
         Can be taken on by another's kernel, which is given these attributes as its two constants.
     loses_nan : bool
@@ -134,6 +136,7 @@ class Operation:
     follows_with: tuple[int, ...] = ()
     batch_outputs: int | None = None
     post_ops: tuple[str, ...] = ()
+    spreads: bool = False
     constants: tuple[str, ...] | None = None
     loses_nan: bool = False
     makes_nan: bool = False

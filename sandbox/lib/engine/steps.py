@@ -50,6 +50,11 @@ class Executable(Protocol):
     def run(self, inputs: Sequence[Array], *, random: RandomKey | None = None) -> list[Array]:
         """Run once; the arrays handed back are valid until the next run."""
 
+    def run_checked(
+        self, inputs: Sequence[Array], *, random: RandomKey | None = None
+    ) -> list[Array]:
+        """Run once on inputs whose shapes and dtypes are known to be the list's."""
+
     def clone(self, storage: Storage | None = None, owner: Hashable = None) -> Executable:
         """Return a copy with its own activations, for another thread; `owner` as in `compile`."""
 

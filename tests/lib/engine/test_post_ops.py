@@ -302,10 +302,11 @@ RESIDUAL = {  # what comes between the branches: (steps, names that are left)
     "of two convolutions": (
         [
             ("conv2d", (0, 1), MAP, SAME),
-            ("conv2d", (0, 1), MAP, {**CONV, **SAME}),
-            ("add", (2, 3), MAP, {}),
+            ("tanh", (0,), MAP, {}),
+            ("conv2d", (3, 1), MAP, SAME),
+            ("add", (2, 4), MAP, {}),
         ],
-        ["conv2d", "conv2d"],
+        ["conv2d", "tanh", "conv2d"],
     ),
     "with its own input": (
         [("relu", (0,), MAP, {}), ("conv2d", (2, 1), MAP, SAME), ("add", (3, 2), MAP, {})],
@@ -356,6 +357,69 @@ def test_a_sum_of_branches_is_added_by_the_convolution(name):
     np.testing.assert_array_equal(again[0], given[0])
 
 
+def test_a_sum_behind_a_reshape_is_added_by_the_linear_layer():
+    tall = (5, 3, 4)
+    steps = [
+        ("tanh", (0,), tall, {}),
+        ("linear", (1, 2), RESULT, {}),
+        ("reshape", (4,), tall, {"shape": tall}),
+        ("add", (3, 5), tall, {}),
+    ]
+    oplist = chained(*steps, inputs=(tall, ROWS, WEIGHT))
+    left = [op.name for op in passes.optimise(oplist).ops]
+    assert left == ["tanh", "reshape", "linear", "reshape"]
+    found, wanted, fused = both(oplist, [normal(1, *tall), rows, weight])
+    close(found, wanted)
+    np.testing.assert_array_equal(fused, wanted)
+
+
+@pytest.mark.parametrize("mask", [(2, 1, 1, 6), (2, 3, 6, 6), (1, 1, 6, 1)])
+def test_a_mask_is_added_by_the_product_of_heads(mask):
+    heads = (2, 6, 3, 4)  # batch, time, heads, features: as linear layers give them
+    scores = (2, 3, 6, 6)
+    steps = [
+        ("transpose", (0,), (2, 3, 6, 4), {"axes": (0, 2, 1, 3)}),
+        ("transpose", (1,), (2, 3, 4, 6), {"axes": (0, 2, 3, 1)}),
+        ("matmul", (3, 4), scores, {}),
+        ("add", (5, 2), scores, {}),
+        ("softmax", (6,), scores, {"axis": 3}),
+        ("matmul", (7, 3), (2, 3, 6, 4), {}),
+        ("transpose", (8,), heads, {"axes": (0, 2, 1, 3)}),
+    ]
+    oplist = chained(*steps, inputs=(heads, heads, mask))
+    assert "add" not in [op.name for op in passes.optimise(oplist).ops]
+    given = [normal(1, *heads), normal(2, *heads), normal(3, *mask)]
+    found, wanted, fused = both(oplist, given)
+    close(found, wanted)
+    np.testing.assert_array_equal(fused, wanted)
+
+
+def test_what_is_computed_twice_is_computed_once():
+    steps = [
+        ("tanh", (0,), RESULT, {}),
+        ("tanh", (0,), RESULT, {}),
+        ("add", (2, 1), RESULT, {}),
+        ("add", (3, 4), RESULT, {}),
+    ]
+    oplist = chained(*steps, inputs=(RESULT, RESULT))
+    oplist.outputs.append(("again", 4))
+    assert [op.name for op in passes.optimise(oplist).ops] == ["tanh", "add", "add"]
+    x, other = normal(1, *RESULT), normal(2, *RESULT)
+    found = engine.compile(oplist, {}, plan=engine.KernelPlan(frozen=True)).run([x, other])
+    np.testing.assert_allclose(found[0], 2 * np.tanh(x) + other, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found[1], np.tanh(x) + other, rtol=0, atol=1e-6)
+
+
+def test_random_numbers_are_drawn_as_often_as_before():
+    oplist = chained(
+        ("dropout", (0,), RESULT, {"p": 0.5, "path": "a"}),
+        ("dropout", (0,), RESULT, {"p": 0.5, "path": "a"}),
+        ("add", (1, 2), RESULT, {}),
+        inputs=(RESULT,),
+    )
+    assert [op.name for op in passes.optimise(oplist).ops].count("dropout") == 2
+
+
 def test_a_product_of_constants_that_adds_to_an_input_is_done_in_each_run():
     steps = [
         ("tanh", (0,), RESULT, {}),
@@ -390,3 +454,20 @@ def test_maps_are_joined_in_the_layout_of_the_kernels(axis, channels):
 def test_what_is_not_named_stays_an_operation_of_its_own():
     oplist = two(Op("linear", (0, 1), (2,)), Op("exp", (2,), (3,)), CHAIN)
     assert [op.name for op in passes.optimise(oplist).ops] == ["linear", "exp"]
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 4, 1), (3, 1, 4, 2), (1, 4, 1, 3), (1, 1, 1, 1)])
+@pytest.mark.parametrize("axes", [(0, 1, 3, 2), (0, 2, 1, 3), (0, 3, 2, 1)])
+def test_stacks_with_axes_of_one_element_are_multiplied_behind_a_transpose(shape, axes):
+    turned = tuple(shape[k] for k in axes)
+    other = (*turned[:2], turned[3], 5)
+    result = (*turned[:3], 5)
+    steps = [
+        ("transpose", (0,), turned, {"axes": axes}),
+        ("matmul", (2, 1), result, {}),
+        ("transpose", (3,), tuple(result[k] for k in axes), {"axes": axes}),
+    ]
+    found, wanted, _ = both(
+        chained(*steps, inputs=(shape, other)), [normal(1, *shape), normal(2, *other)]
+    )
+    close(found, wanted)

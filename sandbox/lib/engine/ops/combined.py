@@ -34,7 +34,7 @@ class Combined:
         self.own = op.inputs[: len(op.inputs) - len(given)]
         self.over: int | None = None
         self.reads: dict[int, int] = {}
-        self._op = op
+        self._builder, self._op = builder, op
         self._in_place: set[int] = set()
         read = {t.allocation for value in self.own for t in builder.tensors(value)}
         rest = iter(given)
@@ -45,6 +45,7 @@ class Combined:
             if (
                 name == "add"
                 and self.over is None
+                and builder.shape(value) == builder.shape(op.outputs[0])
                 and read.isdisjoint(t.allocation for t in builder.tensors(value))
                 and builder.may_be_overwritten(value, op.outputs[0])
             ):
@@ -60,4 +61,6 @@ class Combined:
     def _combine(self, place: int, name: str, dst: dnnl.Wanted) -> dnnl.PostOp:
         if place in self._in_place:
             return dnnl.Sum()
-        return dnnl.Binary(dnnl.BINARY[name], dst)
+        shape = self._builder.shape(self.reads[dnnl.post_op(place)])
+        is_whole = shape == self._builder.shape(self._op.outputs[0])
+        return dnnl.Binary(dnnl.BINARY[name], dst if is_whole else dnnl.plain(shape))

@@ -195,13 +195,18 @@ def lower_linear_grad_weight(builder: Builder, op: Op) -> None:
 
 
 def lower_matmul(builder: Builder, op: Op) -> None:
-    """Lower `matmul` of two matrices, or of two equal stacks of matrices."""
-    a, b = op.inputs
+    """Lower `matmul` of two matrices, or of two equal stacks of matrices.
+
+    Stacks are read as they lie, also behind a transpose, and written as their reader wants them.
+    """
+    combined = Combined(builder, op)
+    a, b = combined.own
     y = op.outputs[0]
     left, right = builder.shape(a), builder.shape(b)
     if len(left) != len(right) or len(left) < 2 or left[:-2] != right[:-2] or len(left) > 6:
         raise dnnl.RefusedError("matmul: must be of matrices or equal stacks of them.")
-    if len(left) == 2 and builder.products == ("float32",) and mkl.preferred_gemm() == "mkl":
+    by_mkl = builder.products == ("float32",) and mkl.preferred_gemm() == "mkl"
+    if len(left) == 2 and by_mkl and not op.attrs.get("post_ops"):
 
         def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
             mkl.sgemm(reads[0], reads[1], writes[0])
@@ -209,15 +214,29 @@ def lower_matmul(builder: Builder, op: Op) -> None:
         builder.python(op, run, [builder.plain(a), builder.plain(b)], [builder.define(y)], "mkl")
         return
 
+    reads = {dnnl.SRC: a, dnnl.WEIGHTS: b} | combined.reads
+    wanted = builder.wanted(dnnl.DST, y)
+
     def options(dtype: str) -> list[Callable[[], Candidate]]:
-        def candidate() -> Candidate:
-            dst = dnnl.plain(builder.shape(y), builder.dtype_from(dtype, y))
-            primitive = dnnl.matmul(dnnl.plain(left, dtype), dnnl.plain(right, dtype), None, dst)
-            return Candidate("plain", primitive, {dnnl.SRC: a, dnnl.WEIGHTS: b}, {dnnl.DST: y})
+        result = builder.dtype_from(dtype, y)
 
-        return [candidate]
+        def candidate(name: str, *layouts: dnnl.Layout) -> Candidate:
+            src, weights, dst = layouts
+            post = combined.post_ops(dst)
+            primitive = dnnl.matmul(src, weights, None, dst, post_ops=post)
+            return Candidate(name, primitive, reads, {dnnl.DST: y}, wanted, combined.over)
 
-    builder.emit(op, legal_dtypes(builder, options)[0])
+        plain = [dnnl.plain(left, dtype), dnnl.plain(right, dtype), dnnl.plain(left, result)]
+        plain[2] = dnnl.plain(builder.shape(y), result)
+        kept = [
+            next((item for item in builder.layouts(value, dtype=dtype)), other)
+            for value, other in zip((a, b), plain, strict=False)
+        ]
+        last = [item for item in wanted.values() if item.dims == plain[2].dims]
+        kept.append(dnnl.retyped(last[0], result) if last else plain[2])
+        return [partial(candidate, "kept", *kept), partial(candidate, "plain", *plain)]
+
+    builder.emit(op, builder.choose(op, legal_dtypes(builder, options), left[0]))
 
 
 _ROWS, _WEIGHT = (32, 64), (48, 64)
@@ -260,5 +279,7 @@ register(
     lower=lower_matmul,
     alone="f",
     products=2,
+    post_ops=(*ACTIVATIONS, "add"),
+    spreads=True,
     sample=Sample((_ROWS, (64, 48)), {}),
 )

@@ -143,16 +143,40 @@ def lower_transpose(builder: Builder, op: Op) -> None:
         if not _fits(tensor, shape) or tensor.layout is None:
             continue
         strides = _strides(tensor.layout) or ()
-        layout = dnnl.strided(
+        layout = _ordered(
             tuple(shape[k] for k in axes), tuple(strides[k] for k in axes), tensor.dtype
         )
         made.append(Tensor(tensor.allocation, layout.dims, tensor.dtype, layout))
     if not made:
         plain = builder.plain(x)
         strides = dnnl.row_major(shape)
-        layout = dnnl.strided(tuple(shape[k] for k in axes), tuple(strides[k] for k in axes))
+        layout = _ordered(tuple(shape[k] for k in axes), tuple(strides[k] for k in axes))
         made.append(Tensor(plain.allocation, layout.dims, "float32", layout))
     builder.hold(y, made)
+
+
+def _ordered(dims: Dims, strides: Dims, dtype: str = "float32") -> dnnl.Layout:
+    """Return a layout in which axes of size 1 step over all behind them.
+
+    Their steps mean nothing, but products tell rows from columns by them.
+    """
+    settled = tuple(
+        step
+        if size > 1
+        else max((strides[k] * dims[k] for k in range(axis + 1, len(dims))), default=1)
+        for axis, (size, step) in enumerate(zip(dims, strides, strict=True))
+    )
+    return dnnl.strided(dims, settled, dtype)
+
+
+def expects_order(builder: Builder, op: Op, value: int) -> dnnl.Layout | None:
+    """Return the layout of the input in which the result of a transpose is row-major."""
+    axes = op.attrs["axes"]
+    shape = builder.shape(op.outputs[0])
+    if not 1 < len(shape) <= 6:
+        return None
+    steps = dict(zip(axes, dnnl.row_major(shape), strict=True))
+    return _ordered(builder.shape(value), tuple(steps[axis] for axis in range(len(shape))))
 
 
 def _fits(tensor: Tensor, shape: Dims) -> bool:
@@ -289,7 +313,12 @@ register(
     follows=(0,),
 )
 register(
-    "transpose", infer=_infer_transpose, reference=transpose, lower=lower_transpose, moves=True
+    "transpose",
+    infer=_infer_transpose,
+    reference=transpose,
+    lower=lower_transpose,
+    moves=True,
+    expects=expects_order,
 )
 register(
     "broadcast_to",

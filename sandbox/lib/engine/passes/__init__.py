@@ -14,6 +14,7 @@ from .fusion import (
     move_relu_grad_behind_pooling,
 )
 from .peaks import sparse_gradients
+from .sharing import share
 from .transposed import turn_transposed
 
 __all__ = ["optimise"]
@@ -30,6 +31,7 @@ def optimise(oplist: OpList, *, fused: bool = True) -> OpList:
         ops=[replace(op, attrs=dict(op.attrs)) for op in oplist.ops],
     )
     remove_dead(result)  # what nobody reads would hide that a value has one reader
+    share(result)
     turn_transposed(result)
     fold_batch_norm(result)
     if fused:

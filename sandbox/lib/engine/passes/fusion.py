@@ -10,29 +10,61 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import dnnl
-from ..links import Links
+from ..links import Links, remove_dead
 from ..oplist import Op, OpList, Spec
 from ..ops import find
 
 
 def apply_before_reshape(oplist: OpList) -> None:
-    """Apply what can be taken on before the reshape in front of it, next to who takes it on."""
+    """Apply what can be taken on before the reshape in front of it, next to who takes it on.
+
+    A sum's other operand is reshaped the other way.
+    """
     links = Links(oplist)
-    places = {value: place for place, op in enumerate(oplist.ops) for value in op.outputs}
-    for place, op in enumerate(oplist.ops):
-        if find(op.name).constants is None or op.inputs[0] not in places:
-            continue
-        before = places[op.inputs[0]]
-        turn = oplist.ops[before]
-        source = turn.inputs[0] if find(turn.name).view else -1
-        if source not in places or not _takes_on(oplist.ops[places[source]], op):
-            continue
-        if links.only_reader(source) is None or links.only_reader(op.inputs[0]) is None:
-            continue
-        between = oplist.new_value(oplist.values[source])
-        oplist.ops[before] = Op(op.name, (source,), (between,), op.attrs, op.path)
-        oplist.ops[place] = Op(turn.name, (between,), op.outputs, turn.attrs, turn.path)
-        places[between], places[op.outputs[0]] = before, place
+    is_inference = not (oplist.gradients or oplist.updates)
+    makers: dict[int, Op] = {}
+    ops: list[Op] = []
+    for op in oplist.ops:
+        found = (
+            value
+            for value in (op.inputs if _combines(op) and is_inference else op.inputs[:1])
+            if (_combines(op) <= is_inference) and _is_behind_view(oplist, links, makers, op, value)
+        )
+        value = next(found, None)
+        if value is None:
+            made = [op]
+        else:
+            turn = makers[value]
+            spec = oplist.values[turn.inputs[0]]
+            made, inputs = [], []
+            for item in op.inputs:
+                given = turn.inputs[0] if item == value else item
+                if item != value:
+                    given = oplist.new_value(spec)
+                    back = {"shape": spec.shape}
+                    made.append(Op("reshape", (item,), (given,), back, op.path))
+                inputs.append(given)
+            between = oplist.new_value(spec)
+            made.append(Op(op.name, tuple(inputs), (between,), op.attrs, op.path))
+            made.append(Op(turn.name, (between,), op.outputs, turn.attrs, turn.path))
+        ops += made
+        makers |= {output: item for item in made for output in item.outputs}
+    oplist.ops = ops
+    remove_dead(oplist)  # views that nobody reads any more
+
+
+def _is_behind_view(
+    oplist: OpList, links: Links, makers: dict[int, Op], op: Op, value: int
+) -> bool:
+    """Return whether a value alone read here is a view of what may apply the operation."""
+    turn = makers.get(value)
+    if turn is None or not find(turn.name).view or links.only_reader(value) is not op:
+        return False
+    source = turn.inputs[0]
+    producer = makers.get(source)
+    alone = source not in links.kept and len(links.readers(source)) <= 1  # none: made here
+    equal = all(oplist.values[item] == oplist.values[value] for item in op.inputs)
+    return producer is not None and alone and equal and _takes_on(producer, op)
 
 
 def _takes_on(producer: Op, op: Op) -> bool:
@@ -107,6 +139,8 @@ def fuse(oplist: OpList) -> None:
 def _may_take(oplist: OpList, links: Links, producer: Op, op: Op, value: int) -> bool:
     """Return whether the maker of a value may apply an operation that alone reads it."""
     specs = [oplist.values[item] for item in (*op.inputs, *op.outputs)]
+    if find(producer.name).spreads and len({len(spec.shape) for spec in specs}) == 1:
+        specs = [oplist.values[value], *(oplist.values[item] for item in op.outputs)]
     return (
         _takes_on(producer, op)
         and producer.outputs[0] == value
