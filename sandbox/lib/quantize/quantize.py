@@ -64,7 +64,8 @@ def quantize(
         Budget: layers go back to float32, those with the largest error of their own first, until
         the output's error on `data` is at most this, relative (0.01: 1 %).
     timed : bool
-        Leave layers in float32 where bytes are no faster on this machine.
+        Leave layers in float32 where bytes are no faster on this machine; all of them, if the
+        whole is not.
     portable : bool
         Bytes up to 127, which every processor adds up exactly and fast. False: up to 255, finer;
         without VNNI instructions such layers run in float32 on the same integers, slower.
@@ -207,12 +208,6 @@ class _Work:
 
     def make(self) -> QuantizedModel:
         """Return the model with the layers chosen now."""
-        if not self.chosen:
-            raise ArgumentError(
-                "quantize: a layer must be left to quantize; all went back to float32 "
-                f"({', '.join(f'{path}: {why}' for path, why in self.why.items())}). The model is "
-                "best used as it is."
-            )
         network = self.network()
         steps, arrays, places, parameters = network.steps(network.scales(self.ranges))
         described = [
@@ -249,14 +244,17 @@ class _Work:
     def within(self, made: QuantizedModel, budget: float) -> QuantizedModel:
         """Give layers back to float32 until the output's error fits."""
         errors = self.layer_errors()
-        while self.output_error(made) > budget:
+        while self.chosen and self.output_error(made) > budget:
             worst = max(self.chosen, key=lambda path: errors[path])
             self.why[worst] = "error"
             made = self.make()
         return made
 
     def faster(self, made: QuantizedModel) -> QuantizedModel:
-        """Give layers back to float32 where bytes are not faster, by the clock."""
+        """Give layers back to float32 where bytes are not faster, by the clock.
+
+        All of them, if the model as a whole is slower even so: no model becomes slower.
+        """
         batch = self.data.structure.unflatten(next(self.data.batches()))
         times = compare(self.model, made, batch, self.threads)
         slower = {
@@ -264,12 +262,14 @@ class _Work:
             for path in self.chosen
             if times.layer(path) * GAIN > times.layer_f32(path, self._parts(path))
         }
-        if slower and slower < self.chosen:
+        for given in (slower, self.chosen):
+            if not given or (given == self.chosen and times.share <= 1):
+                continue
             before = dict(self.why)
-            self.why |= dict.fromkeys(slower, "slower")
+            self.why |= dict.fromkeys(given, "slower")
             other = self.make()
             again = compare(self.model, other, batch, self.threads)
-            if again.whole / again.whole_f32 < times.whole / times.whole_f32:
+            if again.share < times.share:
                 made, times = other, again
             else:
                 self.why = before

@@ -39,6 +39,11 @@ class Times:
         self.whole = whole
         self.whole_f32 = whole_f32
 
+    @property
+    def share(self) -> float:
+        """The quantized model's time relative to the other's."""
+        return self.whole / self.whole_f32
+
     def layer(self, path: str) -> float:
         """Return the time of a layer in the quantized model, with what turns its values."""
         return sum(self._layers.get(name, 0.0) for name in (path, f"{path}_pad"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 
@@ -180,6 +181,19 @@ def test_timed_layers_are_in_the_report(images):
     assert report.seconds > 0
     assert report.speedup == report.seconds_f32 / report.seconds
     assert str(report).splitlines()[0].split() == ["layer", "kernel", "error", "ms", "ms", "f32"]
+
+
+def test_a_budget_no_byte_can_keep_leaves_the_model_as_it_is(images):
+    model = nn.zoo.lenet5(0)
+
+    made = quantize(model, images, max_error=1e-6, timed=False)
+
+    assert not [name for name in names(made) if "int8" in name]
+    np.testing.assert_allclose(made(images), model(images), rtol=1e-5, atol=1e-6)
+
+
+def test_it_travels_to_workers(lenet, images):
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(lenet))(images), lenet(images))
 
 
 def test_it_runs_in_trainers_and_widgets(lenet, images):
