@@ -54,6 +54,8 @@ class Network:
         self.top = top
         self.links = Links(oplist)
         self.layers = [layer for layer in layers if layer.path in chosen]
+        # What belongs to a layer in float32 stays so: its values have no ranges.
+        self._kept = {id(op) for layer in layers if layer.path not in chosen for op in layer.parts}
         self._ends = {id(layer.parts[-1]): layer for layer in self.layers}
         self._inside = {id(op) for layer in self.layers for op in layer.parts[:-1]}
         self._wanted: dict[int, bool] = {}
@@ -79,6 +81,8 @@ class Network:
 
     def _may_pass(self, op: Op) -> bool:
         """Return whether an operation could pass bytes on."""
+        if id(op) in self._kept:
+            return False
         if op.name == "max_pool2d":
             places = op.outputs[1]
             return not self.links.readers(places) and places not in self.links.kept

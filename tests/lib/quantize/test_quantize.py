@@ -81,6 +81,16 @@ def test_all_that_passes_bytes_on_stays_in_bytes(pictures):
     assert "add" not in found
 
 
+@pytest.mark.parametrize("name", ["second", "right"])
+def test_a_sum_stays_in_float32_with_its_layer(pictures, name):
+    model = branched()
+
+    made = quantize(model, pictures, keep=[name], keep_first=False, timed=False)
+
+    assert "add" in names(made)
+    assert relative(made(pictures), model(pictures)) < 0.06
+
+
 def test_native_and_numpy_give_equal_bits(pictures):
     made = quantize(branched(), pictures, keep_first=False, keep_last=False, timed=False)
     first_steps = made(pictures)
