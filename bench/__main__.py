@@ -19,6 +19,8 @@ NOT_BENCHES = {
     "harness",
     "opponent",
     "our_side",
+    "rivals",
+    "subjects",
     "torch_networks",
     "torch_side",
 }
@@ -53,13 +55,13 @@ def main(arguments: list[str]) -> int:
     if name not in summaries():
         print(f"bench: no measurement is called {name}.\n\n{usage()}", file=sys.stderr)
         return 2
-    # Read, not imported: such a measurement imports PyTorch at its top.
+    # Read, not imported: such a measurement imports its opponents at its top.
     text = (FOLDER / f"{name}.py").read_text()
     wants_help = not {"-h", "--help"}.isdisjoint(rest)
     if "\nNEEDS_TORCH = True\n" in text and not opponent.is_here():
         if wants_help and not opponent.is_set_up():
             print(ast.get_docstring(ast.parse(text)))
-            print("\nIts options are told once PyTorch is set up, at the first run.")
+            print("\nIts options are told once the opponents are set up, at the first run.")
             return 0
         command = [opponent.python(), "-m", "bench", *arguments]
         environment = {**os.environ, "PYTHONPATH": str(FOLDER.parent)}

@@ -9,9 +9,10 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from typing import Any
 import numpy as np
 
 Step = Callable[[], object]
+RIVALS = ("torch", "onnxruntime", "openvino")
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 class RefusedError(Exception):
@@ -43,41 +46,53 @@ class Timing:
 
 
 def alternate(
-    ours: Step, theirs: Step, *, rounds: int = 15, seconds: float = 0.25
-) -> tuple[Timing, Timing]:
-    """Time two steps in turn: ours, theirs, theirs, ours, ours ...
+    *sides: Step | Apart,
+    rounds: int = 15,
+    seconds: float = 0.25,
+    warm: int = 3,
+    clock: str = "wall",
+) -> tuple[Timing, ...]:
+    """Time steps in turn: ours, theirs, theirs, ours, ours ...; of more sides, there and back.
 
     Each turn repeats its step for about `seconds`; a round's value is the time of one step. The
-    collector of garbage rests meanwhile. Both sides are warmed up first.
+    collector of garbage rests meanwhile. All sides take `warm` steps before. The clock "cpu" counts
+    the processor's seconds for all threads of the process: on a busy machine it still tells two
+    sides of one thread apart; where threads wait for each other it does not tell the speed.
     """
-    timings = (Timing(), Timing())
-    steps = (ours, theirs)
+    timings = tuple(Timing() for _ in sides)
+    turns = [
+        partial(side.turn, clock=clock)
+        if isinstance(side, Apart)
+        else partial(turn, side, clock=clock)
+        for side in sides
+    ]
     repeats = []
-    for step in steps:
-        for _ in range(3):
-            step()
-        started = time.perf_counter()
-        step()
-        once = max(time.perf_counter() - started, 1e-7)
-        repeats.append(max(1, round(seconds / once)))
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        for number in range(rounds):
-            for side in (0, 1) if number % 2 == 0 else (1, 0):
-                step, count = steps[side], repeats[side]
-                started = time.perf_counter()
-                for _ in range(count):
-                    step()
-                timings[side].seconds.append((time.perf_counter() - started) / count)
-    finally:
-        if collecting:
-            gc.enable()
+    for take in turns:
+        take(warm)
+        repeats.append(max(1, round(seconds / max(take(1), 1e-7))))
+    order = list(range(len(sides)))
+    for number in range(rounds):
+        for place in order if number % 2 == 0 else reversed(order):
+            timings[place].seconds.append(turns[place](repeats[place]) / repeats[place])
     return timings
 
 
+def turn(step: Step, count: int, clock: str = "wall") -> float:
+    """Take so many steps; give the seconds. No garbage is collected meanwhile."""
+    now, collecting = CLOCKS[clock], gc.isenabled()
+    gc.disable()
+    try:
+        started = now()
+        for _ in range(count):
+            step()
+        return now() - started
+    finally:
+        if collecting:
+            gc.enable()
+
+
 class Apart:
-    """A side in a process of its own, so that its threads are its own, too.
+    """A side in a process of its own, so that its threads and its memory are its own, too.
 
     Parameters
     ----------
@@ -95,8 +110,30 @@ class Apart:
 
     def step(self) -> None:
         """Let it take a step; the way there and back is some 50 microseconds of it."""
-        self.pipe.send(True)
-        self.loss = self.pipe.recv()
+        self.turn(1)
+
+    def turn(self, count: int, clock: str = "wall") -> float:
+        """Let it take so many steps; give the seconds by its own clock."""
+        seconds, self.loss = self._ask("turn", count, clock)
+        return seconds
+
+    def get(self, name: str) -> Any:
+        """Give an attribute of the side."""
+        return self._ask("get", name)
+
+    def peak(self) -> int:
+        """Give the largest resident memory of its process so far, in bytes."""
+        return self._ask("memory", "VmHWM")
+
+    def _ask(self, *message: Any) -> Any:
+        try:
+            self.pipe.send(message)
+            return self.pipe.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            raise RefusedError(
+                f"a side's process ended (status {self.process.exitcode}); see above."
+            ) from None
 
     def __enter__(self) -> Apart:
         return self
@@ -110,9 +147,29 @@ class Apart:
 def _serve(pipe: Any, make: Callable[..., Any], arguments: Sequence[Any]) -> None:
     side = make(*arguments)
     with suppress(EOFError):
-        while pipe.recv():
-            side.step()
-            pipe.send(side.loss)
+        while True:
+            what, *arguments = pipe.recv()
+            if what == "turn":
+                pipe.send((turn(side.step, *arguments), getattr(side, "loss", float("nan"))))
+            elif what == "get":
+                pipe.send(getattr(side, *arguments))
+            else:
+                pipe.send(memory(*arguments))
+
+
+def memory(key: str) -> int:
+    """Give a figure of /proc/self/status in bytes: "VmRSS" is what is resident, "VmHWM" its peak.
+
+    The kernel's own count, which unlike ru_maxrss does not begin with the parent's; Linux only.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{key}:"))
+
+
+def forget_peak() -> None:
+    """Count the peak of this process's memory from here on."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def ratio(ours: Timing, theirs: Timing) -> float:
@@ -131,16 +188,23 @@ def agree(what: str, ours: float, theirs: float, *, tolerance: float = 1e-3) -> 
         raise RefusedError(f"{what}: ours {ours:.6f}, theirs {theirs:.6f}; no ratio is given.")
 
 
-def compare_training(
-    report: Report, what: str, ours: Any, theirs: Any, *, rounds: int, bar: float | None = None
-) -> tuple[Timing, Timing]:
-    """Time the steps of two sides that have `step()` and `loss`, once 20 of them agree."""
-    for _ in range(20):
+def same_losses(report: Report, what: str, ours: Any, theirs: Any, *, steps: int) -> None:
+    """Let two sides take so many steps; refuse to compare them unless their losses agree."""
+    for _ in range(steps):
         ours.step()
         theirs.step()
-    report(f"{what}: loss after 20 steps: ours {ours.loss:.6f}, theirs {theirs.loss:.6f}")
-    agree(f"{what}: loss after 20 steps", ours.loss, theirs.loss)
-    times = alternate(ours.step, theirs.step, rounds=rounds)
+    what = f"{what}: loss after {steps} steps"
+    report(f"{what}: ours {ours.loss:.6f}, theirs {theirs.loss:.6f}")
+    agree(what, ours.loss, theirs.loss)
+
+
+def compare_training(
+    report: Report, what: str, ours: Any, theirs: Any, *, rounds: int, bar: float | None = None
+) -> tuple[Timing, ...]:
+    """Time the steps of two sides that have `step()` and `loss`, once 20 of them agree."""
+    same_losses(report, what, ours, theirs, steps=20)
+    sides = [side if isinstance(side, Apart) else side.step for side in (ours, theirs)]
+    times = alternate(*sides, rounds=rounds)
     report.versus(what, *times, bar=bar)
     return times
 
@@ -172,7 +236,7 @@ def machine() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     versions = [f"Python {platform.python_version()}"]
-    for package in ("numpy", "onednn-cpu-gomp", "mkl", "pyspark", "torch"):
+    for package in ("numpy", "onednn-cpu-gomp", "mkl", "pyspark", *RIVALS):
         try:
             versions.append(f"{package} {metadata.version(package)}")
         except metadata.PackageNotFoundError:
@@ -249,6 +313,26 @@ def options(name: str, text: str | None, *, rounds: int | None = None) -> argpar
     if rounds is not None:
         parser.add_argument("--rounds", type=int, default=rounds, help="turns of each side")
     return parser
+
+
+@contextmanager
+def environment(name: str, value: str) -> Iterator[None]:
+    """Set a variable within the block, also for processes that are started there."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def add_clock(parser: argparse.ArgumentParser) -> None:
+    """Add the option of the clock."""
+    text = "cpu: seconds of the processor, for one thread on a busy machine"
+    parser.add_argument("--clock", choices=list(CLOCKS), default="wall", help=text)
 
 
 def _time(seconds: float) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import multiprocessing
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from sandbox.lib import nn
@@ -28,22 +27,15 @@ def stack(numbers, layers):
     return nn.Sequential(*[nn.Linear(width, width, bias=False, rng=0) for _ in range(layers)])
 
 
-def _memory(key):
-    """Give a figure of /proc/self/status in bytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{key}:"))
-
-
 def _child(pipe, doing, numbers, layers, path):
     small = save_model(stack(100, 1), f"{path}.small")  # what is imported and made only once
     load_model(small)
-    before = _memory("VmRSS")
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # count the peak from here on
+    before = harness.memory("VmRSS")
+    harness.forget_peak()
     model = load_model(path) if doing == "load" else stack(numbers, layers)
     if doing == "save":
         save_model(model, path)
-    pipe.send((_memory("VmHWM") - before, sum(p.data.nbytes for p in model.parameters())))
+    pipe.send((harness.memory("VmHWM") - before, sum(p.data.nbytes for p in model.parameters())))
 
 
 def measure(doing, numbers, layers, path):

@@ -1,8 +1,9 @@
-"""The environment of the opponent: PyTorch beside the sandbox's own packages.
+"""The environment of the opponents: PyTorch and others beside the sandbox's own packages.
 
-PyTorch is an opponent here and never a dependency, so it lives in `.venv-bench`: an environment
-with nothing but PyTorch in it, which looks into the sandbox's environment for all the rest. Both
-sides so run in one process, with the same NumPy, Spark and Java.
+PyTorch, ONNX Runtime and OpenVINO are opponents here and never dependencies, so they live in
+`.venv-bench`: an environment with nothing else in it (but `onnx`, by which PyTorch writes files for
+the other two), which looks into the sandbox's environment for all the rest. Both sides so run in
+one process, with the same NumPy, Spark and Java.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ import sys
 import sysconfig
 from pathlib import Path
 
-VERSION = "2.13.0"
+PACKAGES = ("torch==2.13.0", "onnxruntime==1.32.0", "openvino==2026.4.1", "onnx==1.23.2")
 STAMP = "sandbox-stamp"
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def is_here() -> bool:
-    """Tell whether this process can import PyTorch."""
-    return importlib.util.find_spec("torch") is not None
+    """Tell whether this process can import the opponents."""
+    return all(importlib.util.find_spec(entry.split("==")[0]) for entry in PACKAGES)
 
 
 def folder() -> Path:
@@ -32,7 +33,7 @@ def folder() -> Path:
 
 def stamp() -> str:
     """Tell what a finished environment was made of; it says the same in a file."""
-    return f"torch {VERSION} over {sys.prefix}"
+    return f"{' '.join(PACKAGES)} over {sys.prefix}"
 
 
 def is_set_up() -> bool:
@@ -46,18 +47,18 @@ def python() -> str:
     place = folder()
     program = place / "bin" / "python"
     if not is_set_up():
-        print(f"Setting up {place} with PyTorch {VERSION}, CPU (once) ...", file=sys.stderr)
+        print(f"Setting up {place} with {', '.join(PACKAGES)} (once) ...", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         own = place / "lib" / version / "site-packages"
         # addsitedir: also the .pth files of the sandbox's environment count.
         sandbox = sysconfig.get_path("purelib")
         (own / "sandbox.pth").write_text(f"import site; site.addsitedir({sandbox!r})\n")
-        install = [str(program), "-m", "pip", "install", "-q", f"torch=={VERSION}"]
+        install = [str(program), "-m", "pip", "install", "-q", *PACKAGES]
         if subprocess.run(install, check=False).returncode:
             message = (
-                f"bench: PyTorch {VERSION} could not be installed into {place}.\n"
-                "  It needs a network, or a wheel that pip is told of (PIP_FIND_LINKS=FOLDER)."
+                f"bench: {', '.join(PACKAGES)} could not be installed into {place}.\n"
+                "  It needs a network, or wheels that pip is told of (PIP_FIND_LINKS=FOLDER)."
             )
             raise SystemExit(message)
         (place / STAMP).write_text(stamp())

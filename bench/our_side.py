@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
 from sandbox.lib import core, criterion, engine, optim
+
+from . import harness, subjects
 
 MOMENTUM = 0.9
 
@@ -81,3 +84,63 @@ class Training:
         """Train on each batch once."""
         for _ in self.inputs:
             self.step()
+
+
+def subject(name: str, batch: int, threads: int, count: int) -> Training:
+    """Give the training of a network of `subjects`, for a process of its own.
+
+    The peak of the process's memory is counted from where the model is there.
+    """
+    inputs, labels = subjects.batches(name, batch, count)
+    model = subjects.SUBJECTS[name].make()
+    settings = ExitStack()
+    settings.enter_context(engine.threads.limit(threads))
+    harness.forget_peak()
+    made = Training(model, subjects.SUBJECTS[name].rate, inputs, labels, threads)
+    made.settings = settings  # they hold as long as the side
+    return made
+
+
+def inference(name: str, batch: int, threads: int) -> Inference:
+    """Give the predictions of a network of `subjects`, for a process of its own."""
+    model = subjects.settled(subjects.SUBJECTS[name].make())
+    return Inference(model, subjects.rows(name, batch), threads)
+
+
+class Inference:
+    """Predictions of one batch.
+
+    Parameters
+    ----------
+    model : Module
+    rows : tuple of arrays
+        Its inputs.
+    threads : int
+        Of the program.
+    plan : KernelPlan, optional
+        Of the program; the machine's own by default.
+    """
+
+    def __init__(
+        self, model: Any, rows: tuple[Any, ...], threads: int, plan: engine.KernelPlan | None = None
+    ) -> None:
+        self.rows = rows
+        self.settings = ExitStack()  # they hold as long as the side
+        self.settings.enter_context(engine.threads.limit(threads))
+        specs = tuple(engine.Spec.of(x) for x in rows)
+        self.program = core.predict_program(model, model, specs, threads=threads, plan=plan)
+
+    def step(self) -> None:
+        """Predict."""
+        self.result = self.program.run(self.rows)
+
+    @property
+    def output(self) -> Any:
+        """Give a copy of the logits."""
+        return np.array(self.program.run(self.rows))
+
+    @property
+    def profile(self) -> list[tuple[str, float]]:
+        """Give seconds by module."""
+        found = core.profile(self.program, self.rows)
+        return [(f"{row.path} {', '.join(row.kernels)}", row.forward) for row in found]

@@ -17,9 +17,8 @@ Varying lengths are ours against ours: an epoch of texts of 10 to 200 words, cut
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,20 +101,6 @@ NETWORKS = {
     "text_cnn": Network(_text_cnn, lambda: torch_networks.TextCnn(WORDS), _ids),
 }
 VARYING = {"gru": _gru, "text_cnn": _text_cnn, "bag": _bag}
-
-
-@contextmanager
-def dense_gradients() -> Iterator[None]:
-    """Compile, within the block, gradients through a maximum over time like any others."""
-    before = os.environ.get(peaks.VARIABLE)
-    os.environ[peaks.VARIABLE] = "0"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[peaks.VARIABLE]
-        else:
-            os.environ[peaks.VARIABLE] = before
 
 
 def side(name, threads, ours):
@@ -226,7 +211,8 @@ def main(arguments, report):
     rounds = chosen.rounds
 
     def dense(threads: int, bar: float) -> None:
-        with dense_gradients():
+        # Compile gradients through a maximum over time like any others.
+        with harness.environment(peaks.VARIABLE, "0"):
             train(report, "text_cnn", rounds, bar, threads, ", dense gradient,")
 
     plan: list[tuple[str, Callable[[], None]]] = [

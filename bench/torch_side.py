@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from sandbox.lib import core, engine
 
-from . import harness
+from . import harness, subjects, torch_networks
 from .our_side import MOMENTUM
 
 
@@ -35,11 +37,12 @@ def flushing() -> Iterator[None]:
 
 
 def take_weights(theirs: nn.Module, ours: Any) -> nn.Module:
-    """Copy the weights of one of our models, parameter by parameter in order.
+    """Copy the weights of one of our models, parameter by parameter in order, and its statistics.
 
     Their recurrent layers know two biases where ours have one; see `_recurrent`.
     """
     mine = iter([np.array(parameter.data) for _, parameter in ours.named_parameters()])
+    statistics = iter([np.array(buffer.data) for _, buffer in ours.named_buffers()])
     with torch.no_grad():
         for part in theirs.modules():
             if isinstance(part, nn.LSTM | nn.GRU):
@@ -48,7 +51,10 @@ def take_weights(theirs: nn.Module, ours: Any) -> nn.Module:
             for parameter in part.parameters(recurse=False):
                 values = next(mine)
                 parameter.copy_(torch.from_numpy(values.reshape(tuple(parameter.shape))))
-    if next(mine, None) is not None:
+            if isinstance(part, nn.BatchNorm2d):
+                part.running_mean.copy_(torch.from_numpy(next(statistics)))
+                part.running_var.copy_(torch.from_numpy(next(statistics)))
+    if next(mine, None) is not None or next(statistics, None) is not None:
         raise harness.RefusedError(f"{type(theirs).__name__} has fewer parameters than ours.")
     return theirs
 
@@ -90,6 +96,8 @@ class Training:
         As of `our_side.Training`.
     layout : torch.memory_format
         Of images; channels_last is the faster one of networks with many channels.
+    compiled : bool
+        Whether the network is compiled (`torch.compile`) instead of eager.
     """
 
     def __init__(
@@ -99,8 +107,12 @@ class Training:
         inputs: Iterable[tuple[Any, ...]],
         labels: Iterable[Any],
         layout: torch.memory_format = torch.channels_last,
+        *,
+        compiled: bool = False,
     ) -> None:
         self.model = model.train().to(memory_format=layout)
+        if compiled:
+            self.model = torch.compile(self.model)
         self.inputs = [tuple(tensor(x, layout) for x in batch) for batch in inputs]
         self.labels = [torch.from_numpy(batch) for batch in labels]
         self.optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=MOMENTUM)
@@ -116,6 +128,26 @@ class Training:
         self.optimizer.step()
         self.number += 1
         self.loss = loss.item()
+
+
+def save(name: str, path: str) -> None:
+    """Write the weights of a network's twin, which are ours, into a file."""
+    twin = take_weights(torch_networks.TWINS[name](), subjects.SUBJECTS[name].make())
+    save_file(twin.state_dict(), path)
+
+
+def subject(name: str, batch: int, threads: int, count: int, path: str, compiled: bool) -> Training:
+    """Give the training of a network of `subjects`, for a process of its own.
+
+    Its weights come from a file: our model was never in this process. The peak of the process's
+    memory is counted from where the model is there.
+    """
+    torch.set_num_threads(threads)
+    inputs, labels = subjects.batches(name, batch, count)
+    twin = torch_networks.TWINS[name]()
+    twin.load_state_dict(load_file(path))
+    harness.forget_peak()
+    return Training(twin, subjects.SUBJECTS[name].rate, inputs, labels, compiled=compiled)
 
 
 def compare_inference(
@@ -147,3 +179,15 @@ def compare_inference(
             lambda: program.run(rows), lambda: theirs(*tensors), rounds=rounds
         )
     report.versus(what, *times, bar=bar)
+
+
+def export(name: str, batch: int, path: str) -> None:
+    """Write a network's twin, with our weights, into an ONNX file of fixed shapes."""
+    twin = take_weights(
+        torch_networks.TWINS[name](), subjects.settled(subjects.SUBJECTS[name].make())
+    )
+    inputs = tuple(torch.from_numpy(x) for x in subjects.rows(name, batch))
+    with warnings.catch_warnings():
+        # The exporter by tracing is deprecated; the new one needs packages of its own.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(twin.eval(), inputs, path, opset_version=17, dynamo=False)

@@ -199,6 +199,25 @@ def examples(folder: Path) -> dict[str, Any]:
         "nn.init.find": lambda: given("he_normal"),
         "nn.init.bilinear": lambda: given((1, 1, 4, 4)),
         "nn.zoo.mlp": lambda: given([3, 4, 2], 0),
+        "nn.zoo.fraud_mlp": lambda: given(0, features=3, hidden=[4], outputs=2),
+        "nn.zoo.googlenet": lambda: given(0, channels=1, classes=2, width=0.1, p=0.1),
+        "nn.zoo.mobilenet_v2": lambda: given(0, channels=1, classes=2, width=0.1, p=0.1),
+        "nn.zoo.offsets": lambda: given([3, 2]),
+        "nn.zoo.resnet": lambda: given(8, 0, channels=1, classes=2, width=4),
+        "nn.zoo.resnet50": lambda: given(0, channels=1, classes=2, width=2),
+        "nn.zoo.squeezenet": lambda: given(0, channels=1, classes=2, p=0.1),
+        "nn.zoo.vgg": lambda: given(
+            0, channels=1, classes=2, widths=[2, 4], features=4, p=0.1
+        ),
+        "nn.zoo.vgg16": lambda: given(
+            0, channels=1, classes=2, image=32, width=2, features=4, p=0.1
+        ),
+        "nn.zoo.transformer_classifier": lambda: given(
+            9, 2, 0, length=8, features=4, heads=2, layers=1, hidden=4, p=0.1
+        ),
+        "nn.zoo.wide_and_deep": lambda: given(
+            [3, 2], 2, 2, 0, dimension=2, hidden=[4]
+        ),
         "criterion.Parallel": lambda: given((criterion.MSE(), criterion.MAE())),
         "criterion.WeightedSum": lambda: given([criterion.MSE(), criterion.MAE()]),
         "optim.L1L2": lambda: given(0.1, 0.1),
@@ -259,6 +278,8 @@ def examples(folder: Path) -> dict[str, Any]:
         "testing.check_criterion": lambda: given(criterion.MSE),
         "testing.check_module": lambda: given(nn.ReLU),
         "engine.compile": lambda: given(oplist(), _arrays()),
+        "engine.tune": lambda: given(oplist(), _arrays(), plan=engine.KernelPlan()),
+        "engine.planning": lambda: given(print),
     }  # fmt: skip
 
 

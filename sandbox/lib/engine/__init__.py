@@ -17,8 +17,9 @@ from .errors import EngineError
 from .interpreter import ReferenceExecutable, call
 from .oplist import Op, OpList, Spec
 from .ops import find
-from .plan import KernelPlan, load_cached, processor, save_cached
+from .plan import KernelPlan, load_cached, processor, save_cached, shipped
 from .precision import PRECISIONS, precision_of
+from .progress import planning
 from .random import RandomKey
 from .steps import Array, Executable, StepInfo, Storage
 from .weights import Versions
@@ -41,8 +42,10 @@ __all__ = [
     "execute",
     "fingerprint",
     "is_native",
+    "planning",
     "random",
     "threads",
+    "tune",
     "use_reference",
 ]
 
@@ -116,11 +119,19 @@ def describe() -> Description:
 
 
 def default_plan() -> KernelPlan:
-    """Return this process's kernel plan, started from the user's cache file."""
-    global _default
+    """Return this process's kernel plan, started from the user's cache file.
+
+    What that does not know is looked up in the plans that come with the library, unless
+    `SANDBOX_SHIPPED_PLANS=0`.
+    """
+    global _default, _saved
     with _lock:
         if _default is None or _default.fingerprint != fingerprint():
-            _default = load_cached(fingerprint())
+            _default, _saved = load_cached(fingerprint()), 0
+            if is_native() and os.environ.get("SANDBOX_SHIPPED_PLANS", "1") != "0":
+                from . import dnnl
+
+                _default.behind = shipped(dnnl.isa(), dnnl.version())
         return _default
 
 
@@ -229,6 +240,60 @@ def compile(
     ------
     EngineError : an array is missing or of another kind; the processor has no bf16 instructions.
     """
+    return _compile("compile", oplist, storage, threads, plan, precision, owner, versions)
+
+
+def tune(
+    oplist: OpList,
+    storage: Storage,
+    *,
+    threads: int = 1,
+    plan: KernelPlan | None = None,
+    precision: str = "f32",
+) -> Executable:
+    """Compile after a search without a budget: whole programs are timed, at the full batch.
+
+    What it finds takes the place of what the plan had, and is kept in the user's cache if that is
+    this process's plan. A plan of `compile` is usually within some percent of it; the search takes
+    some 30 steps of the program.
+
+    Parameters
+    ----------
+    oplist, storage, threads, plan, precision
+        As for `compile`.
+
+    Raises
+    ------
+    ArgumentError : the plan is frozen.
+    EngineError : as `compile`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> oplist = OpList()
+    >>> x, y = oplist.new_value(Spec((2,))), oplist.new_value(Spec((2,)))
+    >>> oplist.inputs, oplist.outputs = [("x", x)], [("y", y)]
+    >>> oplist.ops = [Op("relu", (x,), (y,))]
+    >>> tune(oplist, {}, plan=KernelPlan()).run([np.array([-1, 2], "f4")])[0].tolist()
+    [0.0, 2.0]
+    """
+    if isinstance(plan, KernelPlan) and plan.frozen:
+        raise errors.ArgumentError(
+            "tune: `plan` must not be frozen; got a frozen one. Give a new KernelPlan()."
+        )
+    return _compile("tune", oplist, storage, threads, plan, precision, None, None)
+
+
+def _compile(
+    what: str,
+    oplist: OpList,
+    storage: Storage,
+    threads: int,
+    plan: KernelPlan | None,
+    precision: str,
+    owner: Hashable,
+    versions: Versions | None,
+) -> Executable:
     for key, value, kind, words in (
         ("oplist", oplist, OpList, "an OpList"),
         ("storage", storage, Mapping, "a dict of arrays"),
@@ -236,11 +301,11 @@ def compile(
         ("versions", versions, Mapping | None, "a dict of counters or None"),
     ):
         if not isinstance(value, kind):
-            raise errors.ArgumentError(f"compile: `{key}` must be {words}; got {value!r}.")
+            raise errors.ArgumentError(f"{what}: `{key}` must be {words}; got {value!r}.")
     try:
         hash(owner)
     except TypeError:
-        raise errors.ArgumentError(f"compile: `owner` must be hashable; got {owner!r}.") from None
+        raise errors.ArgumentError(f"{what}: `owner` must be hashable; got {owner!r}.") from None
     native = is_native()
     policy = precision_of(precision)
     policy.check(native=native)
@@ -249,6 +314,8 @@ def compile(
     from .compiler import compile_native
 
     chosen = default_plan() if plan is None else plan
-    executable = compile_native(oplist, storage, threads, chosen, policy, owner, versions)
+    executable = compile_native(
+        *(oplist, storage, threads, chosen, policy, owner, versions), exhaustive=what == "tune"
+    )
     _save(chosen)
     return executable

@@ -26,7 +26,8 @@ class Allocation:
 
     `kind` is "arena" (shared, planned by lifetime), "input" and "output" (number `index`), "bound"
     (the caller's array `key`), "constant" (number `index`) or "kept" (outlives a run, see
-    `weights.py`). `constant` tells that its contents change only when the weights do.
+    `weights.py`). `constant` tells that its contents change only when the weights do. A part of a
+    joined map lies in the `whole`, at its `offset` there until that has a place (`joins.py`).
     """
 
     nbytes: int
@@ -37,6 +38,12 @@ class Allocation:
     first: int = -1
     last: int = -1
     offset: int = -1
+    whole: Allocation | None = None
+
+    @property
+    def root(self) -> Allocation:
+        """What is given a place: the whole it lies in, or itself."""
+        return self if self.whole is None else self.whole.root
 
 
 @dataclass(eq=False)
@@ -177,19 +184,31 @@ def _plain_key(item: Any) -> Hashable:
 def plan_memory(steps: Sequence[Step], outputs: Sequence[Tensor]) -> int:
     """Give what lives in the arena offsets such that lives never overlap; return the bytes."""
     allocations: dict[Allocation, None] = {}
+    parts: dict[Allocation, None] = {}
     for position, step in enumerate(steps):
         for tensor in (*step.reads, *step.writes):
             allocation = tensor.allocation
             if allocation.kind != "arena":
                 continue
+            if allocation.whole is not None:
+                parts[allocation] = None
+                allocation = allocation.root
             if allocation not in allocations:
                 allocations[allocation] = None
                 allocation.first = position
             allocation.last = position
     for tensor in outputs:
-        tensor.allocation.last = len(steps)
+        tensor.allocation.root.last = len(steps)
     lives = [Life(item.nbytes, item.first, item.last) for item in allocations]
     offsets, total = place(lives)
     for allocation, offset in zip(allocations, offsets, strict=True):
         allocation.offset = offset
+    for part, offset in [(part, _offset(part)) for part in parts]:
+        part.offset = offset
     return total
+
+
+def _offset(allocation: Allocation) -> int:
+    """Return the place of a part whose whole has one."""
+    whole = allocation.whole
+    return allocation.offset + (0 if whole is None else _offset(whole))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import dnnl, interpreter
 from .blueprint import Allocation, Blueprint, PythonKernel, Step, Tensor, plan_memory
-from .choices import Candidate, time_primitives
+from .choices import Candidate, Option, first_legal, legal
 from .errors import DataError, EngineError, named
+from .joins import write_in_place
 from .links import batch_values, origin
 from .nan import finite
 from .operation import Range
@@ -20,8 +22,13 @@ from .plan import KernelPlan
 from .precision import F32, Precision
 from .steps import Array
 from .tensors import Tensors
+from .timing import Timer
 
 Dims = tuple[int, ...]
+
+
+class UntimedError(Exception):
+    """The plan does not tell which kernel to take, and nobody is there to time them."""
 
 
 class Builder(Tensors):
@@ -41,6 +48,8 @@ class Builder(Tensors):
         Assigns the values their dtypes, and tells what products multiply.
     keep_nan : bool
         Use no kernel that may lose NaN.
+    timer : Timer, optional
+        Times what a plan that is not frozen does not tell; without it that raises `UntimedError`.
     """
 
     def __init__(
@@ -51,15 +60,16 @@ class Builder(Tensors):
         policy: str = "",
         precision: Precision = F32,
         keep_nan: bool = False,
+        timer: Timer | None = None,
     ) -> None:
         super().__init__(oplist, precision)
+        self.timer = timer
         self.keep_nan = keep_nan
         self._looks = threads > 1 and not keep_nan and any(map(_loses_nan, oplist.ops))
         self.threads = threads
         self.plan = plan
         self.policy = policy
         self.notes: dict[Any, Any] = {}  # what a forward lowering leaves for its gradient
-        self._timings: dict[tuple[Any, ...], float] = {}
         self._with_batch, _ = batch_values(oplist)
 
     # -- steps -------------------------------------------------------------------------------
@@ -156,23 +166,52 @@ class Builder(Tensors):
         primitive: dnnl.Primitive | None = self.notes.get(note)
         return primitive.layout(argument) if primitive else None
 
-    def choose(self, op: Op, candidates: Sequence[Candidate], batch: int) -> Candidate:
-        """Return the candidate the plan names, else the fastest, which the plan then keeps."""
+    def choose(
+        self,
+        op: Op,
+        options: Sequence[Option],
+        batch: int,
+        wanted: dict[int, dnnl.Layout] | None = None,
+    ) -> Candidate:
+        """Return the candidate the plan names, else the fastest, which the plan then keeps.
+
+        `wanted` is that of the candidates. Raises `RefusedError` where no option is legal.
+        """
+        makers = dict(options)
+        if self.policy and find(op.name).policies and self.policy in makers:
+            with contextlib.suppress(dnnl.RefusedError):
+                return makers[self.policy]()
+        signature = self._signature(op, wanted or {})
+        known = self.plan.lookup(signature, batch)
+        if known in makers:
+            with contextlib.suppress(dnnl.RefusedError):
+                return makers[known]()
+        if self.plan.frozen:
+            return first_legal(options)
+        candidates = legal(options)
         if len(candidates) == 1:
             return candidates[0]
-        by_name = {candidate.name: candidate for candidate in candidates}
-        if self.policy and find(op.name).policies and self.policy in by_name:
-            return by_name[self.policy]
-        signature = self._signature(op, candidates[0].wanted)
-        known = self.plan.lookup(signature, batch)
-        if known in by_name:
-            return by_name[known]
-        if self.plan.frozen:
-            return candidates[0]
-        seconds = self._time_candidates(candidates)
-        best = min(range(len(candidates)), key=lambda i: seconds[i])
+        if self.timer is None:
+            raise UntimedError(signature)
+        chains = [[item.primitive, *self._reorders(item)] for item in candidates]
+        # The likeliest first: that which copies least.
+        order = sorted(range(len(chains)), key=lambda i: sum(map(_copied, chains[i][1:])))
+        best = order[self.timer.fastest([chains[i] for i in order])]
         self.plan.record(signature, batch, candidates[best].name)
         return candidates[best]
+
+    def choose_dtype(
+        self,
+        op: Op,
+        options: Callable[[str], Sequence[Option]],
+        batch: int,
+        wanted: dict[int, dnnl.Layout] | None = None,
+    ) -> Candidate:
+        """Choose among the options in bf16 where that is asked for and one is legal, else f32."""
+        for dtype in self.products[:-1]:
+            with contextlib.suppress(dnnl.RefusedError):
+                return self.choose(op, options(dtype), batch, wanted)
+        return self.choose(op, options(self.products[-1]), batch, wanted)
 
     def _signature(self, op: Op, wanted: dict[int, dnnl.Layout]) -> str:
         def shape(value: int) -> str:
@@ -196,20 +235,6 @@ class Builder(Tensors):
         for argument, layout in wanted.items():
             writes += f" {dnnl.ARGUMENT_NAMES[argument]}:{layout.name}"
         return f"{op.name}({reads})->({writes}) [{attrs}] {mode} threads={self.threads}"
-
-    def _time_candidates(self, candidates: Sequence[Candidate]) -> list[float]:
-        primitives: dict[tuple[Any, ...], dnnl.Primitive] = {}
-        needs: list[list[tuple[Any, ...]]] = []
-        for candidate in candidates:
-            keys = []
-            for primitive in (candidate.primitive, *self._reorders(candidate)):
-                primitives[primitive.key] = primitive
-                keys.append(primitive.key)
-            needs.append(keys)
-        unknown = [item for key, item in primitives.items() if key not in self._timings]
-        for primitive, seconds in zip(unknown, time_primitives(unknown), strict=True):
-            self._timings[primitive.key] = seconds
-        return [sum(self._timings[key] for key in keys) for keys in needs]
 
     def _reorders(self, candidate: Candidate) -> list[dnnl.Primitive]:
         found = []
@@ -241,8 +266,15 @@ class Builder(Tensors):
 
     def build(self) -> Blueprint:
         """Lower every operation and return the program."""
+        self.lower_all()
+        return self.finish()
+
+    def lower_all(self) -> None:
+        """Lower every operation: what the program does is known then, not where its values lie."""
         for position, op in enumerate(self.oplist.ops):
             self._position = position
+            if self.timer is not None:
+                self.timer.report(position / len(self.oplist.ops))
             self._pure = find(op.name).pure
             if not self.lower(op):
                 self.reference(op)
@@ -251,7 +283,6 @@ class Builder(Tensors):
             for value in op.outputs:
                 self._deliver_gradients(value)
         self._pure = True
-        return self.finish()
 
     def lower(self, op: Op) -> bool:
         """Add an operation's native steps; False, and nothing added, if it has none."""
@@ -302,6 +333,7 @@ class Builder(Tensors):
         scratch = max(
             (s.primitive.scratch for s in (*self.steps, *self.prologue) if s.primitive), default=0
         )
+        self.steps = write_in_place(self.steps)
         arena = plan_memory(self.steps, outputs)
         return Blueprint(
             self.oplist, self.threads, self.prologue, self.steps, outputs, arena, scratch
@@ -363,6 +395,10 @@ class Builder(Tensors):
         tensor = Tensor(target, source.shape, source.dtype, source.layout)
         self.python(Op("output", (), (), path=name), _copy, [source], [tensor])
         return tensor
+
+
+def _copied(reorder: dnnl.Primitive) -> int:
+    return reorder.needs(dnnl.SRC).nbytes
 
 
 def _loses_nan(op: Op) -> bool:

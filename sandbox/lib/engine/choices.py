@@ -1,19 +1,12 @@
-"""Candidates: the ways to run one operation, and how long their kernels take."""
+"""Candidates: the ways to run one operation."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from . import dnnl
-from .subnormal import FlushToZero
-
-ROUNDS = 4  # timing runs of a candidate; the best one counts
-HOPELESS = 3.0  # times slower than the best so far: not run again
 
 
 @dataclass
@@ -42,11 +35,14 @@ class Candidate:
     over: int | None = None
 
 
-def legal(options: Iterable[Callable[[], Candidate]]) -> list[Candidate]:
+Option = tuple[str, Callable[[], Candidate]]  # a candidate's name, and how to make it
+
+
+def legal(options: Iterable[Option]) -> list[Candidate]:
     """Return the options the library has optimised kernels for, without doubles."""
     found: dict[Any, Candidate] = {}
     refusal: dnnl.RefusedError | None = None
-    for make in options:
+    for _, make in options:
         try:
             candidate = make()
         except dnnl.RefusedError as error:
@@ -61,35 +57,12 @@ def legal(options: Iterable[Callable[[], Candidate]]) -> list[Candidate]:
     return list(found.values())
 
 
-def time_primitives(primitives: Sequence[dnnl.Primitive]) -> list[float]:
-    """Return the best time of each primitive, run in turns on made-up data."""
-    execute = dnnl.native().lib.dnnl_primitive_execute
-    stream = dnnl.new_stream()
-    calls = []
-    keep: list[Any] = []
-    for primitive in primitives:
-        pairs = []
-        layouts = [(argument, primitive.layout(argument)) for argument in dnnl.ARGUMENTS]
-        for argument, layout in (*layouts, *primitive.factors()):
-            if layout is not None:
-                memory = np.zeros(layout.nbytes + 64, np.uint8)
-                memory[::4096] = 0  # the pages must exist
-                keep.append(memory)
-                address = -(-memory.ctypes.data // 64) * 64
-                pairs.append((argument, dnnl.new_memory(layout, address)))
-        keep.append(pairs)
-        calls.append((primitive.handle, stream, len(pairs), dnnl.new_arguments(pairs)))
-    best = [float("inf")] * len(calls)
-    with FlushToZero():
-        for turn in range(1 + ROUNDS):
-            limit = min(best, default=0.0) * HOPELESS
-            for position, arguments in enumerate(calls):
-                if turn > 1 and best[position] > limit and len(calls) > 1:
-                    continue
-                start = time.perf_counter()
-                status = execute(*arguments)
-                seconds = time.perf_counter() - start
-                dnnl.check(status, primitives[position].kind, "a timing run")
-                if turn:
-                    best[position] = min(best[position], seconds)
-    return best
+def first_legal(options: Iterable[Option]) -> Candidate:
+    """Return the first option the library has an optimised kernel for."""
+    refusal = dnnl.RefusedError("there is nothing to choose from")
+    for _, make in options:
+        try:
+            return make()
+        except dnnl.RefusedError as error:
+            refusal = error
+    raise dnnl.RefusedError(*refusal.args)

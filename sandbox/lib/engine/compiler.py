@@ -7,7 +7,6 @@ import gc
 import hashlib
 import json
 import threading
-import time
 from collections.abc import Hashable, Iterator
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from . import links, passes, threads
 from .blueprint import Blueprint
-from .builder import Builder
+from .builder import Builder, UntimedError
 from .errors import DataError
 from .executable import NativeExecutable
 from .memory import Workspace
@@ -24,11 +23,14 @@ from .ops import OURS, find
 from .plan import KernelPlan
 from .precision import F32, Precision
 from .random import RandomKey
+from .sample import sampled
 from .steps import Array, Storage
+from .timing import Timer
 from .weights import Versions
 
 POLICIES = ("", "nhwc", "blocked", "any")  # of forward convolutions; "" is the fastest each
-ROUNDS = 6  # timing runs of a whole program
+CLOSE = 1.2  # times the best time: told apart by running whole programs
+WHOLE = 0.1  # seconds of a program that is run as a whole, at most
 
 
 class _Collection:
@@ -71,13 +73,19 @@ def compile_native(
     precision: Precision = F32,
     owner: Hashable = None,
     versions: Versions | None = None,
+    *,
+    exhaustive: bool = False,
 ) -> NativeExecutable:
     """Return the executable, timing what the plan does not tell (unless it is frozen)."""
     if threads.has_lost_helpers():
         return threads.run_in_worker(
-            compile_native, oplist, storage, count, plan, precision, owner, versions
+            compile_native,
+            *(oplist, storage, count, plan, precision, owner, versions),
+            exhaustive=exhaustive,
         )
     with _COLLECTION.paused():
+        if exhaustive:
+            tune(oplist, storage, count, plan, precision)
         blueprint = make_blueprint(oplist, storage, count, plan, precision)
         return NativeExecutable(blueprint, storage, owner=owner, versions=versions)
 
@@ -111,28 +119,83 @@ def _make_blueprint(
     better = passes.optimise(oplist)
     with threads.limit(count):
         threads.apply(count)
-        if not any(find(op.name).policies for op in better.ops):
-            return Builder(better, count, plan, "", precision).build()
         signature, batch = _signature(better, count, precision)
-        policy = plan.lookup(signature, batch)
-        users = any(op.name not in OURS for op in better.ops)
-        if policy is not None or plan.frozen or users:  # theirs never run on made-up numbers
-            return Builder(better, count, plan, policy or "", precision).build()
-        made = {name: Builder(better, count, plan, name, precision).build() for name in POLICIES}
-        policy = _fastest(made, storage)
-        plan.record(signature, batch, policy)
-        return made[policy]
+        follows = _follows(better)
+        policy = plan.lookup(signature, batch) if follows else ""
+        if policy is not None or plan.frozen:
+            with contextlib.suppress(UntimedError):
+                return Builder(better, count, plan, policy or "", precision).build()
+        sample, scale = sampled(oplist, count)
+        small = better if sample is oplist else passes.optimise(sample)
+        timer = Timer(count, scale)
+        policy = _choose_policy(small, storage, plan, precision, timer)
+        if follows:
+            plan.record(signature, batch, policy)
+        timer.part = len(POLICIES), len(POLICIES) + 1
+        timer.scale = 1.0  # what the sample did not have is timed as it is
+        return Builder(better, count, plan, policy, precision, timer=timer).build()
 
 
-def _fastest(made: dict[str, Blueprint], storage: Storage) -> str:
+def tune(
+    oplist: OpList, storage: Storage, count: int, plan: KernelPlan, precision: Precision
+) -> None:
+    """Put into the plan what a search without a budget finds, at the full batch."""
+    better = passes.optimise(oplist)
+    found = KernelPlan()
+    with threads.limit(count):
+        threads.apply(count)
+        timer = Timer(count, limited=False)
+        policy = _choose_policy(better, storage, found, precision, timer)
+        if _follows(better):
+            found.record(*_signature(better, count, precision), policy)
+    plan.merge(found)
+
+
+def _follows(oplist: OpList) -> bool:
+    """Return whether a policy makes a difference."""
+    return any(find(op.name).policies for op in oplist.ops)
+
+
+def _choose_policy(
+    oplist: OpList, storage: Storage, plan: KernelPlan, precision: Precision, timer: Timer
+) -> str:
+    """Fill the plan with the kernels of a program, and return the policy it is fastest by.
+
+    That is told by the times of its kernels. Programs that come close are run as a whole, if they
+    are short enough; those with users' operations are not, which would get made-up numbers.
+    """
+    timer.part = 0, len(POLICIES) + 1
+    if not _follows(oplist):
+        Builder(oplist, timer.threads, plan, "", precision, timer=timer).lower_all()
+        return ""
+    made: dict[str, Builder] = {}
+    seconds: dict[str, float] = {}
+    for number, name in enumerate(POLICIES):
+        timer.part = number, len(POLICIES) + 1
+        builder = Builder(oplist, timer.threads, plan, name, precision, timer=timer)
+        builder.lower_all()
+        total = timer.program(builder.steps)
+        if total < float("inf") and total not in seconds.values():  # equal: of the same kernels
+            made[name], seconds[name] = builder, total
+    if not seconds:
+        return ""
+    best = min(seconds.values())
+    ranked = sorted(seconds, key=seconds.__getitem__)
+    close = [name for name in ranked if seconds[name] <= CLOSE * best or not timer.limited]
+    rounds = timer.affords(sum(seconds[name] for name in close))
+    if rounds < 2 and len(close) > 2:
+        close = close[:2]
+        rounds = timer.affords(sum(seconds[name] for name in close))
+    users = any(op.name not in OURS or find(op.name).effects for op in oplist.ops)
+    too_long = rounds < 2 or (best > WHOLE and timer.limited)
+    if len(close) == 1 or too_long or users:
+        return close[0]
+    return _fastest({name: made[name].finish() for name in close}, storage, rounds, timer)
+
+
+def _fastest(made: dict[str, Blueprint], storage: Storage, rounds: int, timer: Timer) -> str:
     """Run the programs in turns, on copies of everything they write, and return the fastest."""
-    distinct: dict[tuple[Any, ...], str] = {}
-    for name, blueprint in made.items():
-        kernels = tuple((step.name, step.info().layouts) for step in blueprint.steps)
-        distinct.setdefault(kernels, name)
-    names = list(distinct.values())
-    if len(names) == 1:
-        return names[0]
+    names = list(made)
     copies = {key: array.copy() for key, array in storage.items()}
     shared = Workspace(max(made[name].run_bytes for name in names))  # they run in turns
     runs = {name: NativeExecutable(made[name], copies, shared) for name in names}
@@ -140,11 +203,11 @@ def _fastest(made: dict[str, Blueprint], storage: Storage) -> str:
     for number in (0, 1):  # ids may be 0 only, lengths of sequences may not
         inputs = _made_up_inputs(made[names[0]].oplist, number)
         with np.errstate(all="ignore"), contextlib.suppress(DataError):
-            for turn in range(1 + ROUNDS):
+            for turn in range(1 + rounds):
                 for name in names:
-                    start = time.perf_counter()
+                    start = timer.clock()
                     runs[name].run(inputs, random=RandomKey(0))
-                    seconds = time.perf_counter() - start
+                    seconds = timer.clock() - start
                     if turn:
                         best[name] = min(best[name], seconds)
             break

@@ -35,6 +35,8 @@ class KernelPlan:
         first legal candidate.
     fingerprint : str
         Processor and library the choices were timed on.
+    behind : KernelPlan, optional
+        Asked for what this plan does not know; what it tells becomes part of this plan.
 
     Examples
     --------
@@ -52,6 +54,7 @@ class KernelPlan:
         *,
         frozen: bool = False,
         fingerprint: str = "",
+        behind: KernelPlan | None = None,
     ) -> None:
         if choices is not None and not isinstance(choices, dict):
             raise ArgumentError(f"`choices` must be a dict or None; got {choices!r}.")
@@ -59,6 +62,7 @@ class KernelPlan:
         self._lock = threading.Lock()
         self.frozen = frozen
         self.fingerprint = fingerprint
+        self.behind = behind
         self.changes = 0
 
     def __len__(self) -> int:
@@ -67,14 +71,17 @@ class KernelPlan:
     def lookup(self, signature: str, batch: int, *, exact: bool = False) -> str | None:
         """Return the choice for this batch, else (unless `exact`) that of the nearest batch."""
         with self._lock:
-            batches = self._choices.get(signature)
-            if not batches:
-                return None
+            batches = self._choices.get(signature, {})
             if batch in batches:
                 return batches[batch]
-            if exact:
-                return None
-            return batches[min(batches, key=lambda known: (abs(known - batch), known))]
+            if batches and not exact:
+                return batches[min(batches, key=lambda known: (abs(known - batch), known))]
+        if self.behind is None:
+            return None
+        found = self.behind.lookup(signature, batch, exact=exact)
+        if found is not None:
+            self.record(signature, batch, found)
+        return found
 
     def record(self, signature: str, batch: int, name: str) -> None:
         """Keep a choice."""
@@ -97,6 +104,7 @@ class KernelPlan:
         with self._lock:
             for key, batches in theirs.items():
                 self._choices.setdefault(key, {}).update(batches)
+            self.changes += bool(theirs)
             self.fingerprint = self.fingerprint or other.fingerprint
 
     def to_json(self) -> str:
@@ -167,6 +175,24 @@ def load_cached(fingerprint: str) -> KernelPlan:
         if plan.fingerprint == fingerprint:
             return plan
     return KernelPlan(fingerprint=fingerprint)
+
+
+@cache
+def shipped(instructions: str, version: str) -> KernelPlan | None:
+    """Return the plan that comes with the library for these instruction sets, if there is one.
+
+    `SANDBOX_SHIPPED_PLANS=0` turns it off (see `engine.default_plan`). What the user's own plan
+    knows goes before it.
+    """
+    family = next((name for name in ("avx512", "avx2") if instructions.startswith(name)), None)
+    if family is None:
+        return None
+    path = Path(__file__).parent / "plans" / f"{family}.json"
+    with contextlib.suppress(OSError):
+        plan = KernelPlan.from_json(path.read_text(encoding="utf-8"))
+        if plan.fingerprint.endswith(f"oneDNN {version}"):
+            return plan
+    return None
 
 
 def save_cached(plan: KernelPlan) -> None:

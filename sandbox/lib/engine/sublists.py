@@ -99,7 +99,13 @@ class SubProgram:
 
         # Products stay float32 in a bf16 program, as in the NumPy kernels of such a list.
         better = passes.optimise(self._list, fused=not builder.keep_nan)
-        inner = type(builder)(better, builder.threads, builder.plan, keep_nan=builder.keep_nan)
+        inner = type(builder)(
+            better,
+            builder.threads,
+            builder.plan,
+            keep_nan=builder.keep_nan,
+            timer=builder.timer,
+        )
         blueprint = inner.build()
         if blueprint.loses_nan:
             blueprint.keeping = _outside

@@ -130,6 +130,7 @@ class _Loop:
         )
         self.mark = 0.0
         self.plan = ""
+        self.planned = 0.0
         self.packed: tuple[int, bytes | None] | None = None
 
     def _lay_out(self) -> None:
@@ -150,7 +151,8 @@ class _Loop:
         self.flat.touch()
         self._announce()
         self.reports.tell("stage", text="choosing kernels", share=0.0)
-        self.plan = settle_plan(job, self.batches, self.programs, self.hearing)
+        with engine.planning(self._tell_planning):
+            self.plan = settle_plan(job, self.batches, self.programs, self.hearing)
         if self.programs.eager is not None:
             self.reports.log(
                 "info", f"the model runs eagerly, which takes longer: {self.programs.eager}"
@@ -194,6 +196,12 @@ class _Loop:
         if self.good.there:
             error.args = (f"{error} {self.good.go_back()}",)
             self._checkpoint(good=True)
+
+    def _tell_planning(self, share: float) -> None:
+        """Tell how far the choice of kernels is: that of the program that takes longest."""
+        if share > self.planned:
+            self.planned = share
+            self.reports.tell("stage", text="choosing kernels", share=share)
 
     def _announce(self) -> None:
         self.reports.tell(

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from sandbox.lib import engine
 from sandbox.lib.engine import Op, OpList, Spec, dnnl, passes
+from sandbox.lib.engine.builder import Builder
+from sandbox.lib.engine.executable import NativeExecutable
 from sandbox.lib.engine.ops import OPERATIONS, find
 
 pytestmark = pytest.mark.usefixtures("native")
@@ -454,6 +456,62 @@ def test_maps_are_joined_in_the_layout_of_the_kernels(axis, channels):
 def test_what_is_not_named_stays_an_operation_of_its_own():
     oplist = two(Op("linear", (0, 1), (2,)), Op("exp", (2,), (3,)), CHAIN)
     assert [op.name for op in passes.optimise(oplist).ops] == ["linear", "exp"]
+
+
+JOINED = {  # (steps behind the three convolutions, whether the copy goes; None: either way)
+    "alone": ([("concat", (5, 6, 7), 1)], True),
+    "read by others as well": ([("concat", (5, 6, 7), 1), ("tanh", (6,), 0)], None),
+    "one part twice": ([("concat", (5, 6, 6), 1)], False),
+    "in two wholes": ([("concat", (5, 6), 1), ("concat", (6, 7), 1)], None),
+    "one in another": ([("concat", (5, 6), 1), ("concat", (8, 7), 1)], True),
+    "an input": ([("concat", (0, 6), 1)], True),
+}
+
+
+@pytest.mark.parametrize("name", JOINED)
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("policy", ["nhwc", "blocked"])
+def test_parts_of_a_joined_map_are_written_in_place(name, batch, policy):
+    behind, goes = JOINED[name]
+    width = {0: 16, 5: 16, 6: 32, 7: 16}
+    shapes = [(batch, 16, 5, 7), (16, 16, 3, 3), (32, 16, 3, 3), (16, 16, 1, 1), (16, 1, 1, 1)]
+    steps = [
+        ("conv2d", (0, 1), (batch, 16, 5, 7), SAME),
+        ("conv2d", (0, 2), (batch, 32, 5, 7), SAME),
+        ("conv2d", (0, 3), (batch, 16, 5, 7), CONV),
+    ]
+    for operation, read, axis in behind:
+        result = 5 + len(steps)
+        width[result] = sum(width[value] for value in read)
+        attrs = {"axis": axis} if operation == "concat" else {}
+        steps.append((operation, read, (batch, width[result], 5, 7), attrs))
+    oplist = chained(*steps, inputs=shapes)
+    del oplist.inputs[1:]
+    given = [normal(k, *shape) for k, shape in enumerate(shapes)]
+    oplist.constants = [(array, k) for k, array in enumerate(given) if k]
+    # Read by kernels, which leave no copy of the whole in another layout.
+    inner = {value for _, read, *_ in steps for value in read}
+    ends = [5 + k for k in range(3, len(steps)) if 5 + k not in inner]
+    oplist.outputs = []
+    for value in ends:
+        spec = oplist.values[value]
+        for function in ("relu", "tanh"):
+            made = oplist.new_value(spec)
+            oplist.ops.append(Op(function, (value,), (made,)))
+            oplist.outputs.append((f"{function} {value}", made))
+    better = passes.optimise(oplist)
+    blueprint = Builder(better, 1, engine.KernelPlan(frozen=True), policy).build()
+    program = NativeExecutable(blueprint, {})
+    found = [array.copy() for array in program.run(given[:1])]
+    with engine.use_reference():
+        wanted = engine.compile(oplist, {}).run(given[:1])
+    for actual, expected in zip(found, wanted, strict=True):
+        close(actual, expected)
+    copies = [step.name for step in program.steps].count("concat")
+    blocked = any("16b" in step.layouts for step in program.steps if step.name == "conv2d")
+    if goes is not None:
+        joins = sum(operation == "concat" for operation, *_ in behind)
+        assert copies == (0 if goes and batch == 1 and blocked else joins)
 
 
 @pytest.mark.parametrize("shape", [(3, 2, 4, 1), (3, 1, 4, 2), (1, 4, 1, 3), (1, 1, 1, 1)])

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
 from train_kit import make_data, make_trainer
 
+from sandbox.lib import engine
 from sandbox.lib.core.errors import DataError
 from sandbox.lib.train import TextProgress
 from sandbox.lib.train.events import stage
@@ -94,3 +96,22 @@ def test_the_display_is_chosen() -> None:
 def test_it_says_when_a_model_runs_eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SANDBOX_EAGER", "1")
     assert "runs eagerly, which takes longer: SANDBOX_EAGER=1" in shown(live=False)
+
+
+@pytest.mark.usefixtures("native")
+def test_choosing_kernels_tells_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(engine.progress, "EVERY", 0.0)
+    monkeypatch.setattr(engine, "_default", None)
+    monkeypatch.setenv("SANDBOX_CACHE", str(tmp_path))
+    monkeypatch.setenv("SANDBOX_SHIPPED_PLANS", "0")
+    seen: list[dict[str, Any]] = []
+    trainer = make_trainer()
+    trainer.subscribe(lambda event: seen.append(event) if event["type"] == "stage" else None)
+    trainer.fit(make_data(64), steps=1)
+    shares = [event["share"] for event in seen]
+    assert {event["text"] for event in seen} == {"choosing kernels"}
+    assert len(shares) > 2
+    assert shares == sorted(shares)
+    assert shares[-1] < 1.0

@@ -53,9 +53,10 @@ class Primitive:
 
     __slots__ = (
         "__weakref__",
+        "_handle",
         "_layouts",
+        "_meaning",
         "_pd",
-        "handle",
         "implementation",
         "key",
         "kind",
@@ -73,11 +74,34 @@ class Primitive:
         self.implementation = str(n.ffi.string(text[0]).decode())
         if not allow_reference and _REFERENCE_NAME.search(self.implementation):
             raise RefusedError(f"oneDNN {kind}: only '{self.implementation}' fits; it is too slow.")
-        box = n.ffi.new("primitive_t *")
-        check(n.lib.dnnl_primitive_create(box, pd), kind, self.implementation)
-        self.handle = n.ffi.gc(box[0], n.lib.dnnl_primitive_destroy)
+        self._handle: Any = None
+        self._meaning: tuple[Any, ...] | None = None
         scratch = self.layout(SCRATCHPAD)
         self.scratch = scratch.nbytes if scratch else 0
+
+    @property
+    def handle(self) -> Any:
+        """The kernel's code, made when it is first asked for: most candidates never run."""
+        if self._handle is None:
+            with lock:
+                if self._handle is None:
+                    n = native()
+                    box = n.ffi.new("primitive_t *")
+                    status = n.lib.dnnl_primitive_create(box, self._pd)
+                    check(status, self.kind, self.implementation)
+                    self._handle = n.ffi.gc(box[0], n.lib.dnnl_primitive_destroy)
+        return self._handle
+
+    @property
+    def meaning(self) -> tuple[Any, ...]:
+        """What it does, however it was asked for: equal ones take equally long."""
+        if self._meaning is None:
+            _, function, arguments, *rest = self.key
+            sizes = [item for item in arguments if not _is_layout(item)]
+            layouts = [(argument, self.layout(argument)) for argument in ARGUMENT_NAMES]
+            taken = [(argument, layout.key) for argument, layout in layouts if layout is not None]
+            self._meaning = (function, self.implementation, tuple(sizes), tuple(taken), *rest)
+        return self._meaning
 
     def layout(self, argument: int) -> Layout | None:
         """Return the layout the kernel wants for an argument; None when it takes none."""
@@ -187,6 +211,10 @@ def describe(
     shown = (item for item in arguments if isinstance(item, Layout | AnyLayout | tuple))
     check(status, kind, ", ".join(map(repr, shown)))
     return n.ffi.gc(box[0], n.lib.dnnl_primitive_desc_destroy)
+
+
+def _is_layout(key: Any) -> bool:
+    return isinstance(key, tuple) and len(key) > 2 and isinstance(key[1], str)
 
 
 def _key(argument: Argument) -> Any:

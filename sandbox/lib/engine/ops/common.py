@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import dnnl
 from ..blueprint import Tensor
-from ..choices import Candidate, legal
+from ..choices import Candidate, Option
 from ..operation import apply_post_ops, find, operands
 from ..oplist import Op
 from ..steps import Array
@@ -103,16 +103,6 @@ def families(dims: Dims, dtype: str) -> Iterator[dnnl.Layout]:
     yield dnnl.plain(dims, dtype)
 
 
-def legal_dtypes(
-    builder: Builder, make: Callable[[str], Iterable[Callable[[], Candidate]]]
-) -> list[Candidate]:
-    """Return the legal candidates in bf16 where that is asked for and there are any, else f32."""
-    for dtype in builder.products[:-1]:
-        with contextlib.suppress(dnnl.RefusedError):
-            return legal(make(dtype))
-    return legal(make(builder.products[-1]))
-
-
 def choose_layout(
     builder: Builder,
     op: Op,
@@ -120,16 +110,26 @@ def choose_layout(
     at_hand: Sequence[dnnl.Layout],
     dims: Dims,
     batch: int,
+    wanted: dict[int, dnnl.Layout],
 ) -> Candidate:
     """Choose among the layouts at hand; where these have generic kernels only, among all."""
-    try:
-        found = legal([partial(make, layout) for layout in at_hand])
-    except dnnl.RefusedError:
-        found = []
-    if all(item.primitive.generic for item in found):
-        layouts = distinct([*at_hand, *families(dims, builder.dtype_of(op.outputs[0]))])
-        found = legal([partial(make, layout) for layout in layouts])
-    return builder.choose(op, found, batch)
+    layouts = distinct(at_hand)
+    if not any(_has_kernel(make, layout) for layout in layouts):
+        layouts = distinct([*layouts, *families(dims, builder.dtype_of(op.outputs[0]))])
+    return builder.choose(op, by_layout(make, layouts), batch, wanted)
+
+
+def _has_kernel(make: Callable[[dnnl.Layout], Candidate], layout: dnnl.Layout) -> bool:
+    with contextlib.suppress(dnnl.RefusedError):
+        return not make(layout).primitive.generic
+    return False
+
+
+def by_layout(
+    make: Callable[[dnnl.Layout], Candidate], layouts: Iterable[dnnl.Layout]
+) -> list[Option]:
+    """Return the options that are named by their layouts."""
+    return [(layout.name, partial(make, layout)) for layout in layouts]
 
 
 def distinct(layouts: Iterable[dnnl.Layout]) -> list[dnnl.Layout]:

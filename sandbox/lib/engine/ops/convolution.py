@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import dnnl
-from ..choices import Candidate
+from ..choices import Candidate, Option
 from ..errors import ShapeError
 from ..operation import Sample, register
 from ..oplist import Op, Spec
 from .combined import Combined
-from .common import ACTIVATIONS, Dims, legal_dtypes, window_of
+from .common import ACTIVATIONS, Dims, window_of
 from .im2col import lower_forward, lower_grad_input, lower_grad_weight
 from .rules import axis_is, floating, ndim, promoted, window_length, with_bias_gradient
 from .windows import pad_images, windows
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Pair = tuple[int, int]
 Pads = tuple[Pair, Pair]
-Option = tuple[str, dnnl.Wanted, dnnl.Wanted]
+Layouts = tuple[str, dnnl.Wanted, dnnl.Wanted]
 
 
 def _check_filters(w: Spec, b: Spec | None, groups: int, out_channels: int) -> None:
@@ -183,7 +183,7 @@ def _weight_dims(shape: Dims, groups: int) -> Dims:
     return shape if groups == 1 else (groups, shape[0] // groups, *shape[1:])
 
 
-def _options(builder: Builder, first: int, second: int, dtypes: tuple[str, str]) -> list[Option]:
+def _options(builder: Builder, first: int, second: int, dtypes: tuple[str, str]) -> list[Layouts]:
     """Return pairs of layouts to try, of these types; a value at hand may keep its layout."""
     first_dims, second_dims = builder.shape(first), builder.shape(second)
     free: tuple[dnnl.Wanted, dnnl.Wanted] = (
@@ -198,7 +198,7 @@ def _options(builder: Builder, first: int, second: int, dtypes: tuple[str, str])
         dnnl.tagged(first_dims, "blocked16", dtypes[0]),
         dnnl.tagged(second_dims, "blocked16", dtypes[1]),
     )
-    options: list[Option] = [
+    options: list[Layouts] = [
         ("any", *free),
         ("nhwc", *last),
         ("any-nhwc", free[0], last[1]),
@@ -223,17 +223,17 @@ def _options(builder: Builder, first: int, second: int, dtypes: tuple[str, str])
 def _emit_best(
     builder: Builder,
     op: Op,
-    options: Callable[[str], list[Callable[[], Candidate]]],
+    options: Callable[[str], list[Option]],
     batch: int,
+    wanted: dict[int, dnnl.Layout],
     otherwise: Callable[[Builder, Op], None],
 ) -> Candidate | None:
     """Emit and return the chosen one of the legal candidates; where none is, lower `otherwise`."""
     try:
-        candidates = legal_dtypes(builder, options)
+        choice = builder.choose_dtype(op, options, batch, wanted)
     except dnnl.RefusedError:
         otherwise(builder, op)
         return None
-    choice = builder.choose(op, candidates, batch)
     builder.emit(op, choice)
     return choice
 
@@ -248,6 +248,7 @@ def lower_conv2d(builder: Builder, op: Op) -> None:
     offsets = dnnl.plain(builder.shape(bias[0])) if bias else None
     reads = {dnnl.SRC: x, dnnl.WEIGHTS: w} | ({dnnl.BIAS: bias[0]} if bias else {})
     reads |= combined.reads
+    wanted = builder.wanted(dnnl.DST, y)
 
     def make(name: str, src: dnnl.Wanted, dst: dnnl.Wanted) -> Callable[[], Candidate]:
         def candidate() -> Candidate:
@@ -256,18 +257,17 @@ def lower_conv2d(builder: Builder, op: Op) -> None:
             primitive = dnnl.convolution(
                 src, weights, offsets, dst, window, training=builder.training, post_ops=post
             )
-            wanted = builder.wanted(dnnl.DST, y)
             return Candidate(name, primitive, reads, {dnnl.DST: y}, wanted, combined.over)
 
         return candidate
 
-    def options(dtype: str) -> list[Callable[[], Candidate]]:
+    def options(dtype: str) -> list[Option]:
         found = _options(builder, x, y, (dtype, builder.dtype_from(dtype, y)))
         if builder.shape(x)[1] < 16:  # untimed, few channels are best read as they lie
             found.sort(key=lambda option: option[0] != "keep0-any")
-        return [make(*option) for option in found]
+        return [(option[0], make(*option)) for option in found]
 
-    choice = _emit_best(builder, op, options, builder.shape(x)[0], lower_forward)
+    choice = _emit_best(builder, op, options, builder.shape(x)[0], wanted, lower_forward)
     if choice is not None:
         builder.notes["conv", w, builder.shape(x)] = choice.primitive.needs(dnnl.SRC)
 
@@ -292,7 +292,7 @@ def lower_conv2d_grad_input(builder: Builder, op: Op) -> None:
 
         return candidate
 
-    def options(dtype: str) -> list[Callable[[], Candidate]]:
+    def options(dtype: str) -> list[Option]:
         result = builder.dtype_from(dtype, dx)
         found = _options(builder, dx, dy, (result, dtype))
         if forward is not None:
@@ -302,9 +302,9 @@ def lower_conv2d_grad_input(builder: Builder, op: Op) -> None:
                 (f"forward-keep{j}", src, layout)
                 for j, layout in enumerate(builder.layouts(dy, dtype=dtype))
             )
-        return [make(*option) for option in found]
+        return [(option[0], make(*option)) for option in found]
 
-    _emit_best(builder, op, options, builder.shape(dy)[0], lower_grad_input)
+    _emit_best(builder, op, options, builder.shape(dy)[0], wanted, lower_grad_input)
 
 
 def lower_conv2d_grad_weight(builder: Builder, op: Op) -> None:
@@ -316,23 +316,24 @@ def lower_conv2d_grad_weight(builder: Builder, op: Op) -> None:
     weights = dnnl.any_layout(dims)
     offsets = dnnl.plain(builder.shape(db[0])) if db else None
     writes = {dnnl.DIFF_WEIGHTS: dw} | ({dnnl.DIFF_BIAS: db[0]} if db else {})
+    wanted = {dnnl.DIFF_WEIGHTS: dnnl.plain(dims)}
 
     def make(name: str, src: dnnl.Wanted, dst: dnnl.Wanted) -> Callable[[], Candidate]:
         def candidate() -> Candidate:
             primitive = dnnl.convolution_weights(src, weights, offsets, dst, window)
             reads = {dnnl.SRC: x, dnnl.DIFF_DST: dy}
-            return Candidate(name, primitive, reads, writes, {dnnl.DIFF_WEIGHTS: dnnl.plain(dims)})
+            return Candidate(name, primitive, reads, writes, wanted)
 
         return candidate
 
-    def options(dtype: str) -> list[Callable[[], Candidate]]:
+    def options(dtype: str) -> list[Option]:
         found = _options(builder, x, dy, (dtype, dtype))
         channels = builder.shape(x)[1], builder.shape(dy)[1]
         if channels[0] > 3 and any(count % 16 for count in channels):
             found[:2] = found[1::-1]  # untimed, channels last is the better guess here
-        return [make(*option) for option in found]
+        return [(option[0], make(*option)) for option in found]
 
-    _emit_best(builder, op, options, builder.shape(x)[0], lower_grad_weight)
+    _emit_best(builder, op, options, builder.shape(x)[0], wanted, lower_grad_weight)
 
 
 _WINDOW = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import dnnl
-from ..choices import Candidate, legal
+from ..choices import Candidate
 from ..oplist import Op
-from .common import distinct
+from .common import by_layout, distinct
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -31,8 +30,8 @@ def choose_in_place(
     shape = builder.shape(op.outputs[0])
     # A value behind a reshape may be at hand in layouts of other axes only.
     layouts = layouts or [dnnl.plain(shape, dtype)]
-    candidates = legal([partial(make, layout) for layout in layouts])
-    choice = builder.choose(op, candidates, shape[0] if shape else 1)
+    wanted = builder.wanted(target, op.outputs[0])
+    choice = builder.choose(op, by_layout(make, layouts), shape[0] if shape else 1, wanted)
     primitive = choice.primitive
     reads = {arg: builder.fetch(value, primitive.needs(arg)) for arg, value in choice.reads.items()}
     over = reads[source]

@@ -13,6 +13,7 @@ Processors without VNNI instructions add pairs of products in 16 bits: exact for
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,7 +23,7 @@ import numpy as np
 
 from .. import dnnl
 from ..blueprint import Allocation, Tensor
-from ..choices import Candidate
+from ..choices import Candidate, Option
 from ..errors import DataError, ShapeError
 from ..operation import register
 from ..oplist import Op, Spec
@@ -302,16 +303,16 @@ def _product(
         )
         return Candidate("float32", primitive, {dnnl.SRC: x}, {dnnl.DST: y}, wanted)
 
-    found = [] if residual and _miscounts(dims) else _legal(integers)
-    if attrs["limit"] > SAFE:
-        found = [item for item in found if _adds_in_32_bits(item.primitive)]
-    if not found or _slow(attrs):
-        found += _legal(partial(floats, lambda sizes: _last(sizes, "float32")))
-    if not found:
-        found = _legal(partial(floats, dnnl.any_layout))
-    if not found:
-        raise dnnl.RefusedError(f"{op.name}: no kernel for these shapes.")
-    choice = builder.choose(op, found, shape[0])
+    exact = attrs["limit"] <= SAFE
+    options: list[Option] = []
+    if not (residual and _miscounts(dims)):
+        options.append(("int8", partial(_adding_in_32_bits, integers, exact)))
+    last: Option = "float32", partial(floats, lambda sizes: _last(sizes, "float32"))
+    if not _slow(attrs) and _is_legal(options):
+        choice = options[0][1]()
+    else:
+        options += [last, ("float32-any", partial(floats, dnnl.any_layout))]
+        choice = builder.choose(op, options, shape[0], wanted)
     emit = _emit_integers if choice.name == "int8" else _emit_floats
     emit(builder, op, choice.primitive, mask, residual)
 
@@ -319,6 +320,14 @@ def _product(
 def _miscounts(dims: Dims) -> bool:
     """Return whether oneDNN 3.2's kernel may be wrong: depthwise added to a map, on AVX2."""
     return len(dims) == 5 and dims[2] == 1
+
+
+def _adding_in_32_bits(make: Callable[[], Candidate], exact: bool) -> Candidate:
+    """Return the candidate; refuse it where 16 bits do not hold what its kernel adds up."""
+    candidate = make()
+    if not exact and not _adds_in_32_bits(candidate.primitive):
+        raise dnnl.RefusedError(f"{candidate.primitive}: 16 bits do not hold its sums.")
+    return candidate
 
 
 def _adds_in_32_bits(primitive: dnnl.Primitive) -> bool:
@@ -334,11 +343,13 @@ def _slow(attrs: dict[str, Any]) -> bool:
     return int(attrs.get("groups", 1)) > 1 and not dnnl.has_vnni()
 
 
-def _legal(make: Callable[[], Candidate]) -> list[Candidate]:
-    try:
-        return [make()]
-    except dnnl.RefusedError:
-        return []
+def _is_legal(options: Sequence[Option]) -> bool:
+    """Return whether one of the options has a kernel."""
+    for _, make in options:
+        with contextlib.suppress(dnnl.RefusedError):
+            make()
+            return True
+    return False
 
 
 def _emit_integers(

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import dnnl, mkl
-from ..choices import Candidate
+from ..choices import Candidate, Option
 from ..errors import ShapeError
 from ..operation import Sample, register
 from ..oplist import Op, Spec
 from ..steps import Array
 from .combined import Combined
-from .common import ACTIVATIONS, Dims, legal_dtypes
+from .common import ACTIVATIONS, Dims
 from .rules import axis_is, broadcast, floating, ndim, promoted, with_bias_gradient
 
 if TYPE_CHECKING:
@@ -105,17 +105,18 @@ def _options(
     dims: Dims,
     make: Callable[[str, dnnl.Layout, dnnl.Wanted], Candidate],
     dtype: str,
-) -> list[Callable[[], Candidate]]:
+) -> list[Option]:
     """Return what to try where `x` is multiplied by weights of these sizes or gives them."""
     flat = dnnl.plain(builder.shape(x), dtype)
-    options: list[Callable[[], Candidate]] = [
-        partial(make, "plain", flat, dnnl.plain(dims, dtype)),
-        partial(make, "flat", flat, dnnl.any_layout(dims, dtype)),
+    options: list[tuple[str, dnnl.Layout, dnnl.Wanted]] = [
+        ("plain", flat, dnnl.plain(dims, dtype)),
+        ("flat", flat, dnnl.any_layout(dims, dtype)),
     ]
-    return options + [
-        partial(make, f"fold{i}", layout, dnnl.any_layout((dims[0], *layout.dims[1:]), dtype))
+    options += [
+        (f"fold{i}", layout, dnnl.any_layout((dims[0], *layout.dims[1:]), dtype))
         for i, layout in enumerate(_folds(builder, x, dtype))
     ]
+    return [(option[0], partial(make, *option)) for option in options]
 
 
 def lower_linear(builder: Builder, op: Op) -> None:
@@ -136,7 +137,7 @@ def lower_linear(builder: Builder, op: Op) -> None:
         return Candidate(name, primitive, reads, {dnnl.DST: y}, over=combined.over)
 
     options = partial(_options, builder, x, builder.shape(w), candidate)
-    choice = builder.choose(op, legal_dtypes(builder, options), builder.shape(x)[0])
+    choice = builder.choose_dtype(op, options, builder.shape(x)[0])
     src = choice.primitive.needs(dnnl.SRC)
     if len(src.dims) > 2:
         builder.notes["fold", w] = src
@@ -160,19 +161,19 @@ def lower_linear_grad_input(builder: Builder, op: Op) -> None:
         reads = {dnnl.DIFF_DST: dy, dnnl.WEIGHTS: w}
         return Candidate(name, primitive, reads, {dnnl.DIFF_SRC: dx}, wanted)
 
-    def options(dtype: str) -> list[Callable[[], Candidate]]:
+    def options(dtype: str) -> list[Option]:
         result = builder.dtype_from(dtype, dx)
         flat, dims = dnnl.plain(builder.shape(dx), result), builder.shape(w)
-        found: list[Callable[[], Candidate]] = [
-            partial(candidate, "plain", flat, dnnl.plain(dims, dtype)),
-            partial(candidate, "flat", flat, dnnl.any_layout(dims, dtype)),
+        found: list[tuple[str, dnnl.Wanted, dnnl.Wanted]] = [
+            ("plain", flat, dnnl.plain(dims, dtype)),
+            ("flat", flat, dnnl.any_layout(dims, dtype)),
         ]
         if fold is not None:
             folded = dnnl.any_layout((dims[0], *fold.dims[1:]), dtype)
-            found.append(partial(candidate, "fold", dnnl.retyped(fold, result), folded))
-        return found
+            found.append(("fold", dnnl.retyped(fold, result), folded))
+        return [(option[0], partial(candidate, *option)) for option in found]
 
-    builder.emit(op, builder.choose(op, legal_dtypes(builder, options), builder.shape(dy)[0]))
+    builder.emit(op, builder.choose_dtype(op, options, builder.shape(dy)[0], wanted))
 
 
 def lower_linear_grad_weight(builder: Builder, op: Op) -> None:
@@ -187,11 +188,12 @@ def lower_linear_grad_weight(builder: Builder, op: Op) -> None:
         weights = dnnl.plain(weights.dims) if name == "plain" else dnnl.any_layout(weights.dims)
         dst = dnnl.plain(builder.shape(dy), src.dtype)
         primitive = dnnl.inner_product_weights(src, weights, offsets, dst)
-        wanted: dict[int, dnnl.Layout] = {dnnl.DIFF_WEIGHTS: dnnl.plain(weights.dims)}
-        return Candidate(name, primitive, {dnnl.SRC: x, dnnl.DIFF_DST: dy}, writes, wanted)
+        plain = {dnnl.DIFF_WEIGHTS: dnnl.plain(weights.dims)}
+        return Candidate(name, primitive, {dnnl.SRC: x, dnnl.DIFF_DST: dy}, writes, plain)
 
     options = partial(_options, builder, x, builder.shape(dw), candidate)
-    builder.emit(op, builder.choose(op, legal_dtypes(builder, options), builder.shape(x)[0]))
+    wanted: dict[int, dnnl.Layout] = {dnnl.DIFF_WEIGHTS: dnnl.plain(builder.shape(dw))}
+    builder.emit(op, builder.choose_dtype(op, options, builder.shape(x)[0], wanted))
 
 
 def lower_matmul(builder: Builder, op: Op) -> None:
@@ -217,7 +219,7 @@ def lower_matmul(builder: Builder, op: Op) -> None:
     reads = {dnnl.SRC: a, dnnl.WEIGHTS: b} | combined.reads
     wanted = builder.wanted(dnnl.DST, y)
 
-    def options(dtype: str) -> list[Callable[[], Candidate]]:
+    def options(dtype: str) -> list[Option]:
         result = builder.dtype_from(dtype, y)
 
         def candidate(name: str, *layouts: dnnl.Layout) -> Candidate:
@@ -234,9 +236,12 @@ def lower_matmul(builder: Builder, op: Op) -> None:
         ]
         last = [item for item in wanted.values() if item.dims == plain[2].dims]
         kept.append(dnnl.retyped(last[0], result) if last else plain[2])
-        return [partial(candidate, "kept", *kept), partial(candidate, "plain", *plain)]
+        return [
+            ("kept", partial(candidate, "kept", *kept)),
+            ("plain", partial(candidate, "plain", *plain)),
+        ]
 
-    builder.emit(op, builder.choose(op, legal_dtypes(builder, options), left[0]))
+    builder.emit(op, builder.choose_dtype(op, options, left[0], wanted))
 
 
 _ROWS, _WEIGHT = (32, 64), (48, 64)

@@ -223,15 +223,15 @@ def lower_batch_norm(builder: Builder, op: Op) -> None:
     reads = {dnnl.SRC: x, dnnl.SCALE: gamma, dnnl.SHIFT: beta}
     writes = {dnnl.DST: y, dnnl.MEAN: mean, dnnl.VARIANCE: variance}
     writes |= {dnnl.WORKSPACE: workspace[0]} if post else {}
+    wanted = builder.wanted(dnnl.DST, y)
 
     def candidate(layout: dnnl.Layout) -> Candidate:
         primitive = dnnl.batch_norm(
             layout, layout, op.attrs["epsilon"], training=True, relu=bool(post)
         )
-        wanted = builder.wanted(dnnl.DST, y)
         return Candidate(layout.name, primitive, reads, writes, wanted)
 
-    choice = _choose(builder, op, candidate, _layouts(builder, builder.dtype_of(x), x))
+    choice = _choose(builder, op, candidate, _layouts(builder, builder.dtype_of(x), x), wanted)
     builder.notes["norm", mean] = choice.primitive
     builder.emit(op, choice)
 
@@ -248,15 +248,16 @@ def lower_batch_norm_inference(builder: Builder, op: Op) -> None:
         dnnl.MEAN: mean,
         dnnl.VARIANCE: variance,
     }
+    wanted = builder.wanted(dnnl.DST, y)
 
     def candidate(layout: dnnl.Layout) -> Candidate:
         primitive = dnnl.batch_norm(
             layout, layout, op.attrs["epsilon"], training=False, relu=bool(post)
         )
-        wanted = builder.wanted(dnnl.DST, y)
         return Candidate(layout.name, primitive, reads, {dnnl.DST: y}, wanted)
 
-    builder.emit(op, _choose(builder, op, candidate, _layouts(builder, builder.dtype_of(x), x)))
+    layouts = _layouts(builder, builder.dtype_of(x), x)
+    builder.emit(op, _choose(builder, op, candidate, layouts, wanted))
 
 
 def lower_batch_norm_grad(builder: Builder, op: Op) -> None:
@@ -265,6 +266,7 @@ def lower_batch_norm_grad(builder: Builder, op: Op) -> None:
     dx, dgamma, dbeta = op.outputs
     relu = bool(workspace)
     epsilon = op.attrs["epsilon"]
+    wanted = builder.wanted(dnnl.DIFF_SRC, dx)
     forward: dnnl.Primitive | None = builder.notes.get(("norm", mean))
     if relu and forward is None:
         raise dnnl.RefusedError("batch_norm_grad: the workspace must be of a native kernel.")
@@ -280,12 +282,14 @@ def lower_batch_norm_grad(builder: Builder, op: Op) -> None:
             dnnl.VARIANCE: variance,
         }
         writes = {dnnl.DIFF_SRC: dx, dnnl.DIFF_SCALE: dgamma, dnnl.DIFF_SHIFT: dbeta}
-        return Candidate(layout.name, primitive, reads, writes, builder.wanted(dnnl.DIFF_SRC, dx))
+        return Candidate(layout.name, primitive, reads, writes, wanted)
 
     if forward is not None:
         choice = candidate(forward.needs(dnnl.SRC))
     else:
-        choice = _choose(builder, op, candidate, _layouts(builder, builder.dtype_of(dx), x, dy))
+        choice = _choose(
+            builder, op, candidate, _layouts(builder, builder.dtype_of(dx), x, dy), wanted
+        )
     primitive = choice.primitive
     reads = {arg: builder.fetch(value, primitive.needs(arg)) for arg, value in choice.reads.items()}
     if relu:
@@ -301,9 +305,10 @@ def _choose(
     op: Op,
     make: Callable[[dnnl.Layout], Candidate],
     layouts: list[dnnl.Layout],
+    wanted: dict[int, dnnl.Layout],
 ) -> Candidate:
     shape = builder.shape(op.outputs[0])
-    return choose_layout(builder, op, make, layouts, _dims(shape), shape[0])
+    return choose_layout(builder, op, make, layouts, _dims(shape), shape[0], wanted)
 
 
 def lower_layer_norm(builder: Builder, op: Op) -> None:

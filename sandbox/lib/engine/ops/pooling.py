@@ -168,6 +168,7 @@ def _forward(builder: Builder, op: Op, algorithm: str, keep: bool) -> None:
     x, y = op.inputs[0], op.outputs[0]
     kernel, window = tuple(op.attrs["kernel"]), window_of(op.attrs)
     shape = builder.shape(y)
+    wanted = builder.wanted(dnnl.DST, y)
 
     def candidate(src: dnnl.Layout) -> Candidate:
         primitive = dnnl.pooling(algorithm, src, like(src, shape), kernel, window, training=keep)
@@ -176,13 +177,10 @@ def _forward(builder: Builder, op: Op, algorithm: str, keep: bool) -> None:
             _gradient(algorithm, primitive, op)  # a forward kernel without one is of no use
             writes[dnnl.WORKSPACE] = op.outputs[1]
             _check_workspace(builder, op.outputs[1], primitive.needs(dnnl.WORKSPACE))
-        wanted = builder.wanted(dnnl.DST, y)
         return Candidate(src.name, primitive, {dnnl.SRC: x}, writes, wanted)
 
-    shape_in = builder.shape(x)
-    choice = choose_layout(
-        builder, op, candidate, builder.layouts(x, dtype=builder.dtype_of(y)), shape_in, shape_in[0]
-    )
+    dims, at_hand = builder.shape(x), builder.layouts(x, dtype=builder.dtype_of(y))
+    choice = choose_layout(builder, op, candidate, at_hand, dims, dims[0], wanted)
     if keep:
         builder.notes["pool", op.outputs[1]] = choice.primitive
     builder.emit(op, choice)
@@ -227,20 +225,20 @@ def lower_avg_pool2d_grad(builder: Builder, op: Op) -> None:
     dy, dx = op.inputs[0], op.outputs[0]
     algorithm, shape = _average(op), builder.shape(dx)
     kernel, window = tuple(op.attrs["kernel"]), window_of(op.attrs)
+    wanted = builder.wanted(dnnl.DIFF_SRC, dx)
 
     def candidate(dst: dnnl.Layout) -> Candidate:
         src = like(dst, shape)
         forward = dnnl.pooling(algorithm, src, dst, kernel, window, training=True)
         primitive = dnnl.pooling_grad(algorithm, src, dst, kernel, window, forward)
-        wanted = builder.wanted(dnnl.DIFF_SRC, dx)
         return Candidate(dst.name, primitive, {dnnl.DIFF_DST: dy}, {dnnl.DIFF_SRC: dx}, wanted)
 
     at_hand, dims = builder.layouts(dy, dtype=builder.dtype_of(dx)), builder.shape(dy)
-    for layout in builder.wanted(dnnl.DIFF_SRC, dx).values():  # a map of one pixel fits any layout
+    for layout in wanted.values():  # a map of one pixel fits any layout
         if layout.dims == shape:
             other = dnnl.retyped(like(layout, dims), builder.dtype_of(dx))
             at_hand = distinct([*at_hand, other])
-    builder.emit(op, choose_layout(builder, op, candidate, at_hand, dims, dims[0]))
+    builder.emit(op, choose_layout(builder, op, candidate, at_hand, dims, dims[0], wanted))
 
 
 def expects_pooled(builder: Builder, op: Op, value: int) -> dnnl.Layout | None:

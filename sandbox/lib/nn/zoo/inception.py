@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...core.validate import positive
 from .. import init
 from ..activation import ReLU
 from ..convolution import Conv2d
@@ -33,7 +34,12 @@ _MODULES: dict[str, tuple[int, ...] | int] = {
 
 
 def googlenet(
-    rng: init.Rng = None, *, channels: int = 3, classes: int = 1000, p: float = 0.2
+    rng: init.Rng = None,
+    *,
+    channels: int = 3,
+    classes: int = 1000,
+    width: float = 1.0,
+    p: float = 0.2,
 ) -> Graph:
     """Build Inception-v1, known as GoogLeNet, in its form with batch norm.
 
@@ -43,6 +49,8 @@ def googlenet(
         Where the first weights are drawn from.
     channels, classes : int > 0
         Channels of the images, and classes to tell apart.
+    width : float > 0
+        All channels are multiplied by it, and are at least 1.
     p : float in [0, 1)
         Dropout before the classifier.
 
@@ -50,6 +58,10 @@ def googlenet(
     ------
     input : (batch, channels, 224, 224) float32; other sizes work as well
     output : (batch, classes) logits
+
+    Raises
+    ------
+    ArgumentError : `width` is not positive.
 
     Notes
     -----
@@ -61,23 +73,27 @@ def googlenet(
     Examples
     --------
     >>> import numpy as np
-    >>> googlenet(0, classes=7)(np.zeros((2, 3, 32, 32), "f4")).shape
+    >>> googlenet(0, width=0.1, classes=7)(np.zeros((2, 3, 32, 32), "f4")).shape
     (2, 7)
     """
-    rng = init.generator(rng)
+    factor, rng = positive("width", width), init.generator(rng)
+
+    def scaled(*sizes: int) -> tuple[int, ...]:
+        return tuple(max(1, round(factor * size)) for size in sizes)
+
     image = Input("image")
-    x = _convolution(image, channels, 64, 7, "1", rng, stride=2)
-    x = _pool(x, 3, "pool1")
-    x = _convolution(x, 64, 64, 1, "2a", rng)
-    x = _convolution(x, 64, 192, 3, "2b", rng)
-    x = _pool(x, 3, "pool2")
-    before = 192
+    first, second = scaled(64, 192)
+    x = _pool(_convolution(image, channels, first, 7, "1", rng, stride=2), 3, "pool1")
+    x = _convolution(x, first, first, 1, "2a", rng)
+    x = _pool(_convolution(x, first, second, 3, "2b", rng), 3, "pool2")
+    before = second
     for name, sizes in _MODULES.items():
         if isinstance(sizes, int):
             x = _pool(x, sizes, name)
         else:
-            x = _inception(x, before, sizes, name, rng)
-            before = sizes[0] + sizes[2] + sizes[4] + sizes[5]
+            widths = scaled(*sizes)
+            x = _inception(x, before, widths, name, rng)
+            before = widths[0] + widths[2] + widths[4] + widths[5]
     x = Dropout(p, name="dropout")(GlobalAvgPool2d(name="pool")(x))
     return Graph(image, Linear(before, classes, rng=rng, name="fc")(x))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...core.errors import ArgumentError
-from ...core.validate import positive_int
+from ...core.validate import integers, positive_int
 from .. import init
 from ..activation import ReLU
 from ..containers import Sequential
@@ -102,6 +102,7 @@ def vgg(
     >>> vgg(0, widths=(8, 16))(np.zeros((2, 3, 32, 32), "f4")).shape
     (2, 10)
     """
+    widths = integers("widths", widths, "a list of ints > 0", 1)
     if not 1 <= len(widths) <= 5:
         raise ArgumentError(f"`widths` must hold 1 to 5 stages; got {len(widths)}.")
     rng = init.generator(rng)
@@ -172,6 +173,7 @@ def vgg16(
     """
     if positive_int("image", image) < 32:
         raise ArgumentError(f"`image` must be >= 32, as it is halved five times; got {image!r}.")
+    width = positive_int("width", width)
     rng = init.generator(rng)
     modules: dict[str, Any] = {}
     before = channels

@@ -58,7 +58,7 @@ def resnet(
     """
     if positive_int("depth", depth) < 8 or (depth - 2) % 6:
         raise ArgumentError(f"`depth` must be 6n + 2 (8, 14, 20, 32, ...); got {depth!r}.")
-    rng = init.generator(rng)
+    width, rng = positive_int("width", width), init.generator(rng)
     image = Input("image")
     x = Conv2d(channels, width, 3, padding=1, bias=False, rng=rng, name="conv")(image)
     x = ReLU(name="relu")(BatchNorm(width, name="bn")(x))
@@ -148,7 +148,7 @@ def resnet50(
     >>> resnet50(0, width=4, classes=7)(np.zeros((2, 3, 32, 32), "f4")).shape
     (2, 7)
     """
-    rng = init.generator(rng)
+    width, rng = positive_int("width", width), init.generator(rng)
     image = Input("image")
     x = Conv2d(channels, width, 7, stride=2, padding=3, bias=False, rng=rng, name="conv")(image)
     x = ReLU(name="relu")(BatchNorm(width, name="bn")(x))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import ArgumentError
+from ...core.validate import integers, positive_int
 from .. import init
 from ..activation import ReLU
 from ..containers import Sequential
@@ -57,6 +58,7 @@ def fraud_mlp(
       fc3: Linear(32 -> 2)
     )
     """
+    hidden = integers("hidden", hidden, "a list of ints > 0", 1)
     rng = init.generator(rng)
     modules: dict[str, Any] = {}
     before = features
@@ -120,6 +122,9 @@ def wide_and_deep(
 
     `Trainer(model, criterion.CrossEntropy(), optim.Adam()).fit(((ids, row), y))` trains it.
     """
+    fields = integers("fields", fields, "a list of ints > 0", 1)
+    hidden = integers("hidden", hidden, "a list of ints > 0", 1)
+    numbers, dimension = positive_int("numbers", numbers), positive_int("dimension", dimension)
     if not fields:
         raise ArgumentError("`fields` must name at least one size; got none.")
     rng = init.generator(rng)
@@ -146,4 +151,5 @@ def offsets(fields: Sequence[int]) -> np.ndarray[tuple[int, ...], np.dtype[np.in
     >>> offsets((10, 5, 2))
     array([ 0, 10, 15])
     """
+    fields = integers("fields", fields, "a list of ints > 0", 1)
     return np.cumsum([0, *fields[:-1]], dtype=np.int64)

@@ -1,0 +1,93 @@
+"""Search for the fastest kernels of networks on this machine, and keep them in the user's cache.
+
+`engine.compile` plans within a budget of some steps; here whole programs are timed at the full
+batch, as long as that takes. `--ship FILE` writes what was found as a plan that comes with the
+library (`sandbox/lib/engine/plans/`); then nothing is kept in the cache.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox.lib import core, criterion, engine
+from sandbox.lib.engine import Spec
+from sandbox.lib.nn import zoo
+
+from . import harness
+
+FIELDS, NUMBERS, WORDS = (1000,) * 8, 11, 20_000
+
+
+@dataclass(frozen=True)
+class Work:
+    """A network, the inputs of one sample of it, and the batches it is tuned for."""
+
+    model: Callable[[], Any]
+    inputs: tuple[Spec, ...]
+    train: int
+    infer: tuple[int, ...]
+
+
+def _texts(length: int) -> tuple[Spec, ...]:
+    return (Spec((length,), "int64"),)
+
+
+NETWORKS = {
+    "lenet": Work(lambda: zoo.lenet5(0), (Spec((1, 28, 28)),), 128, (1, 128)),
+    "fast_mnist": Work(lambda: zoo.fast_mnist(0), (Spec((1, 28, 28)),), 128, (1, 128)),
+    "fraud": Work(lambda: zoo.fraud_mlp(0), (Spec((29,)),), 256, (1, 256)),
+    "wide_deep": Work(
+        lambda: zoo.wide_and_deep(FIELDS, NUMBERS, 2, 0, hidden=(100, 50)),
+        (Spec((len(FIELDS),), "int64"), Spec((NUMBERS,))),
+        1024,
+        (1, 1024),
+    ),
+    "text_cnn": Work(lambda: zoo.text_cnn(WORDS, 2, 0), _texts(200), 64, (1, 64)),
+    "lstm": Work(lambda: zoo.lstm_sentiment(WORDS, 2, 0), _texts(200), 64, (1, 64)),
+    "gru": Work(lambda: zoo.gru_sentiment(WORDS, 2, 0), _texts(200), 64, (1, 64)),
+    "resnet20": Work(lambda: zoo.resnet20(0), (Spec((3, 32, 32)),), 64, (1, 64)),
+    "vgg": Work(lambda: zoo.vgg(0), (Spec((3, 32, 32)),), 64, (1, 64)),
+}
+
+
+def tune(work: Work, batch: int, threads: int, plan: engine.KernelPlan, *, training: bool) -> float:
+    """Tune one program; give the seconds that took."""
+    model = work.model()
+    flat = core.FlatParameters(model)
+    inputs = tuple(Spec((batch, *spec.shape), spec.dtype) for spec in work.inputs)
+    if training:
+        target = Spec((batch,), "int64")
+        oplist = core.trace_training(model, criterion.CrossEntropy(), inputs, target)
+    else:
+        oplist = core.trace_inference(model, inputs)
+    started = time.perf_counter()
+    engine.tune(oplist, flat.storage(), threads=threads, plan=plan)
+    return time.perf_counter() - started
+
+
+def main(arguments: list[str], report: harness.Report) -> int:
+    """Tune what was asked for."""
+    parser = harness.options("tune", __doc__)
+    parser.add_argument("--only", choices=NETWORKS, nargs="+", default=[*NETWORKS], help="networks")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="of each program")
+    parser.add_argument("--ship", type=Path, help="the file to write, added to what is there")
+    chosen = parser.parse_args(arguments)
+    plan = engine.default_plan()
+    if chosen.ship:
+        plan = engine.KernelPlan(fingerprint=engine.fingerprint())
+        if chosen.ship.exists():
+            plan.merge(engine.KernelPlan.from_json(chosen.ship.read_text(encoding="utf-8")))
+    for name in chosen.only:
+        work = NETWORKS[name]
+        for threads in chosen.threads:
+            for training, batch in ((True, work.train), *((False, n) for n in work.infer)):
+                seconds = tune(work, batch, threads, plan, training=training)
+                mode = "train" if training else "inference"
+                report.value(f"{name} {mode}, batch {batch}, {threads} thread(s)", seconds, "s")
+                if chosen.ship:
+                    chosen.ship.write_text(plan.to_json() + "\n", encoding="utf-8")
+    return report.close()
