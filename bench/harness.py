@@ -21,6 +21,7 @@ import numpy as np
 
 Step = Callable[[], object]
 RIVALS = ("torch", "onnxruntime", "openvino")
+PROFILED = 20  # runs, of which the best of each step counts
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 

@@ -3,8 +3,8 @@
 The rivals get the network as an ONNX file that PyTorch wrote of its twin, with our weights and
 fixed shapes, and compute in float32. Each side has a process of its own and takes turns with the
 others; one step is one call with an array and a result. The outputs are compared first: where one
-differs from ours by more than rounding explains, no ratio is given. `--profile` also tells the
-slowest steps of each side, by its own account.
+differs from ours by more than rounding explains, no ratio is given. `--profile` also tells where
+each side spends its time, by its own account.
 """
 
 from __future__ import annotations
@@ -50,10 +50,16 @@ def compare(report, name, batch, threads, path, asked):
 
 
 def tell(report, what, steps, count):
-    """Print the slowest steps of one side."""
+    """Print where one side's time goes: by kind of step, and its slowest steps."""
     report(f"  {what}: {1e3 * sum(seconds for _, seconds in steps):.3f} ms in {len(steps)} steps")
+    kinds = {}
+    for label, seconds in steps:
+        number, total = kinds.get(label.split()[0], (0, 0.0))
+        kinds[label.split()[0]] = number + 1, total + seconds
+    for kind, (number, seconds) in sorted(kinds.items(), key=lambda item: -item[1][1]):
+        report(f"    {1e3 * seconds:9.4f} ms  {number} {kind}")
     for label, seconds in sorted(steps, key=lambda step: -step[1])[:count]:
-        report(f"    {1e3 * seconds:9.4f} ms  {label}")
+        report(f"      {1e3 * seconds:9.4f} ms  {label}")
 
 
 def main(arguments, report):

@@ -23,14 +23,17 @@ BAR = 1.15
 NETWORKS = ("resnet50", "googlenet", "mobilenet_v2", "vgg16", "transformer")
 
 
-def compiled(report, what, sides, name, arguments):
-    """Give PyTorch's compiled side, or None where it cannot run here, and say why."""
+def compiled(report, what, sides, name, arguments, asked):
+    """Give PyTorch's compiled side after the first steps; None where it cannot run, and say why."""
+    if asked.eager:
+        return None
     if not (shutil.which("g++") or shutil.which("clang++")):
         report(f"{what}: torch.compile needs a C++ compiler and there is none: eager only")
         return None
     side = sides.enter_context(harness.Apart(torch_side.subject, name, *arguments, True))
     try:
-        side.get("number")
+        for _ in range(asked.steps):
+            side.step()
     except harness.RefusedError as error:
         report(f"{what}: torch.compile cannot run here ({error}): eager only")
         return None
@@ -50,10 +53,8 @@ def compare(report, name, threads, asked):
         eager = sides.enter_context(harness.Apart(torch_side.subject, name, *arguments, False))
         harness.same_losses(report, f"{what}, eager", ours, eager, steps=asked.steps)
         theirs = {"eager": eager}
-        other = compiled(report, what, sides, name, arguments)
+        other = compiled(report, what, sides, name, arguments, asked)
         if other is not None:
-            for _ in range(asked.steps):
-                other.step()
             harness.agree(f"{what}: loss of torch.compile", ours.loss, other.loss)
             theirs["torch.compile"] = other
         times = harness.alternate(
@@ -77,6 +78,7 @@ def main(arguments, report):
     parser.add_argument("--threads", default="1,2", help="numbers, separated by commas")
     parser.add_argument("--batch", type=int, help="instead of each network's own")
     parser.add_argument("--steps", type=int, default=3, help="until the losses are compared")
+    parser.add_argument("--eager", action="store_true", help="leave torch.compile out")
     harness.add_clock(parser)
     asked = parser.parse_args(arguments)
     for name in subjects.chosen(asked.networks, NETWORKS):

@@ -141,6 +141,9 @@ class Inference:
 
     @property
     def profile(self) -> list[tuple[str, float]]:
-        """Give seconds by module."""
-        found = core.profile(self.program, self.rows)
-        return [(f"{row.path} {', '.join(row.kernels)}", row.forward) for row in found]
+        """Give the best seconds of each step; a label begins with the kind of step."""
+        steps = self.program.executable.profile(self.program.check(self.rows), harness.PROFILED)
+        return [
+            (f"{step.name} {step.path} {step.implementation}", step.seconds or 0.0)
+            for step in steps
+        ]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import subjects
+from . import harness, subjects
 
 
 class OnnxRuntime:
@@ -60,7 +60,7 @@ class OnnxRuntime:
         """Give the best seconds of each node, as ONNX Runtime itself tells them."""
         with tempfile.TemporaryDirectory() as folder:
             session = self._session(os.path.join(folder, "run"))
-            for _ in range(8):
+            for _ in range(harness.PROFILED):
                 session.run(None, self.feed)
             events = json.loads(Path(session.end_profiling()).read_text())
         found: dict[str, float] = {}
@@ -104,7 +104,7 @@ class OpenVino:
         """Give the best seconds of each node, as OpenVINO itself tells them."""
         request = self._request(PERF_COUNT=True)
         found: dict[str, float] = {}
-        for _ in range(8):
+        for _ in range(harness.PROFILED):
             request.infer(self.feed)
             for node in request.get_profiling_info():
                 label = f"{node.node_type} {node.node_name} {node.exec_type}"

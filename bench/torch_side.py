@@ -166,7 +166,8 @@ def compare_inference(
     Float32 sums in another order move a logit by about 1e-6 of the largest.
     """
     theirs = theirs.eval().to(memory_format=layout)
-    specs = [engine.Spec(x.shape, x.dtype.name) for x in rows]
+    rows = tuple(rows)
+    specs = tuple(engine.Spec.of(x) for x in rows)
     with threads(1), torch.inference_mode():
         program = core.predict_program(ours, ours, specs, threads=1)
         tensors = tuple(tensor(x, layout) for x in rows)

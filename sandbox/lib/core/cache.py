@@ -76,6 +76,7 @@ class ProgramCache:
         threads: int = 1,
         plan: Any = None,
         precision: str = "f32",
+        checkpointing: str = "off",
     ) -> TrainProgram | EagerTrainProgram:
         """Return the training program for these arrays' (or specs') shapes."""
         dtype = flat.values.dtype
@@ -83,7 +84,7 @@ class ProgramCache:
         trained = tuple(flat.trainable())
         parts = (id(module), id(criterion), id(flat))
         shapes = _key(specs), _key(target_spec)
-        key = ("train", *parts, *shapes, threads, precision, trained)
+        key = ("train", *parts, *shapes, threads, precision, checkpointing, trained)
         program: TrainProgram | EagerTrainProgram = self.get(
             key,
             (module, criterion, flat),
@@ -96,6 +97,7 @@ class ProgramCache:
                 threads=threads,
                 plan=plan,
                 precision=precision,
+                checkpointing=checkpointing,
             ),
         )
         return program

@@ -35,6 +35,7 @@ def train_program(
     threads: int = 1,
     plan: Any = None,
     precision: str = "f32",
+    checkpointing: str = "off",
 ) -> TrainProgram | EagerTrainProgram:
     """Trace and compile one training step for fixed shapes.
 
@@ -56,17 +57,22 @@ def train_program(
     precision : "f32" or "bf16"
         bf16: products of matrices and convolutions take bfloat16, which has 8 significant bits, and
         add up in float32; parameters, gradients, statistics and losses stay float32.
+    checkpointing : "off", "light" or "full"
+        Forget what the backward pass needs and compute it again, by the same kernels, from what is
+        kept: less memory, the same bits. "light" computes norms, activations, pooling and dropout
+        again, which takes little time; "full" nearly the whole forward pass.
 
     Raises
     ------
-    ArgumentError : bf16 is asked for a model that runs eagerly, or the module uses a parameter that
-        is not among its own.
+    ArgumentError : bf16 or checkpointing is asked for a model that runs eagerly, or the module
+        uses a parameter that is not among its own.
     ShapeError : the loss is no scalar, or a module inside refuses its input.
     EngineError : the processor has no instructions for bf16.
     """
     check_module(module)
     check_criterion(criterion)
     _check_settings(threads, plan, precision)
+    validate.one_of("checkpointing", checkpointing, engine.CHECKPOINTING)
     validate.instance("flat", flat, FlatParameters)
     inputs = tree.lone(check_specs("input_specs", input_specs))
     goal = tree.map(_wide, check_specs("target_spec", target_spec))
@@ -76,11 +82,16 @@ def train_program(
         _not_forced()
         traced = training(module, criterion, inputs, goal)
     except Exception as error:
-        reason = _reason(error, precision)
+        reason = _reason(error, precision, checkpointing)
         segments = _segments(module, flat, threads, plan)
         return EagerTrainProgram(module, criterion, flat, reason, inputs, goal, segments)
     executable = engine.compile(
-        traced.oplist, flat.storage(), threads=threads, plan=plan, precision=precision
+        traced.oplist,
+        flat.storage(),
+        threads=threads,
+        plan=plan,
+        precision=precision,
+        checkpointing=checkpointing,
     )
     return TrainProgram(traced, executable, criterion, flat, inputs, goal)
 
@@ -146,7 +157,7 @@ def _not_forced() -> None:
         raise TraceError("SANDBOX_EAGER=1 asks for it")
 
 
-def _reason(error: Exception, precision: str) -> str:
+def _reason(error: Exception, precision: str, checkpointing: str = "off") -> str:
     """Return why a module runs eagerly; errors the eager run would show as well are raised."""
     if isinstance(error, SandboxError) and not isinstance(error, TraceError):
         raise error
@@ -156,10 +167,14 @@ def _reason(error: Exception, precision: str) -> str:
         reason = f"{type(error).__name__} while tracing: {error}"
         notes = getattr(error, "__notes__", [])
         reason += f" ({'; '.join(notes)})" if notes else ""
-    if precision != "f32":
-        raise ArgumentError(
-            f"`precision` must be 'f32' for a model that runs eagerly; got {precision!r}. "
-            f"It runs eagerly because: {reason}"
-        ) from None
+    for name, value, eager in (
+        ("precision", precision, "f32"),
+        ("checkpointing", checkpointing, "off"),
+    ):
+        if value != eager:
+            raise ArgumentError(
+                f"`{name}` must be {eager!r} for a model that runs eagerly; got {value!r}. "
+                f"It runs eagerly because: {reason}"
+            ) from None
     _log.info("runs eagerly: %s", reason)
     return reason

@@ -17,6 +17,7 @@ from .errors import EngineError
 from .interpreter import ReferenceExecutable, call
 from .oplist import Op, OpList, Spec
 from .ops import find
+from .passes import CHECKPOINTING
 from .plan import KernelPlan, load_cached, processor, save_cached, shipped
 from .precision import PRECISIONS, precision_of
 from .progress import planning
@@ -25,6 +26,7 @@ from .steps import Array, Executable, StepInfo, Storage
 from .weights import Versions
 
 __all__ = [
+    "CHECKPOINTING",
     "PRECISIONS",
     "Description",
     "EngineError",
@@ -211,6 +213,7 @@ def compile(
     precision: str = "f32",
     owner: Hashable = None,
     versions: Versions | None = None,
+    checkpointing: str = "off",
 ) -> Executable:
     """Turn a list of operations into something that runs.
 
@@ -235,12 +238,17 @@ def compile(
         By key of `storage`: a counter that moves when the array's numbers change. Programs share
         weights in the layouts of the kernels as long as array, counter and count are the same;
         without it each has its own.
+    checkpointing : "off", "light" or "full"
+        What the backward pass reads is forgotten and computed again: less memory, the same bits.
+        light: what is quickly computed (norms, activations, pooling); full: everything.
 
     Raises
     ------
     EngineError : an array is missing or of another kind; the processor has no bf16 instructions.
     """
-    return _compile("compile", oplist, storage, threads, plan, precision, owner, versions)
+    return _compile(
+        "compile", oplist, storage, threads, plan, precision, owner, versions, checkpointing
+    )
 
 
 def tune(
@@ -293,6 +301,7 @@ def _compile(
     precision: str,
     owner: Hashable,
     versions: Versions | None,
+    checkpointing: str = "off",
 ) -> Executable:
     for key, value, kind, words in (
         ("oplist", oplist, OpList, "an OpList"),
@@ -306,6 +315,10 @@ def _compile(
         hash(owner)
     except TypeError:
         raise errors.ArgumentError(f"{what}: `owner` must be hashable; got {owner!r}.") from None
+    if not isinstance(checkpointing, str) or checkpointing not in CHECKPOINTING:
+        raise errors.ArgumentError(
+            f"{what}: `checkpointing` must be one of {CHECKPOINTING}; got {checkpointing!r}."
+        )
     native = is_native()
     policy = precision_of(precision)
     policy.check(native=native)
@@ -315,7 +328,8 @@ def _compile(
 
     chosen = default_plan() if plan is None else plan
     executable = compile_native(
-        *(oplist, storage, threads, chosen, policy, owner, versions), exhaustive=what == "tune"
+        *(oplist, storage, threads, chosen, policy, owner, versions, checkpointing),
+        exhaustive=what == "tune",
     )
     _save(chosen)
     return executable

@@ -122,6 +122,8 @@ class Blueprint:
     keeping: Callable[[], Blueprint] | None = (
         None  # makes the same program of kernels that keep NaN
     )
+    kernels: dict[int, dnnl.Primitive] = field(default_factory=dict)
+    """What was chosen, by the operation's place in the list."""
     _digests: dict[int, bytes] = field(default_factory=dict)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,8 @@ class Builder(Tensors):
         Use no kernel that may lose NaN.
     timer : Timer, optional
         Times what a plan that is not frozen does not tell; without it that raises `UntimedError`.
+    follow : dict of int -> Primitive, optional
+        Kernels that are not chosen, by the operation's place: those of another program.
     """
 
     def __init__(
@@ -61,9 +64,12 @@ class Builder(Tensors):
         precision: Precision = F32,
         keep_nan: bool = False,
         timer: Timer | None = None,
+        follow: dict[int, dnnl.Primitive] | None = None,
     ) -> None:
         super().__init__(oplist, precision)
         self.timer = timer
+        self._follow = follow or {}
+        self._kernels: dict[int, dnnl.Primitive] = {}  # by the operation's place
         self.keep_nan = keep_nan
         self._looks = threads > 1 and not keep_nan and any(map(_loses_nan, oplist.ops))
         self.threads = threads
@@ -88,6 +94,7 @@ class Builder(Tensors):
         step = Step(op.name, op.path, read, list(writes.values()))
         step.primitive, step.arguments = primitive, arguments
         step.loses_nan = _loses_nan(op)
+        self._kernels[self._position] = primitive
         self.add(step)
 
     def python(
@@ -177,6 +184,8 @@ class Builder(Tensors):
 
         `wanted` is that of the candidates. Raises `RefusedError` where no option is legal.
         """
+        if self._position in self._follow:
+            return _followed(self._follow[self._position], legal(options))
         makers = dict(options)
         if self.policy and find(op.name).policies and self.policy in makers:
             with contextlib.suppress(dnnl.RefusedError):
@@ -336,7 +345,14 @@ class Builder(Tensors):
         self.steps = write_in_place(self.steps)
         arena = plan_memory(self.steps, outputs)
         return Blueprint(
-            self.oplist, self.threads, self.prologue, self.steps, outputs, arena, scratch
+            self.oplist,
+            self.threads,
+            self.prologue,
+            self.steps,
+            outputs,
+            arena,
+            scratch,
+            kernels=self._kernels,
         )
 
     def _is_empty(self, op: Op) -> bool:
@@ -399,6 +415,16 @@ class Builder(Tensors):
 
 def _copied(reorder: dnnl.Primitive) -> int:
     return reorder.needs(dnnl.SRC).nbytes
+
+
+def _followed(kernel: dnnl.Primitive, candidates: Sequence[Candidate]) -> Candidate:
+    """Return the candidate of this kernel, or of its layout where nobody reads the workspace."""
+    first = candidates[0]
+    keeps = dnnl.WORKSPACE in (*first.reads, *first.writes)
+    if keeps == (kernel.layout(dnnl.WORKSPACE) is not None):
+        return replace(first, primitive=kernel)
+    wanted = kernel.layout(dnnl.SRC)
+    return next((c for c in candidates if c.primitive.layout(dnnl.SRC) == wanted), first)
 
 
 def _loses_nan(op: Op) -> bool:

@@ -73,6 +73,7 @@ def compile_native(
     precision: Precision = F32,
     owner: Hashable = None,
     versions: Versions | None = None,
+    checkpointing: str = "off",
     *,
     exhaustive: bool = False,
 ) -> NativeExecutable:
@@ -80,18 +81,23 @@ def compile_native(
     if threads.has_lost_helpers():
         return threads.run_in_worker(
             compile_native,
-            *(oplist, storage, count, plan, precision, owner, versions),
+            *(oplist, storage, count, plan, precision, owner, versions, checkpointing),
             exhaustive=exhaustive,
         )
     with _COLLECTION.paused():
         if exhaustive:
             tune(oplist, storage, count, plan, precision)
-        blueprint = make_blueprint(oplist, storage, count, plan, precision)
+        blueprint = make_blueprint(oplist, storage, count, plan, precision, checkpointing)
         return NativeExecutable(blueprint, storage, owner=owner, versions=versions)
 
 
 def make_blueprint(
-    oplist: OpList, storage: Storage, count: int, plan: KernelPlan, precision: Precision = F32
+    oplist: OpList,
+    storage: Storage,
+    count: int,
+    plan: KernelPlan,
+    precision: Precision = F32,
+    checkpointing: str = "off",
 ) -> Blueprint:
     """Return the program without memory; one that may lose NaN can be made anew such as keeps it.
 
@@ -102,10 +108,14 @@ def make_blueprint(
         with threads.limit(count):
             threads.apply(count)
             better = passes.optimise(oplist, fused=False)
+            if checkpointing != "off":
+                better, _ = passes.recompute(better, checkpointing)
             known = plan.freeze()
             return Builder(better, count, known, "", precision, keep_nan=True).build()
 
     made = _make_blueprint(oplist, storage, count, plan, precision)
+    if checkpointing != "off" and made.oplist.gradients:
+        made = _forgetting(made, plan, precision, checkpointing)
     if made.loses_nan:
         if any(find(op.name).effects for op in oplist.ops):
             return keeping()
@@ -149,6 +159,19 @@ def tune(
         if _follows(better):
             found.record(*_signature(better, count, precision), policy)
     plan.merge(found)
+
+
+def _forgetting(
+    made: Blueprint, plan: KernelPlan, precision: Precision, checkpointing: str
+) -> Blueprint:
+    """Return the program that computes anew what it forgets, by the same kernels: the same bits."""
+    oplist, places = passes.recompute(made.oplist, checkpointing)
+    if oplist is made.oplist:
+        return made
+    follow = {new: made.kernels[old] for new, old in enumerate(places) if old in made.kernels}
+    with threads.limit(made.threads):
+        threads.apply(made.threads)
+        return Builder(oplist, made.threads, plan.freeze(), "", precision, follow=follow).build()
 
 
 def _follows(oplist: OpList) -> bool:

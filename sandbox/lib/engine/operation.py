@@ -82,6 +82,9 @@ class Operation:
         Hands elements on without changing them.
     view : bool
         The output is the same bytes under another shape.
+    cheap : bool
+        Takes about as long as reading and writing its values, and is done again where memory is
+        short. Views, what moves and what is elementwise need not be told.
     elementwise : bool
         Element i of the output depends on element i of the inputs (after broadcasting) only.
     gradient : bool
@@ -127,6 +130,7 @@ class Operation:
     effects: bool = False
     moves: bool = False
     view: bool = False
+    cheap: bool = False
     elementwise: bool = False
     gradient: bool = False
     keeps: bool = False
@@ -143,6 +147,11 @@ class Operation:
     ranges: tuple[Range, ...] = ()
     expects: Expects | None = None
     sample: Sample | None = None
+
+    @property
+    def is_cheap(self) -> bool:
+        """Whether it is quickly done once more."""
+        return self.cheap or self.view or self.moves or self.elementwise
 
     @property
     def pure(self) -> bool:

@@ -67,6 +67,8 @@ class TrainJob:
         A kernel plan as JSON; None takes the machine's own.
     precision : "f32" or "bf16"
         Of what the programs multiply and of activations.
+    checkpointing : "off", "light" or "full"
+        What the programs compute again instead of keeping it.
     start : bytes or None
         A packed checkpoint to go on from.
     watch : names of parameters
@@ -87,6 +89,7 @@ class TrainJob:
     threads: int = 1
     plan: str | None = None
     precision: str = "f32"
+    checkpointing: str = "off"
     checkpoint: CheckpointPolicy | None = None
     start: bytes | None = None
     early_stop: EarlyStopping | None = None

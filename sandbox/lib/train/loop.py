@@ -107,7 +107,12 @@ class _Loop:
         self.flat = FlatParameters(job.model, slices=group.size, allocate=group.allocate)
         self.slots = Slots(job.optimizer, self.flat, group)
         self.programs = Programs(
-            job.model, job.criterion, self.flat, threads=job.threads, precision=job.precision
+            job.model,
+            job.criterion,
+            self.flat,
+            threads=job.threads,
+            precision=job.precision,
+            checkpointing=job.checkpointing,
         )
         self.reports = Reports(group, emit, History())
         self.state = start_state(job, self.flat, self.slots, self.reports, self.total_steps)

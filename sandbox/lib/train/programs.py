@@ -31,6 +31,8 @@ class Programs:
         A plan that is not frozen takes up the choices that are timed when programs are made.
     precision : "f32" or "bf16", default="f32"
         Of what the programs multiply and of activations.
+    checkpointing : "off", "light" or "full", default="off"
+        What training programs compute again instead of keeping it.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Programs:
         threads: int,
         plan: engine.KernelPlan | None = None,
         precision: str = "f32",
+        checkpointing: str = "off",
     ) -> None:
         self.model = model
         self.criterion = criterion
@@ -49,6 +52,7 @@ class Programs:
         self.threads = threads
         self.plan = plan
         self.precision = precision
+        self.checkpointing = checkpointing
         self.eager: str | None = None
         """Why the model runs eagerly, None where it does not."""
         self._cache = ProgramCache()
@@ -90,6 +94,7 @@ class Programs:
             threads=self.threads,
             plan=self.plan,
             precision=self.precision,
+            checkpointing=self.checkpointing,
         )
         self.eager = getattr(program, "reason", None)
         return program

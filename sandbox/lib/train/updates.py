@@ -82,16 +82,18 @@ class Updates:
         if clip is not None and clip.needs_norm:
             local = math.fsum(clip.local(piece.gradients) for piece in self.pieces)
             scale *= clip.scale(float(self._sum(np.array([local * scale * scale]))[0]))
-        factor = np.float32(scale)
-        for piece in self.pieces:
-            np.multiply(piece.gradients, factor, out=piece.gradients)
-            if clip is not None:
-                clip.apply(piece.gradients)
+        # One piece after the other, where that can be: what was scaled is still in the cache then.
+        together = optimizer.needs_norms or optimizer.needs_whole_vector or bool(self.frozen)
+        if together:
+            for piece in self.pieces:
+                self._prepare(piece, scale)
         wanted: dict[str, Any] = {}
         if optimizer.needs_norms:
             wanted["norms"] = self._norms(step)
         with self._for_optimizer() as pieces:
             for piece in pieces:
+                if not together:
+                    self._prepare(piece, scale)
                 if optimizer.needs_spans:
                     wanted["spans"] = piece.spans
                 optimizer.apply_slice(
@@ -104,6 +106,12 @@ class Updates:
                 )
         for piece in self.frozen:
             optimizer.pass_frozen(piece.values, piece.slots, step=step)
+
+    def _prepare(self, piece: _Piece, scale: float) -> None:
+        """Scale and clip the gradients of a piece."""
+        np.multiply(piece.gradients, np.float32(scale), out=piece.gradients)
+        if self.job.clip is not None:
+            self.job.clip.apply(piece.gradients)
 
     @contextmanager
     def _for_optimizer(self) -> Iterator[list[_Piece]]:

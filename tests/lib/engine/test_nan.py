@@ -71,6 +71,7 @@ CASES: dict[str, Case] = {
     "linear_grad_weight": ("linear_grad_weight", [(5, 7), (5, 3)], {"with_bias": True}),
     "matmul": ("matmul", [(5, 7), (7, 3)], {}),
     "softmax": ("softmax", [(300, 40)], {"axis": 1}),
+    "softmax_grad": ("softmax_grad", [(300, 40), (300, 40)], {"axis": 1}),
     "softmax of columns": ("softmax", [(30, 40, 20)], {"axis": 1}),
     "softmax_cross_entropy": ("softmax_cross_entropy", [(5, 3), Spec((5,), I64)], {}),
     "softmax_cross_entropy of many": (

@@ -270,6 +270,7 @@ def test_repeated_values_and_sums_over_the_repeats_equal_their_references():
 @pytest.mark.parametrize(("shape", "axis"), [((3, 5), 1), ((300, 40), 1), ((20, 30, 40), -2)])
 def test_softmax_equals_its_reference(shape, axis):
     compare("softmax", [shape], [shape], {"axis": axis}, TOLERANCE)
+    compare("softmax_grad", [shape, shape], [shape], {"axis": axis}, TOLERANCE)
 
 
 @pytest.mark.parametrize("n", [1, 7, 4096])

@@ -6,7 +6,8 @@ of the others need the INPUT. Some are made of other operations.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from .. import validate
 from ..errors import ArgumentError, ShapeError
@@ -110,19 +111,25 @@ def _log_softmax_gradient(entry: TapeEntry, dy: Value) -> Gradients:
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
-def _family(name: str) -> Function:
-    """Register an activation with its gradient."""
+def _family(name: str, output_tells: Callable[[dict[str, Any]], bool] | None = None) -> Function:
+    """Register an activation with its gradient.
+
+    `output_tells` says with which attributes the gradient is the same from the output: then the
+    input can be forgotten, and be written over.
+    """
     made = function(name)
     back = function(f"{name}_grad")
 
     def gradient(entry: TapeEntry, dy: Value) -> Gradients:
-        return (back.apply((dy, entry.inputs[0]), entry.attrs)[0],)
+        from_output = output_tells is not None and output_tells(entry.attrs)
+        data = entry.outputs[0] if from_output else entry.inputs[0]
+        return (back.apply((dy, data), entry.attrs)[0],)
 
     made.gradient(gradient)
     return made
 
 
-_leaky_relu = _family("leaky_relu")
+_leaky_relu = _family("leaky_relu", lambda attrs: attrs["slope"] >= 0)  # the sign is kept
 _elu = _family("elu")
 _gelu = _family("gelu")
 _silu = _family("silu")
@@ -131,7 +138,7 @@ _softplus = _family("softplus")
 _softsign = _family("softsign")
 _hard_sigmoid = _family("hard_sigmoid")
 _hard_swish = _family("hard_swish")
-_clip = _family("clip")
+_clip = _family("clip", lambda attrs: True)  # what is between the ends stays between them
 
 
 def leaky_relu(x: Input, slope: float = 0.01) -> Value:

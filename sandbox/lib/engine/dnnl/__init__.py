@@ -61,6 +61,7 @@ from .operations import (
     pooling_grad,
     reorder,
     softmax,
+    softmax_grad,
 )
 from .primitive import (
     ARGUMENT_NAMES,
@@ -164,6 +165,7 @@ __all__ = [
     "set_address",
     "sgemm",
     "softmax",
+    "softmax_grad",
     "strided",
     "tagged",
     "version",

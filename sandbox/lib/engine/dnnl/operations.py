@@ -252,9 +252,16 @@ def eltwise_grad(
     return make("eltwise_grad", "eltwise_backward", *arguments)
 
 
-def softmax(src: Layout, dst: Layout, axis: int) -> Primitive:
+def softmax(src: Layout, dst: Layout, axis: int, *, training: bool = False) -> Primitive:
     """Softmax along one axis."""
-    return make("softmax", "softmax_forward", ENGINE, INFERENCE, _SOFTMAX, src, dst, axis)
+    return make("softmax", "softmax_forward", ENGINE, way(training), _SOFTMAX, src, dst, axis)
+
+
+def softmax_grad(diff_src: Layout, diff_dst: Layout, dst: Layout, axis: int) -> Primitive:
+    """Gradient of a softmax, from what it gave."""
+    forward = softmax(dst, dst, axis, training=True)
+    arguments = (ENGINE, _SOFTMAX, diff_src, diff_dst, dst, axis, forward)
+    return make("softmax_grad", "softmax_backward", *arguments)
 
 
 def binary(
@@ -317,6 +324,8 @@ int dnnl_eltwise_backward_primitive_desc_create(pd_t *, engine_t, int alg, md_t 
     md_t diff_dst, md_t data, float alpha, float beta, pd_t hint, attr_t);
 int dnnl_softmax_forward_primitive_desc_create(pd_t *, engine_t, int prop, int alg, md_t src,
     md_t dst, int axis, attr_t);
+int dnnl_softmax_backward_primitive_desc_create(pd_t *, engine_t, int alg, md_t diff_src,
+    md_t diff_dst, md_t dst, int axis, pd_t hint, attr_t);
 int dnnl_binary_primitive_desc_create(pd_t *, engine_t, int alg, md_t src0, md_t src1, md_t dst,
     attr_t);
 int dnnl_concat_primitive_desc_create(pd_t *, engine_t, md_t dst, int count, int axis,

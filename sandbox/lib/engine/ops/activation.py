@@ -1,7 +1,8 @@
 """Activations.
 
 Gradients of the first three are computed from the OUTPUT, so that the input can be forgotten; those
-of the others need the INPUT, since their output does not tell enough.
+of the others need the INPUT, since their output does not tell enough. Those of `clip`, and of
+`leaky_relu` with a slope >= 0, are the same of either: `core` gives them the output.
 """
 
 from __future__ import annotations

@@ -294,8 +294,14 @@ def lower_batch_norm_grad(builder: Builder, op: Op) -> None:
     reads = {arg: builder.fetch(value, primitive.needs(arg)) for arg, value in choice.reads.items()}
     if relu:
         reads[dnnl.WORKSPACE] = builder.fetch_raw(workspace[0], primitive.needs(dnnl.WORKSPACE))
+    arriving = reads[dnnl.DIFF_DST]  # may be written over
     writes = {
-        arg: builder.define(value, primitive.needs(arg)) for arg, value in choice.writes.items()
+        arg: builder.define(
+            value,
+            primitive.needs(arg),
+            over=arriving if primitive.needs(arg) == arriving.layout else None,
+        )
+        for arg, value in choice.writes.items()
     }
     builder.native(op, primitive, reads, writes)
 
@@ -373,6 +379,7 @@ _MAP, _CHANNELS, _EPSILON = (8, 16, 16, 16), (16,), {"epsilon": 1e-5}
 
 register(
     "batch_norm",
+    cheap=True,
     infer=_infer_train,
     reference=batch_norm,
     lower=lower_batch_norm,
@@ -385,6 +392,7 @@ register(
 )
 register(
     "batch_norm_inference",
+    cheap=True,
     infer=_infer_inference,
     reference=batch_norm_inference,
     lower=lower_batch_norm_inference,
@@ -408,6 +416,7 @@ register(
 )
 register(
     "layer_norm",
+    cheap=True,
     infer=_infer_layer,
     reference=layer_norm,
     lower=lower_layer_norm,

@@ -252,6 +252,7 @@ _AVERAGE = {**_POOL, "include_padding": False}
 
 register(
     "max_pool2d",
+    cheap=True,
     infer=_infer_max,
     reference=max_pool2d,
     lower=lower_max_pool2d,
@@ -274,6 +275,7 @@ register(
 )
 register(
     "avg_pool2d",
+    cheap=True,
     infer=_infer_average,
     reference=avg_pool2d,
     lower=lower_avg_pool2d,

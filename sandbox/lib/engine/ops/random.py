@@ -52,4 +52,11 @@ def _key(path: str, random: RandomKey | None) -> RandomKey:
     return random
 
 
-register("dropout", infer=_infer_dropout, reference=dropout, lower=lower_dropout, random=True)
+register(
+    "dropout",
+    cheap=True,
+    infer=_infer_dropout,
+    reference=dropout,
+    lower=lower_dropout,
+    random=True,
+)

@@ -99,7 +99,11 @@ def lower_recurrent(builder: Builder, op: Op) -> None:
     training = builder.is_used(workspace)
     if training and builder.wanted(dnnl.WORKSPACE, workspace):
         raise dnnl.RefusedError(f"{op.name}: its workspace cannot be handed out.")
-    states = not lengths and any(builder.is_used(value) for value in (h, *c))
+    # One that is done again, for its gradient, leaves the states that a gradient arrives at.
+    given = "".join(use.attrs["given"] for use in builder.consumers(workspace))
+    states = not lengths and (
+        any(builder.is_used(value) for value in (h, *c)) or bool({"h", "c"}.intersection(given))
+    )
     layouts: dict[int, dnnl.Wanted] = {
         rnn.SRC_LAYER: shapes.wanted(shapes.features),
         rnn.WEIGHTS_LAYER: dnnl.any_layout(shapes.weights(shapes.features).dims),

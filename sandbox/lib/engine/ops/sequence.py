@@ -164,6 +164,7 @@ _LENGTHS = Range(1, check_lengths, lambda x, *rest, **attrs: int(x.shape[1]))
 
 register(
     "embedding",
+    cheap=True,
     infer=_infer_embedding,
     reference=embedding,
     lower=lower_embedding,

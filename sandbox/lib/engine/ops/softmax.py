@@ -61,14 +61,34 @@ def lower_softmax(builder: Builder, op: Op) -> None:
     builder.emit(op, Candidate("plain", primitive, {dnnl.SRC: x}, {dnnl.DST: y}))
 
 
+def lower_softmax_grad(builder: Builder, op: Op) -> None:
+    """Lower `softmax_grad` of large arrays."""
+    dy, y = op.inputs
+    shape = builder.shape(y)
+    if builder.spec(y).size < SMALL or len(shape) > 6 or builder.shape(dy) != shape:
+        raise dnnl.RefusedError("softmax_grad: small arrays go to the reference kernel.")
+    layout = dnnl.plain(shape)
+    primitive = dnnl.softmax_grad(layout, layout, layout, op.attrs["axis"] % len(shape))
+    reads = {dnnl.DIFF_DST: dy, dnnl.DST: y}
+    builder.emit(op, Candidate("plain", primitive, reads, {dnnl.DIFF_SRC: op.outputs[0]}))
+
+
 register(
     "softmax",
+    cheap=True,
     infer=same_float,
     reference=softmax,
     lower=lower_softmax,
     loses_nan=True,
     sample=Sample(((512, 64),), {"axis": 1}),
 )
-register("softmax_grad", infer=like_second, reference=softmax_grad, gradient=True)
+register(
+    "softmax_grad",
+    infer=like_second,
+    reference=softmax_grad,
+    lower=lower_softmax_grad,
+    gradient=True,
+    sample=Sample(((512, 64), (512, 64)), {"axis": 1}),
+)
 register("log_softmax", infer=same_float, reference=log_softmax)
 register("log_softmax_grad", infer=like_second, reference=log_softmax_grad, gradient=True)

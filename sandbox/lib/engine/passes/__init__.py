@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ..links import remove_dead
 from ..oplist import OpList
+from .checkpointing import CHECKPOINTING, recompute
 from .folding import fold_batch_norm
 from .fusion import (
     apply_before_reshape,
@@ -17,7 +18,7 @@ from .peaks import sparse_gradients
 from .sharing import share
 from .transposed import turn_transposed
 
-__all__ = ["optimise"]
+__all__ = ["CHECKPOINTING", "optimise", "recompute"]
 
 
 def optimise(oplist: OpList, *, fused: bool = True) -> OpList:
