@@ -12,7 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from sandbox.lib import core, criterion, data, engine, metrics, nn, optim, summary, train
+from sandbox.lib import (
+    core,
+    criterion,
+    data,
+    engine,
+    metrics,
+    nn,
+    optim,
+    quantize,
+    summary,
+    train,
+)
 from sandbox.lib.core import OpList, Spec, ops
 from sandbox.lib.data import sources, transforms
 
@@ -40,6 +51,17 @@ def oplist() -> OpList:
 def program() -> Any:
     model = linear()
     return core.predict_program(model, model, Spec((2, 3)))
+
+
+PLAIN = {"keep_first": False, "keep_last": False, "timed": False}
+
+
+def two_layers() -> nn.Sequential:
+    return nn.Sequential(fc1=nn.Linear(3, 4, rng=0), fc2=nn.Linear(4, 2, rng=0))
+
+
+def small() -> quantize.QuantizedModel:
+    return quantize.quantize(two_layers(), f4(2, 3), **PLAIN)
 
 
 def trainer() -> train.Trainer:
@@ -242,6 +264,8 @@ def examples(folder: Path) -> dict[str, Any]:
         "data.transforms.Compose": lambda: given(transforms.Flatten(), transforms.AddChannel()),
         "metrics.Loss": lambda: given(criterion.MSE()),
         "metrics.per_class": lambda: given(np.eye(3)),
+        "quantize.QuantizedModel": lambda: given(**small().config()),
+        "quantize.quantize": lambda: given(two_layers(), X, **PLAIN),
         "train.And": lambda: given(train.MaxEpoch(1), train.MinLoss(0.1)),
         "train.Or": lambda: given(train.MaxEpoch(1), train.MinLoss(0.1)),
         "train.LambdaCallback": lambda: given(iteration=lambda event: None),

@@ -217,7 +217,7 @@ class Tensors:
                 if tensor.shape == spec.shape:
                     return tensor
                 return Tensor(tensor.allocation, spec.shape, spec.dtype, plain_layout(spec))
-        found = self.fetch(value, dnnl.plain(self._groups[value][0].shape))
+        found = self.fetch(value, dnnl.plain(self._groups[value][0].shape, spec.dtype))
         return Tensor(found.allocation, spec.shape, spec.dtype, plain_layout(spec))
 
     def define(

@@ -216,8 +216,9 @@ class Timer:
 
 
 def _places(primitive: dnnl.Primitive) -> list[Place]:
-    return [
+    found = [
         (argument, layout)
         for argument in dnnl.ARGUMENTS
         if argument != dnnl.SCRATCHPAD and (layout := primitive.layout(argument)) is not None
     ]
+    return [*found, *primitive.factors()]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import nn
+from .. import quantize as _quantize  # noqa: F401  registers what files of quantized models name
 from ..core import Buffer, Parameter, validate
 from ..core.errors import ArgumentError, CheckpointError, DataError, ShapeError
 from .checkpoint import write_atomic

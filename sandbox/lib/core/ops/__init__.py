@@ -10,6 +10,7 @@ from . import cast as _cast
 from . import comparison as _comparison
 from . import control as _control
 from . import convolution as _convolution
+from . import int8 as _int8
 from . import linear as _linear
 from . import loss as _loss
 from . import norm as _norm
@@ -46,6 +47,7 @@ __all__ += _cast.__all__
 __all__ += _comparison.__all__
 __all__ += _control.__all__
 __all__ += _convolution.__all__
+__all__ += _int8.__all__
 __all__ += _linear.__all__
 __all__ += _loss.__all__
 __all__ += _norm.__all__

@@ -34,12 +34,13 @@ from .layout import (
     strided,
     tagged,
 )
-from .library import STATUS, RefusedError, check, has_bf16, isa, native, version
+from .library import STATUS, RefusedError, check, has_bf16, has_vnni, isa, native, version
 from .operations import (
     BINARY,
     ELTWISE,
     ELTWISE_FROM_INPUT,
     ELTWISE_FROM_OUTPUT,
+    LINEAR,
     Window,
     batch_norm,
     batch_norm_grad,
@@ -101,6 +102,7 @@ __all__ = [
     "ELTWISE",
     "ELTWISE_FROM_INPUT",
     "ELTWISE_FROM_OUTPUT",
+    "LINEAR",
     "MANY_SRC",
     "MEAN",
     "MOST_POST_OPS",
@@ -139,6 +141,7 @@ __all__ = [
     "eltwise",
     "eltwise_grad",
     "has_bf16",
+    "has_vnni",
     "inner_product",
     "inner_product_data",
     "inner_product_weights",

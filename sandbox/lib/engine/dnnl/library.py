@@ -35,6 +35,7 @@ ISA = {
 }
 
 _BF16 = 0xE7
+_VNNI = (0xF, 0x67)  # of AVX2, of AVX-512
 lock = threading.RLock()  # over everything made once: the library, its primitives
 
 
@@ -110,6 +111,11 @@ def version() -> str:
 def has_bf16() -> bool:
     """Return whether the library multiplies bfloat16 by instructions of its own here."""
     return native().isa & _BF16 == _BF16
+
+
+def has_vnni() -> bool:
+    """Return whether products of bytes are added up in 32 bits here, not in 16."""
+    return any(native().isa & mask == mask for mask in _VNNI)
 
 
 def isa() -> str:

@@ -12,6 +12,7 @@ TRAINING, INFERENCE, BACKWARD = 64, 96, 128  # kinds of propagation
 _DIRECT = 1
 _POOLING = {"max": 511, "average": 767, "average_valid": 1023}
 ELTWISE = {"relu": 32, "tanh": 33, "sigmoid": 41, "abs": 36, "exp": 42, "square": 35, "sqrt": 37}
+LINEAR = 38  # alpha · x + beta
 # From the input; the names of the attributes that become alpha and beta.
 ELTWISE_FROM_INPUT: dict[str, tuple[int, tuple[str, ...]]] = {
     "leaky_relu": (32, ("slope",)),
@@ -264,10 +265,17 @@ def softmax_grad(diff_src: Layout, diff_dst: Layout, dst: Layout, axis: int) -> 
 
 
 def binary(
-    algorithm: int, first: Layout, second: Layout, dst: Layout, *, post_ops: PostOps = ()
+    algorithm: int,
+    first: Layout,
+    second: Layout,
+    dst: Layout,
+    *,
+    post_ops: PostOps = (),
+    scales: tuple[Scale, ...] = (),
 ) -> Primitive:
     """Combine two arrays element by element."""
-    return make("binary", "binary", ENGINE, algorithm, first, second, dst, post_ops=post_ops)
+    arguments = (ENGINE, algorithm, first, second, dst)
+    return make("binary", "binary", *arguments, post_ops=post_ops, scales=scales)
 
 
 def concat(sources: tuple[Layout, ...], dst: Layout, axis: int) -> Primitive:
@@ -275,9 +283,10 @@ def concat(sources: tuple[Layout, ...], dst: Layout, axis: int) -> Primitive:
     return make("concat", "concat", ENGINE, dst, len(sources), axis, sources)
 
 
-def reorder(src: Layout, dst: Layout) -> Primitive:
-    """Copy from one layout into another."""
-    return make("reorder", "reorder", src, ENGINE, dst, ENGINE, allow_reference=True)
+def reorder(src: Layout, dst: Layout, *, scales: tuple[Scale, ...] = ()) -> Primitive:
+    """Copy from one layout into another; into integers it rounds to the nearest, ties to even."""
+    arguments = (src, ENGINE, dst, ENGINE)
+    return make("reorder", "reorder", *arguments, scales=scales, allow_reference=True)
 
 
 # The C functions of these operations; what they share is in `declarations.py`.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import threads
 from ..errors import EngineError
 from .attributes import MOST_POST_OPS, PostOps, Scale, attributes, post_op
-from .layout import AnyLayout, Layout, c_dims
+from .attributes import scales as factor_of
+from .layout import AnyLayout, Layout, c_dims, plain
 from .library import RefusedError, check, lock, native
 
 # Arguments of primitives.
@@ -117,6 +119,14 @@ class Primitive:
             name = ARGUMENT_NAMES.get(argument, str(argument))
             raise EngineError(f"oneDNN {self.kind}: must take '{name}'; {self} has none.")
         return layout
+
+    def factors(self) -> Iterator[tuple[int, Layout]]:
+        """Yield the arguments that hold factors of others, with their layouts."""
+        scales: tuple[Scale, ...] = self.key[4]
+        for factor in scales:
+            axes = enumerate(self.needs(factor.argument).dims)
+            count = math.prod(size for axis, size in axes if factor.mask >> axis & 1)
+            yield factor_of(factor.argument), plain((count,))
 
     @property
     def generic(self) -> bool:

@@ -12,6 +12,7 @@ from . import cast as cast
 from . import comparison as comparison
 from . import control as control
 from . import convolution as convolution
+from . import int8 as int8
 from . import linear as linear
 from . import loss as loss
 from . import norm as norm
