@@ -318,7 +318,7 @@ class TestErrors:
     def test_what_is_built_by_default_fits_where_it_goes(self, monkeypatch, words, form):
         asked = {}
         monkeypatch.setattr(vm, "build", lambda target, **options: asked.update(options))
-        result = CliRunner().invoke(commands.vm_app, words)
+        result = CliRunner().invoke(commands.vm_app, ["out", *words])
         assert result.exit_code == 0, result.output
         assert ",".join(asked["formats"]) == form
 

@@ -58,8 +58,13 @@ class Reading(Value):
         return self._version is not None
 
     @property
+    def is_stale(self) -> bool:
+        """Whether the storage was written without a copy: what was seen is gone."""
+        return self._version is not None and self._version.writes != self._writes
+
+    @property
     def _data(self) -> Array:  # type: ignore[override]
-        if self._version is not None and self._version.writes != self._writes:
+        if self.is_stale:
             raise GradientError(
                 f"{self.source!r} must keep its numbers between the forward pass and gradients(); "
                 "they were changed in its FlatParameters. Record again, or write with .set()."
@@ -68,6 +73,8 @@ class Reading(Value):
 
     def keep(self) -> None:
         """Take a copy: the storage is about to change."""
+        if self.is_stale:
+            return  # too late; whoever asks for the numbers is told
         array = np.array(self._data)
         array.setflags(write=False)
         self._array, self._version = array, None
@@ -136,10 +143,10 @@ class Variable(Operand):
     def seen(self) -> Operand:
         """Return the present numbers, which stay as they are."""
         reading = None if self._reading is None else self._reading()
-        if reading is None:
+        if reading is None or reading.is_stale:  # of a tape before, which may live on
             with _readings:  # two threads may use one module
                 reading = None if self._reading is None else self._reading()
-                if reading is None:
+                if reading is None or reading.is_stale:
                     reading = Reading(self)
                     self._reading = weakref.ref(reading)
         return reading

@@ -251,3 +251,19 @@ def test_sum_of_squares_still_trains_with_frozen_arrays():
     assert x.flags.writeable
     assert target.flags.writeable
     np.testing.assert_array_equal((2 * X * X).sum(0), flat.gradient("w"))
+
+
+def test_a_tape_that_lives_on_does_not_hinder_the_next_one():
+    weight, x = Parameter([2.0], "fc.weight"), Value(np.float32([1.0]))
+    flat = _flat({"w": weight})
+    with Tape() as old:
+        spoilt = (x * weight).sum()
+    flat.values[:] = 9.0
+    flat.touch()
+    with Tape() as tape:
+        loss = (x * weight).sum()
+
+    assert tape.gradients(loss, [x])[0] == [9.0]
+    weight.set([3.0])
+    with pytest.raises(GradientError, match="must keep its numbers between"):
+        old.gradients(spoilt, [x])

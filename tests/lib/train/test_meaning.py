@@ -140,7 +140,8 @@ def test_predict_applies_the_transform_of_the_training_data():
     ready = train.rows(0, np.arange(len(RAW)))[0]
     assert np.array_equal(ours.predict(ready, prepared=True), ours.predict(RAW))
     assert not np.array_equal(ours.predict(RAW, prepared=True), ours.predict(RAW))
-    assert np.array_equal(ours.predict(RAW, batch_size=7), ours.predict(RAW, batch_size=256))
+    small, large = ours.predict(RAW, batch_size=7), ours.predict(RAW, batch_size=256)
+    np.testing.assert_allclose(small, large, rtol=1e-5, atol=1e-6)  # other kernels, other sums
 
 
 def test_predict_takes_images_as_stored_or_as_transformed_and_no_others():

@@ -173,7 +173,8 @@ def lists(f, dtype):
     }
 
 
-NAMES = sorted(name for name in OPERATIONS if "." not in name)
+# Kernels of bytes take and give types of their own: tests/lib/engine/test_int8.py.
+NAMES = sorted(name for name in OPERATIONS if "." not in name and not name.endswith("_int8"))
 
 
 @pytest.mark.parametrize("name", NAMES)
