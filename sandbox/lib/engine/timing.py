@@ -22,7 +22,7 @@ BURST = 1e-3  # seconds: shorter ones are run again at once
 HOPELESS = 1.5  # times slower than the best: not run again
 ARENA = 1 << 26  # bytes that a sample's kernels take turns in: more than the caches of one core
 KEPT = 16384  # kernels whose times are remembered
-SECONDS, SHARE = 1.0, 1.2  # the budget: seconds, and steps of the program
+SECONDS, SHARE = 0.85, 1.0  # the budget: seconds, and steps of the program
 
 Key = tuple[Any, ...]
 Place = tuple[int, dnnl.Layout]  # an argument
