@@ -136,7 +136,9 @@ def test_most_of_it_runs_natively():
 
     assert not missing - {"pad_int8", "avg_pool2d_int8", "quantize_int8", "conv2d_int8"}
     convolutions = [execute("conv2d_int8", *convolution(seed)) for seed in range(30)]
-    assert sum(found is None for found in convolutions) <= 2
+    # Without VNNI, oneDNN has no kernel of bytes for some groups and sizes.
+    few = 2 if dnnl.has_vnni() else 10
+    assert sum(found is None for found in convolutions) <= few
 
 
 @native

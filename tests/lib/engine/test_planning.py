@@ -122,7 +122,8 @@ def test_large_batches_are_planned_on_part_of_them(small_samples):
     assert sizes == {2}
     loss = program.run(batch(64))[0]
     expected = engine.compile(oplist, storage, plan=KernelPlan(frozen=True)).run(batch(64))[0]
-    np.testing.assert_allclose(loss, expected, rtol=1e-5)  # other kernels round otherwise
+    # Other kernels add up in another order: some roundings of the largest terms, of size 1.
+    np.testing.assert_allclose(loss, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_planned_on_a_sample_the_whole_batch_is_obeyed_frozen(small_samples, monkeypatch):

@@ -171,10 +171,11 @@ def test_kernels_with_other_post_ops_are_others():
     assert all(convolution(*post) is primitive for post, primitive in zip(kinds, made, strict=True))
 
 
+# Bytes up to 127: pairs of their products fit the 16 bits of processors without VNNI.
 @pytest.mark.parametrize("mask", [0, 1])
 def test_factors_of_integers_make_them_real_numbers(mask):
     random = np.random.Generator(np.random.PCG64(8))
-    q = random.integers(0, 255, ROWS).astype(np.uint8)
+    q = random.integers(0, 127, ROWS).astype(np.uint8)
     v = random.integers(-127, 127, WEIGHT).astype(np.int8)
     a = np.float32([0.03])
     b = (random.random(WEIGHT[0] if mask else 1) * 0.1).astype(np.float32)
@@ -195,7 +196,7 @@ def test_factors_of_integers_make_them_real_numbers(mask):
 
 def test_results_are_divided_by_their_factor_and_rounded():
     random = np.random.Generator(np.random.PCG64(9))
-    q = random.integers(0, 255, X).astype(np.uint8)
+    q = random.integers(0, 127, X).astype(np.uint8)
     v = random.integers(-127, 127, W).astype(np.int8)
     a, b, c = np.float32([0.02]), np.float32([0.01]), np.float32([1.7])
     primitive = dnnl.convolution(
