@@ -7,7 +7,7 @@ import pytest
 from oplists import CONV, lenet
 
 from sandbox.lib import engine
-from sandbox.lib.engine import KernelPlan, Op, OpList, Spec, compiler, plan, timing
+from sandbox.lib.engine import KernelPlan, Op, OpList, Spec, compiler, dnnl, plan, timing
 
 
 def batch(n):
@@ -139,7 +139,8 @@ def test_whole_programs_are_timed_on_lengths_that_they_take(native, monkeypatch,
 
     program = engine.compile(oplist, {}, plan=KernelPlan())
 
-    assert seen
+    # Below AVX-512 all policies lead to the same kernels here, and nothing is to be compared.
+    assert seen or not dnnl.isa().startswith("avx512")
     random = np.random.default_rng(0)
     arrays = [random.normal(size=oplist.values[value].shape).astype("f4") for value in (x, w, rows)]
     found = program.run([*arrays, np.array(lengths)])[1]
