@@ -55,9 +55,9 @@ def available() -> bool:
 
 
 class Flushed:
-    """The same for calls in a row, without a block of Python: half the price.
+    """What `FlushToZero` does, for who calls it in each run: no object is made each time.
 
-    `begin` and `end` must come in pairs and in one thread; between them nothing else may run.
+    `begin` and `end` come in pairs and in one thread, and no pair of the same object in another.
     """
 
     __slots__ = ("_before",)

@@ -222,23 +222,26 @@ def lower_matmul(builder: Builder, op: Op) -> None:
     def options(dtype: str) -> list[Option]:
         result = builder.dtype_from(dtype, y)
 
-        def candidate(name: str, *layouts: dnnl.Layout) -> Candidate:
-            src, weights, dst = layouts
+        def candidate(
+            name: str, src: dnnl.Layout, weights: dnnl.Layout, dst: dnnl.Layout
+        ) -> Candidate:
             post = combined.post_ops(dst)
             primitive = dnnl.matmul(src, weights, None, dst, post_ops=post)
             return Candidate(name, primitive, reads, {dnnl.DST: y}, wanted, combined.over)
 
-        plain = [dnnl.plain(left, dtype), dnnl.plain(right, dtype), dnnl.plain(left, result)]
-        plain[2] = dnnl.plain(builder.shape(y), result)
-        kept = [
-            next((item for item in builder.layouts(value, dtype=dtype)), other)
-            for value, other in zip((a, b), plain, strict=False)
-        ]
-        last = [item for item in wanted.values() if item.dims == plain[2].dims]
-        kept.append(dnnl.retyped(last[0], result) if last else plain[2])
+        def at_hand(value: int) -> dnnl.Layout:
+            found = builder.layouts(value, dtype=dtype)
+            return found[0] if found else dnnl.plain(builder.shape(value), dtype)
+
+        plain = dnnl.plain(left, dtype), dnnl.plain(right, dtype)
+        dst = dnnl.plain(builder.shape(y), result)
+        asked = next((item for item in wanted.values() if item.dims == dst.dims), dst)
         return [
-            ("kept", partial(candidate, "kept", *kept)),
-            ("plain", partial(candidate, "plain", *plain)),
+            (
+                "kept",
+                partial(candidate, "kept", at_hand(a), at_hand(b), dnnl.retyped(asked, result)),
+            ),
+            ("plain", partial(candidate, "plain", *plain, dst)),
         ]
 
     builder.emit(op, builder.choose_dtype(op, options, left[0], wanted))

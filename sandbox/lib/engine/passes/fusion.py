@@ -25,11 +25,9 @@ def apply_before_reshape(oplist: OpList) -> None:
     makers: dict[int, Op] = {}
     ops: list[Op] = []
     for op in oplist.ops:
-        found = (
-            value
-            for value in (op.inputs if _combines(op) and is_inference else op.inputs[:1])
-            if (_combines(op) <= is_inference) and _is_behind_view(oplist, links, makers, op, value)
-        )
+        sums = op.inputs if is_inference else ()
+        candidates = sums if _combines(op) else op.inputs[:1]
+        found = (v for v in candidates if _is_behind_view(oplist, links, makers, op, v))
         value = next(found, None)
         if value is None:
             made = [op]
