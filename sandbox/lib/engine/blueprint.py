@@ -119,9 +119,10 @@ class Blueprint:
     outputs: list[Tensor]
     arena_bytes: int
     scratch_bytes: int
-    keeping: Callable[[], Blueprint] | None = (
-        None  # makes the same program of kernels that keep NaN
-    )
+    by_numbers: bool = False
+    """Whether NaN that kernels may lose is looked for in the numbers, see `nan.py`."""
+    keeping: Callable[[], Blueprint] | None = None
+    """Makes the same program of kernels that keep NaN."""
     kernels: dict[int, dnnl.Primitive] = field(default_factory=dict)
     """What was chosen, by the operation's place in the list."""
     _digests: dict[int, bytes] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from .choices import Candidate, Option, first_legal, legal
 from .errors import DataError, EngineError, named
 from .joins import write_in_place
 from .links import batch_values, origin
-from .nan import finite
+from .nan import by_numbers, finite
 from .operation import Range
 from .oplist import Op, OpList
 from .ops import find
@@ -71,7 +71,8 @@ class Builder(Tensors):
         self._follow = follow or {}
         self._kernels: dict[int, dnnl.Primitive] = {}  # by the operation's place
         self.keep_nan = keep_nan
-        self._looks = threads > 1 and not keep_nan and any(map(_loses_nan, oplist.ops))
+        self._by_numbers = by_numbers(threads, {op.name for op in oplist.ops})
+        self._looks = self._by_numbers and not keep_nan and any(map(_loses_nan, oplist.ops))
         self.threads = threads
         self.plan = plan
         self.policy = policy
@@ -352,6 +353,7 @@ class Builder(Tensors):
             outputs,
             arena,
             scratch,
+            by_numbers=self._by_numbers,
             kernels=self._kernels,
         )
 

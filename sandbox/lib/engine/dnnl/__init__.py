@@ -34,7 +34,17 @@ from .layout import (
     strided,
     tagged,
 )
-from .library import STATUS, RefusedError, check, has_bf16, has_vnni, isa, native, version
+from .library import (
+    STATUS,
+    RefusedError,
+    check,
+    has_avx512,
+    has_bf16,
+    has_vnni,
+    isa,
+    native,
+    version,
+)
 from .operations import (
     BINARY,
     ELTWISE,
@@ -140,6 +150,7 @@ __all__ = [
     "convolution_weights",
     "eltwise",
     "eltwise_grad",
+    "has_avx512",
     "has_bf16",
     "has_vnni",
     "inner_product",

@@ -34,7 +34,7 @@ ISA = {
     0x1FEF: "avx512_core_amx_fp16",
 }
 
-_BF16 = 0xE7
+_AVX512, _BF16 = 0x27, 0xE7
 _VNNI = (0xF, 0x67)  # of AVX2, of AVX-512
 lock = threading.RLock()  # over everything made once: the library, its primitives
 
@@ -106,6 +106,11 @@ def check(status: int, primitive: str, detail: str) -> None:
 def version() -> str:
     """Return the library's version, e.g. "3.2.0"."""
     return ".".join(str(part) for part in native().version)
+
+
+def has_avx512() -> bool:
+    """Return whether the library's kernels use AVX-512 here."""
+    return native().isa & _AVX512 == _AVX512
 
 
 def has_bf16() -> bool:
