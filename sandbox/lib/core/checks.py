@@ -38,12 +38,14 @@ class Inputs:
     def check(self, arrays: tree.Tree) -> list[Array]:
         """Return the leaves as contiguous arrays of the right shape and dtype."""
         if self._alone:  # the most usual first: one array, or one argument
-            if type(arrays) is np.ndarray:
-                return [self.one(0, arrays)]
-            if type(arrays) is tuple and self._is_input and len(arrays) == 1:
-                item = arrays[0]
-                if type(item) is np.ndarray:
-                    return [self.one(0, item)]
+            item = arrays
+            if type(item) is tuple and self._is_input and len(item) == 1:
+                item = item[0]
+            if type(item) is np.ndarray:
+                shape, dtype = self._plain[0]
+                if item.shape == shape and item.dtype == dtype and item.flags.c_contiguous:
+                    return [item]
+                return [self.one(0, item)]
         given = tree.lone(arrays) if self._is_input else arrays
         if self._alone and self._is_input and isinstance(given, tuple | dict):
             raise ShapeError(

@@ -129,7 +129,7 @@ class FlatParameters:
 
     def touch(self) -> None:
         """Say that `values` or `buffers` were written to."""
-        self._version.count += 1
+        self._version.move()
         self._version.writes += 1
 
     def value(self, name: str) -> Array:

@@ -7,10 +7,11 @@ uses them learns that they changed, and every tape which saw the old ones keeps 
 
 from __future__ import annotations
 
+import itertools
 import threading
 import weakref
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,15 +24,23 @@ from .value import Array, Operand, Value
 class Version:
     """A counter shared by all parameters of one storage; it moves when their numbers do.
 
-    `writes` counts what was written into the storage itself, past `set`.
+    `writes` counts what was written into the storage itself, past `set`. `Version.latest` is
+    another number after each move of any of them: who finds it as it was need not look at each.
     """
 
     __slots__ = ("count", "retired", "writes")
+    latest: ClassVar[int] = 0
+    _moves: ClassVar[Iterator[int]] = itertools.count(1)  # no number twice, whatever threads do
 
     def __init__(self) -> None:
         self.count = 0
         self.writes = 0
         self.retired = False
+
+    def move(self) -> None:
+        """Tell that numbers have changed; called behind the change."""
+        self.count += 1
+        Version.latest = next(Version._moves)
 
 
 _readings = threading.Lock()
@@ -120,13 +129,13 @@ class Variable(Operand):
             )
         self._keep_reading()
         np.copyto(self._array, array, casting="unsafe")
-        self._version.count += 1
+        self._version.move()
 
     def write(self, function: Callable[[Array], object]) -> None:
         """Let a function write the numbers into the storage, a contiguous array."""
         self._keep_reading()
         function(self._array)
-        self._version.count += 1
+        self._version.move()
 
     def astype(self, dtype: Any) -> None:
         """Hold the numbers in another dtype from now on; programs are to be made anew.
@@ -172,7 +181,7 @@ class Variable(Operand):
         """Move into another storage; programs bound to the old one learn of it."""
         np.copyto(array, self._array, casting="unsafe")
         self._version.retired = True
-        self._version.count += 1
+        self._version.move()
         self._place(array)
         self._version = version
 

@@ -131,10 +131,18 @@ class _Output:
 
     def of(self, results: list[Array]) -> tree.Tree:
         """Return the output; nothing in it is an array that later runs read."""
+        first = self._first
         for place in self._copied:
             results[place] = np.array(results[place])
-        first = self._first
         return results[first] if self._alone else self._structure.unflatten(results[first:])
+
+
+class _Local(threading.local):
+    """What a thread has of a program of inference."""
+
+    own: engine.Executable  # there once `count` has been set
+    count = -1  # of all changes of the parameters it has taken over
+    latest = -1  # `Version.latest` when this was looked at
 
 
 class PredictProgram:
@@ -164,7 +172,6 @@ class PredictProgram:
         self._plan = plan
         self._precision = precision
         self._lock = threading.Lock()
-        self._local = threading.local()
         self._bind()
 
     @property
@@ -186,30 +193,33 @@ class PredictProgram:
             versions=versions,
         )
         self._all = WeakSet([self._first])
-        self._local = threading.local()
+        self._local = _Local()
         self._local.own = self._first
         self._local.count = self._count
 
     def _mine(self) -> engine.Executable:
         """Return this thread's executable, with the present parameters."""
-        versions = self._versions
-        count = versions[0].count if len(versions) == 1 else sum([v.count for v in versions])
         local = self._local
-        own: engine.Executable | None = getattr(local, "own", None)
-        if own is not None and local.count == count:
-            return own
+        if local.latest != Version.latest:
+            latest = Version.latest  # before the look: what moves meanwhile is seen next time
+            if local.count != sum([version.count for version in self._versions]):
+                local = self._refresh()
+            local.latest = latest
+        return local.own
+
+    def _refresh(self) -> _Local:
+        """Take the present parameters over into this thread's executable."""
         with self._lock:
             if any(version.retired for version in self._versions):
                 self._bind()
             count = sum([version.count for version in self._versions])
             local = self._local
-            own = getattr(local, "own", None)
-            if own is None:
-                own = self._first.clone(owner=_this_thread())
-                self._all.add(own)
-            own.refresh_parameters()
-            local.own, local.count = own, count
-        return own
+            if local.count < 0:
+                local.own = self._first.clone(owner=_this_thread())
+                self._all.add(local.own)
+            local.own.refresh_parameters()
+            local.count = count
+        return local
 
     def run(self, inputs: tree.Tree) -> tree.Tree:
         """Return what the module gives, valid until this thread's next run.

@@ -81,10 +81,7 @@ class NativeExecutable:
         self._bindings: Bindings | None = None
         self._owner = owner
         self._keeping: NativeExecutable | None = None
-        # Flags tell of NaN, but not those of other threads: there the numbers are looked at.
-        self._by_numbers = blueprint.keeping is not None and (
-            blueprint.threads > 1 or not nan.has_flags()
-        )
+        self._by_numbers = blueprint.keeping is not None and blueprint.by_numbers
         self._watched = nan.joined(self._numbers()) if self._by_numbers else []
         self._spoilt = False  # parameters that stay the same until the next refresh hold NaN
         self._workspace = workspace or _workspace(blueprint, storage, owner)
@@ -157,19 +154,18 @@ class NativeExecutable:
         if self._by_numbers and self._may_lose(inputs):
             return self._keep_nan(inputs, random)
         threads.apply(self._blueprint.threads)
-        bindings = self._bound()
-        inputs = [_contiguous(array) for array in inputs]  # copies must live until the end
-        for slot, array in zip(bindings.inputs, inputs, strict=True):
-            slot.point(array)
+        bindings = self._bindings or self._bound()
+        held = [slot.point(array) for slot, array in zip(bindings.inputs, inputs, strict=True)]
         self._context.random = random
         try:
             self._run(bindings)
         except NanNoticed:
             return self._keep_nan(inputs, random)
+        del held  # a contiguous copy of an input has to live until here
         return list(bindings.results)
 
     def _may_lose(self, inputs: Sequence[Array]) -> bool:
-        """Return whether NaN or infinity goes into a run of several threads."""
+        """Return whether NaN or infinity goes into a run."""
         oplist = self._blueprint.oplist
         if (oplist.gradients or oplist.updates) and not nan.finite(self._watched):
             return True
@@ -195,12 +191,10 @@ class NativeExecutable:
             raise NanNoticed
         threads.apply(self._blueprint.threads)
         bindings = self._bound()
-        inputs = [_contiguous(array) for array in inputs]  # copies must live until the end
-        for slot, array in zip(bindings.inputs, inputs, strict=True):
-            slot.point(array)
-        for slot, array in zip(bindings.outputs, outputs, strict=True):
-            slot.point(array)
+        held = [slot.point(array) for slot, array in zip(bindings.inputs, inputs, strict=True)]
+        held += [slot.point(array) for slot, array in zip(bindings.outputs, outputs, strict=True)]
         self._run(bindings)
+        del held  # a contiguous copy of an input has to live until here
 
     def _run(self, bindings: Bindings) -> None:
         if bindings.by_numpy:  # kernels are silent about NaN and infinity
@@ -358,10 +352,6 @@ class NativeExecutable:
             StepInfo(step.name, step.path, step.implementation, step.layouts, seconds)
             for step, seconds in zip(self.steps, best, strict=True)
         ]
-
-
-def _contiguous(array: Array) -> Array:
-    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
 
 
 def _place(bindings: Bindings, step: Step, prepared: Prepared | None) -> None:

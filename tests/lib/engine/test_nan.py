@@ -177,6 +177,7 @@ CASES["rnn with tanh"] = ("rnn", _inputs, {"activation": "tanh", "reverse": True
 AFTER = {"lstm_grad", "gru_grad", "rnn_grad"}
 OF_BOOLEANS = {"logical_and", "logical_or", "logical_not"}
 OF_BYTES = {name for name in OPERATIONS if name.endswith("_int8")}  # no NaN; see test_int8.py
+OF_INTEGERS = {"sequence_lengths"}
 OF_LISTS = {"scan", "cond", "while_loop"}  # made of the others
 # Inputs that others are multiplied with which are known to be 0: in padding, behind a maximum.
 LEFT_OUT = {"conv2d of padded": {1}, "conv2d_peak_grad_input": {2}, "conv2d_peak_grad_weight": {0}}
@@ -256,7 +257,7 @@ def test_every_lowering_hands_nan_and_infinity_on_like_its_reference(name, value
 
 def test_no_lowering_is_left_out():
     with_lowering = {name for name, record in OPERATIONS.items() if record.lower is not None}
-    others = AFTER | OF_BOOLEANS | OF_LISTS | (OF_BYTES & with_lowering)
+    others = AFTER | OF_BOOLEANS | OF_INTEGERS | OF_LISTS | (OF_BYTES & with_lowering)
     assert with_lowering - {case[0] for case in CASES.values()} == others
 
 

@@ -93,9 +93,11 @@ def mask_sequence(x: Array, lengths: Array, *, value: float) -> Array:
 
 def sequence_lengths(ids: Array, *, padding_index: int) -> Array:
     """Return the position behind the last id that is no padding; 1 where all are padding."""
-    real = ids != padding_index
-    behind = ids.shape[1] - real[:, ::-1].argmax(axis=1)
-    return np.where(real.any(axis=1), behind, 1).astype(np.int64)
+    backwards = (ids != padding_index)[:, ::-1]
+    padding = backwards.argmax(axis=1)  # also 0 where there is nothing else
+    lengths: Array = ids.shape[1] - padding
+    lengths[(padding == 0) & ~backwards[:, 0]] = 1
+    return lengths
 
 
 # -- native ----------------------------------------------------------------------------------------
@@ -115,6 +117,16 @@ def lower_embedding(builder: Builder, op: Op) -> None:
 
     reads = [builder.plain(value) for value in op.inputs]
     builder.python(op, run, reads, [builder.define(op.outputs[0])], "gather")
+
+
+def lower_sequence_lengths(builder: Builder, op: Op) -> None:
+    """Lower `sequence_lengths`: the same few calls, without the checks of a reference kernel."""
+    padding: int = op.attrs["padding_index"]
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        writes[0][...] = sequence_lengths(reads[0], padding_index=padding)
+
+    builder.python(op, run, [builder.plain(op.inputs[0])], [builder.define(op.outputs[0])])
 
 
 def lower_embedding_grad(builder: Builder, op: Op) -> None:
@@ -185,4 +197,9 @@ register(
     lower=lower_mask_sequence,
     ranges=(_LENGTHS,),
 )
-register("sequence_lengths", infer=_infer_sequence_lengths, reference=sequence_lengths)
+register(
+    "sequence_lengths",
+    infer=_infer_sequence_lengths,
+    reference=sequence_lengths,
+    lower=lower_sequence_lengths,
+)
