@@ -94,6 +94,16 @@ def test_the_start_is_told_stage_by_stage(local):
     assert said.index(stages[-1]) < first
 
 
+def test_processes_of_a_session_have_the_library_loaded_already(local):
+    def loaded(rows):
+        import sys
+
+        return ["sandbox.lib.train.trainer" in sys.modules, "pyarrow" in sys.modules]
+
+    # pyarrow starts a thread, which is not forked with its process.
+    assert local.sparkContext.range(1, numSlices=1).mapPartitions(loaded).collect() == [True, False]
+
+
 def test_shared_arrays_equal_one_process(local):
     data = ArrayDataset(*rows())
     _, alone = fit(data, None, optimizer=optim.Adam(1e-2))

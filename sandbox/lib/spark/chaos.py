@@ -198,7 +198,7 @@ def leftovers(shm_before: set[str], patience_s: float = 10.0) -> list[str]:
         found = [
             f"process {p.pid}: {_command(p)[:80]}"
             for p in _descendants()
-            if "pyspark.daemon" in _command(p) or "CoarseGrained" in _command(p)
+            if "pyspark.worker" in _command(p) or "CoarseGrained" in _command(p)
         ]
         found += [f"rank {p.pid}: {_command(p)[:80]}" for p in SEEN if p.is_running()]
         found += [f"/dev/shm/{name}" for name in set(os.listdir("/dev/shm")) - shm_before]

@@ -21,28 +21,17 @@ from ..core import validate
 from ..train.backend import calling_at_interrupt
 from . import gateway
 from .errors import SparkSetupError
+from .hosts import equip, is_local
 from .java import java_home
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["is_local", "java_home", "spark_session"]
+__all__ = ["java_home", "spark_session"]
 
 logger = logging.getLogger("sandbox.spark")
 
-_LOOPBACK = re.compile(r"local(\[|$|-cluster\[)|spark://(127\.|localhost[:/]|\[::1\])")
 _MASTER = re.compile(r"local(\[.+\]|-cluster\[.+\])?$|yarn$|spark://.|k8s://.")
-
-
-def is_local(master: str) -> bool:
-    """Tell whether all of a master's processes run on this machine.
-
-    Examples
-    --------
-    >>> is_local("local[2]"), is_local("local-cluster[2,1,1024]"), is_local("spark://10.0.0.1:7077")
-    (True, True, False)
-    """
-    return _LOOPBACK.match(master) is not None
 
 
 def spark_session(
@@ -116,6 +105,8 @@ def spark_session(
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.host": "127.0.0.1",
         }
+    if master.startswith("local"):  # else its processes may lack this package
+        settings["spark.python.daemon.module"] = f"{__package__}.daemon"
     settings |= {key: _text(value) for key, value in (conf or {}).items()}
     tell = tell or (lambda text, share: None)
     builder = SparkSession.builder
@@ -143,6 +134,7 @@ def spark_session(
     if interrupted.is_set():
         raise KeyboardInterrupt
     _quiet_errors()
+    equip(session.sparkContext)
     if master.startswith("local-cluster"):  # Spark leaves the folders of its executors behind
         home = os.environ.get("SPARK_HOME") or str(Path(pyspark.__file__).parent)
         work = Path(home) / "work" / session.sparkContext.applicationId

@@ -17,10 +17,10 @@ from ..train.backend import Interrupted
 from ..train.events import Event, stage
 from ..train.job import CheckpointPolicy, Command, Result, TrainJob
 from . import cluster, hosts
-from .context import is_local
 from .errors import SparkSetupError, WorkerError
 from .failures import explain, python_error, rebuild
 from .frames import SparkDataset
+from .hosts import is_local
 from .inputs import Storage
 from .progress import LineServer, Message
 from .submit import SparkJob

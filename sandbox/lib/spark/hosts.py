@@ -7,6 +7,7 @@ Hosts of a cluster that lack the package get its files once a job has failed for
 from __future__ import annotations
 
 import os
+import re
 import sys
 import weakref
 import zipfile
@@ -14,13 +15,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .context import is_local
-
-__all__ = ["equip", "lacks_package", "send_package", "with_package"]
+__all__ = ["equip", "is_local", "lacks_package", "send_package", "with_package"]
 
 T = TypeVar("T")
+_LOOPBACK = re.compile(r"local(\[|$|-cluster\[)|spark://(127\.|localhost[:/]|\[::1\])")
 _PACKAGE = Path(__file__).resolve().parents[2]
 _sent: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def is_local(master: str) -> bool:
+    """Tell whether all of a master's processes run on this machine.
+
+    Examples
+    --------
+    >>> is_local("local[2]"), is_local("local-cluster[2,1,1024]"), is_local("spark://10.0.0.1:7077")
+    (True, True, False)
+    """
+    return _LOOPBACK.match(master) is not None
 
 
 def equip(context: Any) -> None:
