@@ -25,6 +25,8 @@ def sessions():
                 spark.stop()
             running.clear()
             settings = {name.replace("_", "."): value for name, value in conf.items()}
+            if options := os.environ.get("SPARK_SUBMIT_OPTS"):  # of drivers; the same for executors
+                settings["spark.executor.extraJavaOptions"] = options
             running[key] = context.spark_session(master, conf=settings)
         return running[key]
 
