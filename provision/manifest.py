@@ -70,10 +70,17 @@ def data_files(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
+def revision(root: Path) -> str:
+    """Give the commit that the sandbox was taken from, with -dirty if it had been changed."""
+    file = root / "provision" / "revision"  # a build by hand has none
+    return file.read_text(encoding="utf-8").strip() if file.is_file() else "unknown"
+
+
 def manifest(root: Path) -> dict[str, Any]:
     """Describe the installation under `root`."""
     return {
         "created": created(),
+        "revision": revision(root),
         "python": platform.python_version(),
         "system": Path("/etc/debian_version").read_text(encoding="utf-8").strip(),
         "architecture": platform.machine(),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.cli.carriers import bundle, image, launch, release
+from sandbox.cli.carriers import bundle, files, image, launch, release
 from sandbox.cli.errors import CommandError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,7 +92,7 @@ def test_no_file_of_a_learner_steps_in_for_a_module_of_python():
 
 
 def test_context_holds_what_is_copied_and_no_secret():
-    names = {name for name, _ in image.context_files()}
+    names = {name for name, _ in files.carried()}
     for line in DOCKERFILE.splitlines():
         if line.startswith("COPY ") and "--from" not in line:
             for part in line.split()[1:-1]:
@@ -154,6 +154,11 @@ def test_release_notes_name_what_changed():
         "- numpy 2.0 -> 2.1\n\n### Removed\n\n- gone 3\n\n"
         "## Debian packages since 2026-01-01\n\nNo changes.\n"
     )
+
+
+def test_the_tag_of_an_image_from_changed_files_says_so():
+    labels = {"org.opencontainers.image.revision": f"{'0123456789ab' * 4}-dirty"}
+    assert release.tags(labels) == ["0", "git-0123456789ab-dirty", "latest"]
 
 
 def test_a_manifest_that_is_none_is_refused(tmp_path):

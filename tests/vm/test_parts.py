@@ -13,7 +13,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from sandbox.cli.carriers import commands, disk, ova, vm
+from sandbox.cli.carriers import disk, ova, vm, vm_commands
 from sandbox.cli.errors import CommandError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -318,7 +318,7 @@ class TestErrors:
     def test_what_is_built_by_default_fits_where_it_goes(self, monkeypatch, words, form):
         asked = {}
         monkeypatch.setattr(vm, "build", lambda target, **options: asked.update(options))
-        result = CliRunner().invoke(commands.vm_app, ["out", *words])
+        result = CliRunner().invoke(vm_commands.vm_app, ["out", *words])
         assert result.exit_code == 0, result.output
         assert ",".join(asked["formats"]) == form
 

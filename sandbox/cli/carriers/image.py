@@ -1,14 +1,12 @@
-"""`sandbox docker build`: the image, from a context made of exactly the files it needs."""
+"""`sandbox docker build`: the image, from a context of exactly the files it needs (files.py)."""
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CommandError
 from ..places import ROOT
+from . import files
 from .daemon import IMAGE, connect, explain, need_disk
 from .disk import search_path
 
@@ -31,9 +30,6 @@ MADE_BASE = "bigdl-sandbox-base:bookworm"
 REFERENCE = re.compile(r"[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_.-]+)?(@sha256:[0-9a-f]{64})?")
 BUDGET_BYTES = 2.0e9
 NEEDED_BYTES = 9e9
-PARTS = ("sandbox", "notebooks", "provision", "docker", "pyproject.toml", "LICENSE")
-LEFT_OUT = {"__pycache__", ".ipynb_checkpoints", ".ruff_cache", ".pytest_cache"}
-LEFT_OUT_FILES = {Path("notebooks/conftest.py"), Path("notebooks/ruff.toml")}
 # In a mount namespace of its own: killed half way, it leaves nothing mounted.
 OWN_MOUNTS = ("unshare", "--mount", "--propagation", "private")
 MMDEBSTRAP = (
@@ -44,21 +40,6 @@ MMDEBSTRAP = (
     '--aptopt=Acquire::Languages "none"',
     *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale", "info")),
 )
-
-
-def context_files(root: Path = ROOT) -> Iterator[tuple[str, Path]]:
-    """Give (name in the context, file) of what the Dockerfile copies."""
-    for part in PARTS:
-        start = root / part
-        if not start.exists():
-            raise CommandError(f"{start} is missing.", "Run this in a clone of the repository.")
-        for file in sorted(start.rglob("*")) if start.is_dir() else [start]:
-            name = file.relative_to(root)
-            ours = name.parts[:2] not in (("docker", "certs"), ("docker", "data"))
-            if file.is_dir() or LEFT_OUT & set(name.parts) or name in LEFT_OUT_FILES:
-                continue
-            if ours or name.name == "README.md":
-                yield str(name), file
 
 
 def data_files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -84,26 +65,8 @@ def data_files(folder: Path) -> Iterator[tuple[str, Path]]:
                 yield f"docker/data/{path.name}/{file.relative_to(path)}", file
 
 
-def context(target: io.BufferedRandom, extra: list[tuple[str, Path]]) -> None:
-    """Write the build context as a tar, without times and owners."""
-    with tarfile.open(fileobj=target, mode="w") as archive:
-        for name, file in [*context_files(), *extra]:
-            entry = archive.gettarinfo(str(file), name)
-            entry.uid = entry.gid = 0
-            entry.uname = entry.gname = ""
-            entry.mtime = 0
-            entry.mode = 0o755 if entry.mode & 0o100 else 0o644
-            with file.open("rb") as content:
-                archive.addfile(entry, content)
-    target.seek(0)
-
-
 def build_arguments(base: str) -> dict[str, str]:
     """Give the ARGs: where the image comes from."""
-    git = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT)]
-    revision = subprocess.run(
-        [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if epoch and not epoch.isdecimal():
         raise CommandError(f"SOURCE_DATE_EPOCH must be seconds since 1970; got {epoch!r}.")
@@ -111,7 +74,7 @@ def build_arguments(base: str) -> dict[str, str]:
     return {
         "BASE_IMAGE": base,
         "VERSION": version(),
-        "REVISION": revision.stdout.strip() or "unknown",
+        "REVISION": files.revision(),
         "CREATED": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
 
@@ -209,7 +172,8 @@ def build(
                 ) from None
     started = time.perf_counter()
     with tempfile.TemporaryFile() as file:
-        context(file, extra)
+        files.write_tar(file, [*files.context(), *extra])
+        file.seek(0)
         try:
             image = _run(client, file, tag, arguments, verbose=verbose)
         except (APIError, BuildError) as error:

@@ -35,7 +35,8 @@ def tags(labels: Mapping[str, str]) -> list[str]:
         found.append(f"{version}-{day}")
     revision = labels.get(f"{head}revision", "unknown")
     if revision != "unknown":
-        found.append(f"git-{revision[:12]}")
+        commit, dirty, _ = revision.partition("-dirty")
+        found.append(f"git-{commit[:12]}{dirty}")
     return [*found, "latest"]
 
 

@@ -7,7 +7,6 @@ and written into a disk.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tarfile
@@ -20,9 +19,9 @@ from typing import IO, Any, cast
 
 from ..errors import CommandError
 from ..places import ROOT
-from . import disk, ova
+from . import disk, files, ova
 from .daemon import connect, make_folder, need_disk, need_image
-from .image import OWN_MOUNTS, bootstrap, check_authorities, context_files, version
+from .image import OWN_MOUNTS, bootstrap, check_authorities, version
 
 FORMATS = ("raw", "qcow2", "ova")
 # No grub2-common: with a new kernel its hook would write another grub.cfg, for modules of GRUB that
@@ -161,21 +160,20 @@ def take_environment(image: Any, system: Path) -> None:
             raise CommandError("the environment could not be copied out of the image.")
         # It does not name the kernel and whatever else a machine has more than an image.
         (system / "opt/sandbox/sbom.spdx.json").unlink(missing_ok=True)
+        # These come from here, and none of the image's that is not here stays among them.
+        for name in ("app", "provision"):
+            shutil.rmtree(system / "opt/sandbox" / name)
     finally:
         container.remove(force=True)
 
 
 def put_sandbox(system: Path) -> None:
     """Copy the sandbox and its provisioning scripts into a system."""
-    root = system / "opt" / "sandbox"
-    for name, file in context_files():
-        top = name.split("/")[0]
-        if top == "docker":
-            continue
-        place = root / name if top == "provision" else root / "app" / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, place)
-        place.chmod(0o755 if os.access(file, os.X_OK) else 0o644)
+    with tempfile.TemporaryFile() as packed:
+        files.write_tar(packed, files.installation())
+        packed.seek(0)
+        with tarfile.open(fileobj=packed) as archive:
+            archive.extractall(system / "opt" / "sandbox", filter="tar")
 
 
 def provision(system: Path, *, kind: str, lean: bool, authorities: list[Path]) -> None:

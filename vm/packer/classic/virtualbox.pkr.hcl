@@ -49,23 +49,19 @@ source "virtualbox-ovf" "sandbox" {
 build {
   sources = ["source.virtualbox-ovf.sandbox"]
 
-  provisioner "shell" {
-    inline = ["rm -rf /tmp/upload && mkdir -p /tmp/upload"]
+  # Only what git knows: nothing else that lies in the folders goes along.
+  provisioner "shell-local" {
+    inline = ["PYTHONSAFEPATH=1 PYTHONPATH='${path.root}/../../..' python3 -m sandbox.cli.carriers.files packer-files.tar"]
   }
   provisioner "file" {
-    sources     = ["${path.root}/../../../provision", "${path.root}/../../../sandbox", "${path.root}/../../../notebooks"]
-    destination = "/tmp/upload/"
-  }
-  provisioner "file" {
-    sources     = ["${path.root}/../../../pyproject.toml", "${path.root}/../../../LICENSE"]
-    destination = "/tmp/upload/"
+    source      = "packer-files.tar"
+    destination = "/tmp/packer-files.tar"
+    generated   = true # by the step before
   }
   provisioner "shell" {
     inline = [
-      "sudo mkdir -p /opt/sandbox/app",
-      "cd /tmp/upload && sudo cp -r provision /opt/sandbox/",
-      "sudo cp -r sandbox notebooks pyproject.toml LICENSE /opt/sandbox/app/",
-      "cd / && rm -rf /tmp/upload && sudo chown -R root:root /opt/sandbox/app /opt/sandbox/provision",
+      "sudo mkdir -p /opt/sandbox",
+      "sudo tar -x --no-same-owner -C /opt/sandbox -f /tmp/packer-files.tar && rm /tmp/packer-files.tar",
       "sudo /opt/sandbox/provision/machine.sh vm"
     ]
   }
