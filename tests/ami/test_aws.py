@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import re
+from pathlib import Path
 from unittest import mock
 
 import boto3
@@ -19,9 +21,11 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from moto import mock_aws
 
-from sandbox.cli.carriers import ami, upload
+from sandbox.cli.carriers import ami, ami_images, upload
+from sandbox.cli.carriers import aws as amazon
 from sandbox.cli.errors import CommandError
 
+ROOT = Path(__file__).resolve().parents[2]
 REGION = "us-east-1"
 
 
@@ -71,7 +75,7 @@ def own_snapshots(aws):
 
 
 def test_instance_is_reached_from_one_network_through_ssh_only(aws, image, capsys):
-    name = launch()
+    (name,) = launch()
     said = capsys.readouterr().out
     assert "ssh -i KEY -L 8888:127.0.0.1:8888 admin@" in said
     facts = aws.describe_instances(InstanceIds=[name])["Reservations"][0]["Instances"][0]
@@ -99,7 +103,7 @@ def test_instance_is_reached_from_one_network_through_ssh_only(aws, image, capsy
 def test_disk_is_the_root_of_any_image(aws):
     """Ubuntu's images have their root elsewhere; a second disk would be of no use."""
     ubuntu = aws.register_image(Name="ubuntu", RootDeviceName="/dev/sda1")["ImageId"]
-    name = launch(image=ubuntu)
+    (name,) = launch(image=ubuntu)
     facts = aws.describe_instances(InstanceIds=[name])["Reservations"][0]["Instances"][0]
     assert [d["DeviceName"] for d in facts["BlockDeviceMappings"]] == ["/dev/sda1"]
 
@@ -107,7 +111,7 @@ def test_disk_is_the_root_of_any_image(aws):
 def test_user_data_goes_to_the_instance(aws, image, tmp_path):
     script = tmp_path / "start.sh"
     script.write_text("#!/bin/sh\necho hello\n")
-    name = launch(user_data=script)
+    (name,) = launch(user_data=script)
     stored = aws.describe_instance_attribute(InstanceId=name, Attribute="userData")
     assert stored["UserData"]["Value"]
     script.write_text("#" * 20000)
@@ -118,7 +122,10 @@ def test_user_data_goes_to_the_instance(aws, image, tmp_path):
 def test_root_disk_is_encrypted_and_ends_with_its_instance():
     """Of these, moto tells only the half."""
     client = mock.MagicMock()
-    ami._run_instance(client, "ami-1", "/dev/xvda", "key", "sg-1", "t3.large", 30, None, b"")
+    client.run_instances.return_value = {"Instances": [{"InstanceId": "i-1"}]}
+    image = {"ImageId": "ami-1", "RootDeviceName": "/dev/xvda"}
+    ami._run_instances(client, image, count=1, key_name="key", group="sg-1",
+                       instance_type="t3.large", disk_gb=30, subnet=None, script=b"")  # fmt: skip
     asked = client.run_instances.call_args.kwargs
     (device,) = asked["BlockDeviceMappings"]
     assert device["DeviceName"] == "/dev/xvda"
@@ -136,13 +143,13 @@ def test_newest_image_is_the_one_that_is_started(aws):
     days = ("2026-03-02", "2026-11-21", "2025-12-31")
     client = mock.MagicMock()
     client.describe_images.return_value = {"Images": [{"CreationDate": day} for day in days]}
-    assert [one["CreationDate"] for one in ami.own_images(client)] == sorted(days, reverse=True)
+    assert [one["CreationDate"] for one in amazon.own_images(client)] == sorted(days, reverse=True)
 
 
 def test_group_is_made_in_the_network_of_the_subnet(aws, image):
     network = aws.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     subnet = aws.create_subnet(VpcId=network, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
-    name = launch(subnet=subnet)
+    (name,) = launch(subnet=subnet)
     (group,) = groups(aws)
     assert group["VpcId"] == network
     facts = aws.describe_instances(InstanceIds=[name])["Reservations"][0]["Instances"][0]
@@ -195,7 +202,7 @@ def test_user_data_may_be_packed_but_not_empty(aws, image, tmp_path):
     """cloud-init unpacks it; what is no text must not end in a decoding error."""
     script = tmp_path / "start.gz"
     script.write_bytes(gzip.compress(b"#!/bin/sh\necho hello\n"))
-    name = launch(user_data=script)
+    (name,) = launch(user_data=script)
     stored = aws.describe_instance_attribute(InstanceId=name, Attribute="userData")
     assert base64.b64decode(stored["UserData"]["Value"]) == script.read_bytes()
     script.write_bytes(b"")
@@ -206,7 +213,7 @@ def test_user_data_may_be_packed_but_not_empty(aws, image, tmp_path):
 
 
 def test_an_image_that_is_not_ready_is_not_started(aws, image, monkeypatch):
-    found = [{**one, "State": "pending"} for one in ami.own_images(aws)]
+    found = [{**one, "State": "pending"} for one in amazon.own_images(aws)]
     monkeypatch.setattr(ami, "own_images", lambda client: found)
     with pytest.raises(CommandError, match="no sandbox image in this region"):
         launch()
@@ -216,7 +223,7 @@ def test_an_interrupted_start_leaves_neither_instance_nor_group(aws, image, monk
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ami, "_describe", interrupt)  # the instance runs already
+    monkeypatch.setattr(ami, "_hosts", interrupt)  # the instance runs already
     with pytest.raises(KeyboardInterrupt):
         launch()
     assert groups(aws) == []
@@ -224,7 +231,7 @@ def test_an_interrupted_start_leaves_neither_instance_nor_group(aws, image, monk
 
 
 def test_terminating_again_removes_the_group_that_an_interruption_has_left(aws, image):
-    name = launch()
+    (name,) = launch()
     aws.terminate_instances(InstanceIds=[name])
     assert len(groups(aws)) == 1
     assert ami.ours(aws) == []
@@ -239,20 +246,203 @@ def test_no_image_yet_is_told(aws):
 
 
 def test_a_start_that_fails_takes_the_group_away_again(aws, image, monkeypatch):
-    def refuse(*_):
+    def refuse(*_, **__):
         answer = {"Error": {"Code": "InsufficientInstanceCapacity", "Message": "full"}}
         raise ClientError(answer, "RunInstances")
 
-    monkeypatch.setattr(ami, "_run_instance", refuse)
+    monkeypatch.setattr(ami, "_run_instances", refuse)
     with pytest.raises(CommandError, match="Try another --type or region"):
         launch()
     assert groups(aws) == []
 
 
-def test_only_own_instances_are_terminated(aws, image):
+def test_only_own_instances_are_stopped_started_and_terminated(aws, image):
     other = aws.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
-    with pytest.raises(CommandError, match="is no instance of the sandbox"):
-        ami.terminate([other], region=REGION)
+    for verb in (ami.stop, ami.start, ami.terminate):
+        with pytest.raises(CommandError, match="is no instance of the sandbox"):
+            verb([other], region=REGION)
+
+
+class TestUserDataOfOurs:
+    FILE = ROOT / "docker/user-data.sh"
+
+    def edited(self, folder, name, value):
+        """Fill in one of the two lines at its head, as people do."""
+        text, count = re.subn(rf'^{name}=.*$', f'{name}="{value}"', self.FILE.read_text(),
+                              flags=re.MULTILINE)  # fmt: skip
+        assert count == 1
+        script = folder / "user-data.sh"
+        script.write_text(text)
+        return script
+
+    def test_unedited_it_is_refused_since_it_can_only_fail(self, aws, image, tmp_path):
+        packed = tmp_path / "user-data.gz"
+        packed.write_bytes(gzip.compress(self.FILE.read_bytes()))
+        for script in (self.FILE, packed):
+            with pytest.raises(CommandError, match="neither an image nor a bundle") as caught:
+                launch(image=image, user_data=script)
+            assert "SANDBOX_IMAGE or SANDBOX_BUNDLE_URL" in caught.value.cure
+        assert groups(aws) == []
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("SANDBOX_IMAGE", "example.org/team/box:1"), ("SANDBOX_BUNDLE_URL", "https://e.org/box")],
+    )
+    def test_with_either_line_filled_in_it_goes_to_ubuntu(self, aws, tmp_path, name, value):
+        ubuntu = aws.register_image(Name="ubuntu", RootDeviceName="/dev/sda1")["ImageId"]
+        script = self.edited(tmp_path, name, value)
+        (made,) = launch(image=ubuntu, user_data=script)
+        stored = aws.describe_instance_attribute(InstanceId=made, Attribute="userData")
+        assert base64.b64decode(stored["UserData"]["Value"]) == script.read_bytes()
+
+    def test_a_default_between_the_braces_counts_as_filled_in(self, tmp_path):
+        script = self.edited(tmp_path, "SANDBOX_IMAGE", "${SANDBOX_IMAGE:-example.org/box}")
+        assert ami.read_user_data(script, own_image=False) == script.read_bytes()
+
+    def test_on_an_image_of_our_own_it_is_refused(self, aws, image, tmp_path):
+        script = self.edited(tmp_path, "SANDBOX_IMAGE", "example.org/team/box:1")
+        with pytest.raises(CommandError, match="own image needs none"):
+            launch(user_data=script)
+        assert groups(aws) == []
+
+    def test_a_damaged_package_is_told(self, tmp_path):
+        script = tmp_path / "x.gz"
+        script.write_bytes(gzip.compress(b"#!/bin/sh\n" * 100)[:-12])
+        with pytest.raises(CommandError, match="packed, but damaged"):
+            ami.read_user_data(script, own_image=False)
+
+
+class TestSeveralInstances:
+    def test_a_class_has_one_group_that_goes_with_the_last_instance(self, aws, image, capsys):
+        names = launch(count=3)
+        assert len(set(names)) == 3
+        said = capsys.readouterr().out
+        assert all(f"{name} runs {image} at " in said for name in names)
+        assert len(groups(aws)) == 1
+        assert ami.terminate(names[:2], region=REGION) == 0
+        assert len(groups(aws)) == 1  # the third one is behind it
+        assert [one["InstanceId"] for one in ami.ours(aws)] == names[2:]
+        assert ami.terminate(names[2:], region=REGION) == 0
+        assert groups(aws) == []
+
+    def test_stopped_instances_start_again(self, aws, image, capsys):
+        (name,) = launch()
+        assert ami.stop([name], region=REGION) == 0
+        assert "the disks still cost" in capsys.readouterr().out
+        assert ami.ours(aws)[0]["State"]["Name"] == "stopped"
+        assert ami.start([name], region=REGION) == 0
+        assert f"{name} runs at ec2-" in capsys.readouterr().out
+        assert ami.ours(aws)[0]["State"]["Name"] == "running"
+
+
+class TestImages:
+    def test_an_image_goes_with_its_snapshots(self, aws, image, capsys):
+        (found,) = amazon.own_images(aws)
+        (snapshot,) = amazon.snapshots_of(found)
+        assert ami_images.delete([image], region=REGION) == 0
+        assert f"deleted {image} with {snapshot}" in capsys.readouterr().out
+        assert amazon.own_images(aws) == []
+        with pytest.raises(ClientError, match="NotFound"):
+            aws.describe_snapshots(SnapshotIds=[snapshot])
+
+    def test_a_snapshot_that_an_interruption_has_left_is_listed_and_deleted(self, aws, capsys):
+        volume = aws.create_volume(Size=8, AvailabilityZone=f"{REGION}a")["VolumeId"]
+        tags = [{"ResourceType": "snapshot", "Tags": amazon.named()}]
+        lost = aws.create_snapshot(VolumeId=volume, TagSpecifications=tags)["SnapshotId"]
+        assert ami.show(region=REGION) == 0
+        assert f"snapshot {lost}  8 GB, of no image" in capsys.readouterr().out
+        assert ami_images.delete([lost], region=REGION) == 0
+        assert own_snapshots(aws) == []
+
+    def test_what_is_not_ours_is_not_deleted(self, aws, image):
+        for name in ("ami-12345678", "snap-12345678"):
+            with pytest.raises(CommandError, match="is no sandbox image"):
+                ami_images.delete([image, name], region=REGION)
+        assert [one["ImageId"] for one in amazon.own_images(aws)] == [image]
+
+    def test_a_copy_in_another_region_is_found_and_started_there(self, aws, image, capsys):
+        made = ami_images.copy(image, to="eu-west-3", region=REGION)
+        there = boto3.client("ec2", region_name="eu-west-3")
+        (found,) = amazon.own_images(there)
+        assert found["ImageId"] == made
+        assert {"Key": "Release", "Value": "0.1.0"} in found["Tags"]
+        there.create_key_pair(KeyName="mine")
+        assert len(launch(region="eu-west-3")) == 1
+        assert f"{made} is in eu-west-3" in capsys.readouterr().out
+
+    def test_a_copy_is_encrypted_and_so_is_one_with_a_key_of_ones_own(self, monkeypatch):
+        for key, wanted in ((None, {}), ("alias/ours", {"KmsKeyId": "alias/ours"})):
+            client = mock.MagicMock()
+            client.meta.region_name = REGION
+            source = {"ImageId": "ami-1", "Name": "box", "CreationDate": ""}
+            client.describe_images.return_value = {"Images": [source]}
+            monkeypatch.setattr(ami_images, "service", lambda name, region, client=client: client)
+            ami_images.copy("ami-1", to=REGION, region=None, kms_key=key)
+            asked = client.copy_image.call_args.kwargs
+            assert asked["Encrypted"] is True
+            assert {n: v for n, v in asked.items() if n == "KmsKeyId"} == wanted
+            assert asked["Name"] == "box-copy"  # a name is taken once in a region
+
+    def test_an_interrupted_copy_is_deleted_again(self, aws, image, monkeypatch):
+        def interrupt(_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(ami_images, "snapshots_of", interrupt)
+        monkeypatch.setattr(ami_images, "_remove", lambda client, one: client.deregister_image(
+            ImageId=one["ImageId"]))  # fmt: skip
+        with pytest.raises(KeyboardInterrupt):
+            ami_images.copy(image, to="eu-west-3", region=REGION)
+        there = boto3.client("ec2", region_name="eu-west-3")
+        assert there.describe_images(Owners=["self"])["Images"] == []
+
+    def permissions(self, aws, image):
+        found = aws.describe_image_attribute(ImageId=image, Attribute="launchPermission")
+        return [one["UserId"] for one in found["LaunchPermissions"]]
+
+    def test_an_image_is_shared_and_no_longer_shared(self, aws, image):
+        assert ami_images.share(image, ["111122223333"], region=REGION) == 0
+        assert self.permissions(aws, image) == ["111122223333"]
+        assert ami_images.share(image, ["111122223333"], region=REGION, remove=True) == 0
+        assert self.permissions(aws, image) == []
+
+    @pytest.fixture
+    def encrypted(self, image, monkeypatch):
+        """Let an image's snapshot be encrypted, and say who manages the key; moto knows neither."""
+
+        def encrypt(manager):
+            def with_key(name, region):
+                client = service(name, region)
+                if name == "kms":
+                    client.describe_key = lambda KeyId: {"KeyMetadata": {"KeyManager": manager}}
+                else:
+                    disk = {"SnapshotId": "snap-1", "Encrypted": True, "KmsKeyId": "arn:key/1"}
+                    client.describe_snapshots = lambda **_: {"Snapshots": [disk]}
+                return client
+
+            service = amazon.service
+            monkeypatch.setattr(ami_images, "service", with_key)
+            return image
+
+        return encrypt
+
+    def test_an_image_encrypted_with_the_default_key_cannot_be_shared(self, aws, encrypted):
+        image = encrypted("AWS")
+        with pytest.raises(CommandError, match="this account's default key") as caught:
+            ami_images.share(image, ["111122223333"], region=REGION)
+        assert f"sandbox ami copy {image} --kms-key KEY --to {REGION}" in caught.value.cure
+        assert self.permissions(aws, image) == []
+
+    def test_with_a_key_of_ones_own_it_can_and_the_right_to_the_key_is_named(
+        self, aws, encrypted, capsys
+    ):
+        image = encrypted("CUSTOMER")
+        assert ami_images.share(image, ["111122223333"], region=REGION) == 0
+        assert "the right to use arn:key/1" in capsys.readouterr().out
+        assert self.permissions(aws, image) == ["111122223333"]
+
+    def test_an_account_that_is_none_is_told(self, aws, image):
+        with pytest.raises(CommandError, match="must have 12 digits; got '1234'"):
+            ami_images.share(image, ["1234"], region=REGION)
 
 
 class TestWrongSettings:
@@ -282,7 +472,7 @@ class TestWrongSettings:
     def test_wrong_credentials_and_rights_come_with_their_cures(self):
         for code, cure in (("AuthFailure", "aws configure"), ("UnauthorizedOperation", "ask for")):
             answer = {"Error": {"Code": code, "Message": "no"}}
-            with pytest.raises(CommandError, match=cure), ami.aws_errors():
+            with pytest.raises(CommandError, match=cure), amazon.aws_errors():
                 raise ClientError(answer, "DescribeImages")
 
     def test_a_region_that_does_not_answer(self):
@@ -291,7 +481,7 @@ class TestWrongSettings:
             ReadTimeoutError(endpoint_url="https://ec2.mars-1.amazonaws.com"),
             ResponseParserError("a proxy's page"),
         ):
-            with pytest.raises(CommandError, match="does not answer"), ami.aws_errors():
+            with pytest.raises(CommandError, match="does not answer"), amazon.aws_errors():
                 raise error
 
     def test_an_address_that_is_none(self, monkeypatch):
@@ -301,11 +491,11 @@ class TestWrongSettings:
 
     def test_a_machine_that_ends_at_once_is_told_with_the_reason(self):
         answer = {"Reservations": [{"Instances": [{"StateReason": {"Message": "no such key"}}]}]}
-        with pytest.raises(CommandError, match="did not finish: no such key"), ami.aws_errors():
+        with pytest.raises(CommandError, match="did not finish: no such key"), amazon.aws_errors():
             raise WaiterError("InstanceRunning", "terminal failure", answer)
 
     def test_an_old_login_is_told_with_its_cure(self):
-        with pytest.raises(CommandError, match="aws sso login"), ami.aws_errors():
+        with pytest.raises(CommandError, match="aws sso login"), amazon.aws_errors():
             raise UnauthorizedSSOTokenError
 
 
@@ -323,7 +513,7 @@ class TestUpload:
 
     def test_a_disk_becomes_an_image_with_the_safe_settings(self, aws, disk, capsys):
         name = upload.upload(disk, region=REGION, name="bigdl-sandbox-1", version="0.1.0")
-        (found,) = ami.own_images(aws)
+        (found,) = amazon.own_images(aws)
         assert found["ImageId"] == name
         said = capsys.readouterr().out
         assert "2 blocks" in said

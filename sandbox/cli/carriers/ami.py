@@ -1,107 +1,28 @@
-"""`sandbox ami launch|list|terminate`: the sandbox on AWS, reached through SSH only."""
+"""`sandbox ami launch|list|stop|start|terminate`: instances on AWS, reached through SSH only."""
 
 from __future__ import annotations
 
+import gzip
 import ipaddress
-import os
+import re
 import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zlib
 from pathlib import Path
 from typing import Any
 
 from ..errors import CommandError
+from .aws import NAME, TAG, aws_errors, lost_snapshots, named, own_images, service
 
-NAME = "bigdl-sandbox"
-TAG = {"Key": "Project", "Value": NAME}
-ROOT_DEVICE = "/dev/xvda"
 MAX_USER_DATA = 16384
+GZIP = b"\x1f\x8b"
+# The two lines at the head of docker/user-data.sh, of which one must be filled in.
+SETTING = re.compile(
+    r"""^(SANDBOX_(?:IMAGE|BUNDLE_URL))=["']?(?:\$\{\w+:-)?([^"'}\s]*)""", re.MULTILINE
+)
 # On an instance: the group made for it, which AWS itself forgets when the instance ends.
 GROUP = "SecurityGroup"
 ENDED = ("shutting-down", "terminated")
-
-
-@contextmanager
-def aws_errors() -> Iterator[None]:
-    """Turn what AWS refuses into errors with a cure."""
-    try:
-        from botocore import exceptions as wrong
-        from botocore.parsers import ResponseParserError
-    except ImportError:
-        raise CommandError("boto3 is not installed.", "pip install 'boto3>=1.35'") from None
-    try:
-        yield
-    except (wrong.NoCredentialsError, wrong.PartialCredentialsError):
-        raise CommandError(
-            "there are no AWS credentials here.",
-            "aws configure, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.",
-        ) from None
-    except wrong.ProfileNotFound as error:
-        raise CommandError(
-            f"{error}.", "aws configure --profile NAME, or unset AWS_PROFILE."
-        ) from None
-    except wrong.NoRegionError:
-        raise CommandError("no AWS region is set.", "Give --region, or set AWS_REGION.") from None
-    except (wrong.SSOError, wrong.TokenRetrievalError) as error:
-        raise CommandError(f"{error}", "Log in again: aws sso login.") from None
-    except wrong.WaiterError as error:
-        raise CommandError(
-            f"AWS did not finish: {_reason(error)}", "sandbox ami list   shows the state."
-        ) from None
-    except wrong.ClientError as error:
-        raise CommandError(*explain(error)) from None
-    except (wrong.BotoCoreError, ResponseParserError) as error:
-        raise CommandError(
-            f"AWS does not answer: {str(error)[:300]}",
-            "Is the region written rightly (us-east-1)? A network? A proxy?",
-        ) from None
-
-
-def _reason(error: Any) -> str:
-    """Give what AWS says of a machine that did not start, else the waiter's own words."""
-    groups = (error.last_response or {}).get("Reservations", [])
-    said = [one.get("StateReason", {}).get("Message") for g in groups for one in g["Instances"]]
-    return next(filter(None, said), str(error))
-
-
-def explain(error: Any) -> tuple[str, str]:
-    """Give (problem, cure) of a refusal."""
-    code = error.response["Error"]["Code"]
-    message = error.response["Error"]["Message"]
-    cures = {
-        "AuthFailure": "The credentials are wrong or old: aws configure.",
-        "InvalidClientTokenId": "The credentials are wrong or old: aws configure.",
-        "SignatureDoesNotMatch": "The secret key is wrong: aws configure.",
-        "ExpiredToken": "Log in again: aws sso login.",
-        "RequestExpired": "Is this machine's clock right?",
-        "UnauthorizedOperation": "These credentials may not do that: ask for the EC2 permissions.",
-        "OptInRequired": "This account has not enabled that region.",
-        "InvalidKeyPair.NotFound": "aws ec2 describe-key-pairs   lists those of this region.",
-        "InvalidAMIID.NotFound": "sandbox ami list   lists those there are (in this region).",
-        "InvalidAMIID.Malformed": "sandbox ami list   lists those there are (in this region).",
-        "InvalidSubnetID.NotFound": "aws ec2 describe-subnets   lists those of this region.",
-        "VPCIdNotSpecified": "This account has no default network here: give --subnet.",
-        "InvalidBlockDeviceMapping": "The image needs a larger disk: give a larger --disk.",
-        "Unsupported": "Try another --type or region.",
-        "RequestLimitExceeded": "AWS is being asked too often: try again in a minute.",
-        "InstanceLimitExceeded": "Ask AWS for a higher limit, or terminate something.",
-        "VcpuLimitExceeded": "Ask AWS for a higher limit, or terminate something.",
-        "InsufficientInstanceCapacity": "Try another --type or region.",
-    }
-    return f"AWS refused ({code}): {message}", cures.get(code, "")
-
-
-def service(name: str, region: str | None) -> Any:
-    """Give a client of a service of AWS."""
-    import boto3
-
-    # boto3 itself knows AWS_DEFAULT_REGION only.
-    region = region or os.environ.get("AWS_REGION") or None
-    try:
-        return boto3.session.Session(region_name=region).client(name)
-    except ValueError as error:  # AWS_ENDPOINT_URL is none
-        raise CommandError(f"{error}.", "Unset AWS_ENDPOINT_URL, or correct it.") from None
 
 
 def check_cidr(text: str, *, anyone: bool) -> str:
@@ -125,19 +46,6 @@ def check_cidr(text: str, *, anyone: bool) -> str:
     return str(network)
 
 
-def named(**more: str) -> list[dict[str, str]]:
-    """Give the tags of what is made here."""
-    return [TAG, *({"Key": key, "Value": value} for key, value in {"Name": NAME, **more}.items())]
-
-
-def own_images(client: Any) -> list[dict[str, Any]]:
-    """Give this account's sandbox images, the newest first."""
-    found = client.describe_images(
-        Owners=["self"], Filters=[{"Name": "tag:Name", "Values": [NAME]}]
-    )
-    return sorted(found["Images"], key=lambda image: str(image["CreationDate"]), reverse=True)
-
-
 def launch(
     *,
     region: str | None,
@@ -149,16 +57,17 @@ def launch(
     subnet: str | None = None,
     user_data: Path | None = None,
     anyone: bool = False,
-) -> str:
-    """Start an instance behind a security group of its own; give its id.
+    count: int = 1,
+) -> list[str]:
+    """Start instances behind a security group of their own; give their ids.
 
     Raises
     ------
-    CommandError : an argument, credentials, region, image or key is wrong; then neither instance
-        nor group is left behind.
+    CommandError : an argument, credentials, region, image or key is wrong; then neither instances
+        nor group are left behind.
     """
     cidr = check_cidr(cidr, anyone=anyone)
-    script = read_user_data(user_data) if user_data else b""
+    script = read_user_data(user_data, own_image=image is None) if user_data else b""
     with aws_errors():
         client = service("ec2", region)
         client.describe_key_pairs(KeyNames=[key_name])
@@ -167,39 +76,51 @@ def launch(
             if not images:
                 raise CommandError(
                     "this account has no sandbox image in this region.",
-                    "packer build ami/current, sandbox ami upload, or --image AMI.",
+                    "packer build ami/current, sandbox ami upload, sandbox ami copy, or --image.",
                 )
             chosen = images[0]
         else:
             (chosen,) = client.describe_images(ImageIds=[image])["Images"]
-        image, root = str(chosen["ImageId"]), str(chosen["RootDeviceName"])
         group = _security_group(client, cidr, subnet)
-        instance = ""
+        instances: list[str] = []
         try:
-            instance = _run_instance(
-                client, image, root, key_name, group, instance_type, disk_gb, subnet, script
+            instances = _run_instances(
+                client,
+                chosen,
+                count=count,
+                key_name=key_name,
+                group=group,
+                instance_type=instance_type,
+                disk_gb=disk_gb,
+                subnet=subnet,
+                script=script,
             )
-            client.get_waiter("instance_running").wait(InstanceIds=[instance])
-            facts = _describe(client, instance)
+            client.get_waiter("instance_running").wait(InstanceIds=instances)
+            hosts = _hosts(client, instances)
         except BaseException:
             print("Taking away again what was made ...", file=sys.stderr, flush=True)
-            if instance:
-                client.terminate_instances(InstanceIds=[instance])
-                client.get_waiter("instance_terminated").wait(InstanceIds=[instance])
+            if instances:
+                client.terminate_instances(InstanceIds=instances)
+                client.get_waiter("instance_terminated").wait(InstanceIds=instances)
             client.delete_security_group(GroupId=group)
             raise
-    host = facts.get("PublicDnsName") or facts.get("PublicIpAddress") or facts["PrivateIpAddress"]
+    for instance in instances:
+        print(f"{instance} runs {chosen['ImageId']} at {hosts[instance]}")
+    first = hosts[instances[0]]
     print(
-        f"{instance} runs {image}\n\n"
-        f"1. Tunnel:   ssh -i KEY -L 8888:127.0.0.1:8888 admin@{host}   (Ubuntu: ubuntu@)\n"
+        f"\n1. Tunnel:   ssh -i KEY -L 8888:127.0.0.1:8888 admin@{first}   (Ubuntu: ubuntu@)\n"
         "2. Address:  sudo sandbox-url      (there; the token is in it)\n"
-        f"Stop paying: sandbox ami terminate {instance}"
+        f"Pause:       sandbox ami stop {' '.join(instances)}      (the disks still cost)\n"
+        f"Stop paying: sandbox ami terminate {' '.join(instances)}"
     )
-    return instance
+    return instances
 
 
-def read_user_data(file: Path) -> bytes:
-    """Give the script for the first start; it may be packed, which cloud-init knows."""
+def read_user_data(file: Path, *, own_image: bool) -> bytes:
+    """Give the script for the first start; it may be packed, which cloud-init knows.
+
+    Refused is what can only fail: docker/user-data.sh as it comes, or on an image of our own.
+    """
     try:
         script = file.read_bytes()
     except OSError as error:
@@ -208,6 +129,23 @@ def read_user_data(file: Path) -> bytes:
         raise CommandError(
             f"--user-data must have 1 to {MAX_USER_DATA} bytes; {file} has {len(script)}.",
             "Let a short script fetch the rest, or pack it: gzip -k FILE." if script else "",
+        )
+    try:
+        text = gzip.decompress(script) if script.startswith(GZIP) else script
+    except (OSError, EOFError, zlib.error):
+        raise CommandError(f"--user-data {file} is packed, but damaged.") from None
+    settings = dict(SETTING.findall(text.decode(errors="replace")))
+    if not settings:
+        return script  # a script of the user's own
+    if not any(settings.values()):
+        raise CommandError(
+            f"--user-data {file} names neither an image nor a bundle.",
+            f"Write one between the quotes at its head, after {' or '.join(settings)}.",
+        )
+    if own_image:
+        raise CommandError(
+            f"--user-data {file} is for Ubuntu or Debian; the sandbox's own image needs none.",
+            "Add --image AMI-OF-UBUNTU, or leave --user-data out.",
         )
     return script
 
@@ -242,33 +180,34 @@ def _security_group(client: Any, cidr: str, subnet: str | None) -> str:
     return group
 
 
-def _run_instance(
+def _run_instances(
     client: Any,
-    image: str,
-    root: str,
+    image: dict[str, Any],
+    *,
+    count: int,
     key_name: str,
     group: str,
     instance_type: str,
     disk_gb: int,
     subnet: str | None,
     script: bytes,
-) -> str:
+) -> list[str]:
     arguments: dict[str, Any] = {}
     if subnet is not None:
         arguments["SubnetId"] = subnet
     if script:
         arguments["UserData"] = script
     made = client.run_instances(
-        ImageId=image,
+        ImageId=image["ImageId"],
         InstanceType=instance_type,
         KeyName=key_name,
         SecurityGroupIds=[group],
-        MinCount=1,
-        MaxCount=1,
+        MinCount=count,  # all or none
+        MaxCount=count,
         MetadataOptions={"HttpTokens": "required", "HttpEndpoint": "enabled"},
         BlockDeviceMappings=[
             {
-                "DeviceName": root,
+                "DeviceName": image["RootDeviceName"],
                 "Ebs": {
                     "VolumeSize": disk_gb,
                     "VolumeType": "gp3",
@@ -283,12 +222,19 @@ def _run_instance(
         ],
         **arguments,
     )
-    return str(made["Instances"][0]["InstanceId"])
+    return [str(one["InstanceId"]) for one in made["Instances"]]
 
 
-def _describe(client: Any, instance: str) -> dict[str, Any]:
-    found = client.describe_instances(InstanceIds=[instance])
-    return dict(found["Reservations"][0]["Instances"][0])
+def _hosts(client: Any, instances: list[str]) -> dict[str, str]:
+    """Give the name or address under which each instance is reached."""
+    found = client.describe_instances(InstanceIds=instances)["Reservations"]
+    return {
+        one["InstanceId"]: one.get("PublicDnsName")
+        or one.get("PublicIpAddress")
+        or one.get("PrivateIpAddress", "")
+        for group in found
+        for one in group["Instances"]
+    }
 
 
 def ours(client: Any, *, gone: bool = False) -> list[dict[str, Any]]:
@@ -300,14 +246,17 @@ def ours(client: Any, *, gone: bool = False) -> list[dict[str, Any]]:
 
 
 def show(*, region: str | None) -> int:
-    """List images and instances."""
+    """List images, snapshots that no image uses, and instances."""
     with aws_errors():
         client = service("ec2", region)
         images, instances = own_images(client), ours(client)
+        lost = lost_snapshots(client, images)
         where = client.meta.region_name
     print(f"region {where}: {len(images)} images, {len(instances)} instances")
     for image in images:
         print(f"  image    {image['ImageId']}  {image.get('Name', '')}  {image['CreationDate']}")
+    for one in lost:
+        print(f"  snapshot {one['SnapshotId']}  {one['VolumeSize']} GB, of no image; it costs")
     for one in instances:
         host = one.get("PublicIpAddress") or one.get("PrivateIpAddress", "")
         state = one["State"]["Name"]
@@ -315,26 +264,57 @@ def show(*, region: str | None) -> int:
     return 0
 
 
+def _need_ours(client: Any, names: list[str], *, gone: bool = False) -> dict[str, dict[str, Any]]:
+    """Give the instances of these names; refuse other people's."""
+    there = {one["InstanceId"]: one for one in ours(client, gone=gone)}
+    for name in names:
+        if name not in there:
+            known = [key for key, one in there.items() if one["State"]["Name"] not in ENDED]
+            raise CommandError(
+                f"{name} is no instance of the sandbox in {client.meta.region_name}.",
+                f"There is: {', '.join(known) or 'none'}.",
+            )
+    return there
+
+
+def stop(names: list[str], *, region: str | None) -> int:
+    """Pause instances: the disk stays and costs, the rest does not."""
+    with aws_errors():
+        client = service("ec2", region)
+        _need_ours(client, names)
+        client.stop_instances(InstanceIds=names)
+        print("Waiting until AWS has stopped them ...", flush=True)
+        client.get_waiter("instance_stopped").wait(InstanceIds=names)
+    print(f"stopped {', '.join(names)}; the disks still cost until: sandbox ami terminate")
+    return 0
+
+
+def start(names: list[str], *, region: str | None) -> int:
+    """Go on with stopped instances; print their addresses, which are new ones."""
+    with aws_errors():
+        client = service("ec2", region)
+        _need_ours(client, names)
+        client.start_instances(InstanceIds=names)
+        client.get_waiter("instance_running").wait(InstanceIds=names)
+        hosts = _hosts(client, names)
+    for name in names:
+        print(f"{name} runs at {hosts[name]}   (a new address; the token is the same)")
+    return 0
+
+
 def terminate(names: list[str], *, region: str | None) -> int:
-    """End instances that were started here, and remove their security groups.
+    """End instances that were started here, and remove the security groups nobody uses any more.
 
     Once more for the same instances does what an interrupted first time has left.
     """
     with aws_errors():
         client = service("ec2", region)
-        there = {one["InstanceId"]: one for one in ours(client, gone=True)}
-        for name in names:
-            if name not in there:
-                known = [key for key, one in there.items() if one["State"]["Name"] not in ENDED]
-                raise CommandError(
-                    f"{name} is no instance of the sandbox in {client.meta.region_name}.",
-                    f"There is: {', '.join(known) or 'none'}.",
-                )
-        tags = [tag for name in names for tag in there[name]["Tags"]]
-        groups = [tag["Value"] for tag in tags if tag["Key"] == GROUP]
+        there = _need_ours(client, names, gone=True)
         client.terminate_instances(InstanceIds=names)
         print("Waiting until AWS has ended them ...", flush=True)
         client.get_waiter("instance_terminated").wait(InstanceIds=names)
+        groups = {_group_of(there[name]) for name in names}
+        groups -= {_group_of(one) for one in ours(client)}  # of one launch, and still running
         own = [{"Name": f"tag:{TAG['Key']}", "Values": [TAG["Value"]]}]
         for group in client.describe_security_groups(Filters=own)["SecurityGroups"]:
             if group["GroupId"] in groups:
@@ -343,11 +323,6 @@ def terminate(names: list[str], *, region: str | None) -> int:
     return 0
 
 
-def require_imdsv2(image: str, *, region: str | None) -> int:
-    """Make every later instance of an image use version 2 of the metadata service."""
-    with aws_errors():
-        service("ec2", region).modify_image_attribute(
-            ImageId=image, Attribute="imdsSupport", ImdsSupport={"Value": "v2.0"}
-        )
-    print(f"{image}: metadata service version 2 only")
-    return 0
+def _group_of(instance: dict[str, Any]) -> str | None:
+    tags = instance.get("Tags", [])
+    return next((tag["Value"] for tag in tags if tag["Key"] == GROUP), None)

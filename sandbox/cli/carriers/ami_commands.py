@@ -15,6 +15,10 @@ ami_app = typer.Typer(help="The machine image on AWS, and instances of it.", **S
 Region = Annotated[str | None, typer.Option(help="AWS region; else AWS_REGION or the profile's.")]
 
 
+Instances = Annotated[list[str], typer.Argument(help="Instances.", metavar="NAME")]
+OwnImage = Annotated[str, typer.Argument(help="AMI.")]
+
+
 @ami_app.command("launch")
 def launch_instance(
     cidr: Annotated[str, typer.Option(help="Who may connect: your address, 203.0.113.7/32.")],
@@ -28,8 +32,9 @@ def launch_instance(
         Path | None, typer.Option(help="Script for the first start, e.g. docker/user-data.sh.")
     ] = None,
     anyone: Annotated[bool, typer.Option("--anyone", help="Allow a very wide --cidr.")] = False,
+    count: Annotated[int, typer.Option(min=1, max=100, help="How many; all or none.")] = 1,
 ) -> None:
-    """Start an instance that only SSH reaches; print the tunnel."""
+    """Start instances that only SSH reaches; print the tunnel."""
     from . import ami as verb
 
     verb.launch(
@@ -42,22 +47,36 @@ def launch_instance(
         subnet=subnet,
         user_data=user_data,
         anyone=anyone,
+        count=count,
     )
 
 
 @ami_app.command("list")
 def list_instances(region: Region = None) -> None:
-    """List the sandbox's images and instances."""
+    """List the sandbox's images, instances, and snapshots that no image uses."""
     from . import ami as verb
 
     raise typer.Exit(verb.show(region=region))
 
 
 @ami_app.command(cls=Command)
-def terminate(
-    names: Annotated[list[str], typer.Argument(help="Instances.", metavar="NAME")],
-    region: Region = None,
-) -> None:
+def stop(names: Instances, region: Region = None) -> None:
+    """Pause instances; their disks stay, and cost."""
+    from . import ami as verb
+
+    raise typer.Exit(verb.stop(names, region=region))
+
+
+@ami_app.command(cls=Command)
+def start(names: Instances, region: Region = None) -> None:
+    """Go on with stopped instances; print their new addresses."""
+    from . import ami as verb
+
+    raise typer.Exit(verb.start(names, region=region))
+
+
+@ami_app.command(cls=Command)
+def terminate(names: Instances, region: Region = None) -> None:
     """End instances and remove their security groups."""
     from . import ami as verb
 
@@ -81,12 +100,49 @@ def upload(
     )
 
 
-@ami_app.command("require-imdsv2")
-def require_imdsv2(
-    image: Annotated[str, typer.Argument(help="AMI.")], region: Region = None
+@ami_app.command()
+def copy(
+    image: OwnImage,
+    to: Annotated[str, typer.Option(help="Region for the copy; the same one with --kms-key.")],
+    kms_key: Annotated[
+        str | None, typer.Option(help="Encrypt with this key of yours: for ami share.")
+    ] = None,
+    region: Region = None,
 ) -> None:
+    """Copy an image into another region."""
+    from . import ami_images as verb
+
+    verb.copy(image, to=to, region=region, kms_key=kms_key)
+
+
+@ami_app.command(cls=Command)
+def share(
+    image: OwnImage,
+    accounts: Annotated[list[str], typer.Argument(help="12 digits each.", metavar="ACCOUNT")],
+    remove: Annotated[bool, typer.Option("--remove", help="No longer.")] = False,
+    region: Region = None,
+) -> None:
+    """Let other accounts start an image; not one encrypted with the default key."""
+    from . import ami_images as verb
+
+    raise typer.Exit(verb.share(image, accounts, region=region, remove=remove))
+
+
+@ami_app.command(cls=Command)
+def delete(
+    names: Annotated[list[str], typer.Argument(help="Images.", metavar="AMI")],
+    region: Region = None,
+) -> None:
+    """Delete images with their snapshots."""
+    from . import ami_images as verb
+
+    raise typer.Exit(verb.delete(names, region=region))
+
+
+@ami_app.command("require-imdsv2")
+def require_imdsv2(image: OwnImage, region: Region = None) -> None:
     """Metadata service version 2 only: after Packer 1.6."""
-    from . import ami as verb
+    from . import ami_images as verb
 
     raise typer.Exit(verb.require_imdsv2(image, region=region))
 

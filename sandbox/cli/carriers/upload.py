@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CommandError
-from .ami import ROOT_DEVICE, aws_errors, named, service
+from .aws import aws_errors, named, service
 
+ROOT_DEVICE = "/dev/xvda"
 BLOCK = 512 * 1024
 WORKERS = 8
 SHOWN = 256  # blocks from one line of progress to the next
