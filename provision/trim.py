@@ -100,6 +100,12 @@ def tests_and_maps(packages: Path) -> Iterator[Path]:
     yield from packages.rglob("*.js.map")
 
 
+def large(packages: Path, lib: Path) -> Iterator[Path]:
+    """Name what a machine does without that only has to boot."""
+    yield from (packages / name for name in LEAN if (packages / name).exists())
+    yield from lib.glob("libmkl*")
+
+
 def foreign_machine() -> str:
     """Give the word in file names that says: for the other kind of processor."""
     return "x86_64" if platform.machine() == "aarch64" else "aarch_64"
@@ -165,9 +171,12 @@ def main() -> None:
         ("test suites, source maps", lambda: sum(map(remove, list(tests_and_maps(packages))))),
     ]
     if "--lean" in sys.argv:
-        large = [packages / name for name in LEAN if (packages / name).exists()]
-        large += list((root / "lib").glob("libmkl*"))
-        cuts.append(("lean: Spark, Java, large packages", lambda: sum(map(remove, large))))
+        cuts.append(
+            (
+                "lean: Spark, Java, large packages",
+                lambda: sum(map(remove, list(large(packages, root / "lib")))),
+            )
+        )
     for name, cut in cuts:
         print(f"{cut() / 1e6:8.1f} MB  {name}")
 
