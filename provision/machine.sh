@@ -9,6 +9,8 @@ kind="$1"
 lean="${2:-}"
 here="$(cd "$(dirname "$0")" && pwd)"
 
+# What the system had before us is no leftover of ours: `seal.sh --check` looks for the rest.
+[ -s /opt/sandbox/base.list ] || "$here/seal.sh" --list >/opt/sandbox/base.list
 "$here/system.sh"
 if [ ! -x /opt/sandbox/venv/bin/sandbox ]; then
   "$here/environment.sh" "$here/requirements.lock" ${lean:+"$lean"}

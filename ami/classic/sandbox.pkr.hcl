@@ -126,7 +126,7 @@ build {
       "sudo mkdir -p /opt/sandbox",
       "sudo tar -x --no-same-owner -C /opt/sandbox -f /tmp/packer-files.tar && rm /tmp/packer-files.tar",
       "sudo /opt/sandbox/provision/machine.sh ami ${var.lean}",
-      "sudo sh -c 'cd /opt/sandbox/provision && ./seal.sh && ./seal.sh --check'"
+      "sudo sh -c 'cd /opt/sandbox/provision && ./seal.sh --remove-work && ./seal.sh --check'"
     ]
   }
 

@@ -35,7 +35,7 @@ source "virtualbox-ovf" "sandbox" {
   ssh_timeout          = "15m"
   # Sealing takes sudo and SSH away, so it is the last step; with a leftover the machine stays on,
   # and Packer gives up.
-  shutdown_command     = "sudo sh -c 'cd /opt/sandbox/provision && ./seal.sh --zero && ./seal.sh --check && systemctl poweroff'"
+  shutdown_command     = "sudo sh -c 'cd /opt/sandbox/provision && ./seal.sh --remove-work --zero && ./seal.sh --check && systemctl poweroff'"
   shutdown_timeout     = "30m" # it writes zeros over all free space first
   format               = "ova"
   output_directory     = var.output
