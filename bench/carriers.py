@@ -109,10 +109,10 @@ def boot(report: harness.Report, disk: Path, folder: Path, what: str, **options:
         report.value(f"{what}: Jupyter", machine.wait_for_jupyter(), "s")
         token = machine.ssh("sudo sandbox-url").stdout.strip().split("token=")[1]
         for code in (INFERENCE, TRAINING):
-            said = compute(machine.port, token, code, timeout=900).strip()
+            said = compute(machine.port, token, code, timeout=900, tls=machine.tls).strip()
             report(f"{what}: a kernel says {said}")
     finally:
-        machine.stop()
+        machine.remove()
 
 
 def cloud(report: harness.Report, asked: argparse.Namespace, folder: Path) -> None:
@@ -136,7 +136,7 @@ def cloud(report: harness.Report, asked: argparse.Namespace, folder: Path) -> No
         report.value("disk for AWS: Jupyter", seconds, "s")
         report(f"disk for AWS: sudo sandbox-url says {machine.ssh('sudo sandbox-url').stdout[:32]}")
     finally:
-        machine.stop()
+        machine.remove()
 
 
 def packer(report: harness.Report, disk: Path, folder: Path) -> None:
@@ -156,7 +156,7 @@ def packer(report: harness.Report, disk: Path, folder: Path) -> None:
         subprocess.run(list(map(str, command)), check=True)
         key = shutil.copy(machine.key, folder / "key")
     finally:
-        machine.stop()
+        machine.remove()
     variables = {
         "disk": source,
         "ssh_key": key,

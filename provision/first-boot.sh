@@ -20,18 +20,51 @@ for kind in ed25519 rsa; do
   [ -s "$key" ] || ssh-keygen -q -t "$kind" -N '' -C "$kind" -f "$key"
 done
 
+# The certificate of a machine whose network others share: browsers ask about it once, and who doubts
+# compares it with the screen. Browsers take none that lasts longer; a boot in time renews it.
+certificate="$etc/tls.pem"
+if [ "$(setting kind)" = vm ] &&
+  ! openssl x509 -in "$certificate" -noout -checkend $((60 * 86400)) >/dev/null 2>&1; then
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 397 -config /dev/stdin \
+    -keyout "$certificate.key" -out "$certificate.crt" 2>/dev/null <<'TEXT'
+[req]
+distinguished_name = name
+x509_extensions = use
+prompt = no
+[name]
+CN = BigDL sandbox
+[use]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth
+subjectAltName = DNS:localhost, DNS:sandbox, IP:127.0.0.1
+TEXT
+  cat "$certificate.key" "$certificate.crt" >"$certificate.new"
+  rm "$certificate.key" "$certificate.crt"
+  mv "$certificate.new" "$certificate"
+  mkdir -p "$root/etc/issue.d"
+  openssl x509 -in "$certificate" -noout -fingerprint -sha256 | sed -E \
+    -e 's/.*=(.{48})(.*)/The browser asks about its certificate once. SHA-256:\n  \1\n  \2\n/' \
+    >"$root/etc/issue.d/15-certificate.issue"
+  chmod 0644 "$root/etc/issue.d/15-certificate.issue"
+fi
+
 # Jupyter's secret: no characters that are mistaken for one another, since it is copied by hand from
 # a machine's screen (99 bits; 158 where it is not).
 if [ ! -s "$etc/jupyter.env" ]; then
   length=32
   if [ "$(setting kind)" = vm ]; then length=20; fi
   token="$(random "$length" abcdefghijkmnpqrstuvwxyz23456789)"
-  printf 'SANDBOX_ADDRESS=%s\nSANDBOX_TOKEN=%s\n' "$(setting address)" "$token" >"$etc/jupyter.env.new"
+  {
+    printf 'SANDBOX_ADDRESS=%s\nSANDBOX_TOKEN=%s\n' "$(setting address)" "$token"
+    if [ -e "$certificate" ]; then echo SANDBOX_CERTIFICATE=/etc/bigdl-sandbox/tls.pem; fi
+  } >"$etc/jupyter.env.new"
   mv "$etc/jupyter.env.new" "$etc/jupyter.env"
 fi
 chmod 0600 "$etc/jupyter.env"
 
 if [ -n "$root" ]; then exit 0; fi
+if [ -e "$certificate" ]; then chown jovyan:users "$certificate"; fi
 
 # A larger disk than the image's: the last partition and its file system grow.
 device="$(findmnt -no SOURCE /)"

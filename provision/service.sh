@@ -9,7 +9,7 @@ here="$(cd "$(dirname "$0")" && pwd)"
 units=/etc/systemd/system
 
 case "$kind" in
-  vm) address=0.0.0.0 ;;   # reached through the hypervisor's network; asks for the token
+  vm) address=0.0.0.0 ;;   # reached through the hypervisor's network: HTTPS, and asks for the token
   ami) address=127.0.0.1 ;; # reached through SSH only
   *)
     echo "service.sh: vm or ami; got $kind" >&2

@@ -4,6 +4,7 @@ SANDBOX_ADDRESS, SANDBOX_PORT   where to listen; 127.0.0.1 and 8888 if not set
 SANDBOX_TOKEN                   the token; a random one if not set
 SANDBOX_PASSWORD                a password instead, plain or hashed by `jupyter server password`
 SANDBOX_INSECURE=1              allows SANDBOX_TOKEN= (none at all) off the loopback
+SANDBOX_CERTIFICATE             a PEM file with key and certificate: HTTPS instead of HTTP
 SANDBOX_RUNS                    TensorBoard's folder; `runs` below the work folder if not set
 """
 
@@ -30,6 +31,9 @@ if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
 c.ServerApp.port = int(port)
 c.ServerApp.port_retries = 0
 c.ServerApp.open_browser = False
+certificate = os.environ.get("SANDBOX_CERTIFICATE")
+if certificate:
+    c.ServerApp.certfile = certificate
 c.LabApp.default_url = "/lab"
 c.LabApp.news_url = None
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"

@@ -196,11 +196,14 @@ def busy(seconds):
     return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
-def get(port, path, *, token="", method="GET", data=None, timeout=120):
-    """Ask over HTTP, past proxies and redirects; give (status, body, headers)."""
+def get(port, path, *, token="", method="GET", data=None, timeout=120, tls=None):
+    """Ask over HTTP(S), past proxies and redirects; give (status, body, headers)."""
     import http.client
 
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    if tls is None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    else:
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout, context=tls)
     try:
         headers = {"Authorization": f"token {token}"} if token else {}
         connection.request(method, path, body=data, headers=headers)
@@ -210,21 +213,22 @@ def get(port, path, *, token="", method="GET", data=None, timeout=120):
         connection.close()
 
 
-def compute(port, token, code, *, timeout=300):
+def compute(port, token, code, *, timeout=300, tls=None):
     """Run code in a fresh kernel of a Jupyter server; give what it printed."""
     import json
 
     import websocket
 
     status, body, _ = get(
-        port, "/api/kernels", token=token, method="POST", data="{}", timeout=timeout
+        port, "/api/kernels", token=token, method="POST", data="{}", timeout=timeout, tls=tls
     )
     assert status == 201, body
     kernel = json.loads(body)["id"]
-    address = f"ws://127.0.0.1:{port}/api/kernels/{kernel}/channels"
+    address = f"{'wss' if tls else 'ws'}://127.0.0.1:{port}/api/kernels/{kernel}/channels"
     socket = websocket.create_connection(
-        address, timeout=timeout, header=[f"Authorization: token {token}"], http_no_proxy=["*"]
-    )
+        address, timeout=timeout, header=[f"Authorization: token {token}"], http_no_proxy=["*"],
+        sslopt={"context": tls} if tls else None,
+    )  # fmt: skip
     try:
         message = uuid.uuid4().hex
         request = {
@@ -251,4 +255,5 @@ def compute(port, token, code, *, timeout=300):
         return "".join(printed)
     finally:
         socket.close()
-        get(port, f"/api/kernels/{kernel}", token=token, method="DELETE", timeout=timeout)
+        gone = f"/api/kernels/{kernel}"
+        get(port, gone, token=token, method="DELETE", timeout=timeout, tls=tls)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from sandbox.cli.carriers.disk import ROOT_START, SECTOR
 from tests.image.daemon import TIED, which
 from tests.image.kit import get
 
@@ -45,6 +48,12 @@ def key_disk(folder, *, cloud):
             [which("mcopy"), "-i", stick, "-", f"::/{name}"], input=text, text=True, check=True
         )
     return key, stick
+
+
+def fingerprint(certificate):
+    """Give the SHA-256 of a certificate as screens and browsers show it."""
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest().upper()
+    return ":".join(digest[n : n + 2] for n in range(0, 64, 2))
 
 
 class Machine:
@@ -90,6 +99,7 @@ class Machine:
             command, stdout=self.log, stderr=self.log, start_new_session=True
         )
         self.started = time.monotonic()
+        self.tls = None  # for machines that speak HTTPS
 
     def wait(self, condition, what, patience_s=900):
         while True:
@@ -108,7 +118,15 @@ class Machine:
             time.sleep(1)
 
     def wait_for_jupyter(self):
-        return self.wait(lambda: get(self.port, "/api")[0] == 200, "Jupyter answers")
+        """Wait for HTTPS (a cloud's disk: HTTP); give the seconds."""
+
+        def answers():
+            if self.user == "jovyan" and self.tls is None:
+                shown = ssl.get_server_certificate(("127.0.0.1", self.port), timeout=60)
+                self.certificate, self.tls = shown, ssl.create_default_context(cadata=shown)
+            return get(self.port, "/api", tls=self.tls)[0] == 200
+
+        return self.wait(answers, "Jupyter answers")
 
     def ssh(self, command, *, user=None, options=(), timeout=180):
         words = [
@@ -121,6 +139,23 @@ class Machine:
     def wait_for_ssh(self):
         return self.wait(lambda: self.ssh("true").returncode == 0, "SSH lets the key in")
 
+    def on_disk(self, *requests):
+        """Give what debugfs says of the root file system of a machine that is off."""
+        raw = self.folder / "raw.img"
+        subprocess.run(
+            [which("qemu-img"), "convert", "-O", "raw", self.folder / "overlay.qcow2", raw],
+            check=True,
+        )
+        try:
+            place = f"{raw}?offset={ROOT_START * SECTOR}"
+            words = [which("debugfs"), "-R"]
+            return [
+                subprocess.run([*words, asked, place], capture_output=True, text=True).stdout
+                for asked in requests
+            ]
+        finally:
+            raw.unlink()
+
     def stop(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -130,5 +165,9 @@ class Machine:
                 self.process.kill()
                 self.process.wait(10)
         self.log.close()
+
+    def remove(self):
+        """Stop it, and give the room of its disks back."""
+        self.stop()
         for name in ("overlay.qcow2", "stick.img"):
             (self.folder / name).unlink(missing_ok=True)

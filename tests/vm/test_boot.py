@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -10,8 +12,8 @@ import pytest
 
 from sandbox.cli.carriers import ova, vm
 from tests.image.daemon import which
-from tests.image.kit import certificates, compute
-from tests.vm.machine import Machine
+from tests.image.kit import certificates, compute, get
+from tests.vm.machine import Machine, fingerprint
 
 pytestmark = pytest.mark.vm
 
@@ -34,9 +36,8 @@ def build(kit):
 
 
 def test_ova_is_in_order_and_nothing_else_is_left_of_the_build(product):
-    assert [path.name for path in product.iterdir() if not path.name.startswith("_")] == [
-        "bigdl-sandbox.ova"
-    ]
+    names = {path.name for path in product.iterdir() if not path.name.startswith("_")}
+    assert names == {"bigdl-sandbox.ova", vm.STARTER.name}
     assert ova.check(product / "bigdl-sandbox.ova") == []
 
 
@@ -53,9 +54,15 @@ def test_machine_boots_from_the_ova_until_a_kernel_computes(product, tmp_path):
         # The way the message of the day tells.
         assert "sudo sandbox-url" in machine.ssh("cat /etc/motd").stdout
         url = machine.ssh("sudo sandbox-url")
-        assert url.stdout.startswith("http://10.0.2.15:8888/lab?token="), url.stderr
+        assert url.stdout.startswith("https://10.0.2.15:8888/lab?token="), url.stderr
         token = url.stdout.strip().split("token=")[1]
-        assert compute(machine.port, token, "print(sum(range(10)))", timeout=600) == "45\n"
+        # Encrypted, by the certificate whose fingerprint the machine's screen shows, and only so.
+        code = "print(sum(range(10)))"
+        assert compute(machine.port, token, code, timeout=600, tls=machine.tls) == "45\n"
+        console = machine.console.read_text(errors="replace")
+        assert fingerprint(machine.certificate) in "".join(console.split())
+        with pytest.raises((OSError, http.client.HTTPException)):
+            get(machine.port, "/api")
 
         facts = machine.ssh(
             "stat -c %a:%U /etc/bigdl-sandbox; cat /etc/machine-id; "
@@ -79,10 +86,9 @@ def test_machine_boots_from_the_ova_until_a_kernel_computes(product, tmp_path):
         assert sbom.returncode == 0  # what the machine has more than the Docker image
         hidden = machine.ssh("cat /etc/bigdl-sandbox/jupyter.env")
         assert hidden.returncode != 0
-        console = machine.console.read_text(errors="replace")
-        assert "JupyterLab:  http://10.0.2.15:8888/lab" in console
-        assert "http://127.0.0.1:8888/lab" in console  # for those behind NAT, who are most
-        assert "http://127.0.0.1:8888/lab" in url.stderr
+        assert "JupyterLab:  https://10.0.2.15:8888/lab" in console
+        assert "https://127.0.0.1:8888/lab" in console  # for those behind NAT, who are most
+        assert "https://127.0.0.1:8888/lab" in url.stderr
         assert "First login" not in console  # who brought a key needs no password
         password = machine.ssh(
             "true",
@@ -90,5 +96,41 @@ def test_machine_boots_from_the_ova_until_a_kernel_computes(product, tmp_path):
         )
         assert password.returncode == 255
         assert machine.ssh("true", user="root").returncode == 255
+        sealed_again(machine)
     finally:
-        machine.stop()
+        machine.remove()
+
+
+def sealed_again(machine):
+    """Hand a machine in use on: work and traces in it, sealed, off; then look at its disk."""
+    traces = ("~/.config/gh/hosts.yml", "~/.ssh/deploy_key", "~/.bash_history", "/srv/marks")
+    for trace in traces:
+        assert (
+            machine.ssh(f"mkdir -p $(dirname {trace}); echo s | sudo tee {trace}").stdout == "s\n"
+        )
+    seal = "sudo /opt/sandbox/provision/seal.sh"
+    unsure = machine.ssh(f"{seal} --poweroff")
+    assert unsure.returncode == 2, unsure
+    assert "--keep-work or --remove-work" in unsure.stderr
+    refused = machine.ssh(f"{seal} --remove-work --poweroff")
+    assert (refused.returncode, refused.stdout) == (1, "left: srv/marks\n"), refused
+    assert machine.ssh("sudo rm /srv/marks; ls ~/.ssh").stdout.split() == [
+        "authorized_keys", "deploy_key",
+    ]  # fmt: skip
+    sealed = machine.ssh(f"{seal} --remove-work --poweroff", timeout=600)
+    assert sealed.stdout == "", sealed
+    machine.wait(lambda: machine.process.poll() == 0, "the machine is off")
+    home, work, settings, server, shadow = machine.on_disk(
+        "ls -p /home/jovyan", "ls -p /home/jovyan/work", "ls -p /etc/bigdl-sandbox",
+        "ls -p /etc/ssh", "cat /etc/shadow",
+    )  # fmt: skip
+
+    def names(listing):
+        return {line.split("/")[5] for line in listing.splitlines() if "/" in line} - {".", ".."}
+
+    folders = {"work", ".jupyter", ".local", ".cache", ".ipython", ".config"}
+    assert names(home) == folders | {".bashrc", ".profile", ".bash_logout"}
+    assert names(work) == set()
+    assert names(settings) == {"machine"}
+    assert not [name for name in names(server) if name.startswith("ssh_host_")]
+    assert re.search(r"^jovyan:!", shadow, re.MULTILINE)

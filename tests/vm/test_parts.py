@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import ssl
 import struct
 import subprocess
 import tarfile
@@ -15,6 +17,7 @@ from typer.testing import CliRunner
 
 from sandbox.cli.carriers import disk, ova, vm, vm_commands
 from sandbox.cli.errors import CommandError
+from tests.vm.machine import fingerprint
 
 ROOT = Path(__file__).resolve().parents[2]
 SEAL = ROOT / "provision" / "seal.sh"
@@ -184,19 +187,42 @@ class TestSeal:
         "var/lib/cloud/instances/i-1/user-data.txt", "var/lib/cloud/data/result.json",
         "var/cache/apt/pkgcache.bin", "var/cache/apt/archives/a.deb", "var/log/apt/history",
         "var/log/syslog.1", "var/log/syslog.2.gz", "tmp/.hidden", "run/sshd.pid",
+        "etc/bigdl-sandbox/tls.pem", "etc/issue.d/15-certificate.issue",
     )  # fmt: skip
-    KEPT = ("etc/ssh/sshd_config", "home/jovyan/work/notebook.ipynb", "etc/bigdl-sandbox/machine")
+    # What the list of names once did not know; whatever else lies in a home goes as well.
+    UNFORESEEN = (
+        "home/jovyan/.ssh/deploy_key", "home/jovyan/.ssh/config", "home/jovyan/.kube/config",
+        "home/jovyan/.config/gh/hosts.yml", "home/jovyan/.azure/token.json", "root/.kube/config",
+        "home/jovyan/.pypirc", "home/jovyan/.npmrc", "root/.npmrc", "home/jovyan/.pip/pip.conf",
+        "home/jovyan/.config/pip/pip.conf", "home/jovyan/my-token", "home/admin/letters/one",
+        "etc/pip.conf", "etc/apt/auth.conf", "etc/apt/auth.conf.d/mirror", "etc/npmrc",
+        "var/spool/cron/crontabs/jovyan", "root/notes.txt",
+    )  # fmt: skip
+    KEPT = ("etc/ssh/sshd_config", "etc/bigdl-sandbox/machine", "etc/skel/.bashrc",
+            "home/jovyan/.bashrc", "var/lib/dpkg/info/base.list", "usr/share/x")  # fmt: skip
+    LOGS = ("var/log/syslog", "var/log/app/deep/app.out", "var/log/cloud-init.log", "var/log/wtmp")
 
     @pytest.fixture
     def tree(self, tmp_path):
-        for name in (*self.LEFT, *self.KEPT):
+        for name in (*self.LEFT, *self.UNFORESEEN, *self.KEPT, *self.LOGS):
             file = tmp_path / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text("x")
+        (tmp_path / "home/jovyan/work").mkdir()
         (tmp_path / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
-        (tmp_path / "var/log/syslog").write_text("said\n")
         (tmp_path / "etc/shadow").write_text(
             "root:$y$secret:1:0:9:7:::\nbin:*:1::::::\njovyan:!:1:0::::: \nopen::1::::::\n"
+        )
+        packaged = ("etc", "etc/ssh", "etc/ssh/sshd_config", "etc/skel", "etc/skel/.bashrc",
+                    "etc/apt", "var", "var/lib")  # fmt: skip
+        (tmp_path / "var/lib/dpkg/info/base.list").write_text(
+            "".join(f"/{name}\n" for name in packaged)
+        )
+        (tmp_path / "opt/sandbox").mkdir(parents=True)
+        (tmp_path / "opt/sandbox/base.list").write_text(
+            "etc/issue.d\netc/sudoers.d\nsrv\nopt\nvar/spool\nusr/local\nusr/local/share\n"
+            "usr/local/share/ca-certificates\nvar/crash\nvar/lib/NetworkManager\n"
+            "etc/ssh/sshd_config.d\netc/apt/auth.conf.d\n"
         )
         return tmp_path
 
@@ -205,22 +231,88 @@ class TestSeal:
 
     def test_every_leftover_is_named_and_then_gone(self, tree):
         found = self.seal("--check", tree)
-        assert found.returncode == 1
+        assert found.returncode == 1, found.stderr
         named = found.stdout.splitlines()
-        for name in self.LEFT:
+        for name in (*self.LEFT, *self.UNFORESEEN):
             parts = Path(name).parts
             stems = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
             assert any(f"left: {stem}" in named for stem in stems), name
+        assert {f"left: {name}" for name in self.LOGS} <= set(named)
         assert "left: etc/machine-id" in named
         assert "left: etc/shadow (a password)" in named
-        assert self.seal(tree).returncode == 0
+        sealed = self.seal(tree)
+        assert (sealed.returncode, sealed.stdout) == (0, ""), sealed.stderr
         clean = self.seal("--check", tree)
         assert (clean.returncode, clean.stdout) == (0, "")
         assert all((tree / name).is_file() for name in self.KEPT)
+        assert not any((tree / name).exists() for name in (*self.LEFT, *self.UNFORESEEN))
+        assert {(tree / name).read_text() for name in self.LOGS} == {""}
+        homes = {str(path.relative_to(tree / "home")) for path in (tree / "home").rglob("*")}
+        assert homes == {"admin", "admin/.bashrc", "jovyan", "jovyan/.bashrc", "jovyan/work",
+                         "jovyan/.cache", "jovyan/.jupyter", "jovyan/.local",
+                         "jovyan/.ipython", "jovyan/.config"}  # fmt: skip
         assert (tree / "etc/machine-id").read_text() == ""  # empty: made anew at the next boot
         assert (tree / "etc/shadow").read_text().splitlines() == [
             "root:!:1:0:9:7:::", "bin:*:1::::::", "jovyan:!:1:0::::: ", "open:!:1::::::",
         ]  # fmt: skip
+
+    def test_what_neither_a_package_nor_a_list_knows_is_named_once_and_left_alone(self, tree):
+        assert self.seal(tree).returncode == 0
+        for name in ("srv/students/marks.csv", "opt/licence/key", "etc/backup.conf",
+                     "usr/local/bin/tool", "var/lib/db/rows"):  # fmt: skip
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).write_text("x")
+        found = self.seal("--check", tree)
+        assert found.returncode == 1
+        assert found.stdout.splitlines() == [
+            "left: etc/backup.conf", "left: opt/licence", "left: srv/students",
+            "left: usr/local/bin", "left: var/lib/db",
+        ]  # fmt: skip
+        assert self.seal(tree).returncode == 0
+        assert (tree / "srv/students/marks.csv").exists()  # its owner's to decide
+        (tree / "etc/bigdl-sandbox/allowed").write_text("/srv/students\nopt/licence\n")
+        assert "srv" not in self.seal("--check", tree).stdout
+
+    def test_a_file_of_debian_that_was_changed_after_the_build_is_named(self, tree):
+        assert self.seal(tree).returncode == 0
+        (tree / "opt/sandbox/manifest.json").write_text("{}")
+        late = (tree / "opt/sandbox/manifest.json").stat().st_mtime + 10
+        assert self.seal("--check", tree).stdout == ""
+        os.utime(tree / "etc/ssh/sshd_config", (late, late))
+        assert self.seal("--check", tree).stdout == "left: etc/ssh/sshd_config\n"
+
+    def test_a_changed_start_file_of_a_home_is_replaced(self, tree):
+        (tree / "home/jovyan/.bashrc").write_text("export TOKEN=secret")
+        assert "left: home/jovyan/.bashrc" in self.seal("--check", tree).stdout
+        assert self.seal(tree).returncode == 0
+        assert (tree / "home/jovyan/.bashrc").read_text() == "x"
+
+    def test_work_goes_only_when_that_is_said(self, tree):
+        work = tree / "home/jovyan/work/notebook.ipynb"
+        work.write_text("days of work")
+        refused = self.seal(tree)
+        assert refused.returncode == 2
+        assert "--keep-work or --remove-work. Nothing was touched" in refused.stderr
+        assert (tree / "home/jovyan/.bash_history").exists()
+        assert self.seal("--keep-work", tree).returncode == 0
+        assert work.exists()
+        assert self.seal("--check", "--keep-work", tree).returncode == 0
+        assert self.seal("--check", tree).stdout == "left: home/jovyan/work/notebook.ipynb\n"
+        assert self.seal("--remove-work", tree).returncode == 0
+        assert list(work.parent.iterdir()) == []
+
+    def test_a_computer_that_is_no_machine_of_ours_is_left_alone(self, tree):
+        (tree / "etc/bigdl-sandbox/machine").unlink()
+        for words in ([tree], ["--check", tree], ["--wipe", tree]):
+            refused = self.seal(*words)
+            assert refused.returncode == 2
+            assert refused.stdout == ""
+        assert all((tree / name).exists() for name in self.LEFT)
+
+    def test_the_folders_that_stay_in_a_home_are_those_that_are_made_there(self):
+        made = re.search(r"for folder in (.+); do", (ROOT / "provision/user.sh").read_text())
+        kept = re.search(r"^folders='(.+)'$", SEAL.read_text(), re.MULTILINE)
+        assert kept[1].split() == made[1].split()
 
 
 class TestFirstBoot:
@@ -244,30 +336,73 @@ class TestFirstBoot:
         sshd = (ROOT / "provision" / "files" / "sshd.conf").read_text().splitlines()
         assert {"PasswordAuthentication no", "PermitRootLogin no"} <= set(sshd)
 
-    @pytest.mark.vm
-    def test_secrets_differ_from_machine_to_machine_and_stay(self, kit, tmp_path):
-        assert "ssh" in kit.programs  # whose package has ssh-keygen
-        tokens = []
-        for name in ("one", "two"):
+    @pytest.fixture
+    def boot(self, tmp_path):
+        """Give a function that lets a machine of a kind boot; it gives that machine's folder."""
+
+        def run(name, kind="vm"):
             root = tmp_path / name
             for folder in ("etc/bigdl-sandbox", "etc/ssh"):
-                (root / folder).mkdir(parents=True)
-            (root / "etc/bigdl-sandbox/machine").write_text("kind=vm\naddress=0.0.0.0\n")
-            for _ in range(2):
-                answer = subprocess.run(
-                    ["sh", str(ROOT / "provision/first-boot.sh"), str(root)],
-                    capture_output=True,
-                    text=True,
-                )
-                assert answer.returncode == 0, answer.stderr
-                secret = root / "etc/bigdl-sandbox/jupyter.env"
-                tokens.append(secret.read_text())
-                assert secret.stat().st_mode & 0o777 == 0o600
-            assert (root / "etc/ssh/ssh_host_ed25519_key").stat().st_mode & 0o777 == 0o600
-        assert tokens[0] == tokens[1] != tokens[2] == tokens[3]
+                (root / folder).mkdir(parents=True, exist_ok=True)
+            address = "0.0.0.0" if kind == "vm" else "127.0.0.1"
+            machine = root / "etc/bigdl-sandbox/machine"
+            machine.write_text(f"kind={kind}\naddress={address}\n")
+            answer = subprocess.run(
+                ["sh", str(ROOT / "provision/first-boot.sh"), str(root)],
+                capture_output=True,
+                text=True,
+            )
+            assert answer.returncode == 0, answer.stderr
+            return root
+
+        return run
+
+    @pytest.mark.vm
+    def test_secrets_differ_from_machine_to_machine_and_stay(self, kit, boot):
+        assert "ssh" in kit.programs  # whose package has ssh-keygen
+        found = []
+        for name in ("one", "one", "two", "two"):
+            root = boot(name)
+            secrets = [root / "etc/bigdl-sandbox" / file for file in ("jupyter.env", "tls.pem")]
+            found.append([file.read_text() for file in secrets])
+            key = root / "etc/ssh/ssh_host_ed25519_key"
+            assert {file.stat().st_mode & 0o777 for file in (*secrets, key)} == {0o600}
+        assert found[0] == found[1]
+        assert found[2] == found[3]
+        assert not set(found[0]) & set(found[2])
         assert re.fullmatch(
-            r"SANDBOX_ADDRESS=0\.0\.0\.0\nSANDBOX_TOKEN=[a-km-np-z2-9]{20}\n", tokens[0]
+            r"SANDBOX_ADDRESS=0\.0\.0\.0\nSANDBOX_TOKEN=[a-km-np-z2-9]{20}\n"
+            "SANDBOX_CERTIFICATE=/etc/bigdl-sandbox/tls.pem\n",
+            found[0][0],
         )
+
+    @pytest.mark.vm
+    def test_what_listens_on_a_network_has_a_certificate_and_the_screen_shows_it(self, kit, boot):
+        assert "ssh" in kit.programs
+        root = boot("vm")
+        file = root / "etc/bigdl-sandbox/tls.pem"
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(file)  # key and all
+        text = file.read_text()
+        shown = (root / "etc/issue.d/15-certificate.issue").read_text()
+        assert fingerprint(text[text.index("-----BEGIN CERTIFICATE") :]) in "".join(shown.split())
+        cloud = boot("cloud", kind="ami")
+        assert not (cloud / "etc/bigdl-sandbox/tls.pem").exists()
+        assert "CERTIFICATE" not in (cloud / "etc/bigdl-sandbox/jupyter.env").read_text()
+
+    @pytest.mark.vm
+    def test_a_certificate_is_renewed_before_it_ends(self, kit, boot):
+        assert "ssh" in kit.programs
+        file = boot("vm") / "etc/bigdl-sandbox/tls.pem"
+        words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x",
+                 "-keyout", str(file), "-out", str(file), "-days", "59"]  # fmt: skip
+        subprocess.run(words, check=True, capture_output=True)
+        old = file.read_text()
+        boot("vm")
+        new = file.read_text()
+        assert "BEGIN CERTIFICATE" in new
+        assert new != old
+        boot("vm")
+        assert file.read_text() == new
 
 
 class TestErrors:

@@ -50,6 +50,7 @@ NETWORK = "[Match]\nName=en* eth*\n\n[Network]\nDHCP=yes\n"
 # Else port 5355 would be open to everybody on the same network.
 RESOLVED = "[Resolve]\nLLMNR=no\nMulticastDNS=no\n"
 NEEDED_BYTES = 14e9
+STARTER = ROOT / "vm" / "run-bigdl-vm.sh"  # for those who get the machine without the sandbox
 MASKED = (
     *("apt-daily.timer", "apt-daily-upgrade.timer", "fstrim.timer"),
     *("e2scrub_all.timer", "e2scrub_reap.service"),  # for LVM; seconds of every boot
@@ -129,6 +130,8 @@ def write_formats(raw: Path, target: Path, formats: tuple[str, ...]) -> list[Pat
                 vmdk.unlink()
     if "raw" in formats:
         made.append(Path(shutil.move(raw, target / "bigdl-sandbox.raw")))
+    if {"qcow2", "ova"} & set(formats):
+        shutil.copy(STARTER, target)
     for file in made:
         held = file.stat().st_blocks * 512
         print(f"{file}: {held / 1e9:.2f} GB", flush=True)
