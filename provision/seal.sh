@@ -134,7 +134,9 @@ if [ "$mode" = clean ]; then
     exit 1
   fi
   if [ -z "$root" ] && [ -d /run/systemd/system ]; then
-    systemctl stop bigdl-sandbox 2>/dev/null || true # it would go on writing into the home
+    # They would go on writing, into the home and into the logs.
+    systemctl stop bigdl-sandbox 2>/dev/null || true
+    journalctl --relinquish-var 2>/dev/null || true
   fi
   for pattern in $gone; do
     each "$pattern" | while IFS= read -r path; do rm -rf -- "$path"; done
@@ -188,8 +190,8 @@ fi
 sync
 if [ -n "$off" ] && [ "$found" = 0 ]; then
   # At once: a shell that is told to end writes what was typed into its history.
-  echo u >/proc/sysrq-trigger # the file systems become read-only
-  sleep 2
-  systemctl poweroff --force --force
+  fsfreeze --freeze / # all is on the disk, and nothing more comes
+  echo o >/proc/sysrq-trigger
+  sleep 60
 fi
 exit "$found"
