@@ -138,6 +138,7 @@ if [ "$mode" = clean ]; then
     systemctl stop bigdl-sandbox 2>/dev/null || true
     journalctl --relinquish-var 2>/dev/null || true
   fi
+  authorities="$(each 'usr/local/share/ca-certificates/*')" # of the place where it was built
   for pattern in $gone; do
     each "$pattern" | while IFS= read -r path; do rm -rf -- "$path"; done
   done
@@ -154,9 +155,8 @@ if [ "$mode" = clean ]; then
     if [ -f "usr/share/base-files/dot$name" ]; then cp "usr/share/base-files/dot$name" "root/$name"; fi
   done
   if [ -z "$root" ]; then
-    # Certificate authorities of the place where it was built.
-    if command -v update-ca-certificates >/dev/null; then
-      update-ca-certificates --fresh >/dev/null 2>&1 || true
+    if [ -n "$authorities" ] && command -v update-ca-certificates >/dev/null; then
+      update-ca-certificates --fresh >/dev/null 2>&1 || true # slow
     fi
     if command -v cloud-init >/dev/null; then cloud-init clean --logs >/dev/null 2>&1 || true; fi
   fi

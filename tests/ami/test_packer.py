@@ -7,11 +7,12 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 
 import boto3
 import pytest
 
-from sandbox.cli.carriers import packer
+from sandbox.cli.carriers import files, packer
 from tests.image.daemon import which
 from tests.image.kit import ROOT, get, wait_until
 from tests.vm.machine import free_port
@@ -174,6 +175,13 @@ def test_packer_makes_a_sealed_image_with_the_service_in_it(aws, instance, tmp_p
         return ran.exit_code, ran.output.decode()
 
     assert inside("/opt/sandbox/provision/seal.sh --check") == (0, "")
+    # What git knows came, by way of the tar that Packer made, and its revision is on record.
+    listed = inside("cd /opt/sandbox/app && find . -type f ! -name '*.pyc'")[1].split("\n")
+    wanted = {name for name, _ in files.installation() if name.startswith("app/")}
+    assert {name.replace("./", "app/", 1) for name in listed if name} == wanted
+    with tarfile.open(tmp_path / "packer-files.tar") as archive:
+        revision = archive.extractfile("provision/revision").read().decode().strip()
+    assert f'"revision": "{revision}"' in inside("cat /opt/sandbox/manifest.json")[1]
     assert (
         inside("ls /home/admin/.ssh/authorized_keys /home/admin/.bash_history 2>&1 | grep -c No")[1]
         == "2\n"

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from sandbox.cli import bench, doctor, lab, main, places, reset
 from sandbox.cli import test as verb_test
-from sandbox.cli.carriers import commands
+from sandbox.cli.carriers import vm_commands
 from sandbox.cli.errors import CommandError
 from sandbox.lib.data import sources
 from sandbox.lib.engine import folders
@@ -73,13 +73,13 @@ class Terminal(io.StringIO):
 def test_a_machine_is_built_into_a_named_folder_or_after_a_question(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     with pytest.raises(CommandError, match="must be told where to write") as told:
-        commands.ask_for_folder(Path("vm-build"))
+        vm_commands.ask_for_folder(Path("vm-build"))
     assert told.value.cure == "Name a folder: vm build FOLDER."
     monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
-    assert commands.ask_for_folder(Path("vm-build")) == Path("vm-build")
+    assert vm_commands.ask_for_folder(Path("vm-build")) == Path("vm-build")
     monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
     with pytest.raises(CommandError, match="nothing was built"):
-        commands.ask_for_folder(Path("vm-build"))
+        vm_commands.ask_for_folder(Path("vm-build"))
 
 
 @pytest.mark.parametrize(

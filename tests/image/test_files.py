@@ -158,3 +158,19 @@ def test_the_manifest_quotes_the_revision(tmp_path, monkeypatch):
     (tmp_path / "provision/revision").write_text("abc-dirty\n")
     monkeypatch.setattr(manifest, "debian_packages", list)  # of a Debian system only
     assert json.loads(json.dumps(manifest.manifest(tmp_path)))["revision"] == "abc-dirty"
+
+
+@pytest.mark.docker
+def test_an_image_holds_these_files_only_and_tells_its_revision(kit, containers):
+    look = (
+        "cd /opt/sandbox/app && find . -type f ! -name '*.pyc' | sort && "
+        "cat ../provision/revision && grep -o '\"revision\": .*' ../manifest.json"
+    )
+    status, said = containers.run(["bash", "-c", look])
+    assert status == 0, said
+    *found, revision, quoted = said.splitlines()
+    wanted = {name for name, _ in files.carried() if not name.startswith(("docker", "provision"))}
+    assert {name.removeprefix("./") for name in found} == wanted
+    labels = kit.client.images.get(kit.image).labels
+    assert labels["org.opencontainers.image.revision"] == revision
+    assert quoted == f'"revision": "{revision}",'
