@@ -21,27 +21,10 @@ for kind in ed25519 rsa; do
 done
 
 # The certificate of a machine whose network others share: browsers ask about it once, and who doubts
-# compares it with the screen. Browsers take none that lasts longer; a boot in time renews it.
+# compares it with the screen.
 certificate="$etc/tls.pem"
-if [ "$(setting kind)" = vm ] &&
-  ! openssl x509 -in "$certificate" -noout -checkend $((60 * 86400)) >/dev/null 2>&1; then
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 397 -config /dev/stdin \
-    -keyout "$certificate.key" -out "$certificate.crt" 2>/dev/null <<'TEXT'
-[req]
-distinguished_name = name
-x509_extensions = use
-prompt = no
-[name]
-CN = BigDL sandbox
-[use]
-basicConstraints = critical, CA:FALSE
-keyUsage = critical, digitalSignature
-extendedKeyUsage = serverAuth
-subjectAltName = DNS:localhost, DNS:sandbox, IP:127.0.0.1
-TEXT
-  cat "$certificate.key" "$certificate.crt" >"$certificate.new"
-  rm "$certificate.key" "$certificate.crt"
-  mv "$certificate.new" "$certificate"
+if [ "$(setting kind)" = vm ]; then
+  "$(dirname "$0")/certificate.sh" "$certificate" sandbox
   mkdir -p "$root/etc/issue.d"
   openssl x509 -in "$certificate" -noout -fingerprint -sha256 | sed -E \
     -e 's/.*=(.{48})(.*)/The browser asks about its certificate once. SHA-256:\n  \1\n  \2\n/' \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -79,6 +80,13 @@ def test_machine_boots_from_the_ova_until_a_kernel_computes(product, tmp_path):
         assert machine.ssh(reached).stdout.split() == ["22", "8888"]
         exposure = machine.ssh("systemd-analyze security --no-pager bigdl-sandbox | tail -1").stdout
         assert float(exposure.split(":")[1].split()[0]) < 4, exposure
+        # Logins (SSH, the screen) find the programs, and so does a command over SSH.
+        programs = 'command -v python pip sandbox; echo "$PATH"'
+        inside = [f"/opt/sandbox/venv/bin/{name}" for name in ("python", "pip", "sandbox")]
+        for how in (programs, f"bash -lc {shlex.quote(programs)}"):
+            *found, path = machine.ssh(how).stdout.splitlines()
+            assert found == inside, how
+            assert "/opt/sandbox/java/bin" in path.split(":")  # a lean machine has no Java there
         # A new kernel's hooks leave the boot menu alone.
         hooks = machine.ssh("ls /etc/kernel/postinst.d; ls -d /usr/sbin/update-grub").stdout
         assert hooks.split() == ["initramfs-tools"]
