@@ -9,6 +9,7 @@
 #                                           belong to the system; ends with 1 if there is any
 #   seal.sh --list [ROOT]                   what there is, where --check looks for the unknown
 # /etc/bigdl-sandbox/allowed: paths, one a line, that the owner has looked at and hands on.
+# shellcheck disable=SC2329  # functions that are handed to functions
 set -eu
 
 mode=clean work="" zero="" off="" root=""
@@ -40,7 +41,6 @@ fi
 
 # What user.sh makes in a home, beside the files of etc/skel. All else in homes goes.
 folders='work .jupyter .local .cache .ipython .config'
-homes='root home/*'
 
 # What goes altogether.
 gone='
@@ -71,37 +71,44 @@ debian="$debian|var/(log|cache|tmp|\.updated)|usr/local/lib/python[0-9.]*"
 debian="$debian|var/lib/(apt|dpkg|systemd|ucf|pam|cloud|dbus|private|python|logrotate|shells\.state)"
 debian="$debian|var/lib/(initramfs-tools|ca-certificates[^/]*|sudo|polkit-1|dhcp)|var/spool/cron"
 
-each() { # a pattern: every path of it that is there
-  for path in $1; do
-    if [ -e "$path" ] || [ -L "$path" ]; then printf '%s\n' "$path"; fi
+print() { printf '%s\n' "$1"; }
+remove() { rm -rf -- "$1"; } # of a name whole, whatever is in it: people chose it
+each() { # what to do, patterns: with every path of them that is there
+  for path in $2; do
+    if [ -e "$path" ] || [ -L "$path" ]; then "$1" "$path"; fi
   done
 }
-contents() { find "$1" -mindepth 1 -maxdepth 1 | sort; }
-in_homes() { # every path in the homes that may not stay
-  for home in $homes; do
-    [ -d "$home" ] || continue
-    contents "$home" | while IFS= read -r path; do
-      name="${path##*/}"
-      case " $folders " in
-        *" $name "*)
-          if [ -L "$path" ] || [ ! -d "$path" ]; then
-            printf '%s\n' "$path"
-          elif [ "$name $work" != "work keep" ]; then
-            contents "$path"
-          fi ;;
-        *) # root's own two are of another package than etc/skel
-          if [ -L "$path" ] || ! { cmp -s "$path" "etc/skel/$name" ||
-            cmp -s "$path" "usr/share/base-files/dot$name"; }; then printf '%s\n' "$path"; fi ;;
-      esac
-    done
+inside() { # what to do, a folder: with everything in it
+  for path in "$2"/* "$2"/.[!.]* "$2"/..?*; do
+    if [ -e "$path" ] || [ -L "$path" ]; then "$1" "$path"; fi
   done
+}
+in_homes() { # what to do: with everything in the homes that may not stay
+  action="$1"
+  for home in root home/*; do
+    if [ -d "$home" ]; then inside judge "$home"; fi
+  done
+}
+judge() {
+  name="${1##*/}"
+  case " $folders " in
+    *" $name "*)
+      if [ -L "$1" ] || [ ! -d "$1" ]; then
+        "$action" "$1"
+      elif [ "$name $work" != "work keep" ]; then
+        (inside "$action" "$1")
+      fi ;;
+    *) # root's own two are of another package than etc/skel
+      if [ -L "$1" ] || ! { cmp -s "$1" "etc/skel/$name" ||
+        cmp -s "$1" "usr/share/base-files/dot$name"; }; then "$action" "$1"; fi ;;
+  esac
 }
 unknown() { # what no package, not the system that was there before us, and no list above has
   { cat var/lib/dpkg/info/*.list 2>/dev/null | sed 's,^/,,'
     cat opt/sandbox/base.list 2>/dev/null || true
     echo '#allowed'
     sed 's,^/,,' etc/bigdl-sandbox/allowed 2>/dev/null || true
-    for pattern in $gone; do each "$pattern"; done # no stranger: it goes
+    each print "$gone" # no strangers: they go
     echo '#there'
     list
     echo '#changed'
@@ -121,7 +128,7 @@ unknown() { # what no package, not the system that was there before us, and no l
 
 if [ "$mode" = clean ]; then
   for place in home/*/work; do
-    if [ -z "$work" ] && [ -d "$place" ] && [ -n "$(contents "$place")" ]; then
+    if [ -z "$work" ] && [ -d "$place" ] && [ -n "$(inside print "$place")" ]; then
       echo "seal.sh: /$place is not empty; say --keep-work or --remove-work. Nothing was touched" >&2
       exit 2
     fi
@@ -138,11 +145,9 @@ if [ "$mode" = clean ]; then
     systemctl stop bigdl-sandbox 2>/dev/null || true
     journalctl --relinquish-var 2>/dev/null || true
   fi
-  authorities="$(each 'usr/local/share/ca-certificates/*')" # of the place where it was built
-  for pattern in $gone; do
-    each "$pattern" | while IFS= read -r path; do rm -rf -- "$path"; done
-  done
-  in_homes | while IFS= read -r path; do rm -rf -- "$path"; done
+  authorities="$(each print 'usr/local/share/ca-certificates/*')" # of the place where it was built
+  each remove "$gone"
+  in_homes remove
   for home in home/*; do
     if [ -d "$home" ] && [ -d etc/skel ]; then
       cp -R etc/skel/. "$home/"
@@ -175,8 +180,8 @@ fi
 # Both ways end with a look: what could not be removed is told as well.
 found=0
 leftovers="$(
-  for pattern in $gone; do each "$pattern"; done
-  in_homes
+  each print "$gone"
+  in_homes print
   if [ -d var/log ]; then find var/log -xdev -type f -size +0; fi
   if [ -s etc/machine-id ]; then echo etc/machine-id; fi
   # Nobody comes in with a password that somebody else knows.

@@ -301,6 +301,17 @@ class TestSeal:
         assert self.seal("--remove-work", tree).returncode == 0
         assert list(work.parent.iterdir()) == []
 
+    def test_a_name_that_people_chose_removes_nothing_but_itself(self, tree):
+        """Were names handed on by lines, this one would remove what lies elsewhere."""
+        victim = tree / "usr/share/x"
+        for folder in ("tmp", "home/jovyan", "home/jovyan/.cache"):
+            (tree / folder / "a\nusr/share").mkdir(parents=True)
+            (tree / folder / "-rf *").write_text("x")
+            (tree / folder / "link").symlink_to(victim.parent)
+        assert self.seal(tree).returncode == 0
+        assert victim.exists()
+        assert self.seal("--check", tree).stdout == ""
+
     def test_a_computer_that_is_no_machine_of_ours_is_left_alone(self, tree):
         (tree / "etc/bigdl-sandbox/machine").unlink()
         for words in ([tree], ["--check", tree], ["--wipe", tree]):
