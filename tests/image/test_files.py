@@ -171,6 +171,16 @@ def test_the_manifest_quotes_the_revision(tmp_path, monkeypatch):
     assert json.loads(json.dumps(manifest.manifest(tmp_path)))["revision"] == "abc-dirty"
 
 
+def test_context_holds_what_is_copied_and_no_secret():
+    names = {name for name, _ in files.carried()}
+    for line in (ROOT / "docker/Dockerfile").read_text().splitlines():
+        if line.startswith("COPY ") and "--from" not in line:
+            for part in line.split()[1:-1]:
+                assert any(name.startswith(part) for name in names), part
+    assert not [n for n in names if n.endswith((".crt", ".pem", ".key", ".pyc"))]
+    assert "notebooks/conftest.py" not in names
+
+
 @pytest.mark.docker
 def test_an_image_holds_these_files_only_and_tells_its_revision(kit, containers):
     look = (

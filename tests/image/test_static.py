@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.cli.carriers import bundle, files, image, launch, release
+from sandbox.cli.carriers import bundle, image, launch, release
 from sandbox.cli.errors import CommandError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,16 +89,6 @@ def test_no_file_of_a_learner_steps_in_for_a_module_of_python():
         starts += re.findall(r"python.* -m sandbox\.cli.*", (ROOT / name).read_text())
     assert len(starts) == 5
     assert all(" -P -m " in start for start in starts), starts
-
-
-def test_context_holds_what_is_copied_and_no_secret():
-    names = {name for name, _ in files.carried()}
-    for line in DOCKERFILE.splitlines():
-        if line.startswith("COPY ") and "--from" not in line:
-            for part in line.split()[1:-1]:
-                assert any(name.startswith(part) for name in names), part
-    assert not [n for n in names if n.endswith((".crt", ".pem", ".key", ".pyc"))]
-    assert "notebooks/conftest.py" not in names
 
 
 def test_only_data_that_may_be_passed_on_goes_in(tmp_path, capsys):
