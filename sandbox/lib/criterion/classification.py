@@ -11,6 +11,7 @@ from ..core import Value, ops
 from ..core.errors import ArgumentError, DataError, ShapeError
 from ..core.state import STATE
 from ..core.validate import in_range
+from ..engine.ops import ranges
 from ..nn.registry import register
 from .base import Array, Criterion, CriterionCase, weights
 
@@ -36,26 +37,11 @@ def check_labels(output_shape: tuple[int, ...], target: Array) -> None:
     --------
     >>> check_labels((3, 10), np.array([1, 10, 3]))
     Traceback (most recent call last):
-    sandbox.lib.core.errors.DataError: target must be in 0..9 (10 classes); got 10 in row 1 \
-(1 of 3 rows are outside). Do the labels count from 1? use labels - 1.
+    sandbox.lib.core.errors.DataError: labels must be integers in [0, 10); got 10 in row 1 \
+(1 of 3 rows are out of range). Do the labels count from 1? use labels - 1.
     """
     _check_form(output_shape, target)
-    classes = output_shape[1]
-    if target.size == 0 or (target.min() >= 0 and target.max() < classes):
-        return
-    outside = (target < 0) | (target >= classes)
-    row = int(outside.argmax())
-    value = int(target[row])
-    if target.min() >= 1 and target.max() == classes:
-        cure = "Do the labels count from 1? use labels - 1."
-    elif value < 0:
-        cure = "Are these marks for missing labels? leave such rows out."
-    else:
-        cure = f"Does the model need {int(target.max()) + 1} outputs?"
-    raise DataError(
-        f"target must be in 0..{classes - 1} ({classes} classes); got {value} in row {row} "
-        f"({int(outside.sum())} of {target.size} rows are outside). {cure}"
-    )
+    ranges.check_labels(target, output_shape[1])
 
 
 def _check_form(output_shape: tuple[int, ...], target: Array | Value) -> None:
@@ -249,8 +235,8 @@ class CrossEntropy(Labelled):
     1.3863
     >>> loss(np.zeros((3, 4), "f4"), np.array([1, 4, 2]))
     Traceback (most recent call last):
-    sandbox.lib.core.errors.DataError: CrossEntropy: target must be in 0..3 (4 classes); got 4 in \
-row 1 (1 of 3 rows are outside). Do the labels count from 1? use labels - 1.
+    sandbox.lib.core.errors.DataError: CrossEntropy: labels must be integers in [0, 4); got 4 in \
+row 1 (1 of 3 rows are out of range). Do the labels count from 1? use labels - 1.
     """
 
     cases: ClassVar[tuple[CriterionCase, ...]] = (

@@ -78,6 +78,11 @@ class ArrayDataset(Dataset):
         self._check_partition(partition)
         return self.x, self.y
 
+    def held(self, partition: int) -> Any:
+        """Return y."""
+        self._check_partition(partition)
+        return self.y
+
 
 class PartitionedDataset(Dataset):
     """Pairs of arrays or trees of arrays, each a partition that one rank owns.
@@ -162,6 +167,12 @@ class PartitionedDataset(Dataset):
                 "whose rows another rank owns."
             )
         return part
+
+    def held(self, partition: int) -> Any:
+        """Return y of a partition that is held here."""
+        self._check_partition(partition)
+        part = self.parts[partition]
+        return None if part is None else part[1]
 
     def check(self, *, classes: Any = None) -> None:
         """Look at all rows held here; see `Dataset.check`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,14 +11,14 @@ from numpy.typing import NDArray
 from ..core import tree, validate
 from ..core.errors import DataError
 from ..engine.oplist import Spec
-from .casting import check_fit
+from .casting import cast, check_fit
 from .conversion import target_type
 from .trees import Unsaid, named, spread
 
 if TYPE_CHECKING:
     from .dataset import Dataset
 
-__all__ = ["check_rows", "check_types"]
+__all__ = ["check_rows", "check_types", "held_target"]
 
 Array = NDArray[Any]
 _CHUNK = 4096  # rows looked at in one go
@@ -54,11 +55,26 @@ def check_types(data: Dataset, partition: int) -> None:
     for path, array, (transform, dtype) in zip(form.paths, arrays, plans, strict=True):
         if transform is None and dtype is not None:
             check_fit(array, dtype, place + data.called("x", path), names=data.column_names())
+    for array, dtype, name in _targets(data, partition, y):
+        check_fit(array, dtype, name)
+
+
+def held_target(data: Dataset, partition: int) -> Any:
+    """Return y of a partition as it comes in the batches; see `Dataset.held_target`."""
+    y = data.held(partition)
+    if y is None:
+        return None
+    made = [cast(array, dtype, name) for array, dtype, name in _targets(data, partition, y)]
+    return tree.flatten(y)[1].unflatten(made)
+
+
+def _targets(data: Dataset, partition: int, y: Any) -> Iterator[tuple[Array, np.dtype[Any], str]]:
+    """Give each array of y, its dtype in the batches, and how errors call it."""
     arrays, form = tree.flatten(y)
     for path, array, is_class in zip(form.paths, arrays, data.are_classes(), strict=True):
         what = "labels of " if is_class else ""
-        name = place + what + data.called("y", path)
-        check_fit(array, target_type(array.dtype, is_class), name)
+        name = f"{data}: {_partition(data, partition)}{what}{data.called('y', path)}"
+        yield array, target_type(array.dtype, is_class), name
 
 
 def _partition(data: Dataset, partition: int) -> str:

@@ -321,6 +321,19 @@ class Dataset(ABC):
             checks.check_types(self, partition)
             self._fitting.add(partition)
 
+    def held(self, partition: int) -> Any:
+        """Return y of a partition as stored if it is at hand in this process, else None."""
+        return None
+
+    def held_target(self, partition: int) -> Any:
+        """Return y of a partition as it comes in the batches, None where it is not at hand.
+
+        Raises
+        ------
+        DataError : a number would change; names the row.
+        """
+        return checks.held_target(self, partition)
+
     def called(self, side: str, path: str) -> str:
         """Return how errors call an array of x or y."""
         return named(side, path)

@@ -36,6 +36,12 @@ class FileDataset(Dataset):
                 pair = self._arrays[partition]
         return pair
 
+    def held(self, partition: int) -> Any:
+        """Return y of a partition that has been read."""
+        self._check_partition(partition)
+        pair = self._arrays.get(partition)
+        return None if pair is None else pair[1]
+
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         del state["_lock"]

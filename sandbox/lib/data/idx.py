@@ -161,6 +161,11 @@ class IdxDataset(FileDataset):
         x, y = read_idx(self.images_path), read_idx(self.labels_path)
         return checked_pair(x, y, f"{self.images_path} with {Path(self.labels_path).name}")
 
+    def held(self, partition: int) -> Any:
+        """Return the labels: their file is small, and read at once."""
+        held = super().held(partition)
+        return read_idx(self.labels_path) if held is None else held
+
 
 def _open(path: PathLike) -> IO[bytes]:
     try:

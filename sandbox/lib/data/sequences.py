@@ -119,6 +119,11 @@ class SequenceDataset(Dataset):
         self._check_partition(partition)
         return self._padded(np.arange(len(self.y)), self.sizes[-1]), self.y
 
+    def held(self, partition: int) -> Any:
+        """Return the labels."""
+        self._check_partition(partition)
+        return self.y
+
     def check_types(self, partition: int) -> None:
         """Look once whether the batches' dtypes can hold ids and labels."""
         if partition not in self._fitting:

@@ -26,10 +26,10 @@ from .checkpoint import Checkpoints, unpack
 from .control import Control
 from .events import Event, stage
 from .job import Result, TrainJob
+from .misfits import refuse_misfits
 from .model_io import fill
 from .predictor import Predictor
 from .recorder import Recorder, State
-from .shapes import check_shapes
 from .steering import Steered
 from .triggers import EarlyStopping, Trigger, end_trigger
 from .updates import lend_average
@@ -309,7 +309,7 @@ class Trainer(Steered):
             )
         for what, rows in (("data", dataset), ("validation", validation)):
             if rows is not None:
-                check_shapes(self.model, self.criterion, rows, self.batch_size, f"fit: `{what}`")
+                refuse_misfits(self.model, self.criterion, rows, self.batch_size, f"fit: `{what}`")
         self._preparation = preparation
         return TrainJob(
             model=self.model,

@@ -136,7 +136,7 @@ def test_what_cannot_add_up_is_refused(make, message):
         (
             lambda t: t["digit"].put(2, 9),
             DataError,
-            r"Parallel/digit \(CrossEntropy\): target must be in 0\.\.3 .* got 9 in row 2",
+            r"Parallel/digit \(CrossEntropy\): labels must be .* got 9 in row 2",
         ),
         (lambda t: t.update(size=np.ones(7)), ShapeError, r"Parallel/size \(MSE\): target must"),
     ],

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from train_kit import make_data, make_trainer
+from train_kit import Unseen, make_data, make_trainer
 
 from sandbox.lib import criterion, nn
 from sandbox.lib.core import ops
@@ -141,8 +141,10 @@ def test_a_yes_or_no_out_of_range_is_named_with_its_row(loss: Any, value: int) -
     target = y.reshape(-1, 1).astype("f4")
     target[123] = value
     more = (nn.Sigmoid(),) if isinstance(loss, criterion.BCE) else ()
-    with pytest.raises(DataError, match=rf"in 0..1; got {value}.0 in row .*is row 123 of the data"):
+    with pytest.raises(DataError, match=rf"`data` .* in 0..1; got {value}.0 in row 123 "):
         fit_one_output(loss, (x, target), *more)
+    with pytest.raises(DataError, match=rf"in 0..1; got {value}.0 in row .*is row 123 of the data"):
+        fit_one_output(loss, Unseen(x, target), *more)
 
 
 def test_a_model_without_the_layer_its_loss_needs_is_told_which_one() -> None:
@@ -179,8 +181,10 @@ class Absolute(criterion.Criterion):
 def test_a_label_out_of_range_is_named_with_its_row(value: int) -> None:
     x, y = make_data()
     y[123] = value
-    with pytest.raises(DataError, match=rf"step \d+ .*got {value} in row .*is row 123 of the data"):
+    with pytest.raises(DataError, match=rf"`data` .*got {value} in row 123 "):
         make_trainer().fit((x, y), epochs=1)
+    with pytest.raises(DataError, match=rf"step \d+ .*got {value} in row .*is row 123 of the data"):
+        make_trainer().fit(Unseen(x, y), epochs=1)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -206,8 +210,10 @@ def test_a_bad_label_in_the_validation_data_is_named_with_its_row() -> None:
     x, y = make_data()
     bad = y.copy()
     bad[7] = 5
-    with pytest.raises(DataError, match=r"validation batch 1.*got 5.*row 7 of the data set"):
+    with pytest.raises(DataError, match=r"`validation` .*got 5 in row 7 "):
         make_trainer().fit((x, y), epochs=1, validation=(x, bad))
+    with pytest.raises(DataError, match=r"validation batch 1.*got 5.*row 7 of the data set"):
+        make_trainer().fit((x, y), epochs=1, validation=Unseen(x, bad))
 
 
 def test_a_diverging_run_names_the_step() -> None:

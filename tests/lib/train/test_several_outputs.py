@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from train_kit import Ranks, assert_same, weights
+from train_kit import Ranks, Unseen, assert_same, weights
 
 from sandbox.lib import nn
 from sandbox.lib.core import Tape, ops
@@ -181,13 +181,16 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Any) -> None:
 def test_bad_targets_are_named_with_output_and_row() -> None:
     x, target = rows()
     target["digit"][41] = 3
+    x |= {"image": x["image"] / 255}
+    with pytest.raises(DataError, match=r"`data` .*digit.*got 3 in row 41 "):
+        make().fit((x, target), epochs=1)
     with pytest.raises(DataError, match=r"(?s)digit.*got 3 in row \d+.*is row 41 of the data set"):
-        make().fit((x | {"image": x["image"] / 255}, target), epochs=1)
+        make().fit(Unseen(x, target), epochs=1)
     target["digit"][41] = 0
     target["size"][17] = np.inf
     message = r"target 'size' must hold finite numbers; got inf in row \d+.*is row 17 of the data"
     with pytest.raises(DataError, match=message):
-        make().fit((x | {"image": x["image"] / 255}, target), epochs=1)
+        make().fit((x, target), epochs=1)
 
 
 def test_a_target_that_is_missing_is_named() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from sandbox.lib import nn
 from sandbox.lib.criterion import CrossEntropy
+from sandbox.lib.data import ArrayDataset
 from sandbox.lib.optim import SGD
 from sandbox.lib.train import Command, Result, SingleGroup, Trainer, TrainJob, loop
 
@@ -19,6 +20,13 @@ def make_data(rows: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Two noisy half planes in four dimensions."""
     x = np.random.default_rng(seed).normal(size=(rows, 4)).astype("f4")
     return x, (x[:, 0] + 0.3 * x[:, 1] > 0).astype("i8")
+
+
+class Unseen(ArrayDataset):
+    """Rows that only a run reads, as those of a cluster: the driver cannot look at them first."""
+
+    def held(self, partition: int) -> Any:
+        return None
 
 
 def make_model(seed: int = 0) -> nn.Module:

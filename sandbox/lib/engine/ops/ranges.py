@@ -13,7 +13,15 @@ Array = NDArray[Any]
 
 
 def check_labels(labels: Array, classes: int, what: str = "label") -> None:
-    """Raise a `DataError` that names the first row whose label is not in [0, classes)."""
+    """Raise a `DataError` that names the first row whose label is not in [0, classes), and a cure.
+
+    Examples
+    --------
+    >>> check_labels(np.array([1, 10, 3]), 10)
+    Traceback (most recent call last):
+    sandbox.lib.core.errors.DataError: labels must be integers in [0, 10); got 10 in row 1 \
+(1 of 3 rows are out of range). Do the labels count from 1? use labels - 1.
+    """
     if labels.size == 0:
         return
     if labels.ndim != 1:
@@ -28,8 +36,19 @@ def check_labels(labels: Array, classes: int, what: str = "label") -> None:
         row = int(np.flatnonzero(wrong)[0])
         raise DataError(
             f"{what}s must be integers in [0, {classes}); got {labels[row]} in row {row} "
-            f"({int(wrong.sum())} of {labels.size} rows are out of range). Labels count from 0."
+            f"({int(wrong.sum())} of {labels.size} rows are out of range). "
+            f"{_cure(labels, classes, labels[row])}"
         )
+
+
+def _cure(labels: Array, classes: int, wrong: Any) -> str:
+    """Return what probably helps, by the first wrong label and what else there is."""
+    least, most = labels.min(), labels.max()
+    if least >= 1 and most == classes:
+        return "Do the labels count from 1? use labels - 1."
+    if wrong < 0:
+        return "Are these marks for missing labels? leave such rows out."
+    return f"Does the model need {int(most) + 1} outputs?"
 
 
 def check_ids(ids: Array, limit: int, what: str = "id") -> None:
