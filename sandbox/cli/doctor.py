@@ -13,12 +13,12 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from . import java
 from .places import ROOT
@@ -210,43 +210,28 @@ def guarded(check: Callable[[], Check], name: str) -> Check:
         return Check(name, "fail", f"{type(error).__name__}: {error}", "Start the set-up again.")
 
 
-class Looking:
-    """Tells what is being looked at, with the seconds, until it is found: in terminals only."""
-
-    def __init__(self, what: str, stream: TextIO) -> None:
-        self._what, self._stream = what, stream
-        self._found = threading.Event()
-        self._thread = threading.Thread(target=self._tell, name="looking", daemon=True)
-
-    def _tell(self) -> None:
-        began, width = time.monotonic(), 0
-        while not self._found.wait(0.5 if width else 0.2):
-            text = f"...   {self._what}, {time.monotonic() - began:.0f} s"
-            width = max(width, len(text))
-            self._stream.write("\r" + text)
-            self._stream.flush()
-        self._stream.write("\r" + " " * width + "\r")
-
-    def __enter__(self) -> None:
-        """Begin, unless nobody could see it."""
-        if self._stream.isatty():
-            self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        """Wipe the line away."""
-        self._found.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+def looking(what: str, console: Console) -> Progress:
+    """Give what tells that something is looked at, with the seconds: wiped away, terminals only."""
+    bars = Progress(
+        SpinnerColumn(),
+        TextColumn(what),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    bars.add_task(what, total=None)
+    return bars
 
 
 def examine(*, as_json: bool = False, try_spark: bool = True, kernels: bool = False) -> int:
     """Print the findings; give 0 unless something a lesson needs is missing."""
     wanted = [*QUICK, check_spark] if try_spark else list(QUICK)
-    findings = []
+    findings, console = [], Console()
     for check in wanted:
         name = check.__name__.removeprefix("check_").replace("_", " ")
         what = "Spark: starting Java, counting rows" if check is check_spark else name
-        with Looking(what, sys.stdout):
+        with looking(what, console):
             if check is check_engine:
                 check = functools.partial(check_engine, kernels=kernels)
             finding = guarded(check, name)

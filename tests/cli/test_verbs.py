@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from sandbox.cli import bench, doctor, lab, main, places, reset
@@ -200,17 +201,19 @@ class TestDoctor:
         assert "conv2d" not in told[0]
         assert "conv2d" in told[1]
 
-    def test_a_terminal_sees_what_is_looked_at_and_for_how_long(self):
+    def test_a_terminal_sees_what_is_looked_at_and_for_how_long(self, monkeypatch):
+        monkeypatch.setenv("TERM", "xterm")
         terminal, pipe = Terminal(), io.StringIO()
         for stream in (terminal, pipe):
-            with doctor.Looking("Spark: starting Java", stream):
+            with doctor.looking("Spark: starting Java", Console(file=stream)):
                 deadline = time.monotonic() + 10
                 while stream is terminal and not stream.getvalue():
                     assert time.monotonic() < deadline
                     time.sleep(0.01)
         assert pipe.getvalue() == ""
-        assert "\r...   Spark: starting Java, 0 s" in terminal.getvalue()
-        assert terminal.getvalue().endswith(" \r")
+        assert "Spark: starting Java" in terminal.getvalue()
+        assert "0:00:0" in terminal.getvalue()
+        assert terminal.getvalue().endswith("\x1b[2K")  # wiped away
 
     def test_a_check_that_breaks_is_a_finding(self):
         def check_moon():

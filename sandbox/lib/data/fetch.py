@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
-import hashlib
 import http.client
 import logging
-import os
 import re
 import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, TextIO
 
-from ..core.errors import DataError
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.progress import Progress as Bars
 
-__all__ = ["Meter", "fetch_file"]
+from ..core.errors import DataError
+from ..engine.files import put
+from .files import digest
+
+__all__ = ["fetch_file", "shown"]
 
 log = logging.getLogger("sandbox.data")
 
@@ -72,10 +83,7 @@ def fetch_file(
             for address in addresses:
                 reason = _from(address, file, part, sha256, progress, timeout_s, pause_s)
                 if not reason:
-                    file.flush()
-                    os.fsync(file.fileno())
-                    part.replace(target)
-                    _sync_folder(target.parent)
+                    put(part, target)
                     return target
                 reasons.append(f"{address}: {reason}")
     except OSError as error:  # of the disk: those of the network are reasons
@@ -124,7 +132,7 @@ def _from(
         file.flush()
         size = part.stat().st_size
         if total >= 0 and size == (total or size):
-            if sha256 is None or _digest(part) == sha256:
+            if sha256 is None or digest(part) == sha256:
                 return ""
             file.truncate(0)
             if before and not anew:  # the beginning was of another file, or damaged
@@ -149,9 +157,8 @@ def _go_on(
     if have:
         request.add_header("Range", f"bytes={have}-")
     with urllib.request.urlopen(request, timeout=timeout_s) as answer:
-        if answer.status != 206:
-            have = 0
-            file.truncate(0)
+        have = _start(answer, have)
+        file.truncate(have)
         total = _total(answer, have)
         while block := answer.read(_BLOCK):
             file.write(block)
@@ -159,6 +166,16 @@ def _go_on(
             if progress is not None:
                 progress(have, total)
     return total
+
+
+def _start(answer: Any, have: int) -> int:
+    """Return where the bytes of an answer belong: perhaps before those asked for."""
+    found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+    if answer.status != 206 or found is None:
+        return 0
+    if int(found[1]) > have:
+        raise http.client.HTTPException(f"it answered from byte {found[1]} on instead of {have}")
+    return int(found[1])
 
 
 def _total(answer: Any, have: int) -> int:
@@ -169,21 +186,9 @@ def _total(answer: Any, have: int) -> int:
     return have + int(length) if length else 0
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-class Meter:
-    r"""Tells how far a file has come: one line that is rewritten in a terminal, else one per tenth.
+@contextlib.contextmanager
+def shown(name: str, stream: TextIO) -> Iterator[Progress]:
+    """Show how far a file has come: a bar in terminals, else the last of it as a line.
 
     Parameters
     ----------
@@ -196,44 +201,12 @@ class Meter:
     --------
     >>> import io
     >>> out = io.StringIO()
-    >>> meter = Meter("imdb", out)
-    >>> meter(50_000_000, 84_000_000)
-    >>> out.getvalue()
-    'imdb: 50 of 84 MB\n'
+    >>> with shown("imdb", out) as progress:
+    ...     progress(84_000_000, 84_000_000)
+    >>> "imdb" in out.getvalue(), "84.0/84.0 MB" in out.getvalue()
+    (True, True)
     """
-
-    def __init__(self, name: str, stream: TextIO) -> None:
-        self.name, self.stream = name, stream
-        self.live = stream.isatty()
-        self._began, self._first = time.monotonic(), -1
-        self._tenth, self._width, self._next = -1, 0, 0.0
-
-    def __call__(self, done: int, total: int) -> None:
-        """Take the bytes so far and in all."""
-        now = time.monotonic()
-        if self._first < 0:
-            self._began, self._first = now, done
-        of = f" of {total / 1e6:,.0f}" if total else ""
-        text = f"{self.name}: {done / 1e6:,.0f}{of} MB"
-        if self.live:
-            whole = bool(total) and done >= total
-            if now < self._next and not whole:
-                return
-            self._next = now + 0.2
-            rate = (done - self._first) / max(now - self._began, 1e-3)
-            if total and rate:
-                left = (total - done) / rate
-                bar = int(20 * done / total)
-                text = (
-                    f"{self.name}: [{'#' * bar}{'.' * (20 - bar)}] {done / 1e6:,.0f}{of} MB, "
-                    f"{rate / 1e6:.1f} MB/s, {left:.0f} s left"
-                )
-            self.stream.write("\r" + text.ljust(self._width) + ("\n" if whole else ""))
-            self._width = len(text)
-        else:
-            tenth = 10 * done // total if total else done // 10_000_000
-            if tenth == self._tenth:
-                return
-            self._tenth = tenth
-            self.stream.write(text + "\n")
-        self.stream.flush()
+    columns = TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    with Bars(*columns, TimeRemainingColumn(), console=Console(file=stream)) as bars:
+        task = bars.add_task(name, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total or None)

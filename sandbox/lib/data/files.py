@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -10,28 +11,29 @@ from typing import Any
 
 from ..core import validate
 from ..core.errors import DataError
+from ..engine.files import write_atomic
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a file in one go: temporary file, fsync, rename.
+    """Write a file in one go.
 
     Raises
     ------
     DataError : it cannot be written, or is a folder; nothing half is left.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_atomic(path, text.encode())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise DataError(
             f"{path}: must be a file one can write; got {error.strerror or error}."
         ) from None
     return path
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def made_folder(folder: str | os.PathLike[str]) -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import tarfile
 from collections.abc import Callable, Iterator
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import DataError
+from ..engine.files import replacing
 
 __all__ = ["UNPACK", "cards_to_parquet", "reviews_to_parquet", "sentences_to_utf8"]
 
@@ -20,19 +19,6 @@ REVIEWS = 12_500  # of each mood, in each part
 _REVIEW = re.compile(r"aclImdb/(train|test)/(neg|pos)/(\d+)_(\d+)\.txt$")
 _SENTENCES = re.compile(r"(?:^|/)(rt-polarity\.(?:neg|pos))$")
 _LARGEST = 1 << 20  # bytes of one review or half of the sentences
-
-
-@contextlib.contextmanager
-def _written(target: Path) -> Iterator[Path]:
-    """Give a name to write to that becomes the target once all went well."""
-    half = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        yield half
-        with half.open("rb+") as file:
-            os.fsync(file.fileno())
-        half.replace(target)
-    finally:
-        half.unlink(missing_ok=True)
 
 
 def _members(archive: Path, pattern: re.Pattern[str]) -> Iterator[tuple[re.Match[str], bytes]]:
@@ -71,7 +57,7 @@ def sentences_to_utf8(archive: Path, folder: Path) -> None:
     if len(found) != 2:
         raise DataError(f"{archive}: must hold rt-polarity.neg and .pos; got {sorted(found)}.")
     for file, text in found.items():
-        with _written(folder / file) as half:
+        with replacing(folder / file) as half:
             half.write_bytes(text)
 
 
@@ -104,7 +90,7 @@ def reviews_to_parquet(archive: Path, folder: Path) -> None:
                 "text": pa.array(texts, pa.large_string()),
             }
         )
-        with _written(folder / f"imdb-{part}.parquet") as half:
+        with replacing(folder / f"imdb-{part}.parquet") as half:
             pq.write_table(table, half, compression="zstd")
 
 
@@ -141,7 +127,7 @@ def cards_to_parquet(csv: Path, folder: Path) -> None:
     small += [pa.field(f"V{k}", pa.float32()) for k in range(1, 29)]
     small += [pa.field("Amount", pa.float64()), pa.field("Class", pa.int8())]
     folder.mkdir(parents=True, exist_ok=True)
-    with _written(folder / CARDS) as half:
+    with replacing(folder / CARDS) as half:
         pq.write_table(table.cast(pa.schema(small)), half, compression="zstd")
 
 

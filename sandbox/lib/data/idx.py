@@ -11,7 +11,6 @@ import io
 import math
 import os
 import struct
-import tempfile
 import zlib
 from pathlib import Path
 from typing import IO, Any, cast
@@ -21,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import validate
 from ..core.errors import DataError
+from ..engine.files import write_atomic
 from ..engine.oplist import Spec
 from .arrays import checked_pair
 from .dataset import DataSpec, Pair, TransformLike
@@ -88,15 +88,7 @@ def write_idx(path: PathLike, array: ArrayLike) -> None:
     body = header + values.astype(DTYPES[code]).tobytes()
     if str(path).endswith(".gz"):
         body = gzip.compress(body, 6, mtime=0)
-    target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent or ".", prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(body)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomic(Path(path), body)
 
 
 class IdxDataset(FileDataset):

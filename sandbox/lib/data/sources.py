@@ -8,7 +8,7 @@ published. A set with a stand-in never fails: the stand-in says loudly what it i
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
 import logging
 import os
@@ -22,7 +22,7 @@ from typing import Any
 from ..core import validate
 from ..core.errors import DataError
 from ..engine.folders import cache_folder as product_cache
-from .files import read_json, write_text
+from .files import digest, read_json, write_text
 
 log = logging.getLogger("sandbox.data")
 log.addHandler(logging.NullHandler())
@@ -387,7 +387,7 @@ def fetch(name: str) -> Path:
         `SANDBOX_OFFLINE` is set.
     """
     from . import homes
-    from .fetch import Meter, fetch_file
+    from .fetch import fetch_file, shown
 
     source = SOURCES[validate.one_of("name", name, SOURCES)]
     if not source.can_be_fetched:
@@ -399,11 +399,11 @@ def fetch(name: str) -> Path:
     folder = cache_folder() / name
     if source.home is None:
         for file in source.files:
-            _fetch(source, file, folder, shown=True)
+            _fetch(source, file, folder, asked=True)
         return folder
     published = folder / source.home.addresses[0].rpartition("/")[2]
-    meter = Meter(name, sys.stderr)
-    fetch_file(source.home.addresses, published, sha256=source.home.sha256, progress=meter)
+    with shown(name, sys.stderr) as progress:
+        fetch_file(source.home.addresses, published, sha256=source.home.sha256, progress=progress)
     sys.stderr.write(f"{name}: unpacking\n")
     homes.UNPACK[name](published, folder)
     if source.home.sha256 is None and set(verify(name, folder).values()) != {"ok"}:
@@ -413,22 +413,24 @@ def fetch(name: str) -> Path:
             f"{name}: what {source.home.addresses[0]} gave is another edition; got files with "
             f"other checksums. Put the known one into $SANDBOX_DATA/{name}."
         )
-    made = {file: _digest(folder / file) for file in source.files}
+    made = {file: digest(folder / file) for file in source.files}
     write_text(folder / _MADE, json.dumps(made, indent=1))
     published.unlink()
     return folder
 
 
-def _fetch(source: Source, file: str, folder: Path, *, shown: bool = False) -> None:
-    from .fetch import Meter, fetch_file
+def _fetch(source: Source, file: str, folder: Path, *, asked: bool = False) -> None:
+    from .fetch import fetch_file, shown
 
-    mirrors = [mirror for mirror in source.mirrors if mirror not in _unreachable or shown]
-    fetch_file(
-        [mirror + file for mirror in mirrors],
-        folder / file,
-        sha256=source.files[file],
-        progress=Meter(file, sys.stderr) if shown or sys.stderr.isatty() else None,
-    )
+    mirrors = [mirror for mirror in source.mirrors if mirror not in _unreachable or asked]
+    seen = asked or sys.stderr.isatty()
+    with shown(file, sys.stderr) if seen else contextlib.nullcontext() as progress:
+        fetch_file(
+            [mirror + file for mirror in mirrors],
+            folder / file,
+            sha256=source.files[file],
+            progress=progress,
+        )
 
 
 def verify(name: str, folder: Path) -> dict[str, str]:
@@ -445,10 +447,5 @@ def verify(name: str, folder: Path) -> dict[str, str]:
         if not path.is_file():
             states[file] = "missing"
             continue
-        states[file] = "ok" if _digest(path) in (known, made.get(file)) else "differs"
+        states[file] = "ok" if digest(path) in (known, made.get(file)) else "differs"
     return states
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,21 +12,22 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from numpy.typing import NDArray
 
 from ..core import validate
 from ..core.errors import CheckpointError
+from ..engine.files import write_atomic
 from .job import CheckpointPolicy
 from .tensors import Reader, write
 from .triggers import EveryEpoch, Trigger
 
-__all__ = ["Checkpoint", "CheckpointStore", "Checkpoints", "pack", "unpack", "write_atomic"]
+__all__ = ["Checkpoint", "CheckpointStore", "Checkpoints", "pack", "unpack"]
 
 _log = logging.getLogger("sandbox.train")
 _log.addHandler(logging.NullHandler())
@@ -97,42 +98,6 @@ def unpack(data: bytes, kind: str, place: str = "the checkpoint") -> Checkpoint:
 
 
 # Files -----------------------------------------------------------------------------------------
-
-
-def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None:
-    """Write a file so that at any moment the old or the new content is there, never a part.
-
-    Parameters
-    ----------
-    path : Path
-    data : bytes, or function of (open file) that writes them
-    """
-    folder = path.parent
-    temporary = folder / f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "wb") as file:
-            if callable(data):
-                data(file)
-            else:
-                file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # folders cannot be opened there
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Checkpoints:

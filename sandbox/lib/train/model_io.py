@@ -14,7 +14,7 @@ from .. import nn
 from .. import quantize as _quantize  # noqa: F401  registers what files of quantized models name
 from ..core import Buffer, Parameter, validate
 from ..core.errors import ArgumentError, CheckpointError, DataError, ShapeError
-from .checkpoint import write_atomic
+from ..engine.files import write_atomic
 from .tensors import Reader, write
 
 __all__ = ["fill", "load_model", "model_tensors", "save_model"]

@@ -19,6 +19,7 @@ from ..core.errors import ArgumentError, CheckpointError, DataError
 from ..data import Scaler, TextEncoder
 from ..data.sequences import SequenceDataset
 from ..data.trees import arrays
+from ..engine.files import write_atomic
 from ..engine.oplist import Spec
 from ..metrics.metric import part_at
 from .batches import rows_at_once
@@ -255,8 +256,6 @@ class Pipeline:
                 "threshold": self.threshold,
                 "gives": self.gives,
             }
-            from .checkpoint import write_atomic
-
             write_atomic(place / _FILE, (json.dumps(settings, indent=1) + "\n").encode())
         except OSError as error:
             raise CheckpointError(

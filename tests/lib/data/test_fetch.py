@@ -25,7 +25,7 @@ from sandbox.cli import data as verb
 from sandbox.cli.errors import CommandError
 from sandbox.lib.core.errors import ArgumentError, DataError
 from sandbox.lib.data import cards, homes, reviews, sources
-from sandbox.lib.data.fetch import Meter, fetch_file
+from sandbox.lib.data.fetch import fetch_file, shown
 
 CONTENT = np.random.default_rng(0).bytes(1_000_000)
 GIVEN = os.environ.get("SANDBOX_DATA")  # tests change it
@@ -44,6 +44,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.break_after: list[int] = []  # bytes, for the next answers
         self.status: list[int] = []  # of the next answers
         self.ranges = True
+        self.shift = 0  # bytes from those asked for to those answered
 
     def address(self, path: str = "/file") -> str:
         return f"http://127.0.0.1:{self.server_port}{path}"
@@ -66,6 +67,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
             return
         start = int(re.findall(r"\d+", asked)[0]) if asked and self.server.ranges else 0
+        start = max(0, start + self.server.shift) if start else 0
         if start >= len(whole):
             self.send_error(416)
             return
@@ -130,6 +132,20 @@ def test_a_server_without_ranges_gives_it_from_the_start(server: Server, tmp_pat
     assert fetch(server, tmp_path / "file").read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("shift", [-1000, -400_000])
+def test_an_answer_from_before_the_bytes_asked_for_is_put_where_it_belongs(
+    server: Server, tmp_path: Path, shift: int
+) -> None:
+    server.break_after, server.shift = [400_000], shift  # as caches do that keep blocks
+    assert fetch_file([server.address()], tmp_path / "f", pause_s=0.01).read_bytes() == CONTENT
+
+
+def test_an_answer_that_leaves_a_gap_is_not_taken(server: Server, tmp_path: Path) -> None:
+    server.break_after, server.shift = [400_000], 1000
+    with pytest.raises(DataError, match="from byte 401000 on instead of 400000"):
+        fetch_file([server.address()], tmp_path / "f", pause_s=0.01)
+
+
 def test_a_damaged_beginning_is_fetched_anew(server: Server, tmp_path: Path) -> None:
     for kept in (b"no part of it", CONTENT[:-1] + b"!", CONTENT + b"more"):
         (tmp_path / ".file.part").write_bytes(kept)
@@ -187,18 +203,21 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_the_meter_rewrites_a_line_in_a_terminal_and_writes_plain_ones_elsewhere() -> None:
+def test_a_terminal_shows_a_bar_and_a_pipe_gets_one_plain_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     terminal, pipe = Terminal(), io.StringIO()
     for stream in (terminal, pipe):
-        meter = Meter("imdb", stream)
-        for done in range(0, 85_000_000, 1_000_000):
-            meter(done, 84_000_000)
-    assert "\r" not in pipe.getvalue()
-    assert pipe.getvalue().splitlines()[:2] == ["imdb: 0 of 84 MB", "imdb: 9 of 84 MB"]
-    assert len(pipe.getvalue().splitlines()) == 11
-    last = terminal.getvalue().split("\r")[-1]
-    assert last.startswith(f"imdb: [{'#' * 20}] 84 of 84 MB, ")
-    assert last.endswith(" 0 s left\n")
+        with shown("imdb", stream) as progress:
+            for done in range(0, 85_000_000, 1_000_000):
+                progress(done, 84_000_000)
+    (line,) = pipe.getvalue().splitlines()
+    assert line.startswith("imdb ")
+    assert "84.0/84.0 MB" in line
+    assert not set("\r\x1b") & set(line)
+    assert "84.0/84.0 MB" in terminal.getvalue()
+    assert "\x1b[" in terminal.getvalue()
 
 
 # The sets of the lessons, as their homes publish them ---------------------------------------------
