@@ -83,10 +83,11 @@ function render({ model, el }) {
     const names = model.get("labels");
     const p = model.get("probability");
     const known = model.get("known");
+    const judged = known.some(Boolean);
     if (document.activeElement !== box) box.value = model.get("text");
     told.textContent = verdict(names, p, known);
     told.hidden = !known.length;
-    scale.hidden = details.hidden = summary.hidden = line.hidden = !known.some(Boolean);
+    scale.hidden = details.hidden = summary.hidden = line.hidden = !judged;
     notice.textContent = model.get("notice") ?? "";
     notice.hidden = !notice.textContent;
     mark.style.left = `${100 * p}%`;
@@ -95,11 +96,11 @@ function render({ model, el }) {
     const top = Math.max(0.5, bound(values)); // small differences stay pale
     words.setAttribute("aria-label", `${values.length} words, coloured by what they add. Arrow keys go from word to word.`);
     words.replaceChildren(...model.get("words").map((word, i) => {
-      const color = weightColor(values[i] / top);
+      const share = judged ? values[i] / top : 0; // without a verdict no word speaks for it
       const item = make("span", { class: "sbx-word", "data-known": String(known[i]),
-        "data-dark": String(Math.abs(values[i] / top) > 0.7), "aria-current": String(i === chosen),
-        style: `background: rgb(${color})`, onclick: () => choose(i), onpointerenter: () => choose(i) },
-      make("span", {}, word), make("small", {}, foot(values[i], top)));
+        "data-dark": String(Math.abs(share) > 0.7), "aria-current": String(i === chosen),
+        style: `background: rgb(${weightColor(share)})`, onclick: () => choose(i), onpointerenter: () => choose(i) },
+      make("span", {}, word), make("small", {}, judged ? foot(values[i], top) : ""));
       return item;
     }));
     tables.replaceChildren(...[0, 1].map((side) => make("table", {},

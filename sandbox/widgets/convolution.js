@@ -1,4 +1,5 @@
 import { bound, exact, make, ownKeys, parseTable, sumOf, weightColor } from "./common.js";
+import { frame, paint, pointing } from "./pixels.js";
 
 export const PRESETS = {
   "vertical edges": [-1, 0, 1, -2, 0, 2, -1, 0, 1],
@@ -47,29 +48,10 @@ export function peak({ values, columns }) {
 
 const PIXEL = 9;
 
-function paint(canvas, values, rows, columns, color) {
-  canvas.width = columns * PIXEL;
-  canvas.height = rows * PIXEL;
-  const context = canvas.getContext("2d");
-  for (let i = 0; i < rows * columns; i++) {
-    const [r, g, b] = color(values[i]);
-    context.fillStyle = `rgb(${r},${g},${b})`;
-    context.fillRect((i % columns) * PIXEL, Math.floor(i / columns) * PIXEL, PIXEL, PIXEL);
-  }
-  return context;
-}
-
-function frame(context, row, column, size) {
-  context.lineWidth = 3;
-  context.strokeStyle = "#e69f00";
-  context.strokeRect(column * PIXEL, row * PIXEL, size * PIXEL, size * PIXEL);
-}
-
 function render({ model, el }) {
   const view = {};
   const input = make("canvas", { class: "sbx-pixels", role: "img", "aria-label": "The digit" });
-  const output = make("canvas", { class: "sbx-pixels", role: "img", tabindex: "0" });
-  output.setAttribute("data-lm-suppress-shortcuts", "true");
+  const output = make("canvas", { class: "sbx-pixels", role: "img" });
   const cells = Array.from({ length: model.get("kernel").length }, (_, i) =>
     make("input", { type: "number", step: "0.5", "aria-label": `weight ${i}`, onchange: () => {
       const next = [...model.get("kernel")];
@@ -109,10 +91,10 @@ function render({ model, el }) {
     view.row = Math.max(0, Math.min(result.rows - 1, view.row));
     view.column = Math.max(0, Math.min(result.columns - 1, view.column));
     const top = bound(result.values);
-    frame(paint(input, image, height, width, (v) => Array(3).fill(Math.round(255 * v))),
-      view.row, view.column, size);
-    frame(paint(output, result.values, result.rows, result.columns, (v) => weightColor(v / top)),
-      view.row, view.column, 1);
+    paint(input, image, height, width, PIXEL, (v) => Array(3).fill(Math.round(255 * v)));
+    frame(input, { ...view, size }, PIXEL);
+    paint(output, result.values, result.rows, result.columns, PIXEL, (v) => weightColor(v / top));
+    frame(output, { ...view, size: 1 }, PIXEL);
     const strongest = bound(kernel);
     cells.forEach((cell, i) => {
       if (document.activeElement !== cell) cell.value = String(Number(kernel[i].toFixed(3)));
@@ -129,19 +111,8 @@ function render({ model, el }) {
     output.setAttribute("aria-label", `The result, ${result.rows} by ${result.columns}. Arrow keys move the pixel.`);
   }
 
-  output.addEventListener("pointermove", (event) => {
-    const box = output.getBoundingClientRect();
-    view.column = Math.floor(((event.clientX - box.left) / box.width) * (output.width / PIXEL));
-    view.row = Math.floor(((event.clientY - box.top) / box.height) * (output.height / PIXEL));
-    draw();
-  });
-  output.addEventListener("keydown", (event) => {
-    const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-    if (!(event.key in moves)) return;
-    event.preventDefault();
-    event.stopPropagation();
-    view.row += moves[event.key][0];
-    view.column += moves[event.key][1];
+  pointing(output, () => [output.height / PIXEL, output.width / PIXEL], () => view, (row, column) => {
+    Object.assign(view, { row, column });
     draw();
   });
   for (const name of ["kernel", "image", "shape"]) model.on(`change:${name}`, draw);

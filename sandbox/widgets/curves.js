@@ -1,13 +1,8 @@
-import {
-  domain, finite, linePath, logTicks, make, makeSvg, nearest, ownKeys, parseTable, percent,
-  quantile, scale, show, showTick, smooth, ticks, watchKernel,
-} from "./common.js";
+import { drawChart, FRAME, legend, reading } from "./chart.js";
+import { make, makeSvg, nearest, ownKeys, percent, show, watchKernel } from "./common.js";
+import { describeCharts, epochRows, rankShares, readRun } from "./runs.js";
 
 const WATCHED = ["points", "validations", "run", "stage", "share", "held", "failure", "summary", "live"];
-const WIDTH = 440;
-const HEIGHT = 210;
-const MOST_MARKS = 25; // epochs and validations marked one by one
-const MARGIN = { left: 52, right: 14, top: 10, bottom: 26 };
 const RUN_WORDS = {
   idle: ["○", "Not started"],
   running: ["●", "Training"],
@@ -27,177 +22,6 @@ export function emptyText(kind, stage, seconds = 0) {
   if (!stage) return NO_POINTS[kind] ?? "starting";
   const comma = stage.endsWith("?") ? "" : ",";
   return seconds >= 3 ? `${stage}${comma} ${Math.floor(seconds)} s` : stage;
-}
-
-/** The run as columns: what the charts, the tiles and the table are drawn from. */
-export function readRun(model) {
-  const points = parseTable(model.get("points"), model.get("columns"));
-  const checks = parseTable(model.get("validations"), ["step", "epoch", "score", "loss"]);
-  const ranks = Object.keys(points).filter((name) => name.startsWith("rate:")).length;
-  return { points, checks, ranks, step: points.step ?? [] };
-}
-
-/** The four charts as plain data: title, lines, axes. */
-export function describeCharts(run, scoreName, logLoss, unit = "images") {
-  const { points, checks, ranks, step } = run;
-  const share = scoreName === "accuracy";
-  const title = scoreName.charAt(0).toUpperCase() + scoreName.slice(1);
-  const all = { label: "all ranks", color: "ink", values: smooth(points.rate ?? []) };
-  const each = Array.from({ length: ranks }, (_, r) => ({
-    label: `rank ${r}`, color: `rank${r % 6}`, dash: r % 4, values: smooth(points[`rate:${r}`]),
-  }));
-  const low = quantile(points.recent ?? [], 0.04);
-  return [
-    {
-      key: "loss", title: "Loss", log: logLoss, format: show,
-      lines: [
-        { label: "each step", color: "train", faint: true, values: points.loss ?? [] },
-        { label: "training, smoothed", color: "train", values: smooth(points.loss ?? []) },
-        { label: "validation", color: "check", dots: true, xs: checks.step, values: checks.loss },
-      ],
-    },
-    {
-      key: "score", title, format: share ? percent : show,
-      tick: share ? (v) => `${Number((100 * v).toPrecision(4))} %` : showTick,
-      range: share && Number.isFinite(low) ? [Math.max(0, Math.min(0.9, low)), 1.003] : undefined,
-      lines: [
-        { label: "training, last steps", color: "train", values: points.recent ?? [] },
-        { label: "validation", color: "check", dots: true, xs: checks.step, values: checks.score },
-      ],
-    },
-    {
-      key: "learning-rate", title: "Learning rate", zero: true, format: show,
-      lines: [{ label: "learning rate", color: "rate", values: points.learning_rate ?? [] }],
-    },
-    {
-      key: "speed", title: `${unit[0].toUpperCase()}${unit.slice(1)} per second`, zero: true, format: show,
-      lines: ranks > 1 ? [...each, all] : each.length ? each : [all],
-    },
-  ].map((chart) => ({ ...chart, lines: chart.lines.map((line) => ({ xs: step, ...line })) }));
-}
-
-/** Rows/s over several points of the same number of rows: not the mean of their rates. */
-export function meanRate(rates) {
-  const known = finite(rates).filter((rate) => rate > 0);
-  return known.length / known.reduce((sum, rate) => sum + 1 / rate, 0);
-}
-
-/** Rows of the data table, one an epoch: mean loss and rate, the score at its end, its validation. */
-export function epochRows(run) {
-  const { epoch, loss, score, rate } = run.points;
-  const rows = [];
-  run.step.forEach((step, i) => {
-    if (!rows.length || rows.at(-1).epoch !== epoch[i]) rows.push({ epoch: epoch[i], from: i });
-    Object.assign(rows.at(-1), { step, score: score[i], to: i + 1 });
-  });
-  for (const row of rows) {
-    const losses = finite(loss.slice(row.from, row.to));
-    row.loss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
-    row.rate = meanRate(rate.slice(row.from, row.to));
-    Object.assign(row, { checkScore: NaN, checkLoss: NaN });
-  }
-  run.checks.step.forEach((step, i) => {
-    // A point may stand for several iterations, so a validation belongs to the nearest row.
-    const row = rows[nearest(rows.map((r) => r.step), step)];
-    if (row) Object.assign(row, { checkScore: run.checks.score[i], checkLoss: run.checks.loss[i] });
-  });
-  return rows;
-}
-
-/** Share of compute, wait and exchange of each rank over the newest `count` points. */
-export function rankShares(run, count = 50) {
-  return Array.from({ length: run.ranks }, (_, rank) => {
-    const sum = (name) => finite((run.points[`${name}:${rank}`] ?? []).slice(-count))
-      .reduce((a, b) => a + b, 0);
-    const parts = ["compute", "wait", "exchange"].map(sum);
-    const total = parts.reduce((a, b) => a + b, 0);
-    return { rank, shares: parts.map((part) => (total ? part / total : NaN)) };
-  });
-}
-
-/** Draw one chart into its SVG. `cursor` is an index into the steps or -1. */
-function drawChart(svg, chart, run, cursor, empty) {
-  const xs = run.step;
-  const right = Math.max(xs.at(-1) ?? 1, ...finite(chart.lines.flatMap((l) => l.xs)), 1);
-  const drawn = chart.lines.filter((line) => finite(line.values).length);
-  if (!drawn.length) {
-    svg.replaceChildren(
-      makeSvg("rect", { class: "sbx-empty", x: MARGIN.left, y: MARGIN.top, rx: 6,
-        width: WIDTH - MARGIN.left - MARGIN.right, height: HEIGHT - MARGIN.top - MARGIN.bottom }),
-      makeSvg("text", { class: "sbx-tick", x: (WIDTH + MARGIN.left - MARGIN.right) / 2, y: HEIGHT / 2,
-        "text-anchor": "middle" }, empty));
-    return;
-  }
-  const [low, high] = chart.range
-    ?? domain(drawn.flatMap((line) => line.values), { log: chart.log, zero: chart.zero });
-  const x = scale(0, right, MARGIN.left, WIDTH - MARGIN.right);
-  const y = scale(low, high, HEIGHT - MARGIN.bottom, MARGIN.top, chart.log);
-  const parts = [];
-  for (const value of chart.log ? logTicks(low, high) : ticks(low, high, 5)) {
-    const at = y(value);
-    if (at < MARGIN.top - 1 || at > HEIGHT - MARGIN.bottom + 1) continue;
-    parts.push(
-      makeSvg("line", { class: "sbx-grid", x1: MARGIN.left, x2: WIDTH - MARGIN.right, y1: at, y2: at }),
-      makeSvg("text", { class: "sbx-tick", x: MARGIN.left - 6, y: at + 3.5, "text-anchor": "end" },
-        (chart.tick ?? showTick)(value)),
-    );
-  }
-  for (const value of ticks(0, right, 6).filter(Number.isInteger)) {
-    parts.push(makeSvg("text", { class: "sbx-tick", x: x(value), y: HEIGHT - 8, "text-anchor": "middle" },
-      showTick(value)));
-  }
-  const epochs = (run.points.epoch?.at(-1) ?? 0) - (run.points.epoch?.[0] ?? 0);
-  run.points.epoch?.forEach((epoch, i) => {
-    if (i && epochs <= MOST_MARKS && epoch !== run.points.epoch[i - 1]) {
-      const at = x((xs[i] + xs[i - 1]) / 2);
-      parts.push(makeSvg("line", { class: "sbx-epoch", x1: at, x2: at, y1: MARGIN.top,
-        y2: HEIGHT - MARGIN.bottom }));
-    }
-  });
-  // An inner svg cuts off what leaves the axes.
-  const box = [MARGIN.left, MARGIN.top - 3, WIDTH - MARGIN.left - MARGIN.right + 8,
-    HEIGHT - MARGIN.top - MARGIN.bottom + 6];
-  const plot = makeSvg("svg", { x: box[0], y: box[1], width: box[2], height: box[3], viewBox: box.join(" ") });
-  parts.push(plot);
-  for (const line of drawn) {
-    plot.append(makeSvg("path", {
-      class: `sbx-line sbx-${line.color} ${line.faint ? "sbx-faint" : ""} ${line.dots ? "sbx-dashed" : ""}`,
-      "data-dash": line.dash, d: linePath(line.xs, line.values, x, y),
-    }));
-    if (line.dots && line.xs.length <= MOST_MARKS) {
-      line.xs.forEach((step, i) => {
-        const at = y(line.values[i]);
-        if (at >= MARGIN.top && at <= HEIGHT - MARGIN.bottom) {
-          parts.push(makeSvg("circle", { class: `sbx-dot sbx-${line.color}`, cx: x(step), cy: at, r: 3.6 }));
-        }
-      });
-    }
-  }
-  if (cursor >= 0 && cursor < xs.length) {
-    const at = x(xs[cursor]);
-    parts.push(makeSvg("line", { class: "sbx-cursor", x1: at, x2: at, y1: MARGIN.top,
-      y2: HEIGHT - MARGIN.bottom }));
-  }
-  svg.replaceChildren(...parts);
-}
-
-function legend(chart) {
-  const named = chart.lines.filter((line) => !line.faint && finite(line.values).length);
-  if (named.length < 2) return [];
-  return named.map((line) => make("span", { class: "sbx-key" },
-    makeSvg("svg", { width: 22, height: 8, "aria-hidden": "true" },
-      makeSvg("line", { class: `sbx-line sbx-${line.color} ${line.dots ? "sbx-dashed" : ""}`,
-        "data-dash": line.dash, x1: 0, x2: 22, y1: 4, y2: 4 }),
-      ...(line.dots ? [makeSvg("circle", { class: `sbx-dot sbx-${line.color}`, cx: 11, cy: 4, r: 3 })] : [])),
-    line.label));
-}
-
-function reading(chart, run, cursor) {
-  const step = run.step[cursor];
-  return chart.lines.filter((line) => !line.faint && finite(line.values).length).map((line) => {
-    const at = line.xs === run.step ? cursor : nearest(line.xs, step);
-    return `${line.label} ${chart.format(line.values[at])}`;
-  }).join(", ");
 }
 
 function table(head, rows) {
@@ -242,7 +66,7 @@ function render({ model, el }) {
   ownKeys(controls);
 
   const charts = ["loss", "score", "learning-rate", "speed"].map((key) => {
-    const svg = makeSvg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "sbx-chart", tabindex: "0",
+    const svg = makeSvg("svg", { viewBox: `0 0 ${FRAME.width} ${FRAME.height}`, class: "sbx-chart", tabindex: "0",
       role: "img", "data-chart": key });
     const title = make("span", { class: "sbx-title" });
     const note = make("span", { class: "sbx-note" });
@@ -253,8 +77,9 @@ function render({ model, el }) {
       const box = svg.getBoundingClientRect();
       const run = readRun(model);
       const right = Math.max(run.step.at(-1) ?? 1, 1);
-      const at = ((event.clientX - box.left) / box.width) * WIDTH;
-      const step = ((at - MARGIN.left) / (WIDTH - MARGIN.left - MARGIN.right)) * right;
+      const { width, margin } = FRAME;
+      const at = ((event.clientX - box.left) / box.width) * width;
+      const step = ((at - margin.left) / (width - margin.left - margin.right)) * right;
       view.cursor = nearest(run.step, step);
       draw();
     });

@@ -1,3 +1,4 @@
+import { clipped, gridLines, mark } from "./axes.js";
 import { exact, linePath, make, makeSvg, ownKeys, parseTable, scale, show, showTick, ticks, watchKernel } from "./common.js";
 
 const hundredths = (v) => Math.round(100 * v) / 100 || 0;
@@ -26,23 +27,20 @@ export function reach(path, { x, y }) {
   return { best, half: 1.25 * Math.max(far, 0.4) };
 }
 
-const WIDTH = 330;
-const HEIGHT = 200;
-const MARGIN = { left: 40, right: 12, top: 10, bottom: 30 };
+const FRAME = { width: 330, height: 200, margin: { left: 40, right: 12, top: 10, bottom: 30 } };
 
 function axes(x, y, [left, right], [low, high], names) {
-  const parts = [];
-  for (const v of ticks(low, high, 4)) {
-    parts.push(
-      makeSvg("line", { class: "sbx-grid", x1: MARGIN.left, x2: WIDTH - MARGIN.right, y1: y(v), y2: y(v) }),
-      makeSvg("text", { class: "sbx-tick", x: MARGIN.left - 5, y: y(v) + 3.5, "text-anchor": "end" }, showTick(v)));
-  }
-  for (const v of ticks(left, right, 5)) {
-    parts.push(makeSvg("text", { class: "sbx-tick", x: x(v), y: HEIGHT - 16, "text-anchor": "middle" }, showTick(v)));
-  }
-  parts.push(makeSvg("text", { class: "sbx-tick", x: WIDTH - MARGIN.right, y: HEIGHT - 3, "text-anchor": "end" }, names[0]),
-    makeSvg("text", { class: "sbx-tick", x: MARGIN.left + 4, y: MARGIN.top + 8 }, names[1]));
-  return parts;
+  const { width, height, margin } = FRAME;
+  return [...gridLines(ticks(low, high, 4), y, FRAME),
+    ...ticks(left, right, 5).map((v) => mark(x(v), height - 16, showTick(v))),
+    makeSvg("text", { class: "sbx-tick", x: width - margin.right, y: height - 3, "text-anchor": "end" }, names[0]),
+    makeSvg("text", { class: "sbx-tick", x: margin.left + 4, y: margin.top + 8 }, names[1])];
+}
+
+/** The scales of both axes. */
+function scales([left, right], [low, high]) {
+  const { width, height, margin } = FRAME;
+  return [scale(left, right, margin.left, width - margin.right), scale(low, high, height - margin.bottom, margin.top)];
 }
 
 function render({ model, el }) {
@@ -60,7 +58,7 @@ function render({ model, el }) {
   const controls = make("div", { class: "sbx-controls" }, button("step", 1), button("10 steps", 10), again,
     make("label", { class: "sbx-check" }, "learning rate ", rate), at);
   ownKeys(controls);
-  const svg = (label) => makeSvg("svg", { class: "sbx-chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label });
+  const svg = (label) => makeSvg("svg", { class: "sbx-chart", viewBox: `0 0 ${FRAME.width} ${FRAME.height}`, role: "img", "aria-label": label });
   const line = svg("The examples and the line that the weight draws.");
   const valley = svg("The loss over the weight, and the way so far.");
   const text = make("p", { class: "sbx-equation sbx-lines", "aria-live": "polite" });
@@ -90,11 +88,9 @@ function render({ model, el }) {
     const left = Math.min(...table.x, 0);
     const low = Math.min(...table.y, 0, first * right); // where the line begins is seen, too
     const high = 1.1 * Math.max(...table.y, 0);
-    const x = scale(left, right, MARGIN.left, WIDTH - MARGIN.right);
-    const y = scale(low, high, HEIGHT - MARGIN.bottom, MARGIN.top);
-    const box = [MARGIN.left, MARGIN.top, WIDTH - MARGIN.left - MARGIN.right, HEIGHT - MARGIN.top - MARGIN.bottom];
+    const [x, y] = scales([left, right], [low, high]);
     line.replaceChildren(...axes(x, y, [left, right], [low, high], ["x", "y"]),
-      makeSvg("svg", { x: box[0], y: box[1], width: box[2], height: box[3], viewBox: box.join(" ") },
+      clipped(FRAME, 0,
         ...table.x.map((v, i) => makeSvg("line", { class: "sbx-miss", x1: x(v), x2: x(v), y1: y(table.y[i]), y2: y(w * v) })),
         makeSvg("path", { class: "sbx-line sbx-check", d: linePath([left, right], [w * left, w * right], x, y) }),
         ...table.x.map((v, i) => makeSvg("circle", { class: "sbx-dot sbx-train", cx: x(v), cy: y(table.y[i]), r: 3.5 }))));
@@ -106,14 +102,12 @@ function render({ model, el }) {
     const weights = Array.from({ length: 81 }, (_, i) => left + (i / 80) * (right - left));
     const losses = weights.map((w) => lossAt(w, table));
     const high = 1.05 * Math.max(...losses);
-    const x = scale(left, right, MARGIN.left, WIDTH - MARGIN.right);
-    const y = scale(0, high, HEIGHT - MARGIN.bottom, MARGIN.top);
+    const [x, y] = scales([left, right], [0, high]);
     const w = path.at(-1);
     const slope = slopeAt(w, table);
     const touch = [w - half / 3, w + half / 3];
-    const box = [MARGIN.left, MARGIN.top - 4, WIDTH - MARGIN.left - MARGIN.right, HEIGHT - MARGIN.top - MARGIN.bottom + 8];
     valley.replaceChildren(...axes(x, y, [left, right], [0, high], ["w", "loss"]),
-      makeSvg("svg", { x: box[0], y: box[1], width: box[2], height: box[3], viewBox: box.join(" ") },
+      clipped(FRAME, 4,
         makeSvg("path", { class: "sbx-line sbx-train", d: linePath(weights, losses, x, y) }),
         makeSvg("path", { class: "sbx-line sbx-rate sbx-dashed", // the slope where the weight stands
           d: linePath(touch, touch.map((v) => lossAt(w, table) + slope * (v - w)), x, y) }),

@@ -1,4 +1,5 @@
 import { bound, exact, make, makeSvg, ownKeys, parseTable, show, watchKernel, weightColor } from "./common.js";
+import { frame, paint, pointing } from "./pixels.js";
 
 /** Where the numbers of each stage begin. */
 export function offsets(stages) {
@@ -62,8 +63,6 @@ function render({ model, el }) {
     return { canvas, caption, figure: make("figure", { class: "sbx-panel" }, caption, canvas) };
   };
   const [before, middle, after] = ["before", "window", "after"].map(panel);
-  after.canvas.setAttribute("tabindex", "0");
-  after.canvas.setAttribute("data-lm-suppress-shortcuts", "true");
   const three = make("div", { class: "sbx-three" }, before.figure, middle.figure, after.figure);
   const text = make("p", { class: "sbx-equation sbx-lines", "aria-live": "polite" });
   const root = make("section", { class: "sbx sbx-net", "aria-label": "A network, layer by layer" },
@@ -108,19 +107,10 @@ function render({ model, el }) {
     }, 90);
   }
 
-  function paint(panel_, values, rows, columns, color, marks) {
-    const { canvas } = panel_;
+  function picture(panel_, values, rows, columns, color, marks) {
     const zoom = Math.max(PIXEL, Math.floor(180 / columns));
-    canvas.width = columns * zoom;
-    canvas.height = rows * zoom;
-    const pen = canvas.getContext("2d");
-    values.forEach((value, i) => {
-      pen.fillStyle = `rgb(${color(value)})`;
-      pen.fillRect((i % columns) * zoom, Math.floor(i / columns) * zoom, zoom, zoom);
-    });
-    pen.lineWidth = Math.max(3, zoom / 4);
-    pen.strokeStyle = "#e69f00";
-    for (const mark of marks) pen.strokeRect(mark.column * zoom, mark.row * zoom, mark.size * zoom, mark.size * zoom);
+    paint(panel_.canvas, values, rows, columns, zoom, color);
+    for (const one of marks) frame(panel_.canvas, one, zoom);
   }
 
   function drawStages(current) {
@@ -190,7 +180,7 @@ function render({ model, el }) {
     const gray = stage.name === "image";
     const low = Math.min(...values);
     const span = Math.max(...values) - low || 1;
-    paint(after, values, height, width, gray ? (v) => Array(3).fill(Math.round((255 * (v - low)) / span)) : (v) => weightColor(v / top),
+    picture(after, values, height, width, gray ? (v) => Array(3).fill(Math.round((255 * (v - low)) / span)) : (v) => weightColor(v / top),
       slides ? [{ row: view.row, column: view.column, size: 1 }] : []);
     after.caption.textContent = `${stage.name}, map ${view.map}`;
     before.figure.hidden = middle.figure.hidden = !slides;
@@ -200,7 +190,7 @@ function render({ model, el }) {
     const window_ = windowOf(stage, view.row, view.column);
     const source = plane(index - 1, view.from);
     const reach = bound(all.slice(start0[index - 1], start0[index - 1] + prior.shape[0] * prior.shape[1] * prior.shape[2]));
-    paint(before, source, prior.shape[1], prior.shape[2], (v) => weightColor(v / reach), [window_]);
+    picture(before, source, prior.shape[1], prior.shape[2], (v) => weightColor(v / reach), [window_]);
     before.caption.textContent = `${prior.name}, map ${view.from}`;
     const inside = Array.from({ length: window_.size ** 2 }, (_, i) => {
       const row = window_.row + Math.floor(i / window_.size);
@@ -209,7 +199,7 @@ function render({ model, el }) {
       return there ? source[row * prior.shape[2] + column] : 0;
     });
     if (stage.filters === undefined) {
-      paint(middle, inside, window_.size, window_.size, (v) => weightColor(v / reach), []);
+      picture(middle, inside, window_.size, window_.size, (v) => weightColor(v / reach), []);
       middle.caption.textContent = `its ${window_.size} × ${window_.size} numbers`;
       const told = inside.map((v) => show(Number(v.toFixed(2)))).join(", ");
       text.textContent += ` ${why(stage, prior)}.\n`
@@ -218,7 +208,7 @@ function render({ model, el }) {
     }
     const size = window_.size ** 2;
     const filter = weights.slice(stage.filters + (view.map * prior.shape[0] + view.from) * size).slice(0, size);
-    paint(middle, filter, window_.size, window_.size, (v) => weightColor(v / bound(filter)), []);
+    picture(middle, filter, window_.size, window_.size, (v) => weightColor(v / bound(filter)), []);
     middle.caption.textContent = `filter ${view.map}${prior.shape[0] > 1 ? `, its part for map ${view.from}` : ""}`;
     const part = filter.reduce((sum, w, i) => sum + w * inside[i], 0);
     text.textContent += ` ${why(stage, prior)}.\n`
@@ -226,21 +216,9 @@ function render({ model, el }) {
       + `${prior.shape[0] > 1 ? ` on this map; with all ${prior.shape[0]} maps and the bias` : "; with the bias"}: ${exact(Number(value.toFixed(3)))}`;
   }
 
-  after.canvas.addEventListener("pointermove", (event) => {
-    if (view.timer) return;
-    const [, height, width] = stages[place()].shape;
-    const box = after.canvas.getBoundingClientRect();
-    view.column = Math.floor(((event.clientX - box.left) / box.width) * width);
-    view.row = Math.floor(((event.clientY - box.top) / box.height) * height);
-    draw();
-  });
-  after.canvas.addEventListener("keydown", (event) => {
-    const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-    if (!(event.key in moves)) return;
-    event.preventDefault();
-    event.stopPropagation();
-    view.row += moves[event.key][0];
-    view.column += moves[event.key][1];
+  pointing(after.canvas, () => stages[place()].shape.slice(1), () => view, (row, column, event) => {
+    if (view.timer && event.type === "pointermove") return; // it slides by itself
+    Object.assign(view, { row, column });
     draw();
   });
   model.on("change:chosen", draw);

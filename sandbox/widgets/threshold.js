@@ -1,3 +1,4 @@
+import { gridLines, mark, upright } from "./axes.js";
 import {
   linePath, logTicks, make, makeSvg, ownKeys, parseTable, percent, scale, show, showTick, watchKernel,
 } from "./common.js";
@@ -46,9 +47,7 @@ export function money(value, unit, write = show) {
   return unit ? `${write(value)} ${unit}` : write(value);
 }
 
-const WIDTH = 440;
-const HEIGHT = 190;
-const MARGIN = { left: 58, right: 12, top: 8, bottom: 44 };
+const FRAME = { width: 440, height: 190, margin: { left: 58, right: 12, top: 8, bottom: 44 } };
 
 function render({ model, el }) {
   const slider = make("input", { type: "range", class: "sbx-range", min: "0", step: "1",
@@ -68,7 +67,7 @@ function render({ model, el }) {
   const at = make("span", { class: "sbx-at" });
   const body = make("tbody");
   const figures = make("p", { class: "sbx-equation", "aria-live": "polite" });
-  const chart = makeSvg("svg", { class: "sbx-chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img",
+  const chart = makeSvg("svg", { class: "sbx-chart", viewBox: `0 0 ${FRAME.width} ${FRAME.height}`, role: "img",
     "aria-label": "Cost over the thresholds; lower is better." });
   const sign = make("span");
   const controls = make("div", { class: "sbx-controls" }, "flag more", slider, "flag less", at, best,
@@ -78,7 +77,7 @@ function render({ model, el }) {
     make("div", { class: "sbx-panels" },
       make("table", { class: "sbx-table" }, make("thead", {}, make("tr", {}, ...["", "flagged", "passed"]
         .map((name) => make("th", { scope: "col" }, name)))), body),
-      make("figure", { class: "sbx-figure", style: `flex: 1 1 ${WIDTH / 2}px; max-width: 620px` },
+      make("figure", { class: "sbx-figure", style: `flex: 1 1 ${FRAME.width / 2}px; max-width: 620px` },
         make("figcaption", { class: "sbx-title" }, "cost at each place of the slider (logarithmic)"), chart)),
     figures);
   el.replaceChildren(root);
@@ -111,22 +110,22 @@ function render({ model, el }) {
     figures.textContent = `cost ${money(now.cost, unit)};  accuracy ${percent(now.accuracy)},  `
       + `precision ${percent(now.precision, 1)},  recall ${percent(now.recall, 1)}`;
     const costs = table.lost.map((lost, i) => Math.max(1, lost + alarm * table.alarms[i]));
-    const x = scale(0, last, MARGIN.left, WIDTH - MARGIN.right);
+    const { width, height, margin } = FRAME;
+    const x = scale(0, last, margin.left, width - margin.right);
     const [low, high] = [Math.min(...costs) / 1.1, Math.max(...costs, 2) * 1.1];
-    const y = scale(low, high, HEIGHT - MARGIN.bottom, MARGIN.top, true);
-    const text = (attributes, words) => makeSvg("text", { class: "sbx-tick", ...attributes }, words);
-    const across = flaggedTicks(table).map((tick) => ({ ...tick, at: x(tick.place) }));
+    const y = scale(low, high, height - margin.bottom, margin.top, true);
+    const name = (at, words) => makeSvg("text", { class: "sbx-tick", x: 0, y: at }, words);
+    const rows = { count: height - 30, threshold: height - 17 };
     chart.replaceChildren(
       // What stands too low would run into the names below.
-      ...logTicks(low, high).filter((value) => y(value) < HEIGHT - MARGIN.bottom - 8).flatMap((value) => [
-        makeSvg("line", { class: "sbx-grid", x1: MARGIN.left, x2: WIDTH - MARGIN.right, y1: y(value), y2: y(value) }),
-        text({ x: MARGIN.left - 6, y: y(value) + 3.5, "text-anchor": "end" }, money(value, unit, showTick))]),
-      ...across.flatMap(({ at, count, threshold }) => [
-        text({ x: at, y: HEIGHT - 30, "text-anchor": "middle" }, showTick(count)),
-        text({ x: at, y: HEIGHT - 17, "text-anchor": "middle" }, Number.isFinite(threshold) ? show(Number(threshold.toPrecision(2))) : "–")]),
-      text({ x: 0, y: HEIGHT - 30 }, "flagged"), text({ x: 0, y: HEIGHT - 17 }, "from"),
+      ...gridLines(logTicks(low, high).filter((value) => y(value) < height - margin.bottom - 8), y, FRAME,
+        (value) => money(value, unit, showTick)),
+      ...flaggedTicks(table).flatMap(({ place, count, threshold }) => [
+        mark(x(place), rows.count, showTick(count)),
+        mark(x(place), rows.threshold, Number.isFinite(threshold) ? show(Number(threshold.toPrecision(2))) : "–")]),
+      name(rows.count, "flagged"), name(rows.threshold, "from"),
       makeSvg("path", { class: "sbx-line sbx-train", d: linePath(costs.map((_, i) => i), costs, x, y) }),
-      makeSvg("line", { class: "sbx-cursor", x1: x(place), x2: x(place), y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom }),
+      upright(x(place), FRAME, "sbx-cursor"),
       makeSvg("circle", { class: "sbx-dot sbx-check", cx: x(place), cy: y(costs[place]), r: 4 }));
   }
 
