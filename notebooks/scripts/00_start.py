@@ -64,7 +64,8 @@ ValueExplorer(lambda k: f"{k} × {k} = {k * k}", range(1, 13), "a number", start
 # On stand-ins everything works, but figures say nothing about the real world.
 
 # %%
-for lesson, name in {"01, 02": "mnist", "03": "rt_polarity", "03 too": "imdb", "04": "creditcard"}.items():
+sets = {"01, 02": "mnist", "03": "rt_polarity", "03 too": "imdb", "04": "creditcard"}
+for lesson, name in sets.items():
     print(f"{lesson:7} {name:12} {data.state(name)}")
 
 # %% [markdown]

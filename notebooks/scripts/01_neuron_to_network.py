@@ -108,7 +108,8 @@ neuron
 # Run this cell again after you have moved the sliders; they stay where you left them.
 
 # %%
-print(f"your neuron: {neuron.right()} of {len(above)} points right, with weights and bias {neuron.weights}")
+print(f"your neuron: {neuron.right()} of {len(above)} points right")
+print(f"its weights and bias: {neuron.weights}")
 
 # %% [markdown]
 # There are many answers.
@@ -329,8 +330,8 @@ ValueExplorer(shifted, range(-6, 7), "shift in pixels", start=3)
 def all_connected(side):
     """Return what a layer needs that has as many neurons as the picture has pixels."""
     connections = side**4
-    return (f"{side:5} x {side}: {side**2:10,} inputs, {connections:19,} connections, "
-            f"{4 * connections / 1e9:11,.1f} GB")
+    return (f"{side} × {side}: {side**2:,} inputs, {connections:,} connections, "
+            f"{4 * connections / 1e9:,.1f} GB")
 
 
 for side in (28, 200, 1000):

@@ -29,7 +29,7 @@ import numpy as np
 from sandbox.lib import data, nn, optim
 from sandbox.lib.criterion import CrossEntropy
 from sandbox.lib.train import Trainer
-from sandbox.widgets import ConvolutionExplorer
+from sandbox.widgets import ConvolutionExplorer, working
 
 # %%
 FAST = os.environ.get("FAST") == "1"
@@ -94,7 +94,8 @@ models = {"fully connected": nn.zoo.mlp([784, 100, 10], rng=0), "LeNet": nn.zoo.
 for name, model in models.items():
     optimizer = optim.SGD(rate, momentum=0.9, schedule=optim.OneCycle())
     trainer = Trainer(model, CrossEntropy(), optimizer, batch_size=128, threads=1, progress=None)
-    trainer.fit(train, epochs=epochs)
+    with working(f"training, {name}"):
+        trainer.fit(train, epochs=epochs)
     moved = [prepare(wide[:, :, 6 - shift : 34 - shift]) for shift in range(7)]
     shares = [np.mean(trainer.predict(x).argmax(axis=1) == test_labels) for x in moved]
     print(f"{name:16}", ", ".join(f"{100 * share:.0f} %" for share in shares))

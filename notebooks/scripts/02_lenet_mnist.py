@@ -140,7 +140,8 @@ def lenet():
     rng = np.random.default_rng(SEED)
     return nn.Sequential(
         conv1=nn.Conv2d(1, 6, 5, rng=rng), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2),
-        conv2=nn.Conv2d(6, 16, 5, rng=rng), relu2=nn.ReLU(), pool2=nn.MaxPool2d(2), flatten=nn.Flatten(),
+        conv2=nn.Conv2d(6, 16, 5, rng=rng), relu2=nn.ReLU(), pool2=nn.MaxPool2d(2),
+        flatten=nn.Flatten(),
         fc1=nn.Linear(16 * 4 * 4, 120, rng=rng), relu3=nn.ReLU(),
         fc2=nn.Linear(120, 84, rng=rng), relu4=nn.ReLU(), fc3=nn.Linear(84, 10, rng=rng),
     )

@@ -29,7 +29,7 @@ import numpy as np
 from sandbox.lib import data, nn, optim
 from sandbox.lib.criterion import CrossEntropy
 from sandbox.lib.train import Trainer
-from sandbox.widgets import ConvolutionExplorer, TrainingCurves, digits
+from sandbox.widgets import ConvolutionExplorer, TrainingCurves, digits, working
 
 # %%
 FAST = os.environ.get("FAST") == "1"
@@ -48,7 +48,8 @@ def fit(model, rate=usual):
     """Train with the recipe of the notebook and return the trainer."""
     optimizer = optim.SGD(rate, momentum=0.9, nesterov=True, schedule=optim.OneCycle())
     trainer = Trainer(model, CrossEntropy(), optimizer, batch_size=128, threads=1, progress=None)
-    trainer.fit(train, epochs=epochs)
+    with working("training"):
+        trainer.fit(train, epochs=epochs)
     return trainer
 
 

@@ -43,7 +43,7 @@ from sklearn.linear_model import LogisticRegression
 from sandbox.lib import criterion, data, nn, optim
 from sandbox.lib.spark import SparkBackend, spark_session
 from sandbox.lib.train import Pipeline, Trainer
-from sandbox.widgets import TrainingCurves, ValueExplorer
+from sandbox.widgets import TrainingCurves, ValueExplorer, track, working
 from sandbox.widgets.contributions import WordContributions, word_contributions
 
 # %% [markdown]
@@ -55,7 +55,8 @@ FAST = os.environ.get("FAST") == "1"  # the tests set it: everything becomes sho
 SEEDS = (0,) if FAST else (0, 1, 2)
 epochs = 2 if FAST else 4
 most_epochs, most_reviews = (2, 1500) if FAST else (99, None)
-spark = spark_session("local[2]")
+with working("starting Spark"):
+    spark = spark_session("local[2]")
 
 # %% [markdown]
 # ## 1. Sentences
@@ -111,7 +112,7 @@ def vocabulary(least):
     """Make a vocabulary of the words that come this often, and see how much it misses."""
     made = data.TextEncoder.build(train.texts, min_count=least)
     ids = np.concatenate(made.encode(choose.texts))
-    return f"{made.vocabulary}; unknown in the validation part: {100 * np.mean(ids == 1):.1f} % of the words"
+    return f"{made.vocabulary}; unknown in the validation part: {100 * np.mean(ids == 1):.1f} %"
 
 
 encoder = data.TextEncoder.build(train.texts, min_count=2)
@@ -144,15 +145,19 @@ ValueExplorer(padding, [1, 16, 64, 256, len(rows.y)], "texts in a batch", start=
 # **TF-IDF** counts how often each word comes in a text, and weighs rare words more.
 # **Logistic regression** is one weighted sum of these counts.
 # No order of words, no network, a second of work: what a network must be compared with.
+# (`track` and `working` show how far it is: with whole reviews it takes longer.)
 
 
 # %%
 def baseline(known, asked):
     """Return the accuracy of TF-IDF and logistic regression in per cent, and its weights."""
     words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
-    model = LogisticRegression(C=4, max_iter=300).fit(words.fit_transform(known.texts), known.labels)
+    counts = words.fit_transform(track(known.texts, "counting words to learn from"))
+    with working("weighing the words"):
+        model = LogisticRegression(C=4, max_iter=300).fit(counts, known.labels)
     named = dict(zip(words.get_feature_names_out(), model.coef_[0], strict=True))
-    return 100 * model.score(words.transform(asked.texts), asked.labels), named
+    exam = words.transform(track(asked.texts, "counting words of the others"))
+    return 100 * model.score(exam, asked.labels), named
 
 
 # %% [markdown]
@@ -194,9 +199,10 @@ def build(size, seed, features=128, filters=128):
     """Return a text CNN beside a mean of the words."""
     rng = np.random.default_rng(seed)
     words = {"padding_index": 0, "with_lengths": True, "rng": rng}
-    cnn = nn.Sequential(words=nn.Embedding(size, features, padding_index=0, rng=rng), hide=nn.Dropout(0.3),
-                        turn=nn.Transpose((0, 2, 1)), conv=nn.Conv1d(features, filters, 3, rng=rng),
-                        relu=nn.ReLU(), loudest=nn.GlobalMaxOverTime(axis=2))
+    cnn = nn.Sequential(words=nn.Embedding(size, features, padding_index=0, rng=rng),
+                        hide=nn.Dropout(0.3), turn=nn.Transpose((0, 2, 1)),
+                        conv=nn.Conv1d(features, filters, 3, rng=rng), relu=nn.ReLU(),
+                        loudest=nn.GlobalMaxOverTime(axis=2))
     bag = nn.Sequential(words=nn.Embedding(size, features, **words), mean=nn.GlobalMeanOverTime())
     ids = nn.Input("ids")
     both = nn.Dropout(0.5)(nn.Concat()(cnn(ids), bag(ids)))
@@ -238,7 +244,8 @@ curves
 history = trial.wait()
 print(curves.summary)
 print(f"training: {history['seconds'].sum():.1f} s for {epochs} epochs")
-print(f"validation part, text CNN minus TF-IDF: {100 * history.last_validation['top1'] - simple['validation']:.1f}")
+right = 100 * history.last_validation["top1"]
+print(f"validation part, text CNN minus TF-IDF: {right - simple['validation']:.1f}")
 
 # %% [markdown]
 # On the real sentences it stays about three points behind TF-IDF here: 7,464 sentences are few to learn a language from.
@@ -271,10 +278,9 @@ def mean_of_words(size, seed):
 
 # %%
 pairs = data.Vocabulary.build(map(with_pairs, both.texts), min_count=2)
-kinds = {
-    "text CNN": (encoder.encode, size, build, 2e-3, 4),
-    "words and pairs": (lambda texts: [pairs.ids(with_pairs(t)) for t in texts], len(pairs), mean_of_words, 4e-3, 5),
-}
+kinds = {"text CNN": (encoder.encode, size, build, 2e-3, 4),
+         "words and pairs": (lambda texts: [pairs.ids(with_pairs(t)) for t in texts],
+                             len(pairs), mean_of_words, 4e-3, 5)}
 found = {name: [] for name in kinds}
 for name, (encode, ids, make, rate, passes) in kinds.items():
     learned, exam = (data.SequenceDataset(encode(r.texts), r.labels, ids=ids) for r in (both, test))
@@ -317,7 +323,8 @@ def some(reviews, count):
 
 reviews, later = (some(data.reviews.imdb(part), most_reviews) for part in ("train", "test"))
 print(reviews.provenance.describe())
-imdb = data.TextEncoder.build(reviews.texts, max_size=30_000, max_length=1000, long="cut_start")
+imdb = data.TextEncoder.build(track(reviews.texts, "making the vocabulary"),
+                              max_size=30_000, max_length=1000, long="cut_start")
 simple["IMDB"], worth["IMDB"] = baseline(reviews, later)
 print(f"TF-IDF and logistic regression, IMDB: {simple['IMDB']:.1f}")
 
@@ -328,8 +335,8 @@ rounds = 1 if FAST else 12 if stand_in else 3  # the stand-in has few reviews
 # The text CNN of section 6, with a larger vocabulary; the last twentieth of the training part is kept for the dots.
 
 # %%
-codes, cut = imdb.encode(reviews.texts), len(reviews.texts) * 19 // 20
-words = len(imdb.vocabulary)
+codes = imdb.encode(track(reviews.texts, "words to numbers"))
+cut, words = len(codes) * 19 // 20, len(imdb.vocabulary)
 part = data.SequenceDataset(codes[:cut], reviews.labels[:cut], ids=words)
 kept = data.SequenceDataset(codes[cut:], reviews.labels[cut:], ids=words)
 reader = trainer_of(build(words, 0), 0)
@@ -362,11 +369,13 @@ ValueExplorer(asked_of_you, [*range(1, 9), "answers"], "review")
 # %%
 def accuracy(trainer, rows):
     """Return the accuracy in per cent."""
-    return 100 * trainer.evaluate(rows)["top1"]
+    with working("reading the reviews of the test"):
+        return 100 * trainer.evaluate(rows)["top1"]
 
 
 reader.wait()
-last = data.SequenceDataset(imdb.encode(later.texts), later.labels, ids=words)
+later_codes = imdb.encode(track(later.texts, "words to numbers"))
+last = data.SequenceDataset(later_codes, later.labels, ids=words)
 print(f"IMDB, network: {accuracy(reader, last):.2f}")
 print(f"IMDB, TF-IDF: {simple['IMDB']:.2f}")
 
@@ -381,7 +390,7 @@ print(f"IMDB, TF-IDF: {simple['IMDB']:.2f}")
 
 # %%
 gru = trainer_of(nn.zoo.gru_sentiment(words, 2, 0), 0)
-short = [[row[-200:] for row in rows] for rows in (codes, imdb.encode(later.texts))]
+short = [[row[-200:] for row in rows] for rows in (codes, later_codes)]
 gru.fit(data.SequenceDataset(short[0], reviews.labels, ids=words), epochs=rounds)
 ends = data.SequenceDataset(short[1], later.labels, ids=words)
 print(f"IMDB, GRU on 200 words: {accuracy(gru, ends):.2f}")
@@ -476,7 +485,7 @@ except ValueError as error:
 # **1.** Take the mean away and keep the convolution; then the other way round. What is each of them worth on the validation part of rt-polarity?
 
 # %% tags=["exercise"]
-# model = nn.Sequential(words=..., turn=..., conv=..., relu=..., loudest=..., out=nn.Linear(128, 2, rng=0))
+# nn.Sequential(words=..., turn=..., conv=..., relu=..., loudest=..., out=nn.Linear(128, 2, rng=0))
 
 # %% [markdown]
 # **2.** Keep the first words of a review instead of the last. Do people sum up at the end?

@@ -31,6 +31,7 @@ from sklearn.linear_model import LogisticRegression
 from sandbox.lib import data, nn, optim
 from sandbox.lib.criterion import CrossEntropy
 from sandbox.lib.train import Pipeline, Trainer
+from sandbox.widgets import track, working
 from sandbox.widgets.contributions import WordContributions, word_contributions
 
 # %%
@@ -47,7 +48,8 @@ def accuracy(model, learn, ask, epochs=4):
     optimizer = optim.AdamW(2e-3, weight_decay=0.01, schedule=optim.OneCycle())
     loss = CrossEntropy(label_smoothing=0.1)
     trainer = Trainer(model, loss, optimizer, batch_size=64, progress=None)
-    trainer.fit(learn, epochs=1 if FAST else epochs)
+    with working("training"):
+        trainer.fit(learn, epochs=1 if FAST else epochs)
     return 100 * trainer.evaluate(ask)["top1"]
 
 
@@ -63,7 +65,8 @@ ask = data.SequenceDataset.of_texts(choose.texts, choose.labels, encoder)
 def parts(seed):
     """Return the two halves of the network, each with words of its own."""
     rng = np.random.default_rng(seed)
-    cnn = nn.Sequential(words=nn.Embedding(size, 128, padding_index=0, rng=rng), hide=nn.Dropout(0.3),
+    cnn = nn.Sequential(words=nn.Embedding(size, 128, padding_index=0, rng=rng),
+                        hide=nn.Dropout(0.3),
                         turn=nn.Transpose((0, 2, 1)), conv=nn.Conv1d(128, 128, 3, rng=rng),
                         relu=nn.ReLU(), loudest=nn.GlobalMaxOverTime(axis=2))
     bag = nn.Sequential(words=nn.Embedding(size, 128, padding_index=0, with_lengths=True, rng=rng),
@@ -87,11 +90,13 @@ chosen = np.random.default_rng(0).permutation(len(reviews.texts))[: 1000 if FAST
 texts, labels = [reviews.texts[k] for k in chosen], reviews.labels[chosen]
 cut = len(texts) * 8 // 10
 for long in ("cut", "cut_start"):
-    coder = data.TextEncoder.build(texts[:cut], max_size=20_000, max_length=100, long=long)
+    coder = data.TextEncoder.build(track(texts[:cut], "making the vocabulary"),
+                                   max_size=20_000, max_length=100, long=long)
     learned, asked = (data.SequenceDataset.of_texts(texts[a:b], labels[a:b], coder)
                       for a, b in ((0, cut), (cut, None)))
     model = nn.zoo.text_cnn(len(coder.vocabulary), 2, 0, widths=(3,))
-    print(f"{'first' if long == 'cut' else 'last'} 100 words: {accuracy(model, learned, asked, 3):.1f}")
+    right = accuracy(model, learned, asked, 3)
+    print(f"{'first' if long == 'cut' else 'last'} 100 words: {right:.1f}")
 
 # %% [markdown]
 # ## 3. From IMDB to rt-polarity
@@ -106,12 +111,12 @@ print(f"the network of IMDB: {100 * right.mean():.1f}")
 weights = np.r_[np.ones(len(train.texts)), np.full(len(texts), 0.5)]
 for name, count in (("sentences", len(train.texts)), ("sentences and reviews", None)):
     table = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
-    x = table.fit_transform([*train.texts, *texts][:count])
+    x = table.fit_transform(track([*train.texts, *texts][:count], "counting words"))
     line = LogisticRegression(C=4, max_iter=300)
-    line.fit(x, np.r_[train.labels, labels][:count], weights[:count])
-    print(
-        f"TF-IDF from {name}: {100 * line.score(table.transform(choose.texts), choose.labels):.1f}"
-    )
+    with working("weighing the words"):
+        line.fit(x, np.r_[train.labels, labels][:count], weights[:count])
+    right = line.score(table.transform(choose.texts), choose.labels)
+    print(f"TF-IDF from {name}: {100 * right:.1f}")
 
 # %% [markdown]
 # ## 4. LSTM, and both directions

@@ -42,7 +42,8 @@ from sklearn.linear_model import LogisticRegression
 from sandbox.lib import criterion, data, metrics, nn, optim
 from sandbox.lib.spark import SparkBackend, SparkDataset, spark_session
 from sandbox.lib.train import Trainer, load_model, save_model
-from sandbox.widgets import ThresholdExplorer, TrainingCurves, ValueExplorer, confusion_matrix
+from sandbox.widgets import ThresholdExplorer, TrainingCurves, ValueExplorer
+from sandbox.widgets import confusion_matrix, working
 
 # %% [markdown]
 # What counts is done three times, with three seeds: other first weights, another order of the rows.
@@ -76,7 +77,8 @@ if stand_in:
 # (Arrow is how a table of this process reaches Spark fast.)
 
 # %%
-spark = spark_session("local[2]", conf={"spark.sql.execution.arrow.pyspark.enabled": True})
+with working("starting Spark"):
+    spark = spark_session("local[2]", conf={"spark.sql.execution.arrow.pyspark.enabled": True})
 path = data.cards.path()
 frame = spark.createDataFrame(pd.DataFrame(columns)) if stand_in else spark.read.parquet(str(path))
 frame.groupBy("Class").agg({"*": "count", "Amount": "avg"}).show()
@@ -122,7 +124,8 @@ def flag(count):
     """Flag the payments with the lowest V14 and tell how many are frauds."""
     flagged = np.argsort(columns["V14"])[:count]
     hits = label[flagged].sum()
-    return f"{hits} frauds: precision {100 * hits / count:.1f} %, recall {100 * hits / label.sum():.1f} %"
+    precision, recall = 100 * hits / count, 100 * hits / label.sum()
+    return f"{hits} frauds: precision {precision:.1f} %, recall {recall:.1f} %"
 
 
 ValueExplorer(flag, [10, 100, 300, 1000, 3000, 10_000, 100_000], "payments flagged", start=300)
@@ -288,7 +291,8 @@ print(f"PR-AUC on the test part: {np.mean(areas):.3f}")
 # First as scikit-learn gives it; then one as a network without hidden layers, trained on Spark as the network was: the same class weights, steps and scale.
 
 # %%
-plain = LogisticRegression(max_iter=300).fit(x["train"], y["train"])
+with working("scikit-learn's regression"):
+    plain = LogisticRegression(max_iter=300).fit(x["train"], y["train"])
 linear = trainer_of(nn.Sequential(out=nn.Linear(29, 2, rng=0)), 0)
 linear.fit(train, epochs=epochs)
 outputs = linear.predict(x["test"], prepared=True)
@@ -342,11 +346,11 @@ score = probability(trainers[0].predict(x["test"], prepared=True))
 
 def costs(limit, alarm=5):
     """Return what each payment of the test costs, flagged from a score on."""
-    flagged = score >= limit
-    return np.where(flagged, alarm * (y["test"] == 0), 120 * (y["test"] == 1))
+    return np.where(score >= limit, alarm * (y["test"] == 0), 120 * (y["test"] == 1))
 
 
-for name, limit in {"nothing flagged": np.inf, "threshold 0.02": 0.02, "threshold 0.5": 0.5, "chosen": explorer.threshold}.items():
+limits = {"nothing flagged": np.inf, "threshold 0.02": 0.02, "threshold 0.5": 0.5}
+for name, limit in (limits | {"chosen": explorer.threshold}).items():
     right = np.mean((score >= limit) == y["test"])
     print(f"{name:15} costs {costs(limit).sum():8,.0f} euros, accuracy {100 * right:.2f} %")
 
@@ -375,7 +379,8 @@ for alarm in (1, 5, 50):
 # %%
 w = weights[1] / weights[0]
 for alarm in (1, 5, 50):
-    print(f"alarm {alarm:2} euros: by arithmetic {w * alarm / (w * alarm + 120):.2f}, chosen {cheapest(alarm).threshold:.2f}")
+    print(f"alarm {alarm:2} euros: by arithmetic {w * alarm / (w * alarm + 120):.2f},"
+          f" chosen {cheapest(alarm).threshold:.2f}")
 
 # %% [markdown]
 # So know what your 0.5 stands for; when prices change, move the threshold and not the network.

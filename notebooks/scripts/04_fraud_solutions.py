@@ -30,7 +30,7 @@ from sandbox.lib import data, nn, optim
 from sandbox.lib.criterion import CrossEntropy
 from sandbox.lib.metrics import PRAUC
 from sandbox.lib.train import Trainer
-from sandbox.widgets import ThresholdExplorer
+from sandbox.widgets import ThresholdExplorer, track, working
 
 # %%
 FAST = os.environ.get("FAST") == "1"
@@ -58,14 +58,14 @@ def build(seed):
 # %%
 def scores(rows, test, power=0.5, scaled=True, seed=0):
     """Train on some rows and return the scores of others."""
-    table = {k: columns[k] for k in inputs}
-    part = {k: v[rows] for k, v in table.items()}
-    scaler = data.Scaler.fit(part, inputs, log=["Amount"])
-    x = scaler.table(table) if scaled else data.features(table, inputs)
+    scaler = data.Scaler.fit({k: columns[k][rows] for k in inputs}, inputs, log=["Amount"])
+    x = scaler.table(columns) if scaled else data.features(columns, inputs)
     criterion = CrossEntropy(class_weights=data.class_weights(label[rows], power=power))
     optimizer = optim.AdamW(2e-3, weight_decay=0.01, schedule=optim.OneCycle())
-    trainer = Trainer(build(seed), criterion, optimizer, batch_size=1024, seed=seed, threads=1, progress=None)
-    trainer.fit((x[rows], label[rows]), epochs=epochs)
+    trainer = Trainer(build(seed), criterion, optimizer, batch_size=1024, seed=seed, threads=1,
+                      progress=None)
+    with working(f"training, class weights of power {power}, seed {seed}"):
+        trainer.fit((x[rows], label[rows]), epochs=epochs)
     outputs = trainer.predict(x[test])
     return outputs[:, 1] - outputs[:, 0]
 
@@ -126,7 +126,7 @@ print(f"without scaler: {PRAUC()(scores(earlier, later, scaled=False), label[lat
 
 # %%
 alone = {}
-for name in inputs:
+for name in track(inputs, "columns"):
     one = columns[name][earlier].astype(float)
     alone[name] = max(PRAUC()(sign * one, label[earlier]) for sign in (1, -1))
 for name in sorted(alone, key=alone.get, reverse=True)[:5]:

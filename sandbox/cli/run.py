@@ -22,7 +22,7 @@ from .places import check_runtime_folder, find_notebook
 
 # `test accuracy: 99.12 %`: a short name, a colon, a value that begins with a number.
 FIGURE = re.compile(r"^([A-Za-z][\w /(),.-]{1,40}): ([-+]?\d[\w .,:%/x±+-]{0,40})$")
-COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # and what moves the cursor
 Write = Callable[[str], None]
 
 
@@ -189,7 +189,7 @@ class Output:
     def __call__(self, text: str) -> None:
         """Take some output."""
         if self._plain:
-            *lines, rest = (self._rest + text).split("\n")
+            *lines, rest = (self._rest + COLOURS.sub("", text)).split("\n")
             self._rest = "\r".join(rest.rsplit("\r", 2)[-2:])
             text = "".join(_last(line) + "\n" for line in lines)
         self._stream.write(text)

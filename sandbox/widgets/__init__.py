@@ -11,6 +11,7 @@ from .filters import FilterViewer
 from .network import NetworkExplorer
 from .neuron import NeuronExplorer
 from .picture import Picture
+from .progress import track, working
 from .threshold import ThresholdExplorer
 from .value import ValueExplorer
 from .views import feature_maps, layer_outputs
@@ -29,6 +30,8 @@ __all__ = [
     "digits",
     "feature_maps",
     "layer_outputs",
+    "track",
+    "working",
 ]
 
 _names.suggest(__name__)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import nbformat
 import pytest
 
@@ -116,3 +118,12 @@ def test_lines_with_a_name_and_a_number_are_figures(text, found):
         figures.read(letter)
     figures.close()
     assert figures.found == found
+
+
+def test_what_moves_a_terminals_cursor_does_not_go_into_a_pipe() -> None:
+    out = io.StringIO()
+    output = run.Output(out)
+    for text in ("\x1b[?25l\r\x1b[2Kcounting 1/2", "\r\x1b[2Kcounting 2/2\n\x1b[?25h", "done\n"):
+        output(text)
+    output.close()
+    assert out.getvalue() == "counting 2/2\ndone\n"

@@ -72,6 +72,8 @@ def test_code_comes_in_small_bites_and_with_as_much_prose(notebook: Any) -> None
     assert len(cells(notebook, "markdown")) >= len(code) - 3  # setup and parts may be two cells
     for cell in code:
         assert len(cell.source.splitlines()) <= 12, cell.source
+        # In a window of 1280 pixels, beside the list of files, more would be cut off.
+        assert max(map(len, cell.source.splitlines()), default=0) <= 100, cell.source
 
 
 @pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda path: path.stem)
