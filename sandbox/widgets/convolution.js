@@ -73,7 +73,7 @@ function render({ model, el }) {
     make("div", { class: "sbx-three" },
       make("figure", { class: "sbx-panel" }, make("figcaption", {}, "image"), input),
       make("figure", { class: "sbx-panel" }, make("figcaption", {}, "filter (type your own)"), middle),
-      make("figure", { class: "sbx-panel" }, make("figcaption", {}, "result (point at a pixel)"), output)),
+      make("figure", { class: "sbx-panel" }, make("figcaption", {}, "result (point at it)"), output)),
     sum));
 
   function choose(kernel) {

@@ -1,5 +1,5 @@
 import { drawChart, FRAME, legend, reading } from "./chart.js";
-import { make, makeSvg, nearest, ownKeys, percent, show, watchKernel } from "./common.js";
+import { finite, make, makeSvg, nearest, ownKeys, percent, show, watchKernel } from "./common.js";
 import { describeCharts, epochRows, rankShares, readRun } from "./runs.js";
 
 const WATCHED = ["points", "validations", "run", "stage", "share", "held", "failure", "summary", "live"];
@@ -59,7 +59,7 @@ function render({ model, el }) {
     send({ type: "learning_rate", value: rate.value === "" ? null : Number(rate.value) });
   };
   const rateForm = make("form", { class: "sbx-form", onsubmit: setRate },
-    make("label", {}, "Learning rate ", rate),
+    make("label", {}, make("span", { class: "sbx-roomy" }, "Learning "), "rate ", rate),
     make("button", { type: "submit", class: "sbx-button" }, "Set"));
   const controls = make("div", { class: "sbx-controls", role: "group", "aria-label": "Training controls" },
     pause, stop, rateForm);
@@ -142,12 +142,13 @@ function render({ model, el }) {
     state.textContent = `${sign} ${held ? "Waiting" : stage && kind === "running" ? "Starting" : word}`;
     const described = describeCharts(run, scoreName, view.logLoss, unit);
     const format = described[1].format;
+    const scored = finite(run.points.recent ?? []).length > 0; // not every score is measured while training
     tiles.replaceChildren(...(last < 0 ? [] : [
       tile(model.get("epochs") ? `epoch of ${show(model.get("epochs"))}` : "epoch", String(run.points.epoch[last]), "epoch"),
       tile(model.get("total") ? `step of ${show(model.get("total"))}` : "step", show(run.step[last]), "step"),
       tile("loss, smoothed", show(described[0].lines[1].values[last]), "loss"),
-      tile(scoreName, format(run.points.recent[last]), "score"),
-      tile("validation", format(run.checks.score.at(-1) ?? NaN), "validation"),
+      ...(scored ? [tile(scoreName, format(run.points.recent[last]), "score")] : []),
+      tile(scored ? "validation" : `validation ${scoreName}`, format(run.checks.score.at(-1) ?? NaN), "validation"),
       tile(`${unit}/s`, show(Math.round(model.get("speed"))), "rate"),
       ...(going && model.get("left") ? [tile("time left", model.get("left"), "left")] : []),
     ]));

@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 RANKS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_READ = 10.5  # points of titles: on a projector the pictures shrink to six tenths
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 WEIGHTS = LinearSegmentedColormap.from_list(
     "weights", ["#0b4f8a", "#5aa2d6", "#f6f6f4", "#f0a05a", "#a8460a"]
@@ -127,14 +128,14 @@ def _image(axes: Any, image: NDArray[Any], title: str = "", *, color: str = INK,
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_color(EDGE)
     if title:
-        axes.set_title(title, fontsize=8, color=color, pad=3)
+        axes.set_title(title, fontsize=_READ, color=color, pad=3)
     return shown
 
 
 def _grid(count: int, columns: int, size: float, extra: float = 0.0) -> tuple[Figure, list[Any]]:
     columns = max(1, min(columns, count))
     rows = max(1, math.ceil(count / columns))
-    figure = new_figure(columns * size, rows * (size + 0.22) + extra)
+    figure = new_figure(columns * size, rows * (size + 0.26) + extra)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for empty in axes[count:]:
         empty.set_axis_off()
@@ -194,7 +195,7 @@ def feature_maps_picture(
     rows = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     _image(figure.add_subplot(rows[0].subgridspec(1, 9)[0, 0]), image, "input", cmap="gray")
     for row, count, (name, maps) in zip(range(1, len(heights)), columns, layers, strict=True):
-        label = f"{name}\n" + " × ".join(map(str, maps.shape))
+        label = f"{name}\n" + "×".join(map(str, maps.shape))
         cells = rows[row].subgridspec(1, count)
         if maps.ndim == 3:
             top = float(np.abs(maps).max()) or 1.0
@@ -202,15 +203,15 @@ def feature_maps_picture(
                 axes = figure.add_subplot(cells[0, i])
                 _image(axes, one, cmap=WEIGHTS, vmin=-top, vmax=top)
                 if i == 0:
-                    axes.set_ylabel(label, fontsize=7.5, rotation=0, ha="right", va="center")
+                    axes.set_ylabel(label, fontsize=9.5, rotation=0, ha="right", va="center")
         else:
             axes = figure.add_subplot(cells[0, 0])
             axes.bar(range(len(maps)), maps, color=np.where(maps < 0, BLUE, ORANGE), width=0.9)
             axes.spines[["top", "right"]].set_visible(False)
-            axes.tick_params(labelsize=7)
+            axes.tick_params(labelsize=9)
             if len(maps) <= 10:
                 axes.set_xticks(range(len(maps)))
-            axes.set_ylabel(label, fontsize=7.5, rotation=0, ha="right", va="center")
+            axes.set_ylabel(label, fontsize=9.5, rotation=0, ha="right", va="center")
     shapes = "; ".join(f"{name} {tuple(maps.shape)}" for name, maps in layers)
     return Picture(figure, text or f"What each layer makes of the image: {shapes}.")
 

@@ -137,7 +137,7 @@ function render({ model, el }) {
       return makeSvg("g", { class: "sbx-stage", "data-stage": stage.name, "aria-current": String(stage.name === current.name),
         onclick: () => choose(stage.name) },
       makeSvg("rect", { class: "sbx-hit", x: k * step, y: 0, width: step - 4, height: HEIGHT, rx: 6 }), ...parts,
-      line(98, stage.name, true), line(111, written(stage.shape)),
+      line(98, stage.name, true), line(111, stage.shape.join("×")),
       line(124, stage.weights ? stage.weights.toLocaleString("en") : ""));
     }));
   }

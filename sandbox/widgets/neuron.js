@@ -72,8 +72,8 @@ function render({ model, el }) {
       return mark;
     }));
     points.append(
-      makeSvg("text", { class: "sbx-tick", x: SIZE - 6, y: SIZE - 6, "text-anchor": "end" }, "input x1 →"),
-      makeSvg("text", { class: "sbx-tick", x: 6, y: 14 }, "↑ input x2"));
+      makeSvg("text", { class: "sbx-tick sbx-ondata", x: SIZE - 6, y: SIZE - 6, "text-anchor": "end" }, "input x1 →"),
+      makeSvg("text", { class: "sbx-tick sbx-ondata", x: 6, y: 14 }, "↑ input x2"));
     const hits = right(weights, table);
     points.setAttribute("aria-label", `The plane with ${table.label.length} points, ${hits} right.`
       + " Arrow keys go from point to point.");

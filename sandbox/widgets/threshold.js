@@ -47,7 +47,7 @@ export function money(value, unit, write = show) {
   return unit ? `${write(value)} ${unit}` : write(value);
 }
 
-const FRAME = { width: 440, height: 190, margin: { left: 58, right: 12, top: 8, bottom: 44 } };
+const FRAME = { width: 440, height: 190, margin: { left: 58, right: 12, top: 8, bottom: 46 } };
 
 function render({ model, el }) {
   const slider = make("input", { type: "range", class: "sbx-range", min: "0", step: "1",
@@ -113,13 +113,11 @@ function render({ model, el }) {
     const { width, height, margin } = FRAME;
     const x = scale(0, last, margin.left, width - margin.right);
     const [low, high] = [Math.min(...costs) / 1.1, Math.max(...costs, 2) * 1.1];
-    const y = scale(low, high, height - margin.bottom, margin.top, true);
+    const y = scale(low, high, height - margin.bottom - 6, margin.top, true);
     const name = (at, words) => makeSvg("text", { class: "sbx-tick", x: 0, y: at }, words);
-    const rows = { count: height - 30, threshold: height - 17 };
+    const rows = { count: height - 26, threshold: height - 9 };
     chart.replaceChildren(
-      // What stands too low would run into the names below.
-      ...gridLines(logTicks(low, high).filter((value) => y(value) < height - margin.bottom - 8), y, FRAME,
-        (value) => money(value, unit, showTick)),
+      ...gridLines(logTicks(low, high), y, FRAME, (value) => money(value, unit, showTick)),
       ...flaggedTicks(table).flatMap(({ place, count, threshold }) => [
         mark(x(place), rows.count, showTick(count)),
         mark(x(place), rows.threshold, Number.isFinite(threshold) ? show(Number(threshold.toPrecision(2))) : "–")]),

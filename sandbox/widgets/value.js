@@ -14,8 +14,7 @@ function render({ model, el }) {
   const controls = make("p", { class: "sbx-controls" }, name, slider, at);
   ownKeys(controls);
   const picture = make("img", { alt: "" });
-  const text = make("pre", { class: "sbx-equation", "aria-live": "polite",
-    style: "white-space: pre-wrap" });
+  const text = make("pre", { class: "sbx-equation", "aria-live": "polite" });
   const error = make("p", { class: "sbx-answer", "data-ok": "false", role: "alert" });
   const root = make("section", { class: "sbx sbx-asks", "aria-label": "A value to change" },
     controls, picture, text, error);
