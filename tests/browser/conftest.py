@@ -59,11 +59,17 @@ class Lab:
         return f"http://127.0.0.1:{self.port}/lab/tree/{notebook}?reset&token={TOKEN}"
 
 
-@pytest.fixture
-def jupyter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+@pytest.fixture(scope="module")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Start JupyterLab with the product's own settings on a learner's copies of the lessons."""
-    monkeypatch.setenv("SANDBOX_HOME", str(tmp_path / "home"))
-    folder = places.workplace()
+    tmp_path = tmp_path_factory.mktemp("lab")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SANDBOX_HOME", str(tmp_path / "home"))
+        yield from serve(tmp_path, places.workplace())
+
+
+def serve(tmp_path: Path, folder: Path) -> Iterator[Lab]:
+    """Run a server on this folder until it is given back."""
     port, log = free_port(), tmp_path / "lab.log"
     environment = {
         **os.environ,

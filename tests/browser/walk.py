@@ -7,6 +7,12 @@ from typing import Any
 
 SIZES = ((1440, 900), (1280, 720), (960, 600))  # the last: a projector, or a browser zoomed in
 THEMES = ("Light", "Dark")
+# What is side by side does not go by the theme, nor colours by the size: the dark one is looked at
+# once, unless somebody wants the pictures.
+TURNS = tuple((theme, size) for theme in THEMES for size in SIZES)
+SAMPLE = (*((THEMES[0], size) for size in SIZES), (THEMES[1], SIZES[-1]))
+THEME = "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
+LIT = "(light) => document.body.dataset.jpThemeLight === light"
 # The cells that show a view of ours or a picture.
 SHOWING = """() => window.jupyterapp.shell.currentWidget.content.widgets
     .map((cell, k) => [cell, k])
@@ -55,24 +61,16 @@ LOOK = """([k, dark]) => {
 
 
 def walk(page: Any, screenshots: Path, name: str) -> list[str]:
-    """Go to every cell that shows something, in every size and theme; give what is wrong there."""
-    wrong = []
-    for theme in THEMES:
-        page.evaluate(
-            "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })",
-            f"JupyterLab {theme}",
-        )
-        page.wait_for_function(
-            "(light) => document.body.dataset.jpThemeLight === light",
-            arg=str(theme == "Light").lower(),
-        )
-        for width, height in SIZES:
-            page.set_viewport_size({"width": width, "height": height})
-            for cell in page.evaluate(SHOWING):
-                page.evaluate(GO, cell)
-                found = page.evaluate(LOOK, [cell, theme == "Dark"])
-                wrong += [f"{theme}, {width} x {height}, cell {cell}: {one}" for one in found]
-                place = screenshots / f"walk-{name}-{theme}-{width}-{cell:02}.png"
-                if found or screenshots.name != "screenshots":  # looked at only if asked for
-                    page.screenshot(path=place)
+    """Go to every cell that shows something, in sizes and themes; give what is wrong there."""
+    wrong, asked = [], screenshots.name != "screenshots"
+    for theme, (width, height) in TURNS if asked else SAMPLE:
+        page.evaluate(THEME, f"JupyterLab {theme}")
+        page.wait_for_function(LIT, arg=str(theme == "Light").lower())
+        page.set_viewport_size({"width": width, "height": height})
+        for cell in page.evaluate(SHOWING):
+            page.evaluate(GO, cell)
+            found = page.evaluate(LOOK, [cell, theme == "Dark"])
+            wrong += [f"{theme}, {width} x {height}, cell {cell}: {one}" for one in found]
+            if found or asked:
+                page.screenshot(path=screenshots / f"walk-{name}-{theme}-{width}-{cell:02}.png")
     return wrong

@@ -33,11 +33,16 @@ while len(trainer.history) < 3:
 """
 
 
-@pytest.fixture
-def run() -> Iterator[Run]:
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Run]:
     with kernel() as run:
-        assert run(SETUP) == ""
         yield run
+
+
+@pytest.fixture
+def run(shared: Run) -> Run:
+    assert shared(SETUP) == ""
+    return shared
 
 
 def test_a_cell_that_makes_a_trainer_and_trains_can_be_run_again(run: Run) -> None:
