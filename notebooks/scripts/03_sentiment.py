@@ -152,11 +152,11 @@ ValueExplorer(padding, [1, 16, 64, 256, len(rows.y)], "texts in a batch", start=
 def baseline(known, asked):
     """Return the accuracy of TF-IDF and logistic regression in per cent, and its weights."""
     words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
-    counts = words.fit_transform(track(known.texts, "counting words to learn from"))
+    counts = words.fit_transform(track(known.texts, "counting words"))
     with working("weighing the words"):
         model = LogisticRegression(C=4, max_iter=300).fit(counts, known.labels)
     named = dict(zip(words.get_feature_names_out(), model.coef_[0], strict=True))
-    exam = words.transform(track(asked.texts, "counting words of the others"))
+    exam = words.transform(track(asked.texts, "counting words, test"))
     return 100 * model.score(exam, asked.labels), named
 
 
@@ -357,7 +357,7 @@ def asked_of_you(place):
     """Show the end of a review without its label; at the last place all labels."""
     if place == "answers":
         return ", ".join(f"{k + 1}: {('bad', 'good')[later.labels[k * 97]]}" for k in range(8))
-    return "... " + later.texts[(place - 1) * 97][-600:]
+    return "... " + later.texts[(place - 1) * 97][-600:].replace("<br />", " ")
 
 
 ValueExplorer(asked_of_you, [*range(1, 9), "answers"], "review")
@@ -369,7 +369,7 @@ ValueExplorer(asked_of_you, [*range(1, 9), "answers"], "review")
 # %%
 def accuracy(trainer, rows):
     """Return the accuracy in per cent."""
-    with working("reading the reviews of the test"):
+    with working("reading the test"):
         return 100 * trainer.evaluate(rows)["top1"]
 
 

@@ -64,7 +64,7 @@ def scores(rows, test, power=0.5, scaled=True, seed=0):
     optimizer = optim.AdamW(2e-3, weight_decay=0.01, schedule=optim.OneCycle())
     trainer = Trainer(build(seed), criterion, optimizer, batch_size=1024, seed=seed, threads=1,
                       progress=None)
-    with working(f"training, class weights of power {power}, seed {seed}"):
+    with working(f"training, power {power}, seed {seed}"):
         trainer.fit((x[rows], label[rows]), epochs=epochs)
     outputs = trainer.predict(x[test])
     return outputs[:, 1] - outputs[:, 0]

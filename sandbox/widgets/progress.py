@@ -36,10 +36,10 @@ def track(items: Sequence[T], what: str) -> Iterator[T]:
     Examples
     --------
     >>> sum(track([1, 2, 3], "adding"))
-    adding ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━ 3/3 0:00:00
+    adding ━━━━━━━━━━━━━━━━━━━━ 3/3 0:00:00
     6
     """
-    columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(elapsed_when_finished=True)
+    columns = BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn(elapsed_when_finished=True)
     with _shown(what, *columns) as progress:
         yield from progress.track(items, description=what)
 
@@ -64,5 +64,11 @@ def _shown(what: str, *columns: Any) -> Progress:
     # A notebook's output is no terminal, but takes lines that are written over. As plain text it
     # stays in the saved notebook, and needs no kernel to be seen.
     live = type(sys.stdout).__module__.startswith("ipykernel") or None
-    console = Console(file=sys.stdout, force_terminal=live, force_jupyter=False, color_system=None)
+    console = Console(
+        file=sys.stdout,
+        width=None if sys.stdout.isatty() else 64,  # a notebook's width on a projector
+        force_terminal=live,
+        force_jupyter=False,
+        color_system=None,
+    )
     return Progress(TextColumn("{task.description}"), *columns, console=console)

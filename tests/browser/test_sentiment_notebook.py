@@ -88,6 +88,8 @@ def test_a_review_is_typed_and_its_words_are_walked_by_the_arrow_keys(
     expect(words).to_have_count(0)
     expect(widget.locator(".sbx-verdict strong")).to_be_hidden()
     page.screenshot(path=screenshots / "4-nothing.png")
+    box.fill("The story is slow and the ending is a mess, but the actors are wonderful.")
+    expect(words).to_have_count(15, timeout=BUSY)
     assert walk(page, screenshots, "03") == []
 
     assert page.watch.problems == []
