@@ -81,7 +81,7 @@ export function logTicks(low, high) {
       if (value >= low * 0.999 && value <= high * 1.001) out.push(value);
     }
   }
-  return out;
+  return out.length < 3 ? ticks(low, high) : out; // within a small part of a decade
 }
 
 /** A function from [low, high] to [from, to]; with `log` the values are positive. */

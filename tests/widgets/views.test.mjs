@@ -33,6 +33,7 @@ test("ticks are round, inside, and few", () => {
   assert.deepEqual(curves.ticks(0.1, 0.1), [0.1]);
   assert.deepEqual(curves.logTicks(0.05, 3), [0.1, 0.3, 1, 3]);
   assert.deepEqual(curves.logTicks(0.31, 0.75), [0.4, 0.5, 0.6]);
+  assert.deepEqual(curves.logTicks(0.62, 1.05), [0.7, 0.8, 0.9, 1]);
   for (const [a, b] of [[0, 1407], [0.937, 1.003], [1e-5, 3e-5]]) {
     const found = curves.ticks(a, b);
     assert.ok(found.length >= 3 && found.length <= 8, `${found}`);
