@@ -53,8 +53,8 @@ from sandbox.widgets.contributions import WordContributions, word_contributions
 # %% jupyter={"source_hidden": true}
 FAST = os.environ.get("FAST") == "1"  # the tests set it: everything becomes short
 SEEDS = (0,) if FAST else (0, 1, 2)
-epochs = 2 if FAST else 4
-most_epochs, most_reviews = (2, 1500) if FAST else (99, None)
+epochs = 1 if FAST else 4
+most_epochs, most_reviews = (1, 1500) if FAST else (99, None)
 with working("starting Spark"):
     spark = spark_session("local[2]")
 
