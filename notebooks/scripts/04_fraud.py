@@ -168,7 +168,8 @@ for name, share in (("early", 0.5), ("train", 0.7)):
 
 # %%
 inputs = [*(f"V{k}" for k in range(1, 29)), "Amount"]
-scaler = data.Scaler.fit(frames["early"], inputs, log=["Amount"])
+with working("measuring means and deviations"):
+    scaler = data.Scaler.fit(frames["early"], inputs, log=["Amount"])
 x = {n: scaler.table({k: columns[k][rows] for k in inputs}) for n, rows in place.items()}
 y = {name: label[rows] for name, rows in place.items()}
 print(scaler)

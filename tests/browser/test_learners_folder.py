@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from sandbox.cli import places, reset
 from tests.browser.page import IDLE, RUN_ALL
+from tests.browser.walk import walk
 
 pytestmark = [pytest.mark.browser, pytest.mark.notebook]
 
@@ -57,6 +58,17 @@ def test_a_lesson_is_reset_while_it_is_open(jupyter: Any, page: Any, screenshots
     page.evaluate(SAVE)
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert {path: path.read_bytes() for path in places.SHIPPED.rglob("*.[ip]*")} == shipped
+    assert page.watch.problems == []
+
+
+def test_the_start_page_answers(jupyter: Any, page: Any, screenshots: Path) -> None:
+    open_notebook(jupyter, page, "00_start.ipynb")
+    page.evaluate(RUN_ALL)
+    slider = page.get_by_role("slider", name="a number")
+    slider.wait_for()
+    slider.fill("11")
+    page.get_by_text("12 × 12 = 144").wait_for()
+    assert walk(page, screenshots, "00") == []
     assert page.watch.problems == []
 
 
