@@ -40,6 +40,9 @@ train, choose = (data.reviews.rt_polarity(part) for part in ("train", "validatio
 print(train.provenance.describe())
 encoder = data.TextEncoder.build(train.texts, min_count=2)
 size = len(encoder.vocabulary)
+each = 8 if FAST else 1
+learn = data.SequenceDataset.of_texts(train.texts[::each], train.labels[::each], encoder)
+ask = data.SequenceDataset.of_texts(choose.texts, choose.labels, encoder)
 
 
 # %%
@@ -51,11 +54,6 @@ def accuracy(model, learn, ask, epochs=4):
     with working("training"):
         trainer.fit(learn, epochs=1 if FAST else epochs)
     return 100 * trainer.evaluate(ask)["top1"]
-
-
-each = 8 if FAST else 1
-learn = data.SequenceDataset.of_texts(train.texts[::each], train.labels[::each], encoder)
-ask = data.SequenceDataset.of_texts(choose.texts, choose.labels, encoder)
 
 # %% [markdown]
 # ## 1. Convolution or mean
