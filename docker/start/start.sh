@@ -132,11 +132,13 @@ fi
 complete_names
 settle_home
 # The lessons come into the work folder, newer versions too; what was edited stays.
-places='from sandbox.cli.places import workplace; workplace()'
+places='from sandbox.cli.places import workplace; workplace(lambda text: print("sandbox:", text))'
 if [[ "${1:-lab}" =~ ^(lab$|-) ]]; then
   python -c "$places" || note "the tutorials could not be copied into $SANDBOX_HOME."
 fi
 cd "$SANDBOX_HOME"
+# shellcheck source=docker/start/certificates.sh
+source "$root/bin/certificates.sh"
 run_hooks "$root/before-notebook.d"
 
 case "${1:-lab}" in
