@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Start the BigDL sandbox in a Docker container. Only Docker and bash are needed.
+# Start the BigDL sandbox in a container. Only bash and Docker are needed, or Podman; either one with
+# root or without. `sandbox docker run` is this script as well.
 #
 # Environment variables, all optional:
 #   SANDBOX_IMAGE   the image; default: bigdl-sandbox:latest
@@ -15,6 +16,7 @@ Usage: ./run-bigdl-docker.sh [OPTIONS] [IMAGE] [-- COMMAND [ARGUMENTS...]]
 
 Without a command: JupyterLab on 127.0.0.1 with a random token; the current folder is where the
 notebooks are kept. With a command: runs it in the container, e.g.  -- run 02   -- doctor   -- bash
+Options of JupyterLab are no command:  -- --ServerApp.base_url=/a/
 
   --port N       first port to try (8888); the next free one is taken
   --mount DIR    keep the notebooks in DIR instead of the current folder
@@ -23,6 +25,10 @@ notebooks are kept. With a command: runs it in the container, e.g.  -- run 02   
   --name NAME    the container's name; JupyterLab's is bigdl-sandbox
   --token TOKEN  instead of a random one
   --lan          let other machines reach it; insists on a token
+  --https        encrypt, with a certificate of its own (browsers ask about it once)
+  --env NAME[=VALUE]     a variable for the container (also -e), as often as needed
+  --volume FROM:TO[:ro]  a further folder or volume (also -v), as often as needed
+  --extra-ca FILE        an authority to trust inside, such as that of a proxy that opens TLS
   --detach       print the address and return; stop it with: docker stop NAME
   --rm           with --detach: remove the container when it ends (without: always done)
   --offline      pull nothing, download nothing
@@ -31,7 +37,10 @@ notebooks are kept. With a command: runs it in the container, e.g.  -- run 02   
 TEXT
 }
 
-say() { printf '%s\n' "$*" >&2; }
+self="$0"
+if [[ ! -x "$0" ]]; then self="bash $0"; fi # sticks may be mounted so that nothing on them runs
+
+say() { printf '%s\n' "$@" >&2; }
 
 die() { # message, then lines of cure
   printf 'run-bigdl-docker: %s\n' "$1" >&2
@@ -40,20 +49,21 @@ die() { # message, then lines of cure
   exit 2
 }
 
-wrong() { die "$1" "$0 --help   lists the options."; }
+wrong() { die "$1" "$self --help   lists the options."; }
 
 random() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; } # so many bytes, in hexadecimal
 
 image="${SANDBOX_IMAGE:-bigdl-sandbox:latest}"
 named="" # did the user name an image?
 port=8888 mount="$PWD" data="${SANDBOX_DATA:-}" mem="" cpus="" name=""
-lan="" detach="" remove="" offline="" dry=""
+lan="" https="" authority="" detach="" remove="" offline="" dry=""
 token="${SANDBOX_TOKEN-$(random 24)}"
-command=()
+command=() jupyter=() variables=() volumes=()
 
 while (($#)); do
   case "$1" in
-    --port | --mount | --data | --mem | --memory | --cpus | --name | --token)
+    --port | --mount | --data | --mem | --memory | --cpus | --name | --token | --extra-ca | \
+      --env | -e | --volume | -v)
       (($# > 1)) && [[ -n "$2" || "$1" == --token ]] || wrong "$1 needs a value."
       case "$1" in
         --port) port="$2" ;;
@@ -63,6 +73,9 @@ while (($#)); do
         --cpus) cpus="$2" ;;
         --name) name="$2" ;;
         --token) token="$2" ;;
+        --extra-ca) authority="$2" ;;
+        --env | -e) variables+=("$2") ;;
+        --volume | -v) volumes+=("$2") ;;
       esac
       shift 2
       ;;
@@ -70,6 +83,7 @@ while (($#)); do
       set -- "${1%%=*}" "${1#*=}" "${@:2}"
       ;;
     --lan) lan=1; shift ;;
+    --https) https=1; shift ;;
     --detach | -d) detach=1; shift ;;
     --rm) remove=1; shift ;;
     --offline) offline=1; shift ;;
@@ -99,6 +113,22 @@ fi
 port=$((10#$port))
 [[ -z "$mem" || "$mem" =~ ^[0-9]+(\.[0-9]+)?[bkmgBKMG]?$ ]] || wrong "--memory must be a size such as 2g; got $mem."
 [[ -z "$cpus" || "$cpus" =~ ^[0-9]+(\.[0-9]+)?$ ]] || wrong "--cpus must be a number; got $cpus."
+case "${command[0]-}" in
+  --version | --help | --help-all | -h | --generate-config) ;; # JupyterLab answers, and ends
+  lab | -*)
+    if [[ "${command[0]}" == lab ]]; then unset 'command[0]'; fi
+    jupyter=(${command[@]+"${command[@]}"}) command=()
+    ;;
+  test | docker | vm | ami) # and not the program /usr/bin/test
+    die "${command[0]} is a verb of run-bigdl-native.sh; the container has no such." \
+      "Is all well in it?   $self -- doctor" ;;
+esac
+for word in ${jupyter[@]+"${jupyter[@]}"}; do
+  case "${word%%=*}" in
+    --port | --ip | --*.port | --*.ip | --*.token)
+      wrong "port, address and token are given before the --, by --port, --lan and --token." ;;
+  esac
+done
 if ((${#command[@]} == 0)); then name="${name:-bigdl-sandbox}"; fi # a command may run beside it
 [[ -z "$name" || "$name" =~ ^[a-zA-Z0-9][a-zA-Z0-9_.-]+$ ]] ||
   wrong "--name must be two or more letters, digits and _ . -; got $name."
@@ -120,6 +150,30 @@ done
 mount="$(cd "$mount" && pwd -P)"
 if [[ -n "$data" ]]; then data="$(cd "$data" && pwd -P)"; fi
 
+if [[ -n "$authority" ]]; then
+  authority="$(absolute "$authority")"
+  grep -q "BEGIN CERTIFICATE" "$authority" 2>/dev/null ||
+    die "$authority is no PEM certificate." "Give --extra-ca a .crt or .pem file."
+fi
+given=() # options as Docker writes them
+for word in ${variables[@]+"${variables[@]}"}; do
+  case "${word%%=*}" in
+    SANDBOX_TOKEN | SANDBOX_DATA | SANDBOX_OFFLINE | SANDBOX_HTTPS | SANDBOX_PORT | SANDBOX_ADDRESS)
+      wrong "${word%%=*} is not for --env: there are options." ;;
+    *[!A-Za-z0-9_]* | [0-9]* | "") wrong "--env must be like NAME=VALUE or NAME; got $word." ;;
+  esac
+  given+=(-e "$word")
+done
+for volume in ${volumes[@]+"${volumes[@]}"}; do
+  [[ "$volume" == ?*:/?* ]] || wrong "--volume must be like FOLDER:/PLACE or FOLDER:/PLACE:ro; got $volume."
+  from="${volume%%:*}"
+  if [[ "$from" == */* || "$from" == [.~]* ]]; then # else the name of a volume of Docker's
+    from="$(absolute "$from")"
+    [[ -e "$from" ]] || die "--volume names $from, which is not there." "mkdir -p $(printf %q "$from")"
+  fi
+  given+=(--volume "$from:${volume#*:}")
+done
+
 if [[ -n "$lan" && -z "$token" ]]; then
   die "--lan insists on a token." "Leave --token out for a random one."
 fi
@@ -132,7 +186,7 @@ owner="${facts% *}" mode="${facts#* }"
 if [[ "$owner" == 0:* && "$(uname -s)" == Linux ]]; then
   die "$mount belongs to root, and the sandbox does not run as root." \
     "Start it from a folder of yours, or make one:" \
-    "install -d -o 1000 -g 100 ~/work && $0 --mount ~/work"
+    "install -d -o 1000 -g 100 ~/work && $self --mount ~/work"
 fi
 
 if [[ "$mode" != d?w* ]] || { [[ -O "$mount" || "$EUID" == 0 ]] && [[ ! -w "$mount" ]]; }; then
@@ -141,22 +195,51 @@ fi
 
 # --- the docker command --------------------------------------------------------------------------
 
+engine=docker
+if ! command -v docker >/dev/null && command -v podman >/dev/null; then engine=podman; fi
+total="" processors="" security=""
+ask_engine() { # what it has, and how it keeps containers apart; Podman may go by the name of docker
+  local format
+  for format in '{{.MemTotal}} {{.NCPU}} {{.SecurityOptions}}' '{{.Host.MemTotal}} {{.Host.CPUs}}
+    rootless={{.Host.Security.Rootless}} selinux={{.Host.Security.SELinuxEnabled}}'; do
+    read -r total processors security <<<"$("$engine" info --format "${format//[[:space:]]/ }" 2>/dev/null || true)"
+    if [[ "$total" =~ ^[1-9][0-9]*$ ]]; then return; fi
+  done
+  total=""
+}
+if command -v "$engine" >/dev/null; then ask_engine; fi
+
 address=127.0.0.1
 if [[ -n "$lan" ]]; then address=0.0.0.0; fi
-bind() { # folder, place, further words: an entry of --mount, whose form is that of a CSV file
-  local quote='"'
-  printf 'type=bind,"src=%s",dst=%s%s' "${1//$quote/$quote$quote}" "$2" "${3:-}"
+bind() { # place here, place inside, further words: an entry of --mount, which is a line of CSV
+  local quote='"' from="src=$1"
+  if [[ "$1" == *[,\"]* ]]; then from="\"src=${1//$quote/$quote$quote}\""; fi
+  printf 'type=bind,%s,dst=%s%s' "$from" "$2" "${3:-}"
 }
+user="$owner" rootless=""
 mark="org.bigdl-sandbox.launch=$(random 8)" # tells what this launch has made
-options=(--label org.bigdl-sandbox.role=lab --label "$mark"
-  --user "$owner" --group-add users --cap-drop ALL --security-opt no-new-privileges
+options=(--label org.bigdl-sandbox.role=lab --label "$mark" ${name:+--name "$name"})
+case "$security" in
+  # Root inside is whoever runs Docker, and has no right beyond that person's.
+  *name=rootless* | *rootless=true*) rootless=1 user=0:0 ;;
+  *name=userns*) options+=(--userns host) ;; # else nobody's folder is its owner's inside
+esac
+case "$security" in
+  *name=selinux* | *selinux=true*) options+=(--security-opt label=disable) ;;
+esac
+options+=(--user "$user" --group-add users --cap-drop ALL --security-opt no-new-privileges
   --pids-limit 4096 --shm-size 1g
   --mount "$(bind "$mount" "$work")")
-if [[ -n "$name" ]]; then options+=(--name "$name"); fi
 if [[ -n "$mem" ]]; then options+=(--memory "$mem" --memory-swap "$mem"); fi
 if [[ -n "$cpus" ]]; then options+=(--cpus "$cpus"); fi
 if [[ -n "$data" ]]; then options+=(--mount "$(bind "$data" /data ,readonly)" -e SANDBOX_DATA=/data); fi
 if [[ -n "$offline" ]]; then options+=(-e SANDBOX_OFFLINE=1); fi
+if [[ -n "$authority" ]]; then
+  inside=/etc/ssl/sandbox-extra-ca.crt
+  options+=(--mount "$(bind "$authority" "$inside" ,readonly)" -e "SANDBOX_EXTRA_CA=$inside")
+fi
+options+=(${given[@]+"${given[@]}"})
+if [[ -n "$https" ]]; then options+=(-e "SANDBOX_HTTPS=$(hostname 2>/dev/null || echo 1)"); fi
 
 answers() { # does anything listen on this port of the loopback?
   (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
@@ -171,11 +254,12 @@ tell_port() { if ((port != wanted)); then say "Port $wanted is taken; using $por
 
 if [[ -n "$dry" ]]; then
   if ((${#command[@]})); then
-    printf '%q ' docker run --rm -i "${options[@]}" "$image" "${command[@]}"
+    printf '%q ' "$engine" run --rm -i "${options[@]}" "$image" "${command[@]}"
   else
     next_port
     tell_port
-    printf '%q ' docker run --detach "${options[@]}" -e SANDBOX_TOKEN -p "$address:$port:8888" "$image"
+    printf '%q ' "$engine" run --detach "${options[@]}" -e SANDBOX_TOKEN -p "$address:$port:8888" \
+      "$image" ${jupyter[@]+"${jupyter[@]}"}
   fi
   printf '\n'
   exit 0
@@ -183,19 +267,19 @@ fi
 
 # --- Docker ----------------------------------------------------------------------------------------
 
-command -v docker >/dev/null || die "Docker is not installed here." \
+command -v "$engine" >/dev/null || die "neither Docker nor Podman is installed here." \
   "Debian, Ubuntu:   sudo apt-get install docker.io" \
   "macOS, Windows:   Docker Desktop, https://docs.docker.com/get-docker" \
   "Without Docker:   ./run-bigdl-native.sh"
-if ! facts="$(docker info --format '{{.MemTotal}} {{.NCPU}}' 2>/dev/null)"; then
-  case "$(docker info 2>&1 || true)" in
+if [[ -z "$total" ]]; then
+  case "$("$engine" info 2>&1 || true)" in
     *"ermission denied"*) die "this user may not speak to Docker." \
-      "sudo usermod -aG docker \$USER, then log in again; or: sudo $0" ;;
+      "sudo usermod -aG docker \$USER, then log in again; or: sudo $self" ;;
     *) die "no Docker daemon answers${DOCKER_HOST:+ at DOCKER_HOST=$DOCKER_HOST}." \
-      "Linux: sudo systemctl start docker" "macOS, Windows: start Docker Desktop" ;;
+      "Linux: sudo systemctl start docker" "macOS, Windows: start Docker Desktop" \
+      "Its own words: $engine info" ;;
   esac
 fi
-total="${facts% *}" processors="${facts#* }"
 if [[ -n "$mem" ]]; then
   case "$(awk -v m="$mem" -v total="$total" 'BEGIN { u = tolower(substr(m, length(m)))
     n = (m + 0) * (u == "g" ? 2^30 : u == "m" ? 2^20 : u == "k" ? 1024 : 1)
@@ -209,74 +293,119 @@ if [[ -n "$cpus" ]]; then
   awk -v n="$cpus" -v total="$processors" 'BEGIN { exit !(0 < n + 0 && n + 0 <= total + 0) }' ||
     die "--cpus must be above 0 and at most $processors, which Docker has; got $cpus."
 fi
-if ! docker image inspect "$image" >/dev/null 2>&1; then
-  if [[ -n "$offline" || "$image" != */* ]] || ! docker pull "$image" >&2; then
+if ! "$engine" image inspect "$image" >/dev/null 2>&1; then
+  if [[ -n "$offline" || "$image" != */* ]] || ! "$engine" pull "$image" >&2; then
+    place="$(cd "$(dirname "$0")" && pwd -P)"
     die "there is no image $image here." \
-      "From a clone:    ./run-bigdl-native.sh docker build" \
-      "From a bundle:   docker load -i bigdl-sandbox.tar.gz"
+      "From a bundle:   $engine load -i $(printf %q "$place")/bigdl-sandbox.tar.gz" \
+      "From a clone:    git -C $(printf %q "$place") archive HEAD | $engine build -f docker/Dockerfile -t bigdl-sandbox -"
   fi
 fi
+
+# What a person has put into a container beside the mounted folder, and loses with it.
+strays() { # container
+  "$engine" diff "$1" 2>/dev/null |
+    sed -n -E "s!^A (/home/jovyan/[^./][^/]*|/tmp/home-[0-9]+/[^./][^/]*)\$!\\1!p" | grep -vx "$work" || true
+}
 state=""
 if [[ -n "$name" ]]; then
-  state="$(docker inspect --type container --format '{{.State.Status}} {{index .Config.Labels "org.bigdl-sandbox.role"}}' "$name" 2>/dev/null || true)"
+  state="$("$engine" inspect --type container --format '{{.State.Status}} {{index .Config.Labels "org.bigdl-sandbox.role"}}' "$name" 2>/dev/null || true)"
 fi
 case "$state" in
   "") ;;
-  "exited lab" | "created lab" | "dead lab") docker rm "$name" >/dev/null ;; # one of ours that has ended
+  "exited lab" | "created lab" | "dead lab") # one of ours that has ended
+    found="$(strays "$name")"
+    [[ -z "$found" ]] || die "the ended sandbox $name holds what is not in the mounted folder:" "$found" \
+      "Fetch it:   $engine cp $name:${found%%$'\n'*} ." "Let it be lost:   $engine rm $name"
+    "$engine" rm "$name" >/dev/null
+    ;;
   *" lab") die "a sandbox called $name is there already (${state% *})." \
-    "docker stop $name   ends it; or give another --name." ;;
+    "$engine stop $name   ends it; or give another --name." ;;
   *) die "a container called $name is there already, and no sandbox." "Give another --name." ;;
 esac
 
-if ((${#command[@]})); then
-  terminal=()
-  if [[ -t 0 && -t 1 ]]; then terminal=(--tty); fi
-  exec docker run --rm --interactive ${terminal[@]+"${terminal[@]}"} "${options[@]}" "$image" "${command[@]}"
-fi
-
-if [[ -n "$remove" && -n "$detach" ]]; then options+=(--rm); fi
-export SANDBOX_TOKEN="$token"
-options+=(-e SANDBOX_TOKEN)
-if [[ -z "$token" ]]; then options+=(-e SANDBOX_INSECURE=1); fi # published on the loopback only
-
 stop() { # takes away what this launch has made, and nothing else
-  local box
-  for box in $(docker ps --all --quiet --filter "label=$mark"); do
-    docker stop --time 5 "$box"
-    docker rm --force "$box"
-  done >/dev/null 2>&1 || true
+  local box found
+  for box in $("$engine" ps --all --quiet --filter "label=$mark" 2>/dev/null); do
+    "$engine" stop --time 5 "$box" >/dev/null 2>&1 || true
+    found="$(strays "$box")"
+    if [[ -n "$found" ]]; then
+      say "Container $box is kept for what is not in the mounted folder:" "$found" \
+        "Fetch it:   $engine cp $box:${found%%$'\n'*} ." "Let it be lost:   $engine rm $box"
+    else
+      "$engine" rm --force "$box" >/dev/null 2>&1 || true
+    fi
+  done
 }
 # Another Ctrl-C shall not cut this short.
 trap 'trap "" INT TERM HUP; stop; exit 130' INT TERM HUP
 
 begin() ( # in a process group of its own: Ctrl-C must not part us from a container half made
   set -m
-  docker run --detach "${options[@]}" -p "$address:$port:8888" "$image" 2>&1 &
+  "$engine" run "$@" 2>&1 &
   wait $!
 ) 2>/dev/null # the shell's words on its job
-until next_port && said="$(begin)"; do
-  stop
+
+refused() { # in Docker's own words, after its warnings
+  said="${said##*rror: }"
   said="${said#*daemon: }"
-  [[ "$said" == *"port is already allocated"* || "$said" == *"address already in use"* ]] ||
-    die "Docker could not start it: ${said%%$'\n'*}"
+  die "Docker could not start it: ${said%%$'\n'*}"
+}
+
+# Where the user inside cannot write, nothing would be kept.
+said="$(begin --rm "${options[@]}" --entrypoint test "$image" -w "$work" -a -x "$work")" || {
+  status=$?
+  stop
+  ((status == 1)) || refused
+  [[ -z "$rootless" ]] || die "$mount cannot be written inside the container; it belongs to uid ${owner%:*}." \
+    "Docker without root ($engine) writes as you, uid $EUID: name a folder of yours, --mount DIR."
+  die "$mount cannot be written inside the container, not even as its owner ($owner)." \
+    "Is it shared with Docker (Docker Desktop: Settings, Resources)? On a network disk?" \
+    "Name a folder on a disk of this machine: --mount DIR"
+}
+
+if ((${#command[@]})); then
+  trap - INT TERM HUP
+  terminal=()
+  if [[ -t 0 && -t 1 ]]; then terminal=(--tty); fi
+  exec "$engine" run --rm --interactive ${terminal[@]+"${terminal[@]}"} "${options[@]}" "$image" "${command[@]}"
+fi
+
+export SANDBOX_TOKEN="$token"
+options+=(-e SANDBOX_TOKEN)
+if [[ -n "$remove" && -n "$detach" ]]; then options+=(--rm); fi
+if [[ -z "$token" ]]; then options+=(-e SANDBOX_INSECURE=1); fi # published on the loopback only
+
+until next_port && said="$(begin --detach "${options[@]}" -p "$address:$port:8888" "$image" ${jupyter[@]+"${jupyter[@]}"})"; do
+  stop
+  [[ "$said" == *"port is already allocated"* || "$said" == *"address already in use"* ]] || refused
   port=$((port + 1))
 done
 tell_port
 
+# The server's own file tells what it has made of all options.
+server="" scheme=http base=/
+# shellcheck disable=SC2016  # for the shell inside
+look='cat "${JUPYTER_RUNTIME_DIR:-/tmp/jupyter-runtime}"/jpserver-*.json'
+field() { sed -n -E "s!^ *\"$1\": \"?([^\",]*)\"?,?\$!\\1!p" <<<"$server" | head -n 1; }
 # In a shell of its own: a connection that Docker resets must not end this one.
 healthy() (
+  if [[ "$scheme" == https ]]; then
+    exec "$engine" exec "$name" python -B /opt/sandbox/bin/healthcheck.py
+  fi
   line=""
   exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$port" || exit 1
-  printf 'GET /api HTTP/1.0\r\nHost: localhost\r\n\r\n' >&3
+  printf 'GET %sapi HTTP/1.0\r\nHost: localhost\r\n\r\n' "$base" >&3
   read -r -t 3 line <&3 || exit 1
   [[ "$line" == *" 200 "* ]]
-)
+) >/dev/null 2>&1
 
 started=$SECONDS
-until healthy; do
-  running="$(docker inspect --format '{{.State.Running}}' "$name" 2>/dev/null || echo gone)"
+until server="$("$engine" exec "$name" sh -c "$look" 2>/dev/null)" && [[ -n "$server" ]] &&
+  base="$(field base_url)" && { [[ "$(field secure)" != true ]] || scheme=https; } && healthy; do
+  running="$("$engine" inspect --format '{{.State.Running}}' "$name" 2>/dev/null || echo gone)"
   if [[ "$running" != true ]] || ((SECONDS - started > 120)); then
-    docker logs --tail 15 "$name" >&2 || true
+    "$engine" logs --tail 15 "$name" >&2 || true
     stop
     die "the sandbox did not start (its last lines are above)." \
       "Memory? Docker has $((total >> 20)) MB; 2 GB are needed."
@@ -284,18 +413,34 @@ until healthy; do
   sleep 0.3
 done
 
+# --- what the person needs to know -----------------------------------------------------------------
+
+notes="$("$engine" logs "$name" 2>&1 | sed -n 's/^sandbox: //p')"
+if [[ -n "$notes" ]]; then say "" "$notes"; fi
+if [[ "$notes" == *"shipped anew"* ]]; then say "(reset: in a terminal of JupyterLab, sandbox reset LESSON)"; fi
 query=""
-if [[ -n "$token" ]]; then query="?token=$token"; fi
-say "" "JupyterLab:  http://127.0.0.1:$port/lab$query"
-say "Notebooks:   $mount"
-if [[ -n "$lan" ]]; then say "Others reach it under this machine's address in place of 127.0.0.1."; fi
+if [[ -n "$token" && "$(field password)" != true ]]; then query="?token=$token"; fi
+say "" "JupyterLab:  $scheme://127.0.0.1:$port${base}lab$query"
+root="$(field root_dir)"
+case "$root/" in
+  "$work"/*) say "Notebooks:   $mount${root#"$work"}" ;;
+  *) say "Notebooks:   $root in the container: lost with it, unless a --volume lies there" ;;
+esac
+if [[ -n "$lan" ]]; then
+  say "Others reach it under this machine's address in place of 127.0.0.1."
+  if [[ "$scheme" == http ]]; then
+    say "Token and work travel in clear: who listens in on this network has both. --https encrypts."
+  fi
+fi
+say "Its log:     $engine logs $name"
 if [[ -n "$detach" ]]; then
-  say "Stop it:     docker stop $name"
+  say "Stop it:     $engine stop $name"
   exit 0
 fi
 say "Stop it:     Ctrl-C"
-docker logs --follow --since 0s "$name" 2>&1 &
-wait $! || true # and not for the container itself: a signal is heard at once here
-status="$(docker inspect --format '{{.State.ExitCode}}' "$name" 2>/dev/null || echo 0)"
+"$engine" wait "$name" >/dev/null 2>&1 &
+wait $! || true # and not in the foreground: a signal is heard at once here
+status="$("$engine" inspect --format '{{.State.ExitCode}}' "$name" 2>/dev/null || echo 0)"
+if [[ "$status" != 0 ]]; then "$engine" logs --tail 15 "$name" >&2 || true; fi
 stop
 exit "$status"

@@ -7,6 +7,7 @@ import csv
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,12 +25,22 @@ case "$1 $2" in
   info*)
     if [[ -n "$FAKE_DOWN" ]]; then echo "$FAKE_DOWN" >&2; exit 1; fi
     echo "WARNING: a plug-in is broken" >&2
-    echo 8000000000 2 ;;
+    if [[ -n "$FAKE_PODMAN" && "$*" != *Host* ]]; then echo "can't evaluate field" >&2; exit 125; fi
+    echo 8000000000 2 "${FAKE_PODMAN:-[name=seccomp,profile=default $FAKE_SECURITY]}" ;;
   "image inspect") exit "${FAKE_NO_IMAGE:-0}" ;;
   "inspect --type") echo "$FAKE_THERE" ;;
   pull*) exit 1 ;;
   ps*) echo made-here ;;
-  run*) if [[ -n "$FAKE_RUN" ]]; then echo "$FAKE_RUN" >&2; exit 125; fi; echo 0123abcd ;;
+  diff*) printf '%s\n' "$FAKE_DIFF" ;;
+  "run --rm")
+    if [[ "$*" == *--entrypoint* ]]; then echo "${FAKE_TRIED:-}" >&2; exit "${FAKE_TRIAL:-0}"; fi ;;
+  run*)
+    if [[ -n "$FAKE_TAKEN" && ! -e "$FAKE_LOG.once" ]]; then
+      touch "$FAKE_LOG.once"
+      echo "docker: Error response from daemon: driver failed: $FAKE_TAKEN" >&2
+      exit 125
+    fi
+    if [[ -n "$FAKE_RUN" ]]; then echo "$FAKE_RUN" >&2; exit 125; fi; echo 0123abcd ;;
   "inspect --format") echo "${FAKE_RUNNING:-false}" ;;
 esac
 """
@@ -89,6 +100,7 @@ def launcher(tmp_path):
                 process.communicate()
         return subprocess.CompletedProcess(words, process.returncode, said, complained)
 
+    run.tools = tools
     run.folder = folder
     run.log = tmp_path / "log"
     return run
@@ -111,7 +123,7 @@ def test_default_is_one_port_on_the_loopback_as_the_owner_of_the_folder(launcher
     assert port.endswith(":8888")
     owner = launcher.folder.stat()
     assert after(words, "--user") == [f"{owner.st_uid}:{owner.st_gid}"]
-    assert after(words, "--mount") == [f'type=bind,"src={launcher.folder}",dst=/home/jovyan/work']
+    assert after(words, "--mount") == [f"type=bind,src={launcher.folder},dst=/home/jovyan/work"]
     assert after(words, "--name") == ["bigdl-sandbox"]
     assert after(words, "--cap-drop") == ["ALL"]
     assert after(words, "-e") == ["SANDBOX_TOKEN"]  # its value is not in the list of processes
@@ -135,9 +147,96 @@ def test_options_reach_docker(launcher, tmp_path):
     assert after(words, "--memory") == after(words, "--memory-swap") == ["3g"]
     assert after(words, "--cpus") == ["1.5"]
     assert after(words, "--name") == ["one"]
-    assert f'type=bind,"src={tmp_path}",dst=/data,readonly' in after(words, "--mount")
+    assert f"type=bind,src={tmp_path},dst=/data,readonly" in after(words, "--mount")
     assert "SANDBOX_OFFLINE=1" in after(words, "-e")
     assert "SANDBOX_DATA=/data" in after(words, "-e")
+
+
+def test_variables_volumes_and_an_authority_reach_docker(launcher):
+    (launcher.folder / "sets").mkdir()
+    authority = launcher.folder / "proxy.crt"
+    authority.write_text("-----BEGIN CERTIFICATE-----\n")
+    words = planned(
+        launcher(
+            "--dry-run", "-e", "A=b c", "--env=HTTPS_PROXY", "-v", "./sets:/more:ro",
+            "--volume", "packages:/home/jovyan/.local", "--extra-ca", "proxy.crt", "--https",
+        )
+    )  # fmt: skip
+    assert {"A=b c", "HTTPS_PROXY"} < set(after(words, "-e"))
+    assert after(words, "--volume") == [
+        f"{launcher.folder}/./sets:/more:ro",
+        "packages:/home/jovyan/.local",
+    ]
+    trusted = [word for word in after(words, "-e") if word.startswith("SANDBOX_EXTRA_CA=")]
+    inside = trusted[0].partition("=")[2]
+    assert f"type=bind,src={authority},dst={inside},readonly" in after(words, "--mount")
+    assert f"SANDBOX_HTTPS={socket.gethostname()}" in after(words, "-e")
+
+
+@pytest.mark.parametrize("words", [["--ServerApp.base_url=/a/"], ["lab", "--debug"], ["lab"]])
+def test_options_of_jupyterlab_are_no_command(launcher, words):
+    plan = planned(launcher("--dry-run", "--", *words))
+    assert after(plan, "-p")
+    given = [word for word in words if word != "lab"]
+    assert plan[plan.index("bigdl-sandbox:latest") + 1 :] == given
+
+
+@pytest.mark.parametrize(
+    ("facts", "user", "more"),
+    [
+        ({}, "owner", []),
+        ({"FAKE_SECURITY": "name=rootless name=cgroupns"}, "0:0", []),
+        ({"FAKE_SECURITY": "name=userns"}, "owner", ["--userns", "host"]),
+        ({"FAKE_SECURITY": "name=selinux"}, "owner", ["--security-opt", "label=disable"]),
+        ({"FAKE_PODMAN": "rootless=true selinux=false"}, "0:0", []),
+        (
+            {"FAKE_PODMAN": "rootless=false selinux=true"},
+            "owner",
+            ["--security-opt", "label=disable"],
+        ),
+    ],
+)
+def test_the_work_belongs_to_its_owner_under_every_kind_of_docker(launcher, facts, user, more):
+    words = planned(launcher("--dry-run", **facts))
+    owner = launcher.folder.stat()
+    expected = f"{owner.st_uid}:{owner.st_gid}" if user == "owner" else user
+    assert after(words, "--user") == [expected]
+    rest = words[: words.index("--user")]
+    assert rest[len(rest) - len(more) :] == more
+    assert ("--userns" in words, "label=disable" in words) == (
+        "--userns" in more,
+        "label=disable" in more,
+    )
+
+
+def test_podman_serves_where_there_is_no_docker(launcher):
+    (launcher.tools / "docker").rename(launcher.tools / "podman")
+    path = f"{launcher.tools}:{launcher.folder.parent / 'bin'}"
+    launcher(tool=False)  # makes that folder
+    for name in ("sed", "dirname"):
+        (launcher.folder.parent / "bin" / name).symlink_to(shutil.which(name))
+    words = planned(launcher("--dry-run", PATH=path, FAKE_PODMAN="rootless=true selinux=false"))
+    assert words[0] == "podman"
+    assert after(words, "--user") == ["0:0"]
+
+
+@pytest.mark.parametrize("command", [[], ["--", "doctor"]])
+@pytest.mark.parametrize(
+    ("fake", "said"),
+    [
+        ({"FAKE_TRIAL": "1"}, "cannot be written inside the container, not even as its owner"),
+        ({"FAKE_TRIAL": "1", "FAKE_SECURITY": "name=rootless"}, "writes as you, uid"),
+        ({"FAKE_TRIAL": "125", "FAKE_TRIED": "Note\nError: no room"}, "not start it: no room\n"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_inside_starts_nothing(launcher, command, fake, said):
+    fake = {name: value.replace("\\n", "\n") for name, value in fake.items()}
+    answer = launcher(*command, **fake)
+    assert answer.returncode == 2
+    assert said in answer.stderr
+    runs = [line for line in launcher.log.read_text().splitlines() if line.startswith("run ")]
+    assert len(runs) == 1
+    assert "--entrypoint test" in runs[0]
 
 
 def test_a_folder_may_have_any_name(launcher):
@@ -157,7 +256,7 @@ def test_a_folder_may_begin_like_an_option(launcher, name, monkeypatch):
     monkeypatch.setenv("CDPATH", "/tmp")
     for option in ("--mount", "--data"):
         words = planned(launcher("--dry-run", option, name))
-        assert any(f'"src={odd}"' in mount for mount in after(words, "--mount"))
+        assert any(f"src={odd}," in mount for mount in after(words, "--mount"))
 
 
 def test_a_tilde_that_no_shell_resolved_is_the_home(launcher, monkeypatch):
@@ -165,7 +264,7 @@ def test_a_tilde_that_no_shell_resolved_is_the_home(launcher, monkeypatch):
     name = launcher.folder.name
     for given in (f"--mount=~/{name}", f"--data=~/{name}"):
         words = planned(launcher("--dry-run", given))
-        assert any(f'"src={launcher.folder}"' in mount for mount in after(words, "--mount"))
+        assert any(f"src={launcher.folder}," in mount for mount in after(words, "--mount"))
     answer = launcher("--dry-run", "--mount=~/not here")
     assert answer.returncode == 2
     assert f"mkdir -p {launcher.folder.parent}/not\\ here" in answer.stderr
@@ -195,6 +294,14 @@ def test_a_port_in_use_is_passed_over(launcher):
     assert after(planned(answer), "-p") != [f"127.0.0.1:{port}:8888"]
 
 
+@pytest.mark.parametrize("words", ["port is already allocated", "address already in use"])
+def test_a_port_that_docker_finds_taken_is_passed_over(launcher, words):
+    launcher("--port", "18000", FAKE_TAKEN=words)
+    tried = re.findall(r"-p 127\.0\.0\.1:(\d+):8888", launcher.log.read_text())
+    assert len(tried) == 2
+    assert int(tried[0]) < int(tried[1])
+
+
 def test_ports_end_at_65535(launcher):
     with contextlib.ExitStack() as held:
         for port in range(65530, 65536):
@@ -220,6 +327,15 @@ def test_ports_end_at_65535(launcher):
         (["--mount", "/no/such"], "/no/such, which is no folder"),
         (["--data", "/no/such"], "/no/such is no folder"),
         (["--token", "short"], "--token must be"),
+        (["--token", "a b c d e f"], "--token must be"),
+        (["--env", "2x=1"], "--env must be like"),
+        (["--env", "SANDBOX_TOKEN=abcdefgh"], "SANDBOX_TOKEN is not for --env"),
+        (["--volume", "/etc"], "--volume must be like"),
+        (["--volume", "./none:/x"], "/none, which is not there"),
+        (["--extra-ca", "/etc/passwd"], "/etc/passwd is no PEM certificate"),
+        (["--", "--ServerApp.port=9000"], "are given before the --"),
+        (["--", "--IdentityProvider.token=x"], "are given before the --"),
+        (["--", "test"], "test is a verb of run-bigdl-native.sh"),
         ([""], "the image's name is empty"),
         (["--wrong"], "no such option: --wrong"),
         (["--port"], "--port needs a value"),
@@ -279,10 +395,42 @@ def test_an_ended_container_of_ours_is_replaced(launcher):
     assert "rm bigdl-sandbox" in launcher.log.read_text()
 
 
+@pytest.mark.parametrize("stray", ["/home/jovyan/mine.ipynb", "/tmp/home-77/notebooks"])
+def test_one_that_holds_work_of_its_own_is_not_replaced(launcher, stray):
+    changes = f"C /home/jovyan\nA /home/jovyan/.cache\nA /home/jovyan/work\nA {stray}\nA {stray}/x"
+    answer = launcher(FAKE_THERE="exited lab", FAKE_DIFF=changes)
+    assert answer.returncode == 2
+    assert f"not in the mounted folder:\n  {stray}\n  Fetch it:" in answer.stderr
+    assert "rm bigdl-sandbox" not in launcher.log.read_text()
+
+
+def test_work_in_a_container_outlives_a_launch_that_is_broken_off(launcher):
+    answer = launcher(kill=signal.SIGTERM, FAKE_RUNNING="true", FAKE_DIFF="A /home/jovyan/mine.csv")
+    assert answer.returncode == 130
+    assert "made-here is kept" in answer.stderr
+    assert "docker cp made-here:/home/jovyan/mine.csv ." in answer.stderr
+    assert "rm --force" not in launcher.log.read_text()
+
+
+def test_a_missing_image_is_made_without_setting_up_python(launcher):
+    said = launcher(FAKE_NO_IMAGE="1").stderr
+    assert "run-bigdl-native" not in said
+    assert f"git -C {ROOT} archive HEAD | docker build -f docker/Dockerfile" in said
+    assert f"docker load -i {ROOT}/bigdl-sandbox.tar.gz" in said
+
+
+def test_it_starts_from_a_disk_from_which_nothing_may_be_started(launcher, tmp_path):
+    script = tmp_path / "run-bigdl-docker.sh"
+    script.write_bytes(SCRIPT.read_bytes())  # and no right to run it
+    answer = subprocess.run(["bash", str(script), "--wrong"], capture_output=True, text=True)
+    assert answer.returncode == 2
+    assert f"bash {script} --help" in answer.stderr
+
+
 def test_without_docker_the_ways_out_are_named(launcher):
     answer = launcher(tool=False)
     assert answer.returncode == 2
-    assert "Docker is not installed here" in answer.stderr
+    assert "neither Docker nor Podman is installed here" in answer.stderr
     assert "run-bigdl-native.sh" in answer.stderr
 
 
@@ -293,10 +441,12 @@ def test_help_ends_with_zero():
 
 
 @pytest.mark.parametrize("verb", ["run", "build", "status", "bundle"])
-def test_verbs_say_that_docker_is_not_there(verb, tmp_path):
-    words = {"bundle": [str(tmp_path / "x")]}.get(verb, [])
+def test_verbs_say_that_docker_is_not_there(verb, tmp_path, launcher):
+    tmp_path = tmp_path / "empty"
+    tmp_path.mkdir()
+    words = {"bundle": [str(tmp_path / "x")], "run": ["--mount", str(launcher.folder)]}
     answer = subprocess.run(
-        [sys.executable, "-m", "sandbox.cli", "docker", verb, *words],
+        [sys.executable, "-m", "sandbox.cli", "docker", verb, *words.get(verb, [])],
         capture_output=True,
         text=True,
         timeout=60,
