@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.cli.carriers import bundle, image, launch, release
+from sandbox.cli.carriers import bundle, image, release
 from sandbox.cli.errors import CommandError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,17 +158,6 @@ def test_a_manifest_that_is_none_is_refused(tmp_path):
         release.read_manifest(file)
     with pytest.raises(CommandError, match="cannot be read"):
         release.read_manifest(tmp_path / "none")
-
-
-@pytest.mark.parametrize(
-    ("token", "lan", "words"),
-    [("", True, "insists on a token"), ("abc", False, "at least 8"), ("a b c d e f", False, "at")],
-)
-def test_tokens_that_protect_nothing_are_refused(token, lan, words):
-    with pytest.raises(CommandError, match=words):
-        launch.check_token(token, lan=lan)
-    assert len(launch.check_token(None, lan=True)) == 48
-    assert launch.check_token("", lan=False) == ""
 
 
 def test_checksums_are_those_of_sha256sum(tmp_path):

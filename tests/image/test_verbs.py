@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from typer.testing import CliRunner
 from sandbox.cli.carriers import bundle, cluster, commands, daemon, launch, release
 from sandbox.cli.errors import CommandError
 
+ROOT = Path(__file__).resolve().parents[2]
 docker = pytest.importorskip("docker")
 APIError = docker.errors.APIError
 GB = 1 << 30
@@ -31,6 +31,7 @@ class Thing:
     def __init__(self, shelf, name, labels=None, status="running"):
         self.shelf, self.name, self.status = shelf, name, status
         self.labels = labels or {}
+        self.changes, self.said = None, b""
         self.id = f"sha256:{name}"
         self.tags = [name]
         self.attrs = {"Size": 1000, "State": {"ExitCode": 1}, "RepoDigests": []}
@@ -45,6 +46,15 @@ class Thing:
 
     def remove(self, force=False):
         self.shelf.things.remove(self)
+
+    def stop(self, timeout):
+        self.status = "exited"
+
+    def diff(self):
+        return self.changes
+
+    def exec_run(self, command, stderr=True):
+        return (0, self.said) if self.said else (1, b"")
 
     def logs(self, **options):
         return self.shelf.said
@@ -120,105 +130,18 @@ def folder(tmp_path):
     return made
 
 
-def run(folder, port=18_000, **options):
-    asked = {"image": daemon.IMAGE, "name": "lab", "folder": folder, "port": port, **options}
-    return launch.run(**asked)
-
-
-def refused(port_words):
-    return APIError("x", explanation=f"driver failed: {port_words}")
-
-
 class TestRun:
-    @pytest.mark.parametrize("words", ["port is already allocated", "address already in use"])
-    def test_a_port_that_docker_finds_taken_is_passed_over(
-        self, client, folder, monkeypatch, words
-    ):
-        monkeypatch.setattr(launch, "wait_healthy", lambda *a, **k: 1.0)
-        client.containers.refusals = [refused(words)]
-        first = launch.free_port(18_000)
-        assert f"127.0.0.1:{first + 1}/" in run(folder, port=first)
-        assert [thing.name for thing in client.containers.things] == ["lab"]
-        assert client.containers.made[-1]["ports"] == {launch.TCP: ("127.0.0.1", first + 1)}
+    def test_the_launcher_is_handed_all_words_as_they_are(self, monkeypatch):
+        told = []
+        monkeypatch.setattr(os, "execv", lambda program, words: told.append(words))
+        words = ["--port", "9", "team/box:1", "--", "run", "--help", "a b"]
+        assert CliRunner().invoke(commands.docker_app, ["run", *words]).exit_code == 0
+        assert told[0][1:] == [str(ROOT / "run-bigdl-docker.sh"), "--detach", *words]
 
-    @pytest.mark.parametrize("moment", ["start", "wait"])
-    @pytest.mark.parametrize("error", [refused("no space"), KeyboardInterrupt(), SystemExit(130)])
-    def test_whatever_breaks_it_off_nothing_is_left(
-        self, client, folder, monkeypatch, moment, error
-    ):
-        def wait(*words, **options):
-            raise error
-
-        monkeypatch.setattr(launch, "wait_healthy", wait)
-        if moment == "start":
-            client.containers.refusals = [error]
-        expected = CommandError if isinstance(error, APIError) else type(error)
-        with pytest.raises(expected):
-            run(folder)
-        assert client.containers.things == []
-
-    def test_it_starts_with_no_rights_in_a_folder_of_any_name(self, client, folder, monkeypatch):
-        monkeypatch.setattr(launch, "wait_healthy", lambda *a, **k: 1.0)
-        odd = folder / 'a:b "c"'
-        odd.mkdir()
-        os.chown(odd, folder.stat().st_uid, folder.stat().st_gid)
-        run(odd, data=folder, memory="2g", cpus=1.5, offline=True)
-        made = client.containers.made[-1]
-        sources = [(m["Source"], m["Target"], m["ReadOnly"]) for m in made["mounts"]]
-        assert sources == [(str(odd), launch.WORK, False), (str(folder), "/data", True)]
-        assert made["cap_drop"] == ["ALL"]
-        assert made["security_opt"] == ["no-new-privileges"]
-        assert made["mem_limit"] == made["memswap_limit"] == "2g"
-        assert made["nano_cpus"] == 1_500_000_000
-        assert made["pids_limit"] == 4096
-        assert "SANDBOX_INSECURE" not in made["environment"]
-        assert made["environment"]["SANDBOX_OFFLINE"] == "1"
-        assert len(made["environment"]["SANDBOX_TOKEN"]) == 48
-
-    @pytest.mark.parametrize(
-        ("labels", "status", "words"),
-        [
-            ({}, "exited", "and no sandbox"),
-            ({launch.LABEL: "lab"}, "running", "docker stop lab"),
-            ({launch.LABEL: "lab"}, "paused", "docker stop lab"),
-        ],
-    )
-    def test_a_container_of_the_same_name_is_never_removed(
-        self, client, folder, labels, status, words
-    ):
-        client.containers.create(None, name="lab", labels=labels).status = status
-        with pytest.raises(CommandError, match=words):
-            run(folder)
-        assert len(client.containers.things) == 1
-
-    @pytest.mark.parametrize(
-        ("wrong", "words"),
-        [
-            ({"memory": "banana"}, "must be a size"),
-            ({"memory": "9g"}, "more than the 8.0 GB"),
-            ({"memory": "100m"}, "too little"),
-            ({"cpus": 0}, "above 0 and at most 2"),
-            ({"cpus": float("nan")}, "above 0"),
-            ({"name": "a b"}, "--name must be"),
-            ({"image": ""}, "name is empty"),
-            ({"image": "no-such"}, "there is no image no-such"),
-            ({"data": Path("/no/such")}, "/no/such, which is no folder"),
-            ({"folder": Path("/no/such")}, "/no/such, which is no folder"),
-            ({"folder": Path("/proc")}, "belongs to root"),
-        ],
-    )
-    def test_what_cannot_be_is_refused_before_anything_is_made(self, client, folder, wrong, words):
-        with pytest.raises(CommandError, match=words):
-            run(**{"folder": folder, **wrong})
-        assert client.containers.things == []
-
-    def test_lan_opens_and_no_token_is_for_the_loopback(self, client, folder, monkeypatch):
-        monkeypatch.setattr(launch, "wait_healthy", lambda *a, **k: 1.0)
-        run(folder, lan=True)
-        assert client.containers.made[-1]["ports"][launch.TCP][0] == "0.0.0.0"
-        run(folder, name="two", token="")
-        assert client.containers.made[-1]["ports"][launch.TCP][0] == "127.0.0.1"
-        assert client.containers.made[-1]["environment"]["SANDBOX_INSECURE"] == "1"
+    def test_without_bash_the_way_out_is_named(self, monkeypatch):
+        monkeypatch.setattr(launch.shutil, "which", lambda name: None)
+        with pytest.raises(CommandError, match=r"needs bash[\s\S]*README.txt"):
+            launch.run([])
 
     def test_stop_refuses_what_is_no_sandbox(self, client):
         client.containers.create(None, name="theirs")
@@ -226,46 +149,49 @@ class TestRun:
             launch.stop(["theirs"])
         assert len(client.containers.things) == 1
 
+    @pytest.mark.parametrize("found", ["/home/jovyan/mine.ipynb", "/tmp/home-77/notebooks"])
+    def test_stop_keeps_a_container_with_work_outside_the_mounted_folder(
+        self, client, capsys, found
+    ):
+        box = client.containers.create(None, name="lab", labels={launch.LABEL: "lab"})
+        box.changes = [
+            {"Path": path, "Kind": kind}
+            for path, kind in [
+                *(("/home/jovyan", 0), ("/home/jovyan/.cache", 1), (launch.WORK, 1)),
+                *((found, 1), (f"{found}/more", 1), ("/tmp/x", 1)),
+            ]
+        ]
+        assert launch.stop(["lab"]) == 0
+        assert f"docker cp lab:{found} ." in capsys.readouterr().out
+        assert client.containers.things == [box]
+        box.changes = box.changes[:3]
+        assert launch.stop(["lab"]) == 0
+        assert client.containers.things == []
+
+    @pytest.mark.parametrize(
+        ("server", "expected"),
+        [
+            ({"base_url": "/", "secure": False}, "http://127.0.0.1:1/lab?token=abc"),
+            ({"base_url": "/a/", "secure": True}, "https://127.0.0.1:1/a/lab?token=abc"),
+            ({"base_url": "/", "password": True}, "http://127.0.0.1:1/lab"),
+        ],
+    )
+    def test_status_tells_the_address_that_answers(
+        self, client, monkeypatch, capsys, server, expected
+    ):
+        box = client.containers.create(None, name="lab", labels={launch.LABEL: "lab"})
+        box.status, box.said = "running", json.dumps(server).encode()
+        box.attrs["Config"] = {"Env": ["SANDBOX_TOKEN=abc"]}
+        monkeypatch.setattr(launch, "published", lambda container: 1)
+        monkeypatch.setattr(launch, "api", lambda url: {"version": "2"})
+        assert launch.status() == 0
+        assert capsys.readouterr().out.endswith(f" {expected}\n")
+
     def test_status_is_1_when_one_does_not_answer(self, client, monkeypatch, capsys):
         client.containers.create(None, name="lab", labels={launch.LABEL: "lab"}).status = "running"
         monkeypatch.setattr(launch, "published", lambda container: 1)
-        monkeypatch.setattr(launch, "api", lambda port: None)
         assert launch.status() == 1
         assert "running, does not answer" in capsys.readouterr().out
-
-    def test_a_container_that_has_ended_is_told_at_once_with_its_last_lines(self, client):
-        client.containers.said = b"out of memory"
-        box = client.containers.create(None, name="lab")
-        box.status = "exited"
-        with pytest.raises(CommandError, match=r"ended with status 1.*\nout of memory"):
-            daemon.wait_healthy(box, 1, patience_s=5)
-
-    def test_a_folder_that_its_owner_cannot_write_is_refused(self, client, folder):
-        folder.chmod(0o555)
-        with pytest.raises(CommandError, match="not writable for its owner"):
-            run(folder)
-
-
-class TestPorts:
-    def test_the_last_one_is_65535(self, monkeypatch):
-        monkeypatch.setattr(daemon, "is_free", lambda port, address: False)
-        with pytest.raises(CommandError, match="from 65530 to 65535"):
-            daemon.free_port(65530)
-
-    def test_one_that_answers_or_is_bound_is_not_free(self):
-        with socket.socket() as holder:
-            holder.bind(("127.0.0.1", 0))
-            assert not daemon.is_free(holder.getsockname()[1])
-            holder.listen()
-            assert not daemon.is_free(holder.getsockname()[1])
-
-    def test_one_that_only_root_may_bind_is_docker_s_to_try(self, monkeypatch):
-        def bind(self, address):
-            raise PermissionError(errno.EACCES, "no")
-
-        monkeypatch.setattr(daemon.socket.socket, "bind", bind, raising=False)
-        monkeypatch.setattr(daemon.socket.socket, "connect_ex", lambda *a: 111, raising=False)
-        assert daemon.is_free(80)
 
 
 class TestWhichDaemon:
@@ -406,12 +332,12 @@ def test_what_the_system_refuses_is_no_traceback(monkeypatch):
 def test_a_verb_told_to_end_takes_away_what_it_has_made(tmp_path, kill):
     script = (
         "import sys, time\nfrom pathlib import Path\n"
-        "from sandbox.cli.carriers import commands, launch\n"
-        "def wait(**options):\n"
+        "from sandbox.cli.carriers import bundle, commands\n"
+        "def wait(*words, **options):\n"
         "    try: Path('made').touch(); time.sleep(60)\n"
         "    finally: Path('made').unlink(); Path('gone').touch()\n"
-        "launch.run = wait\n"
-        "commands.docker_app(['run'])\n"
+        "bundle.bundle = wait\n"
+        "commands.docker_app(['bundle', 'x'])\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script],

@@ -13,8 +13,8 @@ from ..errors import CommandError
 from ..places import ROOT
 from .daemon import connect, make_folder, need_disk, need_image
 from .image import data_files
+from .launch import LAUNCHER
 
-LAUNCHER = "run-bigdl-docker.sh"
 IMAGE_FILE = "bigdl-sandbox.tar.gz"
 SUMS = "SHA256SUMS"
 READ_ME = """The BigDL sandbox, complete: no network is needed after Docker itself is installed.

@@ -40,6 +40,15 @@ class Verbs(typer.core.TyperGroup):
             raise
 
 
+class HandedOn(typer.core.TyperCommand):
+    """A verb whose words, --help and -- among them, are another program's to read."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Keep all words as they are."""
+        ctx.args = list(args)
+        return ctx.args
+
+
 STYLE = {
     "cls": Verbs,
     "no_args_is_help": True,
@@ -75,42 +84,12 @@ def build(
     )
 
 
-@docker_app.command()
-def run(
-    image: Annotated[str, typer.Argument(help="The image.")] = IMAGE,
-    name: Annotated[str, typer.Option(help="The container's name.")] = "bigdl-sandbox",
-    port: Annotated[
-        int, typer.Option(min=1, max=65535, help="First port to try; the next free one is taken.")
-    ] = 8888,
-    mount: Annotated[
-        Path | None, typer.Option(help="Folder for the notebooks (default: this one).")
-    ] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder with data sets.")] = None,
-    memory: Annotated[
-        str | None, typer.Option("--memory", "--mem", help="Limit, such as 2g.")
-    ] = None,
-    cpus: Annotated[float | None, typer.Option(help="Limit, such as 2.")] = None,
-    token: Annotated[str | None, typer.Option(help="Instead of a random one.")] = None,
-    lan: Annotated[bool, typer.Option("--lan", help="Let other machines reach it.")] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Pull nothing, download nothing.")
-    ] = False,
-) -> None:
-    """Start JupyterLab in a container; print its address once it answers."""
+@docker_app.command(cls=HandedOn)
+def run(context: typer.Context) -> None:
+    """Start JupyterLab in a container, or a command: run-bigdl-docker.sh --detach."""
     from . import launch as verb
 
-    verb.run(
-        image=image,
-        name=name,
-        folder=mount or Path.cwd(),
-        port=port,
-        lan=lan,
-        token=token,
-        memory=memory,
-        cpus=cpus,
-        data=data,
-        offline=offline,
-    )
+    verb.run(context.args)
 
 
 @docker_app.command()
@@ -126,7 +105,7 @@ def stop(
     names: Annotated[list[str] | None, typer.Argument(help="Which ones.", metavar="NAME")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of the sandbox's.")] = False,
 ) -> None:
-    """Stop and remove containers; the work in the mounted folder stays."""
+    """Stop and remove containers; work outside the mounted folder is never removed."""
     from . import launch as verb
 
     raise typer.Exit(verb.stop(names or [], everything=everything))
