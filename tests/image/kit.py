@@ -26,10 +26,12 @@ ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "bigdl-sandbox:test"
 PACKAGES = ("docker.io", "iptables", "mmdebstrap", "qemu-system-x86", "qemu-utils", "packer",
             "mtools", "fdisk", "e2fsprogs", "grub-common", "ovmf", "openssh-server",
-            "openssh-client", "iproute2")  # fmt: skip
+            "openssh-client", "iproute2", "docker-compose", "openssl", "podman", "rootlesskit",
+            "uidmap", "passwd")  # fmt: skip
 PROGRAMS = ("docker", "dockerd", "iptables-save", "mmdebstrap", "qemu-system-x86_64", "qemu-img",
             "packer", "mformat", "sfdisk", "mke2fs", "grub-mkimage", "sshd", "ssh",
-            "ip")  # fmt: skip
+            "ip", "docker-compose", "openssl", "podman", "rootlesskit", "newuidmap",
+            "useradd")  # fmt: skip
 READY = os.environ.get("SANDBOX_TEST_DOCKER")  # see Borrowed
 
 
