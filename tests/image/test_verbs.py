@@ -293,6 +293,15 @@ class TestBundle:
         assert "--data FOLDER/data" in (stick / "README.txt").read_text()
         assert "data/mnist/rows" in (stick / "SHA256SUMS").read_text()
 
+    def test_it_tells_how_far_it_is_and_how_to_start_from_it(self, client, tmp_path, capsys):
+        client.images.things[0].attrs["Size"] = 10
+        stick = bundle.bundle(tmp_path / "stick", image=daemon.IMAGE)
+        said = capsys.readouterr().out
+        assert said.startswith("the image: 50 % of 0.0 GB\n")
+        text = (stick / "README.txt").read_text()
+        assert f"bash FOLDER/run-bigdl-docker.sh --offline {daemon.IMAGE}\n" in text
+        assert '-v "${PWD}:/home/jovyan/work" -e SANDBOX_OFFLINE=1 bigdl-sandbox:latest\n' in text
+
     @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), SystemExit(130)])
     def test_a_bundle_that_cannot_be_finished_is_taken_away(self, client, tmp_path, error):
         client.images.refusals = [error]

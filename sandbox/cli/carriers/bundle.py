@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,25 @@ from .launch import LAUNCHER
 IMAGE_FILE = "bigdl-sandbox.tar.gz"
 SUMS = "SHA256SUMS"
 READ_ME = """The BigDL sandbox, complete: no network is needed after Docker itself is installed.
+FOLDER stands for the place where this file lies.
 
 1. Check:   sha256sum -c {sums}          (macOS: shasum -a 256 -c {sums})
 2. Load:    docker load -i {image_file}   (once; needs {size:.1f} GB)
-3. Start:   {folder}/{launcher} --offline {options}{name}
-            in the folder where your notebooks shall be kept ({folder}: where this file lies).
+3. Start, in the folder where your notebooks shall be kept:
+
+Linux, macOS, WSL:
+    bash FOLDER/{launcher} --offline {options}{name}
+
+Windows, PowerShell (its output ends with the address; Ctrl-C stops it):
+    {windows}
 
 In a classroom: put this folder on a file server or on sticks; everybody does 1 to 3.
 """
+# Only what PowerShell and a shell read alike.
+WINDOWS = (
+    'docker run --rm -p 127.0.0.1:8888:8888 -v "${{PWD}}:/home/jovyan/work" '
+    "-e SANDBOX_OFFLINE=1 {options}{name}"
+)
 
 
 def bundle(target: Path, *, image: str, data: Path | None = None, level: int = 1) -> Path:
@@ -52,23 +64,14 @@ def bundle(target: Path, *, image: str, data: Path | None = None, level: int = 1
     try:
         half.mkdir()
         with gzip.GzipFile(half / IMAGE_FILE, "wb", compresslevel=level, mtime=0) as packed:
-            for chunk in found.save(named=image):
+            for chunk in tell_progress(found.save(named=image), found.attrs["Size"]):
                 packed.write(chunk)
         shutil.copy(ROOT / LAUNCHER, half / LAUNCHER)
         for name, file in sets:
             place = half / Path(name).relative_to("docker")
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, place)
-        text = READ_ME.format(
-            sums=SUMS,
-            image_file=IMAGE_FILE,
-            launcher=LAUNCHER,
-            folder="FOLDER",
-            options="--data FOLDER/data " if sets else "",
-            name=image,
-            size=found.attrs["Size"] / 1e9,
-        )
-        (half / "README.txt").write_text(text)
+        (half / "README.txt").write_text(read_me(image, found.attrs["Size"], with_data=bool(sets)))
         (half / "image.json").write_text(json.dumps(identity(found), indent=1) + "\n")
         write_sums(half)
         half.rename(target)
@@ -78,6 +81,40 @@ def bundle(target: Path, *, image: str, data: Path | None = None, level: int = 1
     total = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     print(f"{target}: {total / 1e9:.2f} GB; README.txt in it says what to do with it")
     return target
+
+
+def read_me(image: str, size_bytes: int, *, with_data: bool) -> str:
+    """Give the text for whoever is handed the bundle."""
+    windows = WINDOWS.format(name=image, options='-v "FOLDER/data:/data:ro" ' if with_data else "")
+    return READ_ME.format(
+        sums=SUMS,
+        image_file=IMAGE_FILE,
+        launcher=LAUNCHER,
+        options="--data FOLDER/data " if with_data else "",
+        name=image,
+        size=size_bytes / 1e9,
+        windows=windows,
+    )
+
+
+def tell_progress(chunks: Iterable[bytes], size_bytes: int) -> Iterator[bytes]:
+    """Hand chunks on, and print a line at each tenth of what is expected.
+
+    Examples
+    --------
+    >>> sum(map(len, tell_progress([b"12345"] * 2, 10)))
+    the image: 50 % of 0.0 GB
+    the image: 100 % of 0.0 GB
+    10
+    """
+    written, told = 0, 0
+    for chunk in chunks:
+        yield chunk
+        written += len(chunk)
+        share = min(written * 10 // max(size_bytes, 1), 10)
+        if share > told:
+            told = share
+            print(f"the image: {10 * share} % of {size_bytes / 1e9:.1f} GB", flush=True)
 
 
 def identity(image: Any) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from .disk import search_path
 if TYPE_CHECKING:
     from docker import DockerClient
 
+ROLE = "org.bigdl-sandbox.stage"  # a label of what a build leaves
 BASE = "debian:bookworm-slim"
 MADE_BASE = "bigdl-sandbox-base:bookworm"
 # [registry/]path[:tag][@digest], in small letters but for the tag
@@ -180,6 +181,7 @@ def build(
             raise CommandError(f"the build failed: {explain(error)}", "See above.") from None
     print(f"built {tag} in {time.perf_counter() - started:.0f} s")
     report(image)
+    report_untagged(client)
     return image
 
 
@@ -228,3 +230,19 @@ def report(image: Any) -> None:
     size = image.attrs["Size"]
     verdict = "within" if size <= BUDGET_BYTES else "OVER"
     print(f"{size / 1e6:9.1f} MB  in all ({verdict} the budget of {BUDGET_BYTES / 1e9:.1f} GB)")
+
+
+def report_untagged(client: DockerClient) -> None:
+    """Say which images without a name builds have left, and how to be rid of them.
+
+    Docker's classic builder keeps the stage in which the environment is made: the next build goes
+    on from there.
+    """
+    left = client.images.list(filters={"dangling": True, "label": ROLE})
+    if not left:
+        return
+    print("Without a name, and there for quicker builds only:")
+    for image in left:
+        print(f"{image.attrs['Size'] / 1e6:9.1f} MB  {image.short_id}  {image.labels[ROLE]}")
+    numbers = " ".join(image.short_id.removeprefix("sha256:") for image in left)
+    print(f"Remove them:  docker image rm {numbers}")
