@@ -158,7 +158,8 @@ fi
 given=() # options as Docker writes them
 for word in ${variables[@]+"${variables[@]}"}; do
   case "${word%%=*}" in
-    SANDBOX_TOKEN | SANDBOX_DATA | SANDBOX_OFFLINE | SANDBOX_HTTPS | SANDBOX_PORT | SANDBOX_ADDRESS)
+    SANDBOX_TOKEN | SANDBOX_DATA | SANDBOX_OFFLINE | SANDBOX_HTTPS | SANDBOX_EXTRA_CA | \
+      SANDBOX_PORT | SANDBOX_ADDRESS)
       wrong "${word%%=*} is not for --env: there are options." ;;
     *[!A-Za-z0-9_]* | [0-9]* | "") wrong "--env must be like NAME=VALUE or NAME; got $word." ;;
   esac

@@ -14,28 +14,18 @@ trust_extra_authority() { # file
   export CURL_CA_BUNDLE="$all" GIT_SSL_CAINFO="$all"
 }
 
-make_certificate() { # folder, names
-  local folder="$1" names="DNS:localhost,IP:127.0.0.1" name
-  for name in ${2//,/ }; do
-    if [[ "$name" =~ ^[0-9.]+$|: ]]; then names+=",IP:$name"; else names+=",DNS:$name"; fi
-  done
-  if [[ ! -s "$folder/certificate.pem" ]]; then
-    rm -rf "$folder"
-    mkdir -m 0700 "$folder"
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 \
-      -subj "/CN=BigDL sandbox" -addext "subjectAltName=$names" \
-      -keyout "$folder/key.pem" -out "$folder/certificate.pem" 2>"$folder/log" ||
-      fail "no certificate could be made for SANDBOX_HTTPS=$2." "$(tail -n 1 "$folder/log")"
-  fi
-  name="$(openssl x509 -in "$folder/certificate.pem" -noout -fingerprint -sha256)"
-  note "HTTPS with a certificate of its own: the browser asks about it once. SHA-256 ${name#*=}"
+make_certificate() { # names
+  local names digest
+  if [[ "$1" == 1 ]]; then names="$HOSTNAME"; else names="$1"; fi
+  # The same one after docker restart: browsers have been told of it.
+  SANDBOX_CERTIFICATE="/tmp/https-$(id -u).pem"
+  # shellcheck disable=SC2086  # one word for each name
+  /opt/sandbox/provision/certificate.sh "$SANDBOX_CERTIFICATE" ${names//,/ } ||
+    fail "no certificate could be made for SANDBOX_HTTPS=$1." "Give names of hosts, by commas; or 1."
+  export SANDBOX_CERTIFICATE
+  digest="$(openssl x509 -in "$SANDBOX_CERTIFICATE" -noout -fingerprint -sha256)"
+  note "HTTPS with a certificate of its own: the browser asks about it once. SHA-256 ${digest#*=}"
 }
 
 if [[ -n "${SANDBOX_EXTRA_CA:-}" ]]; then trust_extra_authority "$SANDBOX_EXTRA_CA"; fi
-if [[ -n "${SANDBOX_HTTPS:-}" && "${1:-lab}" =~ ^(lab$|-) ]]; then
-  place="/tmp/https-$(id -u)" # the same one after docker restart: browsers have been told of it
-  if [[ "$SANDBOX_HTTPS" == 1 ]]; then SANDBOX_HTTPS="$HOSTNAME"; fi
-  make_certificate "$place" "$SANDBOX_HTTPS"
-  if [[ "${1:-}" == lab ]]; then shift; fi # options alone are JupyterLab's
-  set -- "--ServerApp.certfile=$place/certificate.pem" "--ServerApp.keyfile=$place/key.pem" "$@"
-fi
+if [[ -n "${SANDBOX_HTTPS:-}" && "${1:-lab}" =~ ^(lab$|-) ]]; then make_certificate "$SANDBOX_HTTPS"; fi
