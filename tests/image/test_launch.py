@@ -25,18 +25,14 @@ pytestmark = pytest.mark.docker
 SCRIPT = ROOT / "run-bigdl-docker.sh"
 ADDRESS = re.compile(r"^JupyterLab:  (https?)://127\.0\.0\.1:(\d+)(/\S*)lab\?token=(\w+)$", re.M)
 CLUSTER = """
-import os, socket, numpy as np
-from sandbox.lib import data, nn, optim
-from sandbox.lib.criterion import CrossEntropy
-from sandbox.lib.spark import SparkBackend, spark_session
-from sandbox.lib.train import Trainer
+import os, socket, time
+from sandbox.lib.spark import spark_session
 spark = spark_session(os.environ["SPARK_MASTER"], conf={"spark.executor.memory": "640m"})
-x = np.random.default_rng(0).normal(size=(256, 4)).astype("f4")
-y = (x.sum(axis=1) > 0).astype("i8")
-trainer = Trainer(nn.Linear(4, 2, rng=0), CrossEntropy(), optim.SGD(0.5), batch_size=64, seed=0,
-                  backend=SparkBackend(spark, ranks=2), progress=None)
-trainer.fit(data.ArrayDataset(x, y), epochs=3)
-print("right:", (trainer.predict(x).argmax(axis=1) == y).mean())
+def where(rows):
+    time.sleep(0.5)  # long enough for the other worker to take a share
+    yield socket.gethostname()
+rows = spark.sparkContext.parallelize(range(8), 8).mapPartitions(where)
+print("hosts:", len(set(rows.collect())))
 """
 TRUSTS = """
 cd /tls && python -c '
@@ -283,14 +279,12 @@ def test_compose_gives_a_cluster_with_lab_as_its_driver(kit, free):
         wait_until(joined, "two workers join", patience_s=300)
         status, said = lab.exec_run(["python", "-c", CLUSTER])
         assert status == 0, said.decode()
-        assert float(re.search(rb"right: ([\d.]+)", said)[1]) > 0.9
-        used = set(re.findall(r"Launching executor \S+ on worker (\S+)", master.logs().decode()))
-        assert len(used) == 2
+        assert b"hosts: 2\n" in said
         wait_until(lambda: get(free, "/api")[0] == 200, "JupyterLab")
         assert get(free, "/api/kernels", token="token-for-tests")[0] == 200
         assert get(free, "/api/kernels")[0] == 403
         lab.exec_run(["sh", "-c", "echo kept >/home/jovyan/work/mine"])
-        call("down")  # and up again: the work is in its volume
+        call("down", "--timeout", "2")  # and up again: the work is in its volume
         volume = kit.client.volumes.get("t-compose_work")
         assert volume.attrs["Name"] == "t-compose_work"
         found = kit.client.containers.run(
@@ -299,7 +293,7 @@ def test_compose_gives_a_cluster_with_lab_as_its_driver(kit, free):
         )  # fmt: skip
         assert found == b"kept\n"
     finally:
-        call("down", "--volumes")
+        call("down", "--timeout", "2", "--volumes")
 
 
 def test_what_a_build_leaves_without_a_name_is_told_and_can_be_removed(kit, tmp_path, capsys):

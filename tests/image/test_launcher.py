@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import json
 import os
 import re
 import shlex
@@ -31,6 +32,8 @@ case "$1 $2" in
   "inspect --type") echo "$FAKE_THERE" ;;
   pull*) exit 1 ;;
   ps*) echo made-here ;;
+  exec*) printf '%s\n' "$FAKE_SERVER" ;;
+  logs*) printf '%s\n' "$FAKE_LOGS" ;;
   diff*) printf '%s\n' "$FAKE_DIFF" ;;
   "run --rm")
     if [[ "$*" == *--entrypoint* ]]; then echo "${FAKE_TRIED:-}" >&2; exit "${FAKE_TRIAL:-0}"; fi ;;
@@ -218,6 +221,33 @@ def test_podman_serves_where_there_is_no_docker(launcher):
     words = planned(launcher("--dry-run", PATH=path, FAKE_PODMAN="rootless=true selinux=false"))
     assert words[0] == "podman"
     assert after(words, "--user") == ["0:0"]
+
+
+@pytest.mark.parametrize(
+    ("server", "address", "place"),
+    [
+        ({}, "https://127.0.0.1:{port}/lab?token=abcdefgh", "{folder}"),
+        ({"base_url": "/a/"}, "https://127.0.0.1:{port}/a/lab?token=abcdefgh", "{folder}"),
+        ({"root_dir": "/home/jovyan/work/x"}, "https://", "{folder}/x"),
+        (
+            {"root_dir": "/home/jovyan/workshop"},
+            "https://",
+            "/home/jovyan/workshop in the container",
+        ),
+        ({"root_dir": "/srv"}, "https://", "/srv in the container: lost with it, unless"),
+        ({"password": True}, "https://127.0.0.1:{port}/lab\n", "{folder}"),
+    ],
+)
+def test_what_is_told_is_what_the_server_says_of_itself(launcher, server, address, place):
+    told = {"base_url": "/", "password": False, "root_dir": "/home/jovyan/work", "secure": True}
+    file = json.dumps(told | server, indent=2, sort_keys=True)
+    answer = launcher(
+        "--detach", "--token", "abcdefgh", FAKE_SERVER=file, FAKE_LOGS="sandbox: note"
+    )
+    assert answer.returncode == 0, answer.stderr
+    port = re.search(r"-p 127\.0\.0\.1:(\d+):8888", launcher.log.read_text())[1]
+    assert "\nnote\n\nJupyterLab:  " + address.format(port=port) in answer.stderr
+    assert f"\nNotebooks:   {place.format(folder=launcher.folder)}" in answer.stderr
 
 
 @pytest.mark.parametrize("command", [[], ["--", "doctor"]])
