@@ -303,10 +303,14 @@ if ! "$engine" image inspect "$image" >/dev/null 2>&1; then
   fi
 fi
 
-# What a person has put into a container beside the mounted folder, and loses with it.
-strays() { # container
-  "$engine" diff "$1" 2>/dev/null |
-    sed -n -E "s!^A (/home/jovyan/[^./][^/]*|/tmp/home-[0-9]+/[^./][^/]*)\$!\\1!p" | grep -vx "$work" || true
+# Tells of what a person has put into a container beside the mounted folder, and would lose with it.
+holds_work() { # container
+  local found
+  found="$("$engine" diff "$1" 2>/dev/null | grep -vx "A $work" |
+    sed -n -E 's!^A (/home/jovyan/[^./][^/]*|/tmp/home-[0-9]+/[^./][^/]*)$!\1!p' || true)"
+  [[ -n "$found" ]] || return 1
+  say "Container $1 is kept for what is not in the mounted folder:" "$found" \
+    "Fetch it:   $engine cp $1:${found%%$'\n'*} ." "Let it be lost:   $engine rm $1"
 }
 state=""
 if [[ -n "$name" ]]; then
@@ -315,9 +319,7 @@ fi
 case "$state" in
   "") ;;
   "exited lab" | "created lab" | "dead lab") # one of ours that has ended
-    found="$(strays "$name")"
-    [[ -z "$found" ]] || die "the ended sandbox $name holds what is not in the mounted folder:" "$found" \
-      "Fetch it:   $engine cp $name:${found%%$'\n'*} ." "Let it be lost:   $engine rm $name"
+    if holds_work "$name"; then exit 2; fi
     "$engine" rm "$name" >/dev/null
     ;;
   *" lab") die "a sandbox called $name is there already (${state% *})." \
@@ -326,16 +328,10 @@ case "$state" in
 esac
 
 stop() { # takes away what this launch has made, and nothing else
-  local box found
+  local box
   for box in $("$engine" ps --all --quiet --filter "label=$mark" 2>/dev/null); do
     "$engine" stop --time 5 "$box" >/dev/null 2>&1 || true
-    found="$(strays "$box")"
-    if [[ -n "$found" ]]; then
-      say "Container $box is kept for what is not in the mounted folder:" "$found" \
-        "Fetch it:   $engine cp $box:${found%%$'\n'*} ." "Let it be lost:   $engine rm $box"
-    else
-      "$engine" rm --force "$box" >/dev/null 2>&1 || true
-    fi
+    holds_work "$box" || "$engine" rm --force "$box" >/dev/null 2>&1 || true
   done
 }
 # Another Ctrl-C shall not cut this short.
@@ -384,26 +380,13 @@ until next_port && said="$(begin --detach "${options[@]}" -p "$address:$port:888
 done
 tell_port
 
-# The server's own file tells what it has made of all options.
-server="" scheme=http base=/
+# The server's own file tells what it has made of all options; the image's check, whether it answers.
 # shellcheck disable=SC2016  # for the shell inside
-look='cat "${JUPYTER_RUNTIME_DIR:-/tmp/jupyter-runtime}"/jpserver-*.json'
+look='cat "${JUPYTER_RUNTIME_DIR:-/tmp/jupyter-runtime}"/jpserver-*.json &&
+  python -B /opt/sandbox/bin/healthcheck.py >&2'
 field() { sed -n -E "s!^ *\"$1\": \"?([^\",]*)\"?,?\$!\\1!p" <<<"$server" | head -n 1; }
-# In a shell of its own: a connection that Docker resets must not end this one.
-healthy() (
-  if [[ "$scheme" == https ]]; then
-    exec "$engine" exec "$name" python -B /opt/sandbox/bin/healthcheck.py
-  fi
-  line=""
-  exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$port" || exit 1
-  printf 'GET %sapi HTTP/1.0\r\nHost: localhost\r\n\r\n' "$base" >&3
-  read -r -t 3 line <&3 || exit 1
-  [[ "$line" == *" 200 "* ]]
-) >/dev/null 2>&1
-
-started=$SECONDS
-until server="$("$engine" exec "$name" sh -c "$look" 2>/dev/null)" && [[ -n "$server" ]] &&
-  base="$(field base_url)" && { [[ "$(field secure)" != true ]] || scheme=https; } && healthy; do
+server="" started=$SECONDS
+until server="$("$engine" exec "$name" sh -c "$look" 2>/dev/null)" && [[ -n "$server" ]]; do
   running="$("$engine" inspect --format '{{.State.Running}}' "$name" 2>/dev/null || echo gone)"
   if [[ "$running" != true ]] || ((SECONDS - started > 120)); then
     "$engine" logs --tail 15 "$name" >&2 || true
@@ -419,9 +402,10 @@ done
 notes="$("$engine" logs "$name" 2>&1 | sed -n 's/^sandbox: //p')"
 if [[ -n "$notes" ]]; then say "" "$notes"; fi
 if [[ "$notes" == *"shipped anew"* ]]; then say "(reset: in a terminal of JupyterLab, sandbox reset LESSON)"; fi
-query=""
+scheme=http query=""
+if [[ "$(field secure)" == true ]]; then scheme=https; fi
 if [[ -n "$token" && "$(field password)" != true ]]; then query="?token=$token"; fi
-say "" "JupyterLab:  $scheme://127.0.0.1:$port${base}lab$query"
+say "" "JupyterLab:  $scheme://127.0.0.1:$port$(field base_url)lab$query"
 root="$(field root_dir)"
 case "$root/" in
   "$work"/*) say "Notebooks:   $mount${root#"$work"}" ;;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.image.fake_docker import launcher  # noqa: F401  (a fixture)
 from tests.image.kit import Containers
 from tests.image.kit import kit as make_kit
 
