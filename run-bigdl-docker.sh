@@ -15,8 +15,8 @@ usage() {
 Usage: ./run-bigdl-docker.sh [OPTIONS] [IMAGE] [-- COMMAND [ARGUMENTS...]]
 
 Without a command: JupyterLab on 127.0.0.1 with a random token; the current folder is where the
-notebooks are kept. With a command: runs it in the container, e.g.  -- run 02   -- doctor   -- bash
-Options of JupyterLab are no command:  -- --ServerApp.base_url=/a/
+notebooks are kept. With a command: runs it there, e.g.  -- run 02   -- doctor   -- bash   ; what it
+writes elsewhere is lost. Options of JupyterLab are no command:  -- --ServerApp.base_url=/a/
 
   --port N       first port to try (8888); the next free one is taken
   --mount DIR    keep the notebooks in DIR instead of the current folder
