@@ -399,7 +399,8 @@ done
 
 # --- what the person needs to know -----------------------------------------------------------------
 
-notes="$("$engine" logs "$name" 2>&1 | sed -n 's/^sandbox: //p')"
+notes="$("$engine" logs "$name" 2>&1 | # each with its cure, in the lines below it
+  awk 'sub(/^sandbox: /, "") { note = 1; print; next } note && /^  / { print; next } { note = 0 }')"
 if [[ -n "$notes" ]]; then say "" "$notes"; fi
 if [[ "$notes" == *"shipped anew"* ]]; then say "(reset: in a terminal of JupyterLab, sandbox reset LESSON)"; fi
 scheme=http query=""

@@ -12,6 +12,7 @@ import pytest
 
 from tests.image.fake_docker import ROOT, after, planned
 
+LOG = "  not ours\nsandbox: note\n  its cure\n[I 2026] Server\n  nor this\nsandbox: more"
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs bash")
 
 
@@ -72,12 +73,10 @@ def test_podman_serves_where_there_is_no_docker(launcher):
 def test_what_is_told_is_what_the_server_says_of_itself(launcher, server, address, place):
     told = {"base_url": "/", "password": False, "root_dir": "/home/jovyan/work", "secure": True}
     file = json.dumps(told | server, indent=2, sort_keys=True)
-    answer = launcher(
-        "--detach", "--token", "abcdefgh", FAKE_SERVER=file, FAKE_LOGS="sandbox: note"
-    )
+    answer = launcher("--detach", "--token", "abcdefgh", FAKE_SERVER=file, FAKE_LOGS=LOG)
     assert answer.returncode == 0, answer.stderr
     port = re.search(r"-p 127\.0\.0\.1:(\d+):8888", launcher.log.read_text())[1]
-    assert "\nnote\n\nJupyterLab:  " + address.format(port=port) in answer.stderr
+    assert "\nnote\n  its cure\nmore\n\nJupyterLab:  " + address.format(port=port) in answer.stderr
     assert f"\nNotebooks:   {place.format(folder=launcher.folder)}" in answer.stderr
 
 
