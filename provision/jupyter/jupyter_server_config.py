@@ -38,6 +38,8 @@ c.LabApp.default_url = "/lab"
 c.LabApp.news_url = None
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 c.LabApp.extension_manager = "readonly"
+# JupyterLab says "permanently" then; a waste basket would be a .Trash-1000 in the mounted folder.
+c.FileContentsManager.delete_to_trash = False
 
 # Taken out of the environment: kernels need not see them.
 token = os.environ.pop("SANDBOX_TOKEN", None)

@@ -101,6 +101,19 @@ def workplace(tell: Callable[[str], object] | None = None) -> Path:
     return folder
 
 
+def make_packages_folder() -> None:
+    """Make the folder where `pip install` puts a person's own packages, in an image or machine.
+
+    Python looks there only if the folder is there when it starts: a kernel that has just installed
+    the first package would not find it.
+    """
+    import site
+
+    if site.ENABLE_USER_SITE and os.environ.get("PYTHONUSERBASE"):
+        with contextlib.suppress(OSError):
+            Path(site.getusersitepackages()).mkdir(parents=True, exist_ok=True)
+
+
 def lessons() -> list[Path]:
     """Give the shipped lessons and their solutions, relative to their folder."""
     found = (path for pattern in _LESSONS for path in SHIPPED.glob(pattern))

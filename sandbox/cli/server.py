@@ -10,6 +10,7 @@ this start only; found elsewhere it is left out, and said so. All other settings
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Iterator
@@ -62,6 +63,22 @@ def names_in(config: Config) -> list[str]:
     return sorted(f"{section}.{name}" for section, values in config.items() for name in values)
 
 
+def find_programs() -> None:
+    """Let terminals and `!commands` find this environment's programs, Java, and a shell.
+
+    Started by a desktop or a service, this process may have neither a SHELL nor our PATH.
+    """
+    path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    ours = str(Path(sys.executable).parent)
+    if ours not in path:
+        path.insert(0, ours)
+    if (home := os.environ.get("JAVA_HOME")) and not shutil.which("java"):
+        path.append(str(Path(home) / "bin"))
+    os.environ["PATH"] = os.pathsep.join(path)
+    if not shutil.which(os.environ.get("SHELL", "")):
+        os.environ["SHELL"] = shutil.which("bash") or shutil.which("sh") or "/bin/sh"
+
+
 def _must_be_typed(password: Any) -> bool:
     """Tell whether a hashed password keeps people out: one is set, and it is not the empty one."""
     return isinstance(password, str) and bool(password) and not passwd_check(password, "")
@@ -73,6 +90,11 @@ class Server(ServerApp):
     _overruled: ClassVar[dict[str, list[str]]] = {}  # file -> settings
     _own: Config | None = None  # what our files and the arguments say of access
 
+    @default("terminado_settings")
+    def _terminado_settings_default(self) -> dict[str, list[str]]:
+        # Named here, it is no login shell, which would set PATH anew and lose this environment.
+        return {"shell_command": [os.environ["SHELL"]]}
+
     @default("allow_unauthenticated_access")
     def _allow_unauthenticated_access_default(self) -> bool:
         return False
@@ -80,6 +102,7 @@ class Server(ServerApp):
     def initialize(self, *arguments: Any, **options: Any) -> None:
         """Make everything but start it."""
         check_runtime_folder()
+        find_programs()
         # Extensions' pages without a rule of their own are closed here, which is what it warns of.
         warnings.simplefilter("ignore", JupyterServerAuthWarning)
         self._overruled.clear()
