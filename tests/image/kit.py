@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 import sys
 import tempfile
 import time
@@ -259,3 +260,38 @@ def compute(port, token, code, *, timeout=300, tls=None):
         socket.close()
         gone = f"/api/kernels/{kernel}"
         get(port, gone, token=token, method="DELETE", timeout=timeout, tls=tls)
+
+
+def terminal(port, token, lines, *, timeout=60):
+    """Type lines into a fresh terminal of a Jupyter server; give what was on its screen."""
+    import json
+
+    import websocket
+
+    status, body, _ = get(port, "/api/terminals", token=token, method="POST", data="{}")
+    assert status == 200, body
+    name = json.loads(body)["name"]
+    socket = websocket.create_connection(
+        f"ws://127.0.0.1:{port}/terminals/websocket/{name}", timeout=timeout,
+        header=[f"Authorization: token {token}"], http_no_proxy=["*"],
+    )  # fmt: skip
+    screen = ""
+    try:
+        for number, line in enumerate(lines):
+            end = f"line-{number}-is-done"
+            socket.send(json.dumps(["stdin", f"{line}\r"]))
+            socket.send(json.dumps(["stdin", f"printf '%s\\n' {end[:5]}{end[5:]!r}\r"]))
+            shown = ""
+            while f"\n{end}" not in plain(shown):
+                kind, text, *_ = json.loads(socket.recv())
+                shown += text if kind == "stdout" else ""
+            screen += plain(shown)
+        return screen
+    finally:
+        socket.close()
+        get(port, f"/api/terminals/{name}", token=token, method="DELETE")
+
+
+def plain(screen):
+    """Give what a terminal shows without what steers it."""
+    return re.sub(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\a]*\a)|\r", "", screen)
