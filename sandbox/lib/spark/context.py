@@ -20,6 +20,7 @@ import pyspark
 from ..core import validate
 from ..train.backend import calling_at_interrupt
 from . import gateway
+from .ended import bury
 from .errors import SparkSetupError
 from .hosts import equip, is_local
 from .java import java_home
@@ -75,6 +76,8 @@ def spark_session(
     validate.text("app_name", app_name)
     if conf is not None:
         validate.instance("conf", conf, Mapping)
+    if ended := bury():
+        logger.warning("%s A new session starts now.", ended)
     active = SparkSession.getActiveSession()
     if active is not None and active.sparkContext._jsc is not None:
         running = active.sparkContext.master

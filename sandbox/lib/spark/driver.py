@@ -17,6 +17,7 @@ from ..train.backend import Interrupted
 from ..train.events import Event, stage
 from ..train.job import CheckpointPolicy, Command, Result, TrainJob
 from . import cluster, hosts
+from .ended import java_alive
 from .errors import SparkSetupError, WorkerError
 from .failures import explain, python_error, rebuild
 from .frames import SparkDataset
@@ -123,7 +124,8 @@ class DriverRun:
             self.emit(stage(f"starting {_ranks(self.ranks)}", SENT))
             job = SparkJob(self.spark, self.plan, self.ranks, (self.job.data, self.job.validation))
             try:
-                again = self._follow(job)
+                with java_alive():
+                    again = self._follow(job)
             except BaseException:
                 self._cancel(job)
                 raise

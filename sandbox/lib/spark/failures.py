@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core import errors as core_errors
 from . import errors as own_errors
+from .ended import java_alive
 from .errors import SparkSetupError, WorkerError
 
 __all__ = ["explain", "named_errors", "python_error", "rebuild"]
@@ -71,7 +72,8 @@ def named_errors() -> Iterator[None]:
     from pyspark.errors import PySparkException
 
     try:
-        yield
+        with java_alive():
+            yield
     except (Py4JJavaError, PySparkException) as error:
         found = python_error(str(error))
         if found is None:

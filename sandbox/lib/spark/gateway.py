@@ -20,6 +20,7 @@ from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 
 from ..engine.folders import cache_folder, temporary_folder
+from .ended import memory_limit
 from .errors import SparkSetupError
 
 _LOG4J = """# Only what a person must know.
@@ -170,6 +171,8 @@ def _cure(words: str) -> str:
     ]
     if heard:
         cures.append(f"It heeds {', '.join(heard)}: unset what is not meant for it.")
+    if (limit := memory_limit()) and limit < 2 << 30:
+        cures.append(f"This container may use {limit >> 20} MB; give it more (docker run -m 3g).")
     return " ".join(cures or ["`sandbox doctor` checks Java and Spark."])
 
 
