@@ -9,6 +9,7 @@ this start only; found elsewhere it is left out, and said so. All other settings
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -103,6 +104,11 @@ class Server(ServerApp):
         """Make everything but start it."""
         check_runtime_folder()
         find_programs()
+        # Jupyter pings pages itself and lends Tornado its numbers, which mean something else there.
+        # Not cured by equal ones: Jupyter would close each page after 30 s, before its first ping.
+        logging.getLogger("tornado.general").addFilter(
+            lambda record: "websocket_ping_timeout" not in record.getMessage()
+        )
         # Extensions' pages without a rule of their own are closed here, which is what it warns of.
         warnings.simplefilter("ignore", JupyterServerAuthWarning)
         self._overruled.clear()

@@ -22,6 +22,7 @@ from script_kit import lab
 
 from sandbox.cli import places, server
 from sandbox.cli.errors import CommandError
+from tests.image.kit import terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 OPEN = """
@@ -130,6 +131,25 @@ def test_no_old_configuration_switches_the_token_off(tmp_path, variable):
     assert re.search(line, log), log
     assert f"PasswordIdentityProvider.token, Server.token in {folder}/jupyter_config.py" in log
     assert "Traceback" not in log
+
+
+def test_a_terminal_finds_the_environment_without_a_shell_and_a_path(tmp_path):
+    """As a desktop or a service starts it: bash, no login shell, which would lose the PATH."""
+    command = [sys.executable, "-m", "sandbox.cli", "lab", "--no-browser", "--port"]
+    poor = environment(tmp_path, PATH="/usr/bin:/bin")
+    poor.pop("SHELL", None)
+    with lab([*command, str(free_port())], tmp_path / "log", poor) as told:
+        said = terminal(
+            told["port"],
+            told["token"],
+            ["echo in $0", "command -v python", "command -v pip", "echo one", "\x1b[A\x1b[A"],
+        )
+    ours = Path(sys.executable).parent
+    assert re.search(r"^in \S*bash$", said, re.MULTILINE), said
+    assert f"\n{ours}/python\n" in said
+    assert f"\n{ours}/pip\n" in said or not (ours / "pip").exists()
+    assert len(re.findall(r"^one$", said, re.MULTILINE)) == 2, said
+    assert "websocket_ping" not in (tmp_path / "log").read_text()
 
 
 def test_the_start_page_is_found_where_a_carrier_has_the_lessons(tmp_path):
