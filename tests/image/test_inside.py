@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import threading
+import time
 import zipfile
 
 import pytest
+import websocket
 
 from tests.image.kit import Containers, compute, get, published, terminal, wait_until
 
@@ -62,6 +66,27 @@ def port(box):
     return number
 
 
+@pytest.fixture(scope="module")
+def open_page(port):
+    """Keep a connection open as a page does; give it, when that was, and what has come."""
+    status, body, _ = get(port, "/api/terminals", token=TOKEN, method="POST", data="{}")
+    assert status == 200, body
+    address = f"ws://127.0.0.1:{port}/terminals/websocket/{json.loads(body)['name']}"
+    header = [f"Authorization: token {TOKEN}"]
+    connection = websocket.create_connection(address, header=header, http_no_proxy=["*"])
+    heard = []
+
+    def listen():  # whoever does not listen does not answer Jupyter's pings
+        with contextlib.suppress(OSError, websocket.WebSocketException):
+            while text := connection.recv():
+                heard.append(text)
+        heard.append("CLOSED")
+
+    threading.Thread(target=listen, daemon=True).start()
+    yield connection, time.monotonic(), heard
+    connection.close()
+
+
 def wheel(folder, name, version, text):
     """Write the smallest wheel there is."""
     file = folder / f"{name}-{version}-py3-none-any.whl"
@@ -84,7 +109,7 @@ def wheel(folder, name, version, text):
 
 
 class TestFirstPage:
-    def test_lab_opens_with_the_start_page(self, port, folder):
+    def test_lab_opens_with_the_start_page(self, port, folder, open_page):
         status, _, headers = get(port, "/lab", token=TOKEN)
         assert (status, headers["Location"]) == (302, "/lab/tree/notebooks/00_start.ipynb")
         assert (folder / "notebooks" / "00_start.ipynb").is_file()
@@ -212,3 +237,29 @@ class TestExec:
         check = box.exec_run(["python", "/opt/sandbox/bin/healthcheck.py"])
         assert (check.exit_code, b"version" in check.output) == (0, True), check.output
         wait_until(lambda: healthy(box), "healthy")
+
+
+def test_memory_that_runs_out_is_named(containers):
+    """Java grows past what the container may use, and is killed for it."""
+    script = (
+        "from sandbox.lib.spark import spark_session\n"
+        "from sandbox.lib.spark.ended import java_alive\n"
+        "s = spark_session('local[1]', conf={'spark.driver.memory': '3g'})\n"
+        "with java_alive():\n"
+        "    rows = s.range(20_000_000).selectExpr('uuid() AS text')\n"
+        "    rows.persist().count()\n"
+    )
+    status, said = containers.run(["python", "-c", script], network_mode="none", mem_limit="600m")
+    assert status == 1
+    last = said.strip().splitlines()[-1]
+    assert "was killed, as the system does when memory runs out, which may use 600 MB" in last, said
+    assert "docker run -m 3g" in last
+
+
+def test_a_page_stays_connected_for_more_than_half_a_minute(open_page):
+    """Opened by the first test: after 30 s Jupyter asks for the first time whether it is alive."""
+    connection, opened, heard = open_page
+    wait_until(lambda: time.monotonic() - opened > 32, "half a minute")
+    assert "CLOSED" not in heard
+    connection.send(json.dumps(["stdin", "echo still $((40 + 2))\r"]))
+    wait_until(lambda: any("still 42" in text for text in heard), "an answer")
