@@ -12,7 +12,7 @@ import zipfile
 import pytest
 import websocket
 
-from tests.image.kit import Containers, compute, get, published, terminal, wait_until
+from tests.image.kit import ROOT, Containers, compute, get, published, terminal, wait_until
 
 pytestmark = pytest.mark.docker
 TOKEN = "token-for-a-person"
@@ -239,15 +239,25 @@ class TestExec:
         wait_until(lambda: healthy(box), "healthy")
 
 
+def test_jupyterhub_starts_a_person_s_server(containers):
+    """A real Hub, in the same container."""
+    program = {str(ROOT / "tests/image/hub.py"): {"bind": "/hub.py", "mode": "ro"}}
+    status, said = containers.run(["python", "/hub.py"], network_mode="none", volumes=program)
+    assert status == 0, said[-3000:]
+    for line in ("nobody: 403", "wrong token: 403", "ann: 200 ['notebooks']"):
+        assert line in said.splitlines(), said[-3000:]
+    assert "Extension Manager is 'readonly'" in said  # the image's settings hold there too
+
+
 def test_memory_that_runs_out_is_named(containers):
     """Java grows past what the container may use, and is killed for it."""
     script = (
         "from sandbox.lib.spark import spark_session\n"
         "from sandbox.lib.spark.ended import java_alive\n"
         "s = spark_session('local[1]', conf={'spark.driver.memory': '3g'})\n"
+        "gateway = s.sparkContext._gateway\n"
         "with java_alive():\n"
-        "    rows = s.range(20_000_000).selectExpr('uuid() AS text')\n"
-        "    rows.persist().count()\n"
+        "    gateway.new_array(gateway.jvm.byte, 2_000_000_000)\n"
     )
     status, said = containers.run(["python", "-c", script], network_mode="none", mem_limit="600m")
     assert status == 1
