@@ -186,6 +186,16 @@ settle_runtime() {
   identity $$ >"$folder/first"
 }
 
+# Whose kernel is killed for its memory reads only that it has died.
+check_memory() {
+  local limit
+  limit="$(cat /sys/fs/cgroup/memory.max 2>/dev/null ||
+    cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || true)"
+  if [[ "$limit" =~ ^[0-9]+$ ]] && ((limit < 3 << 29)); then
+    note "this container may use $((limit >> 20)) MB of memory; lessons take 2 GB: docker run -m 3g"
+  fi
+}
+
 # --- all of it -------------------------------------------------------------------------------------
 
 if ! [[ -w /tmp ]]; then
@@ -217,6 +227,7 @@ settle_runtime
 # The lessons come into the work folder, newer versions too; what was edited stays.
 places='from sandbox.cli import places; places.workplace(); places.make_packages_folder()'
 if [[ -n "$keeps" && "${1:-}" != reset ]]; then
+  check_memory
   python -P -c "$places" || note "the tutorials could not be copied into $SANDBOX_HOME."
 fi
 cd "$SANDBOX_HOME"

@@ -163,7 +163,13 @@ CASES = (
         command=("--ServerApp.base_url=/class/7/",),
         kept=(1000, 100),
     ),
-    Case("`-m 600m`", "JupyterLab runs", options={"mem_limit": "600m"}, kept=(1000, 100)),
+    Case(
+        "`-m 600m`",
+        "kept; says that lessons take more memory",
+        options={"mem_limit": "600m"},
+        kept=(1000, 100),
+        says=("this container may use 600 MB of memory",),
+    ),
 )
 # Saves a file as JupyterLab does, once it answers; prints where /lab leads to.
 SAVE = f"""
