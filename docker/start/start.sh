@@ -225,7 +225,9 @@ settle_work "$keeps"
 settle_packages
 settle_runtime
 # The lessons come into the work folder, newer versions too; what was edited stays.
-places='from sandbox.cli import places; places.workplace(); places.make_packages_folder()'
+places='from sandbox.cli import places
+places.workplace(lambda text: print("sandbox:", text))
+places.make_packages_folder()'
 if [[ -n "$keeps" && "${1:-}" != reset ]]; then
   check_memory
   python -P -c "$places" || note "the tutorials could not be copied into $SANDBOX_HOME."
