@@ -128,6 +128,17 @@ def test_the_image_installs_the_versions_and_hashes_of_the_large_lock():
     assert all(hashes for _, hashes in small.values())
 
 
+def test_what_the_image_has_for_a_hub_fits_the_other_locks():
+    hub, small, large = (
+        requirements(ROOT / name)
+        for name in ("provision/hub.lock", "provision/requirements.lock", "requirements.lock")
+    )
+    assert "jupyterhub" in hub
+    assert not hub.keys() & small.keys()
+    assert {n: v for n, v in hub.items() if large.get(n, v) != v} == {}
+    assert all(hashes for _, hashes in hub.values())
+
+
 def test_release_notes_name_what_changed():
     def manifest(day, packages):
         named = [{"name": n, "version": v} for n, v in packages.items()]
