@@ -85,8 +85,8 @@ def main():
         status, answer = ask(f"{SERVER}api/contents", own)
         print("ann:", status, sorted(entry["name"] for entry in json.loads(answer)["content"]))
     finally:
-        hub.terminate()
-        hub.wait(20)
+        hub.kill()  # all else ends with the container
+        hub.wait()
 
 
 if __name__ == "__main__":
