@@ -108,8 +108,9 @@ def spark_session(
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.host": "127.0.0.1",
         }
-    if master.startswith("local"):  # else its processes may lack this package
-        settings["spark.python.daemon.module"] = f"{__package__}.daemon"
+    # Elsewhere processes may lack this package; said, for Java keeps what sessions before asked for.
+    ours = master.startswith("local")
+    settings["spark.python.daemon.module"] = f"{__package__}.daemon" if ours else "pyspark.daemon"
     settings |= {key: _text(value) for key, value in (conf or {}).items()}
     tell = tell or (lambda text, share: None)
     builder = SparkSession.builder
