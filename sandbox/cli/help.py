@@ -1,4 +1,4 @@
-"""Help without Python's names of types: `NAME...` in place of `NAME <list[str]>`."""
+"""Kinds of verbs: what their `--help` says, and who reads it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,17 @@ _LIST = re.compile(r"(?:\.\.\.)? <list\[\w+\]>")
 
 
 class Command(typer.core.TyperCommand):
-    """A command that takes several of something."""
+    """A verb that takes several of something."""
 
     def get_help(self, ctx: Any) -> str:
-        """Give the text of `--help`."""
+        """Give the text of `--help`: `NAME...` in place of `NAME <list[str]>`."""
         return _LIST.sub("...", super().get_help(ctx))
+
+
+class HandedOn(typer.core.TyperCommand):
+    """A verb whose words, --help and -- among them, are another program's to read."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Keep all words as they are."""
+        ctx.args = list(args)
+        return ctx.args

@@ -10,7 +10,7 @@ import typer
 
 from . import carriers, places
 from .errors import CommandError
-from .help import Command
+from .help import Command, HandedOn
 
 app = typer.Typer(
     name="sandbox",
@@ -107,13 +107,7 @@ def data(
     raise typer.Exit(verb.show(names or [], fetch=fetch))
 
 
-@app.command(
-    context_settings={
-        "allow_extra_args": True,
-        "ignore_unknown_options": True,
-        "help_option_names": [],
-    }
-)
+@app.command(cls=HandedOn)
 def bench(context: typer.Context) -> None:
     """Measure this machine: `sandbox bench` lists what there is."""
     from . import bench as verb

@@ -11,7 +11,7 @@ import typer
 import typer.core
 
 from ..errors import CommandError
-from ..help import Command
+from ..help import Command, HandedOn
 from .daemon import IMAGE, explain
 
 Tag = Annotated[str, typer.Option("--tag", "-t", help="Name of the image.")]
@@ -38,15 +38,6 @@ class Verbs(typer.core.TyperGroup):
                     f"{where}{error.strerror}.", "Is there room on the disk, and a right to write?"
                 ) from None
             raise
-
-
-class HandedOn(typer.core.TyperCommand):
-    """A verb whose words, --help and -- among them, are another program's to read."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Keep all words as they are."""
-        ctx.args = list(args)
-        return ctx.args
 
 
 STYLE = {

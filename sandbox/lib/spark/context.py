@@ -108,7 +108,7 @@ def spark_session(
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.host": "127.0.0.1",
         }
-    # Elsewhere processes may lack this package; said, for Java keeps what sessions before asked for.
+    # Elsewhere processes may lack this package; told, for Java keeps what a session before had.
     ours = master.startswith("local")
     settings["spark.python.daemon.module"] = f"{__package__}.daemon" if ours else "pyspark.daemon"
     settings |= {key: _text(value) for key, value in (conf or {}).items()}
