@@ -24,9 +24,9 @@ MARKERS = {
     "Spark": "spark",
 }
 CONTRACTS = "tests/contract/"
-# One process has Spark's tests or the carriers' from the start: they are one lane each, and the run
-# would else end with a process waiting for the other. Beside them the others run, by price.
-ORDER = ("Spark", "units", "contracts", "Docker", "virtual machine", "notebooks", "browser")
+# Spark's tests and the carriers' are one lane each, the longest: they begin at once, for the run
+# would else end with a process waiting for the other. Behind them the others run, by price.
+ORDER = ("Spark", "Docker", "virtual machine", "units", "contracts", "notebooks", "browser")
 SHARED = {"Spark": "Spark", "Docker": "carriers", "virtual machine": "carriers"}
 # A long file of short tests is cut, so that no process waits for the last one.
 LANE_LENGTH = 100

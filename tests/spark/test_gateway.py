@@ -79,7 +79,12 @@ def test_a_number_without_an_account_and_without_a_home_will_do():
 
 @pytest.mark.spark
 def test_what_ends_java_at_its_start_is_told_with_its_words_and_the_cure(tmp_path):
-    answer = python(TELL, JAVA_TOOL_OPTIONS="-Xfoo", SANDBOX_CACHE=str(tmp_path))
+    answer = python(
+        TELL,
+        without=["SPARK_SUBMIT_OPTS"],
+        JAVA_TOOL_OPTIONS="-Xfoo",
+        SANDBOX_CACHE=str(tmp_path),
+    )
     assert "\n  Unrecognized option: -Xfoo\n" in answer.stdout
     assert "\nCure: Correct the Java option" in answer.stdout
     assert "It heeds JAVA_TOOL_OPTIONS=-Xfoo: unset" in answer.stdout
