@@ -123,7 +123,7 @@ def podman(account):
 
 
 @pytest.mark.parametrize("kind", ["docker", "podman"])
-def test_files_of_a_rootless_container_are_the_persons_own(kind, account, request, work):
+def test_files_of_a_rootless_container_are_the_persons_own(kind, account, request, kit):
     entry, home = account
     settings = request.getfixturevalue(kind)
     folder = home / "work" / f'{kind}: a, "b"'
@@ -138,7 +138,9 @@ def test_files_of_a_rootless_container_are_the_persons_own(kind, account, reques
     assert answer.returncode == 0, answer.stderr
     assert (folder / "mine").stat().st_uid == entry.pw_uid
 
-    theirs = work(4242, 4242)  # somebody else's, which the person may enter
+    theirs = kit.temporary("theirs")  # somebody else's, which the person may enter
+    theirs.chmod(0o755)
+    os.chown(theirs, 4242, 4242)
     refused = launch("--mount", str(theirs), MADE_BASE, "--", "touch", "/home/jovyan/work/mine")
     assert refused.returncode == 2
     assert f"{theirs} cannot be written inside the container" in refused.stderr
