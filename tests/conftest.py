@@ -22,6 +22,14 @@ def native() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _threads_as_asked() -> Iterator[None]:
+    """Give small programs as many threads as they are asked for: tests have no others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sandbox.lib.engine.compiler.MEETING", 0.0)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _own_notebooks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the copies of the lessons that commands make out of the home of whoever tests."""
     before = os.environ.get("SANDBOX_HOME")

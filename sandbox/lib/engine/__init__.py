@@ -235,7 +235,7 @@ def compile(
         Contiguous float32 arrays under "parameter:NAME", "gradient:NAME", "buffer:NAME"; they are
         bound by address.
     threads : int
-        Cores a run uses.
+        Cores a run uses; small networks take one, which is faster there.
     plan : KernelPlan, optional
         Choices to follow; default: this process's plan, which learns by timing.
     precision : "f32" or "bf16"

@@ -25,7 +25,7 @@ def sampled(oplist: OpList, threads: int) -> tuple[OpList, float]:
     must be as it was traced: what the passes make of it has shapes of its own.
     """
     _, batch = batch_values(oplist)
-    seconds = _guess(oplist) / threads
+    seconds = guess(oplist) / threads
     budget = max(SECONDS - OPERATION * len(oplist.ops), SECONDS / 4) + SHARE * seconds
     wanted = min(budget / STEPS, LONGEST)
     if seconds > wanted:
@@ -37,7 +37,7 @@ def sampled(oplist: OpList, threads: int) -> tuple[OpList, float]:
     return oplist, 1.0
 
 
-def _guess(oplist: OpList) -> float:
+def guess(oplist: OpList) -> float:
     """Return how many seconds one core takes, more or less."""
     seconds = 0.0
     for op in oplist.ops:

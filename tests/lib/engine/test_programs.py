@@ -10,7 +10,7 @@ import pytest
 from oplists import CONV, POOL, Writer, lenet, one_op, residual
 
 from sandbox.lib import engine
-from sandbox.lib.engine import Op, RandomKey, Spec, dnnl
+from sandbox.lib.engine import Op, RandomKey, Spec, compiler, dnnl
 from sandbox.lib.engine.ops.pooling import place_dtype
 
 pytestmark = pytest.mark.usefixtures("native")
@@ -40,6 +40,12 @@ def against_reference(oplist, storage, inputs, tolerance, random=None):
         scale = max(float(np.abs(wanted).max()), 1e-3)
         assert float(np.abs(wanted - mine[key]).max()) <= tolerance * scale, key
     return program
+
+
+@pytest.mark.parametrize(("n", "used"), [(1, 1), (128, 2)])
+def test_small_programs_take_one_thread(n, used, monkeypatch):
+    monkeypatch.setattr(compiler, "MEETING", 2.5e-5)  # tests have small programs with two, too
+    assert compiler.worthwhile(lenet(n)[0], 2) == used
 
 
 @pytest.mark.parametrize("n", [1, 3, 128])
