@@ -24,7 +24,7 @@
 # - how to save tokenizer, vocabulary and network together,
 # - how to ask a network which words decided.
 #
-# **It takes** about four minutes of computing and 3 GB of memory on two cores.
+# **It takes** four minutes of computing and 3 GB of memory on two cores (a Xeon with AVX-512; older ones: twice that).
 # No network is needed.
 # Words that are not explained here stand in the [glossary](00_start.ipynb).
 
