@@ -20,10 +20,10 @@
 #
 # | lesson | you will | the computing takes |
 # |---|---|---|
-# | [01 From a neuron to a network](01_neuron_to_network.ipynb) | set a neuron by hand, walk down a loss curve, see why pictures need convolution | 1 min |
-# | [02 LeNet reads handwriting](02_lenet_mnist.ipynb) | train LeNet on Spark, steer it while it learns, look at what it has learned | 2 min |
+# | [01 From a neuron to a network](01_neuron_to_network.ipynb) | set a neuron by hand, walk down a loss curve, see why pictures need convolution | 15 s |
+# | [02 LeNet reads handwriting](02_lenet_mnist.ipynb) | train LeNet on Spark, steer it while it learns, look at what it has learned | 30 s |
 # | [03 Sentiment of film reviews](03_sentiment.ipynb) | turn texts into numbers, compare networks with a simple model, type a review of your own | 4 min |
-# | [04 Fraud in card payments](04_fraud.ipynb) | find what is rare, split by time, draw a line where mistakes cost least | 2 min |
+# | [04 Fraud in card payments](04_fraud.ipynb) | find what is rare, split by time, draw a line where mistakes cost least | 1½ min |
 #
 # Take them in this order; each explains the words that it brings.
 

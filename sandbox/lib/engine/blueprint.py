@@ -61,6 +61,11 @@ class Tensor:
         return self.layout is None or self.layout.plain
 
 
+def private(layout: dnnl.Layout) -> Tensor:
+    """Return memory that belongs to no value, so that nothing is computed in its place."""
+    return Tensor(Allocation(layout.nbytes), layout.dims, layout.dtype, layout)
+
+
 PythonKernel = Callable[[Any, Sequence[Array], Sequence[Array]], None]
 
 

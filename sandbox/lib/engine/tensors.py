@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from . import dnnl
-from .blueprint import Allocation, Step, Tensor
+from .blueprint import Allocation, Step, Tensor, private
 from .oplist import Op, OpList, Spec
 from .ops import find
 from .precision import F32, Precision
@@ -282,6 +282,14 @@ class Tensors:
         )
 
     # -- steps -------------------------------------------------------------------------------
+
+    def moved(self, source: Tensor, layout: dnnl.Layout) -> Tensor:
+        """Return a tensor in this layout, reordered into memory of its own if need be."""
+        if source.layout == layout:
+            return source
+        target = private(layout)
+        self.reorder(source, target)
+        return target
 
     def reorder(self, source: Tensor, target: Tensor) -> None:
         """Add the step that copies a tensor into another layout."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import dnnl
-from ..blueprint import Allocation, Tensor
+from ..blueprint import Tensor, private
 from ..choices import Candidate, Option
 from ..oplist import Op
 from ..steps import Array
@@ -176,43 +176,30 @@ def _emit_floats(
 ) -> None:
     x, w, factors, offsets = op.inputs[:4]
     layout = primitive.needs(dnnl.WEIGHTS)
-    plain = _room(dnnl.plain(layout.dims))
+    plain = private(dnnl.plain(layout.dims))
 
     def multiplied(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
         rows = reads[0].reshape(len(reads[1]), -1)
         np.multiply(rows, reads[1][:, None], out=writes[0].reshape(rows.shape))
 
     builder.python(op, multiplied, [builder.plain(w), builder.plain(factors)], [plain])
-    weights = _moved(builder, plain, layout)
+    weights = builder.moved(plain, layout)
     source = builder.fetch(x, _last(builder.shape(x), BYTE))
     reads = {
-        dnnl.SRC: _moved(builder, source, primitive.needs(dnnl.SRC)),
+        dnnl.SRC: builder.moved(source, primitive.needs(dnnl.SRC)),
         dnnl.WEIGHTS: weights,
         dnnl.BIAS: builder.fetch(offsets, dnnl.plain(builder.shape(offsets))),
     }
     y, shape = op.outputs[0], builder.shape(op.outputs[0])
     floats = op.attrs["dtype"] == "float32"
     layout = primitive.needs(dnnl.DST)
-    target = builder.define(y, layout) if floats else _room(layout)
+    target = builder.define(y, layout) if floats else private(layout)
     if residual:
         before = builder.fetch(residual[0], _last(shape, op.attrs["dtype"]))
         builder.reorder(before, target)
     builder.native(op, primitive, reads, {dnnl.DST: target})
     if not floats:
         builder.reorder(target, builder.define(y, _last(shape, BYTE)))
-
-
-def _room(layout: dnnl.Layout) -> Tensor:
-    """Return memory for something that is no value of the list."""
-    return Tensor(Allocation(layout.nbytes), layout.dims, layout.dtype, layout)
-
-
-def _moved(builder: Builder, tensor: Tensor, layout: dnnl.Layout) -> Tensor:
-    if tensor.layout == layout:
-        return tensor
-    target = _room(layout)
-    builder.reorder(tensor, target)
-    return target
 
 
 def lower_conv2d_int8(builder: Builder, op: Op) -> None:
@@ -255,7 +242,7 @@ def lower_quantize_int8(builder: Builder, op: Op) -> None:
     reorder = dnnl.reorder(layout, target, scales=(dnnl.Scale(dnnl.SRC),))
     if not op.attrs["positive"]:
         clip = dnnl.eltwise(_CLIP, layout, layout, *op.attrs["limits"])
-        room = _room(layout)
+        room = private(layout)
         builder.native(op, clip, {dnnl.SRC: source}, {dnnl.DST: room})
         source = room
     reads = {dnnl.SRC: source, dnnl.scales(dnnl.SRC): builder.fetch(factor, dnnl.plain((1,)))}

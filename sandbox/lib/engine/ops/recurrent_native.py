@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import dnnl
-from ..blueprint import Allocation, Tensor
+from ..blueprint import Tensor, private
 from ..dnnl import recurrent as rnn
 from ..dnnl.recurrent import Cell
 from ..oplist import Op
@@ -70,20 +70,6 @@ class _Shapes:
         return dnnl.plain((1, 1, self.rows, self.size))
 
 
-def _private(layout: dnnl.Layout) -> Tensor:
-    """Return memory that belongs to no value, so that nothing is computed in its place."""
-    return Tensor(Allocation(layout.nbytes), layout.dims, layout.dtype, layout)
-
-
-def _into(builder: Builder, source: Tensor, layout: dnnl.Layout) -> Tensor:
-    """Return a tensor in this layout, reordered if need be."""
-    if source.layout == layout:
-        return source
-    target = _private(layout)
-    builder.reorder(source, target)
-    return target
-
-
 def _cell(op: Op, reverse: bool) -> Cell:
     return Cell(op.name.removesuffix("_grad"), reverse, op.attrs.get("activation", "tanh"))
 
@@ -125,19 +111,19 @@ def lower_recurrent(builder: Builder, op: Op) -> None:
     if turned:
         source = turn(builder, op, source, lengths[0], builder.shape(x))
     reads = {
-        rnn.SRC_LAYER: _into(
-            builder, seen(source, shapes.steps(shapes.features)), shapes.wanted(shapes.features)
+        rnn.SRC_LAYER: builder.moved(
+            seen(source, shapes.steps(shapes.features)), shapes.wanted(shapes.features)
         ),
         **_weights(builder, primitive, shapes, w_input, w_hidden, bias),
     }
     for argument in _first_states(cell):
         if argument in layouts:
             reads[argument] = _zeros(builder, op, shapes)
-    result = _private(shapes.wanted(shapes.size))
+    result = private(shapes.wanted(shapes.size))
     writes = {rnn.DST_LAYER: result}
     for argument in (rnn.DST_ITER, rnn.DST_ITER_C):
         if argument in layouts:
-            writes[argument] = _private(shapes.state())
+            writes[argument] = private(shapes.state())
     if training:
         space = builder.define(workspace, primitive.needs(dnnl.WORKSPACE))
         held = {key: reads[key] for key in _first_states(cell) if key in reads}
@@ -156,7 +142,7 @@ def _first_states(cell: Cell) -> tuple[int, ...]:
 
 def _zeros(builder: Builder, op: Op, shapes: _Shapes) -> Tensor:
     """Return a state of zeros, written anew in each run."""
-    made = _private(shapes.state())
+    made = private(shapes.state())
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
         writes[0].fill(0)
@@ -184,7 +170,7 @@ def _weights(
         key = "recurrent weights", value, wanted.key
         if key not in builder.notes:
             source = seen(builder.plain(value), shapes.weights(features))
-            builder.notes[key] = _into(builder, source, wanted)
+            builder.notes[key] = builder.moved(source, wanted)
         found[argument] = builder.notes[key]
     return found
 
@@ -201,7 +187,7 @@ def _deliver(
     target = builder.define(y)  # its gradient reads the kernel's own result instead
     if readers or handed_out:
         if turned:
-            ours = _private(shapes.steps(shapes.size))
+            ours = private(shapes.steps(shapes.size))
             builder.reorder(result, ours)
             turn(builder, op, ours, lengths[0], builder.shape(y), target)
         elif lengths and result.allocation.constant:
@@ -277,14 +263,14 @@ def lower_recurrent_grad(builder: Builder, op: Op) -> None:
     turned = bool(lengths) and bool(op.attrs["reverse"])
     dx, dw_input, dw_hidden, dbias = op.outputs
     writes = {
-        rnn.DIFF_SRC_LAYER: _private(shapes.wanted(features)),
-        rnn.DIFF_WEIGHTS_LAYER: _private(primitive.needs(rnn.DIFF_WEIGHTS_LAYER)),
-        rnn.DIFF_WEIGHTS_ITER: _private(primitive.needs(rnn.DIFF_WEIGHTS_ITER)),
+        rnn.DIFF_SRC_LAYER: private(shapes.wanted(features)),
+        rnn.DIFF_WEIGHTS_LAYER: private(primitive.needs(rnn.DIFF_WEIGHTS_LAYER)),
+        rnn.DIFF_WEIGHTS_ITER: private(primitive.needs(rnn.DIFF_WEIGHTS_ITER)),
         rnn.DIFF_BIAS: seen(builder.define(dbias), shapes.bias()),
     }
     for argument in _first_states(cell):
         if argument in states:
-            writes[argument + rnn.DIFF] = _private(shapes.state())
+            writes[argument + rnn.DIFF] = private(shapes.state())
     builder.native(op, primitive, reads, writes)
     for argument, value, layout in (
         (rnn.DIFF_WEIGHTS_LAYER, dw_input, inputs),
@@ -295,7 +281,7 @@ def lower_recurrent_grad(builder: Builder, op: Op) -> None:
     if not builder.is_used(dx):
         return
     if turned:
-        ours = _private(shapes.steps(features))
+        ours = private(shapes.steps(features))
         builder.reorder(writes[rnn.DIFF_SRC_LAYER], ours)
         turn(builder, op, ours, lengths[0], builder.shape(x), target)
     else:
@@ -309,8 +295,8 @@ def _arriving(
     size, rows, time = shapes.size, shapes.rows, shapes.time
     if not lengths and "y" in arriving:
         ours = seen(builder.plain(arriving["y"]), shapes.steps(size))
-        return _into(builder, ours, shapes.wanted(size))
-    made = _private(shapes.wanted(size))
+        return builder.moved(ours, shapes.wanted(size))
+    made = private(shapes.wanted(size))
     turned = bool(op.attrs["reverse"])
     names = [name for name in "yh" if name in arriving] if lengths else []
 
