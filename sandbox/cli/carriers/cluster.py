@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CommandError
 from .daemon import LABEL, connect, explain, need_image
-from .launch import check_name, ours, parse_size
+from .launch import ours
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
+SIZE = re.compile(r"(\d+(?:\.\d+)?)([bkmg]?)", re.IGNORECASE)
 MASTER = "spark-master"
 ADDRESS = f"spark://{MASTER}:7077"
 CLUSTER = "org.bigdl-sandbox.cluster"  # a label: of which cluster
@@ -21,6 +22,30 @@ LEAST = 640 << 20  # what the lesson asks of an executor
 DAEMON = 512 << 20  # what a container needs besides what Spark gives out
 LESSON = "/opt/sandbox/bin/cluster_lenet.py"
 DEPLOY = "org.apache.spark.deploy"
+
+
+def parse_size(text: str) -> int:
+    """Read a size like Docker does.
+
+    Examples
+    --------
+    >>> parse_size("2g"), parse_size("1.5m"), parse_size("100")
+    (2147483648, 1572864, 100)
+    """
+    match = SIZE.fullmatch(text)
+    if not match:
+        raise CommandError(f"--memory must be a size such as 2g or 800m; got {text!r}.")
+    return int(float(match[1]) * 1024 ** " kmg".index(match[2].lower().replace("b", "") or " "))
+
+
+def check_name(name: str) -> str:
+    """Give a name that Docker takes."""
+    if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", name):
+        raise CommandError(
+            f"--name must be two or more letters, digits and _ . -; got {name!r}.",
+            "Leave it out for the usual one.",
+        )
+    return name
 
 
 def names(prefix: str, workers: int) -> list[str]:

@@ -19,35 +19,10 @@ if TYPE_CHECKING:
 LAUNCHER = "run-bigdl-docker.sh"
 WORK = "/home/jovyan/work"
 TCP = "8888/tcp"
-SIZE = re.compile(r"(\d+(?:\.\d+)?)([bkmg]?)", re.IGNORECASE)
 # As the launcher does.
 SERVER_FILE = 'cat "${JUPYTER_RUNTIME_DIR:-/tmp/jupyter-runtime}"/jpserver-*.json'
 ADDED = 1  # in Docker's list of what has changed
 STRAY = re.compile(r"/(home/jovyan|tmp/home-\d+)/[^./][^/]*")
-
-
-def parse_size(text: str) -> int:
-    """Read a size like Docker does.
-
-    Examples
-    --------
-    >>> parse_size("2g"), parse_size("1.5m"), parse_size("100")
-    (2147483648, 1572864, 100)
-    """
-    match = SIZE.fullmatch(text)
-    if not match:
-        raise CommandError(f"--memory must be a size such as 2g or 800m; got {text!r}.")
-    return int(float(match[1]) * 1024 ** " kmg".index(match[2].lower().replace("b", "") or " "))
-
-
-def check_name(name: str) -> str:
-    """Give a name that Docker takes."""
-    if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", name):
-        raise CommandError(
-            f"--name must be two or more letters, digits and _ . -; got {name!r}.",
-            "Leave it out for the usual one.",
-        )
-    return name
 
 
 def run(words: list[str]) -> NoReturn:
