@@ -79,7 +79,9 @@ virtualbox() {
   fi
   run VBoxManage modifyvm "$name" --memory "$memory" --cpus "$cpus"
   for rule in "jupyter,tcp,127.0.0.1,$port,,8888" "ssh,tcp,127.0.0.1,$ssh_port,,22"; do
-    VBoxManage modifyvm "$name" --natpf1 delete "${rule%%,*}" >/dev/null 2>&1 || true # of last time
+    if [[ -z "$dry" ]]; then # that of last time
+      VBoxManage modifyvm "$name" --natpf1 delete "${rule%%,*}" >/dev/null 2>&1 || true
+    fi
     run VBoxManage modifyvm "$name" --natpf1 "$rule"
   done
   run VBoxManage startvm "$name" --type "$([[ -n "$headless" ]] && echo headless || echo gui)"

@@ -81,6 +81,13 @@ def test_virtualbox_imports_once_and_forwards_from_the_loopback_only(virtualbox,
     assert asked[-1] == "startvm bigdl-sandbox --type headless"
 
 
+def test_a_dry_run_changes_nothing_of_a_machine_that_is_there(virtualbox):
+    answer, asked = virtualbox("--dry-run", there="yes")
+    assert answer.returncode == 0, answer.stderr
+    assert "VBoxManage startvm bigdl-sandbox" in answer.stdout
+    assert {line.split()[0] for line in asked} == {"list", "showvminfo"}
+
+
 def test_a_machine_that_runs_is_left_alone(virtualbox):
     answer, asked = virtualbox(there="yes", running='"bigdl-sandbox" {1}\n')
     assert answer.returncode == 2
