@@ -28,12 +28,12 @@ def kernel() -> Iterator[Run]:
         def hear(message: Any) -> None:
             content = message["content"]
             if message["msg_type"] == "error":
-                said.extend(content["traceback"])
+                said.extend(f"{line}\n" for line in content["traceback"])
             elif message["msg_type"] == "stream":
                 said.append(content["text"])
 
         client.execute_interactive(code, output_hook=hear, timeout=120)
-        return re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(said))
+        return re.sub(r"\x1b\[[0-9;]*m", "", "".join(said))  # a stream is cut anywhere
 
     try:
         yield run
