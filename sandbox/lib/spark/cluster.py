@@ -12,6 +12,7 @@ from .errors import SparkSetupError
 __all__ = ["check_session", "describe_failure", "slots", "wait_for_slots"]
 
 _DYNAMIC = "spark.dynamicAllocation.enabled"
+_TASKS = 1000  # of a stage that are asked why they failed
 
 
 def check_session(spark: Any) -> None:
@@ -100,26 +101,31 @@ def _settled(spark: Any, have: int) -> int:
     return have
 
 
-def describe_failure(context: Any, group: str) -> tuple[int, str]:
-    """Return how often stages of a job group were tried again, and why the last one failed."""
+def describe_failure(context: Any, group: str) -> tuple[int, list[str]]:
+    """Return how often stages of a job group were tried again, and why tasks failed.
+
+    The reasons are those of the tasks: a stage itself tells only what ended it last, which is that
+    the other tasks of a barrier were killed. Such a reason comes last.
+    """
     tracker = context.statusTracker()
-    retries, reason = 0, ""
+    store = context._jsc.sc().statusStore()
+    retries, reasons = 0, dict[str, None]()
     for job in tracker.getJobIdsForGroup(group):
         info = tracker.getJobInfo(job)
         for stage in info.stageIds if info is not None else ():
-            with contextlib.suppress(Exception):
-                attempt = context._jsc.sc().statusStore().lastStageAttempt(stage)
-                number = int(attempt.attemptId())
-                retries = max(retries, number)
-                why = attempt.failureReason()
-                if why.isDefined():
-                    reason = str(why.get())
-                elif number:
-                    earlier = (
-                        context._jsc.sc()
-                        .statusStore()
-                        .stageAttempt(stage, number - 1, False, None, False, None)
-                    )
-                    found = earlier._1().failureReason()
-                    reason = str(found.get()) if found.isDefined() else reason
-    return retries, reason
+            with contextlib.suppress(Exception):  # a stage that Spark has not begun
+                last = int(store.lastStageAttempt(stage).attemptId())
+                retries = max(retries, last)
+                for attempt in range(max(0, last - 3), last + 1):
+                    reasons |= dict.fromkeys(_task_errors(store, stage, attempt))
+    return retries, sorted(reasons, key=_was_killed)
+
+
+def _task_errors(store: Any, stage: int, attempt: int) -> list[str]:
+    tasks = store.taskList(stage, attempt, _TASKS)
+    errors = (tasks.apply(place).errorMessage() for place in range(tasks.size()))
+    return [str(error.get()) for error in errors if error.isDefined()]
+
+
+def _was_killed(reason: str) -> bool:
+    return reason.startswith("TaskKilled")

@@ -307,8 +307,8 @@ class DriverRun:
 
     def _watch(self, job: SparkJob) -> None:
         """Look whether Spark fails the tasks again and again before a rank can call."""
-        retries, reason = cluster.describe_failure(self.spark.sparkContext, job.group)
-        if reason:
+        retries, reasons = cluster.describe_failure(self.spark.sparkContext, job.group)
+        for reason in reasons:
             explain(reason)
             if self._lacks_package(reason):
                 self._cancel(job)
@@ -318,7 +318,8 @@ class DriverRun:
                 raise found
         if retries >= 3:
             raise WorkerError(
-                f"no rank could start in {retries} tries; Spark says: {reason or 'nothing'}"
+                f"no rank could start in {retries} tries; Spark says: "
+                f"{reasons[0] if reasons else 'nothing'}"
             )
 
     def _lacks_package(self, text: str) -> bool:
