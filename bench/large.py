@@ -5,8 +5,9 @@ encoder on texts of 128 words, batch 32. A step is forward, loss, backward and m
 arrays in memory. Each side has a process of its own and takes turns with the others; all start from
 the same weights and see the same batches, and their losses after `--steps` steps must agree: early
 ones, for a fresh ResNet-50 on 8 images multiplies rounding by some 30 in each step (its third loss
-in PyTorch is 1e-3 off the one that PyTorch computes in float64, ours 3e-3). The bar counts against the faster of PyTorch's two sides, as does that of the memory: the peak of the
-process from where the model is there (planning and compiling included). Linux only.
+in PyTorch is 1e-3 off the one that PyTorch computes in float64, ours 3e-3). The bar counts against
+the faster of PyTorch's two sides, as does that of the memory: the peak of the process from where
+the model is there (planning and compiling included). Linux only.
 """
 
 from __future__ import annotations
