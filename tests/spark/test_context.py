@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from sandbox.lib.core.errors import SparkSetupError
+from sandbox.lib.engine.folders import temporary_folder
 from sandbox.lib.spark import context, gateway, java
 
 SCRIPT = Path(__file__).with_name("fit_process.py")
@@ -119,11 +122,56 @@ def test_only_standalone_masters_are_called(nowhere, master):
     context.check_master(master)
 
 
-def test_a_cache_that_cannot_be_written_is_named(nowhere, tmp_path):
+def test_a_cache_that_cannot_be_written_is_no_reason_not_to_start(nowhere, tmp_path):
     (tmp_path / "file").touch()
     nowhere.setenv("SANDBOX_CACHE", str(tmp_path / "file" / "x"))
-    with pytest.raises(SparkSetupError, match="SANDBOX_CACHE"):
-        gateway.java_options()
+    settings = re.search(r"configurationFile=file://(\S+)", gateway.java_options())[1]
+
+    assert Path(settings).parent == temporary_folder()
+    assert "rootLogger.level = error" in Path(settings).read_text()
+
+    nowhere.setattr(gateway, "temporary_folder", lambda: tmp_path / "file" / "y")
+    assert "log4j" not in gateway.java_options()
+
+
+def test_java_is_not_started_from_a_folder_that_others_can_write(nowhere, tmp_path):
+    nowhere.setenv("JAVA_HOME", str(fake_java(tmp_path / "jdk", "21.0.1", "java.base")))
+    script = java.java_home() / "bin" / "java"
+    for folder in (script.parent, script.parent.parent, tmp_path / "cache"):
+        folder.chmod(0o777)
+        with pytest.raises(SparkSetupError, match=rf"{folder} can be written by others.*SANDBOX"):
+            java.java_home()
+        folder.chmod(0o755)
+
+    assert java.java_home() / "bin" / "java" == script
+
+
+@pytest.mark.spark
+def test_a_running_session_takes_settings_of_sql_and_refuses_those_of_its_start(local):
+    before = local.conf.get("spark.sql.shuffle.partitions")
+    wanted = {"spark.sql.shuffle.partitions": 7, "spark.ui.enabled": False}  # that one it has
+
+    assert context.spark_session("local[3]", conf=wanted) is local
+    assert local.conf.get("spark.sql.shuffle.partitions") == "7"
+    local.conf.set("spark.sql.shuffle.partitions", before)
+    wanted = {"spark.task.cpus": 2, "spark.sql.shuffle.partitions": 9}
+    with pytest.raises(SparkSetupError, match=r"task\.cpus=<not set>, not 2.*spark\.stop\(\)"):
+        context.spark_session("local[3]", conf=wanted)
+    assert local.conf.get("spark.sql.shuffle.partitions") == before
+
+
+@pytest.mark.spark
+def test_another_thread_is_given_the_running_session_or_told_of_its_master(local):
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(context.spark_session, "local[3]").result() is local
+        with pytest.raises(SparkSetupError, match=r"local\[3\] is running, so local\[2\] cannot"):
+            other.submit(context.spark_session, "local[2]").result()
+
+
+@pytest.mark.spark
+def test_the_ranks_run_this_python_without_a_word_in_the_environment(local):
+    assert {"PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"}.isdisjoint(os.environ)
+    assert local.sparkContext.pythonExec == sys.executable
 
 
 @pytest.mark.spark

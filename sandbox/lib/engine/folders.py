@@ -35,6 +35,20 @@ def _home_cache() -> Path | None:
     return folder if usable else None
 
 
+def is_ours_alone(folder: Path) -> bool:
+    """Tell whether nobody but this account, its own group and the administrator writes a folder.
+
+    What is run from a folder must lie in such ones only: who can write the folder can put another
+    file in the place of any file in it, whomever that belongs to.
+    """
+    try:
+        found = folder.stat()
+    except OSError:
+        return False
+    groups = 0o020 if found.st_gid not in (os.getgid(), 0) else 0
+    return found.st_uid in (os.getuid(), 0) and not found.st_mode & (0o002 | groups)
+
+
 @functools.cache
 def temporary_folder() -> Path:
     """Make a folder that nobody else can write, the same one for each process if possible."""
@@ -42,11 +56,7 @@ def temporary_folder() -> Path:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
-        if (
-            stat.S_ISDIR(found.st_mode)
-            and found.st_uid == os.getuid()
-            and not found.st_mode & 0o022
-        ):
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and is_ours_alone(folder):
             return folder
     except OSError:
         pass

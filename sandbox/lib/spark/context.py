@@ -28,7 +28,7 @@ from .java import java_home
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["java_home", "spark_session"]
+__all__ = ["java_home", "running_session", "spark_session"]
 
 logger = logging.getLogger("sandbox.spark")
 
@@ -51,14 +51,15 @@ def spark_session(
     app_name : str
         Shown in Spark's own pages.
     conf : dict, optional
-        More settings; they win over ours.
+        More settings; they win over ours. On a running session those of SQL are set.
     tell : callable(text, share), optional
         Hears what is going on while a session starts, and which share of the way is done.
 
     Raises
     ------
     SparkSetupError : no Java, a SPARK_HOME of another version, a session on another master runs, or
-        nobody listens at the master's address.
+        nobody listens at the master's address; the running session has another value of a setting
+        that holds from its start.
 
     Notes
     -----
@@ -68,7 +69,8 @@ def spark_session(
     What we set and why: `spark.stage.maxConsecutiveAttempts` high, so that Spark's own retry of
     lost ranks does not end after four; `spark.python.worker.reuse` off, so that a rank's process
     and its memory are gone when its job is; no web page (`spark.ui.enabled`); on this
-    machine's masters everything is bound to 127.0.0.1; the ranks' Python is this Python.
+    machine's masters everything is bound to 127.0.0.1; the ranks' Python is this
+    Python unless `PYSPARK_PYTHON` names another.
     """
     from pyspark.sql import SparkSession
 
@@ -78,19 +80,19 @@ def spark_session(
         validate.instance("conf", conf, Mapping)
     if ended := bury():
         logger.warning("%s A new session starts now.", ended)
-    active = SparkSession.getActiveSession()
-    if active is not None and active.sparkContext._jsc is not None:
+    active = running_session()
+    if active is not None:
         running = active.sparkContext.master
-        if running == master:
-            return active
-        raise SparkSetupError(
-            f"spark_session: a session on spark.master={running} is running, so {master} cannot "
-            "start in this process. Call spark.stop() first."
-        )
+        if running != master:
+            raise SparkSetupError(
+                f"spark_session: a session on spark.master={running} is running, so {master} cannot"
+                " start in this process. Call spark.stop() first."
+            )
+        _apply(active, {key: _text(value) for key, value in (conf or {}).items()})
+        return active
     check_spark_home()
     check_master(master)
     os.environ["JAVA_HOME"] = str(java_home())
-    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     settings = {
         "spark.master": master,
         "spark.app.name": app_name,
@@ -138,12 +140,50 @@ def spark_session(
     if interrupted.is_set():
         raise KeyboardInterrupt
     _quiet_errors()
+    if not os.environ.get("PYSPARK_PYTHON"):
+        session.sparkContext.pythonExec = sys.executable
     equip(session.sparkContext)
     if master.startswith("local-cluster"):  # Spark leaves the folders of its executors behind
         home = os.environ.get("SPARK_HOME") or str(Path(pyspark.__file__).parent)
         work = Path(home) / "work" / session.sparkContext.applicationId
         atexit.register(shutil.rmtree, work, ignore_errors=True)
     return session
+
+
+def running_session() -> SparkSession | None:
+    """Return the session of this process, whichever thread asks; None if there is none."""
+    from pyspark.sql import SparkSession
+
+    context = pyspark.SparkContext._active_spark_context
+    if context is None or context._jsc is None:
+        return None
+    # An active session is one of a thread; a bare context (RDDs alone) has none yet.
+    session = SparkSession.getActiveSession() or SparkSession._instantiatedSession
+    return SparkSession(context) if session is None else session
+
+
+def _apply(session: SparkSession, wanted: Mapping[str, str]) -> None:
+    """Set on a running session what can be; refuse what holds from its start and is another.
+
+    Raises
+    ------
+    SparkSetupError : names the settings, both values and the cure.
+    """
+    given, other = session.sparkContext.getConf(), []
+    for key, value in wanted.items():
+        if session.conf.isModifiable(key):
+            continue
+        has = given.get(key)
+        if has != value:
+            other.append(f"{key}={has if has is not None else '<not set>'}, not {value}")
+    if other:
+        raise SparkSetupError(
+            "spark_session: `conf` must fit the running session; it has "
+            f"{'; '.join(other)}. These hold from its start: call spark.stop() first."
+        )
+    for key, value in wanted.items():
+        if session.conf.isModifiable(key):
+            session.conf.set(key, value)
 
 
 def _quiet_errors() -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 
+from ..engine.files import write_atomic
 from ..engine.folders import cache_folder, temporary_folder
 from .ended import memory_limit
 from .errors import SparkSetupError
@@ -178,7 +179,9 @@ def _cure(words: str) -> str:
 
 def java_options() -> str:
     """Give the options of the driver's Java: log settings, a home where the system knows none."""
-    options = [f"-Dlog4j2.configurationFile={_log_settings().as_uri()}", "-XX:-UsePerfData"]
+    options = ["-XX:-UsePerfData"]
+    if (settings := _log_settings()) is not None:
+        options.insert(0, f"-Dlog4j2.configurationFile={settings.as_uri()}")
     if _account() is None:
         home = os.environ.get("HOME", "")
         home = home if os.path.isabs(home) else str(cache_folder())
@@ -239,21 +242,16 @@ def submit_arguments() -> str:
     return given if len(options) < len(words) else f"{given} pyspark-shell".strip()
 
 
-def _log_settings() -> Path:
-    """Write (once) the log settings of our sessions' Java and return their path."""
-    folder = cache_folder()
-    if not str(folder).isascii():  # a Java in the C locale cannot open it
-        folder = temporary_folder()
-    path = folder / "log4j2-quiet.properties"
-    try:
-        if not path.exists() or path.read_text() != _LOG4J:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{path.name}.{os.getpid()}")
-            temporary.write_text(_LOG4J)
-            temporary.replace(path)
-    except OSError as error:
-        raise SparkSetupError(
-            f"the cache folder {path.parent} cannot be written ({error}). Set SANDBOX_CACHE to a "
-            "folder of yours."
-        ) from error
-    return path
+def _log_settings() -> Path | None:
+    """Write (once) the log settings of our sessions' Java; None where no folder takes them."""
+    folders = [cache_folder(), temporary_folder()]
+    if not str(folders[0]).isascii():  # a Java in the C locale cannot open it
+        del folders[0]
+    for folder in folders:
+        path = folder / "log4j2-quiet.properties"
+        with contextlib.suppress(OSError):
+            if not path.exists() or path.read_text() != _LOG4J:
+                folder.mkdir(parents=True, exist_ok=True)
+                write_atomic(path, _LOG4J.encode())
+            return path
+    return None

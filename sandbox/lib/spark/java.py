@@ -14,10 +14,10 @@ import re
 import shlex
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
-from ..engine.folders import cache_folder
+from ..engine.files import replacing
+from ..engine.folders import cache_folder, is_ours_alone
 from .errors import SparkSetupError
 
 __all__ = ["java_home"]
@@ -141,26 +141,19 @@ def _shim(home: Path) -> Path:
     name = f"java-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     script = cache_folder() / name / "bin" / "java"
     try:
+        script.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        for folder in (script.parent, script.parent.parent, cache_folder()):
+            if not is_ours_alone(folder):
+                raise PermissionError(f"{folder} can be written by others")
         if not (script.exists() and script.read_text() == text and os.access(script, os.X_OK)):
-            _write_script(script, text)
+            with replacing(script) as half:
+                half.write_text(text)
+                half.chmod(0o755)
         if script.stat().st_uid not in (os.getuid(), 0):
             raise PermissionError(f"{script} belongs to another user")
     except OSError as error:
         raise SparkSetupError(
             f"Java: {home} needs a start script in the cache folder {cache_folder()}, which must "
-            f"be writable; got {error}. Set SANDBOX_CACHE to a folder of yours."
+            f"be yours and writable; got {error}. Set SANDBOX_CACHE to a folder of yours."
         ) from None
     return script.parent.parent
-
-
-def _write_script(script: Path, text: str) -> None:
-    script.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-    handle, temporary = tempfile.mkstemp(dir=script.parent)
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        os.chmod(temporary, 0o755)
-        os.replace(temporary, script)
-    except BaseException:
-        os.unlink(temporary)
-        raise
