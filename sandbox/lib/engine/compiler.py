@@ -24,6 +24,7 @@ from .plan import KernelPlan
 from .precision import F32, Precision
 from .random import RandomKey
 from .sample import guess, sampled
+from .split import SplitExecutable, part_owner, split
 from .steps import Array, Storage
 from .timing import Timer
 from .weights import Versions
@@ -77,7 +78,7 @@ def compile_native(
     checkpointing: str = "off",
     *,
     exhaustive: bool = False,
-) -> NativeExecutable:
+) -> NativeExecutable | SplitExecutable:
     """Return the executable, timing what the plan does not tell (unless it is frozen)."""
     if threads.has_lost_helpers():
         return threads.run_in_worker(
@@ -86,11 +87,16 @@ def compile_native(
             exhaustive=exhaustive,
         )
     count = worthwhile(oplist, count)
-    with _COLLECTION.paused():
-        if exhaustive:
-            tune(oplist, storage, count, plan, precision)
-        blueprint = make_blueprint(oplist, storage, count, plan, precision, checkpointing)
-        return NativeExecutable(blueprint, storage, owner=owner, versions=versions)
+
+    def make(part: OpList, count: int, owner: Hashable) -> NativeExecutable:
+        with _COLLECTION.paused():
+            if exhaustive:
+                tune(part, storage, count, plan, precision)
+            blueprint = make_blueprint(part, storage, count, plan, precision, checkpointing)
+            return NativeExecutable(blueprint, storage, owner=owner, versions=versions)
+
+    parts = split(oplist, count, lambda part, number: make(part, 1, part_owner(owner, number)))
+    return make(oplist, count, owner) if parts is None else parts
 
 
 def worthwhile(oplist: OpList, count: int) -> int:
