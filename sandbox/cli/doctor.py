@@ -84,18 +84,19 @@ def check_disk() -> Check:
 
 
 def check_shared_memory() -> Check:
-    """Look at /dev/shm, through which the ranks of one host exchange gradients."""
-    place = Path("/dev/shm")
-    if not place.is_dir():
-        return Check(
-            "shared memory", "warn", "no /dev/shm", "Ranks exchange by TCP: right, slower."
-        )
-    free = shutil.disk_usage(place).free
-    found = f"{free / GIGABYTE:.2f} GB free in /dev/shm"
-    if free < 128 << 20:
-        cure = "Ranks fall back to TCP. In Docker: --shm-size=1g"
-        return Check("shared memory", "warn", found, cure)
-    return Check("shared memory", "ok", found)
+    """Make a piece of the memory through which the ranks of one host exchange gradients."""
+    from ..lib.spark import shm
+
+    reason = shm.supported()
+    if reason is None:
+        try:
+            shm.Segment(1 << 20).seal()
+        except OSError as error:
+            reason = f"1 MB was refused: {error.strerror}"
+    if reason is not None:
+        return Check("shared memory", "warn", reason, "Ranks exchange by TCP: right, slower.")
+    # Segments without a name count as the processes' memory: /dev/shm may be of any size.
+    return Check("shared memory", "ok", "ranks of this host share memory, whatever /dev/shm holds")
 
 
 def check_engine(*, kernels: bool = False) -> Check:

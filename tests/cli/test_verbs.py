@@ -23,6 +23,7 @@ from sandbox.cli.errors import CommandError
 from sandbox.cli.help import HandedOn
 from sandbox.lib.data import sources
 from sandbox.lib.engine import folders
+from sandbox.lib.spark import shm
 
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = ("lab", "run", "test", "doctor", "data", "bench", "reset")
@@ -222,9 +223,22 @@ class TestDoctor:
         finding = doctor.guarded(check_moon, "moon")
         assert (finding.state, finding.name, finding.found) == ("fail", "moon", "OSError: no moon")
 
-    def test_little_shared_memory_names_the_docker_option(self, monkeypatch):
-        monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: _Usage(64 << 20))
-        assert "--shm-size" in doctor.check_shared_memory().cure
+    def test_a_small_dev_shm_takes_no_shared_memory_from_ranks(self, monkeypatch):
+        monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: _Usage(64 << 10))
+        finding = doctor.check_shared_memory()
+        assert (finding.state, finding.cure) == ("ok", "")
+
+    def test_refused_shared_memory_is_told_with_what_ranks_do(self, monkeypatch):
+        def refuse(*_):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(shm.os, "posix_fallocate", refuse)
+        finding = doctor.check_shared_memory()
+        assert (finding.state, finding.found) == (
+            "warn",
+            "1 MB was refused: No space left on device",
+        )
+        assert "TCP" in finding.cure
 
     def test_a_full_disk_is_a_failure(self, monkeypatch):
         monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: _Usage(1 << 20))
