@@ -40,6 +40,7 @@ from .validation import validate
 __all__ = ["run"]
 
 _CHECK_PARAMETERS = 64  # iterations between two looks for NaN in the parameters
+_SLICE = 2 << 20  # bytes of a rank's slice of a bucket: so there are few, however many ranks
 
 
 def run(
@@ -104,7 +105,12 @@ class _Loop:
         spare = group.size == 1 and engine.threads.cpu_count() > job.threads
         self.batches = Batches(job.data, self.order, group, spare=spare)
         self.total_steps = job.end.total_steps(self.order.steps_per_epoch)
-        self.flat = FlatParameters(job.model, slices=group.size, allocate=group.allocate)
+        self.flat = FlatParameters(
+            job.model,
+            slices=group.size,
+            bucket_bytes=_SLICE * group.size,
+            allocate=group.allocate,
+        )
         self.slots = Slots(job.optimizer, self.flat, group)
         self.programs = Programs(
             job.model,
