@@ -64,6 +64,10 @@ def verbs(group: Group, n: int = 12_000, steps: int = 3, count: int = 4, **_: ob
             local[0] += float(np.abs(values[own]).sum(dtype=np.float64))
         local[1] = group.rank + 0.1
         small.append(group.all_reduce(local))
+        slowest = step % group.size
+        record = [1.0, 2.0 if group.rank == slowest else 0.5, group.rank]
+        told = group.all_reduce(np.array(record), record=2)
+        wrong += told.tolist() != [group.size, 2.0, slowest]
         group.all_gather(values, buckets)
         last = buckets[-1].stop
         wrong += int((values[:last] != reference[:last]).sum())
@@ -81,6 +85,20 @@ def verbs(group: Group, n: int = 12_000, steps: int = 3, count: int = 4, **_: ob
         "notes": group.notes,
         "bytes": group.timings.bytes,
     }
+
+
+def parts(group: Group, slow: int = 3, **_: object) -> dict:
+    """All meet and leave; one rank takes its time between two rounds of the meeting."""
+    if group.rank == slow:
+        step = group._step
+
+        def slowly(*arguments: int) -> None:
+            step(*arguments)
+            time.sleep(0.3)
+
+        group._step = slowly
+    group.barrier()
+    return {"left": True}
 
 
 def dies(group: Group, victim: int = 1, after: int = 20, **_: object) -> dict:

@@ -16,6 +16,7 @@ from sandbox.lib.spark import tcp
 from sandbox.lib.spark.errors import AuthenticationError, ExchangeError
 from sandbox.lib.spark.exchange import Group
 from sandbox.lib.spark.mesh import Link, Mesh
+from sandbox.lib.spark.slices import family, join, rounds
 
 
 def campaign(value):
@@ -41,6 +42,50 @@ def test_ranks_on_two_hosts_mix_both_ways_and_give_the_same_bits():
 
     assert {plain[0]["digest"]} == {answer["digest"] for answer in mixed}
     assert all("shared memory" in a["how"] and "TCP" in a["how"] for a in mixed)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6, 8, 13, 64, 100])
+def test_rounds_give_every_rank_the_same_sum_in_few_messages(size):
+    values = np.random.default_rng(size).standard_normal((size, 3)) * 10.0 ** np.arange(3)
+    sums = [row.copy() for row in values]
+    met = [rounds(rank, size) for rank in range(size)]
+    for number in range(len(met[0])):
+        before = [row.copy() for row in sums]
+        for rank, (partner, gives, takes) in enumerate(each[number] for each in met):
+            if partner is None:
+                continue
+            assert met[partner][number] == (rank, takes, gives)
+            if takes and (gives or partner > rank):
+                join(sums[rank], before[partner], 1, first=rank < partner)
+            elif takes:
+                sums[rank] = before[partner].copy()
+
+    assert {row.tobytes() for row in sums} == {sums[0].tobytes()}
+    np.testing.assert_allclose(sums[0][:2], values.sum(axis=0)[:2])
+    assert sums[0][2] == values[:, 2].max()
+    assert len(met[0]) <= np.ceil(np.log2(size)) + 1
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 6, 8, 13, 64])
+def test_what_a_root_tells_comes_to_every_rank_once(size):
+    for root in {0, size // 2, size - 1}:
+        told = {root: 0}
+        for _ in range(size):
+            for rank, depth in list(told.items()):
+                for child in family(rank, size, root)[1]:
+                    assert family(child, size, root)[0] == rank
+                    told.setdefault(child, depth + 1)
+
+        assert sorted(told) == list(range(size))
+        assert max(told.values()) <= np.ceil(np.log2(size))
+        assert sum(len(family(rank, size, root)[1]) for rank in range(size)) == size - 1
+
+
+@pytest.mark.parametrize("exchange", ["shm", campaign("tcp")])
+def test_a_rank_that_has_done_its_part_may_leave_before_the_others(exchange):
+    answers = run("parts", 4, exchange=exchange)
+
+    assert answers == [{"left": True}] * 4
 
 
 def test_many_small_and_empty_buckets_are_legal():

@@ -1,8 +1,9 @@
 """The exchange between ranks: reduce-scatter, all-gather and three small verbs over a full mesh.
 
 It knows nothing of Spark. Ranks that share memory read each other's vectors in place; others send
-slices over TCP; any mix works, because every sum is taken over all ranks in rank order, in float32,
-wherever the numbers came from. So results do not depend on the transport.
+slices over TCP; any mix works, because the order of every sum depends on the ranks alone, wherever
+the numbers came from. Gradients are added rank by rank, in float32; the few numbers of `all_reduce`
+in pairs, pairs of pairs, and so on, so that a rank talks with log2(size) others.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from numpy.typing import NDArray
 
 from ..core.errors import ArgumentError
 from ..train.group import BucketLike
-from .errors import ExchangeError
-from .membership import BARRIER, BROADCAST, GATHER, NAMES, REDUCE, SMALL, Membership, Watch
-from .slices import KIND, SLOT, Cut, add_in_order, as_bytes
+from .membership import BARRIER, BROADCAST, GATHER, REDUCE, SMALL, Membership
+from .slices import SLOT, Cut, add_in_order, as_bytes, family, join
 
 __all__ = ["Group"]
+
+PIECE = 1 << 22  # bytes of a broadcast that are passed on at a time
 
 
 @dataclass
@@ -85,6 +87,7 @@ class Group(Membership):
         """
         if n < 0:
             raise ArgumentError(f"allocate: `n` must not be negative; got {n}.")
+        self._allow(4 * n)
         own: NDArray[np.uint8] | None = None
         peers: dict[int, NDArray[np.uint8]] = {}
         if self.size > 1:
@@ -107,7 +110,7 @@ class Group(Membership):
         cuts = self._cuts(vector, buckets)
         near = self._near(vector)
         far = [rank for rank in self._links if rank not in near]
-        self._begin(REDUCE, bool(near))
+        self._step(REDUCE)
         heard: dict[int, list[NDArray[np.float32]]] = {}
         if far:
             heard = self._scratch_slices(far, [cut.length for cut in cuts])
@@ -116,7 +119,7 @@ class Group(Membership):
                 {r: [as_bytes(vector[cut.of(r)]) for cut in cuts] for r in far},
                 {r: [as_bytes(part) for part in heard[r]] for r in far},
             )
-        self._meet(REDUCE, near)
+        self._wait(REDUCE, near)
         for index, cut in enumerate(cuts):
             mine = cut.of(self.rank)
             parts = [
@@ -126,7 +129,7 @@ class Group(Membership):
                 for rank in range(self.size)
             ]
             add_in_order(parts, self.rank)
-        self._finish(begin, waited, near, sum(cut.length for cut in cuts))
+        self._finish(begin, waited, 4 * len(near) * sum(cut.length for cut in cuts))
 
     def all_gather(self, vector: NDArray[np.float32], buckets: Sequence[BucketLike]) -> None:
         """Fill every other slice of every bucket with its owner's numbers, in place."""
@@ -136,7 +139,7 @@ class Group(Membership):
         cuts = self._cuts(vector, buckets)
         near = self._near(vector)
         far = [rank for rank in self._links if rank not in near]
-        self._begin(GATHER, bool(near))
+        self._step(GATHER)
         if far:
             mine = [as_bytes(vector[cut.of(self.rank)]) for cut in cuts]
             self._transfer(
@@ -144,71 +147,88 @@ class Group(Membership):
                 {r: list(mine) for r in far},
                 {r: [as_bytes(vector[cut.of(r)]) for cut in cuts] for r in far},
             )
-        self._meet(GATHER, near)
+        self._wait(GATHER, near)
         for rank, theirs in near.items():
             for cut in cuts:
                 vector[cut.of(rank)] = theirs[cut.of(rank)]
-        self._finish(begin, waited, near, sum(cut.length for cut in cuts))
+        self._finish(begin, waited, 4 * len(near) * sum(cut.length for cut in cuts))
 
-    def all_reduce(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the sum of a small vector over all ranks, in rank order; `values` is kept."""
+    def all_reduce(self, values: NDArray[np.float64], record: int = 0) -> NDArray[np.float64]:
+        """Return the sum of a small vector over all ranks, in pairs of pairs; `values` is kept.
+
+        The last `record` numbers are not added: those of the rank whose first one is the largest
+        are returned.
+        """
         values = np.ascontiguousarray(values, np.float64)
         if self._mesh is None:
             return values.copy()
         flat, room = values.reshape(-1), SLOT // 8
-        parts = [self._all_reduce(flat[i : i + room]) for i in range(0, max(flat.size, 1), room)]
+        last = max(flat.size - room, 0)
+        parts = [self._all_reduce(flat[i : min(i + room, last)]) for i in range(0, last, room)]
+        parts.append(self._all_reduce(flat[last:], record))
         return np.concatenate(parts).reshape(values.shape)
 
-    def _all_reduce(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _all_reduce(
+        self, values: NDArray[np.float64], record: int = 0, kind: int = SMALL
+    ) -> NDArray[np.float64]:
         begin, waited = time.perf_counter(), self.timings.wait
-        near = self._local
-        far = [rank for rank in self._links if rank not in near]
-        said = {self.rank: values}
-        self._begin(SMALL, bool(near), values)
-        if far:
-            said |= {rank: np.empty_like(values) for rank in far}
-            self._transfer(
-                SMALL,
-                {rank: [as_bytes(values)] for rank in far},
-                {rank: [as_bytes(said[rank])] for rank in far},
-            )
-        self._meet(SMALL, near, values.nbytes)
-        side = self._sequence & 1
-        for rank, control in near.items():
-            said[rank] = control.slots[side][: values.size]
-        total = said[0].copy()
-        for rank in range(1, self.size):
-            total += said[rank]
-        self._finish(begin, waited, near, 2 * values.size)
+        total = values.copy()
+        for partner, gives, takes in self._rounds:
+            near = partner in self._local
+            if gives and near:
+                numbers = self._control.numbers
+                numbers[(self._sequence + 1) % len(numbers)][: total.size] = total
+            self._step(kind, total.nbytes)
+            if partner is None:
+                continue
+            theirs = np.empty(0 if near else total.size)
+            if not near:
+                self._transfer(
+                    kind,
+                    {partner: [as_bytes(total)]} if gives else {},
+                    {partner: [as_bytes(theirs)]} if takes else {},
+                )
+            elif takes:
+                self._wait(kind, [partner], total.nbytes)
+                numbers = self._local[partner].numbers
+                theirs = numbers[self._sequence % len(numbers)][: total.size]
+            if takes and (gives or partner > self.rank):
+                join(total, theirs, record, first=self.rank < partner)
+            elif takes:
+                total = theirs.copy()
+        self._finish(begin, waited, 8 * total.size if self._local else 0)
         return total
 
     def broadcast(self, vector: NDArray[Any], root: int = 0) -> None:
-        """Overwrite the vector on every rank by that of `root`, in place."""
+        """Overwrite the vector on every rank by that of `root`, in place.
+
+        Along a binomial tree: who has it passes it on, in pieces where it goes by TCP.
+        """
         if self._mesh is None:
             return
         if not vector.flags.c_contiguous:
             raise ArgumentError("broadcast: `vector` must be contiguous; got a strided view.")
+        self.barrier()  # nobody reads the old numbers any more
         begin, waited = time.perf_counter(), self.timings.wait
-        self._begin(BROADCAST, bool(self._local))
-        self._meet(BROADCAST, self._local)  # nobody reads the old numbers any more
-        data = [as_bytes(vector)]
-        others = list(self._links)
-        if self.rank == root:
-            self._transfer(BROADCAST, {rank: list(data) for rank in others}, {})
-        else:
-            self._transfer(BROADCAST, {}, {root: data})
-        self._finish(begin, waited, {}, 0)
+        near = self._near(vector) if vector.dtype == np.float32 else {}
+        source, targets = family(self.rank, self.size, root)
+        far = [rank for rank in targets if rank not in near]
+        if source in near:
+            self._wait(BROADCAST, [source], ahead=1)
+            vector[...] = near[source].reshape(vector.shape)
+        data = as_bytes(vector)
+        for at in range(0, max(len(data), 1), PIECE):
+            piece = data[at : at + PIECE]
+            if source is not None and source not in near:
+                self._transfer(BROADCAST, {}, {source: [piece]}, ahead=1)
+            self._transfer(BROADCAST, {rank: [piece] for rank in far}, {}, ahead=1)
+        self._step(BROADCAST)  # it is there: others of this host may copy it
+        self._finish(begin, waited, 0)
 
     def barrier(self) -> None:
         """Wait until all ranks have come here."""
-        if self._mesh is None:
-            return
-        begin, waited = time.perf_counter(), self.timings.wait
-        far = [rank for rank in self._links if rank not in self._local]
-        self._begin(BARRIER, bool(self._local))
-        self._transfer(BARRIER, {rank: [] for rank in far}, {rank: [] for rank in far})
-        self._meet(BARRIER, self._local)
-        self._finish(begin, waited, {}, 0)
+        if self._mesh is not None:
+            self._all_reduce(np.empty(0), kind=BARRIER)
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -255,43 +275,8 @@ class Group(Membership):
                 at += length
         return slices
 
-    def _begin(self, kind: int, local: bool, payload: NDArray[np.float64] | None = None) -> None:
-        """Take the next number; on shared memory, say that this rank has come so far."""
-        self._sequence += 1
-        if local:
-            side = self._sequence & 1
-            control = self._control
-            length = 0
-            if payload is not None:
-                control.slots[side][: payload.size] = payload
-                length = payload.nbytes
-            KIND.pack_into(control.kinds, side * KIND.size, kind, length)
-            control.counter.set(self._sequence)
-
-    def _meet(self, kind: int, near: Any, length: int = 0) -> None:
-        """Wait until the ranks that share memory are where this rank is."""
-        if not near:
-            return
-        sequence = self._sequence
-        begin = time.perf_counter()
-        for rank in near:
-            control = self._local[rank]
-            if not control.counter.reached(sequence):
-                control.counter.wait(
-                    sequence & 0xFFFFFFFF,
-                    spin_s=self._spin_s,
-                    check=Watch(self, control, sequence, kind),
-                )
-            got = KIND.unpack_from(control.kinds, (sequence & 1) * KIND.size)
-            if got != (kind, length):
-                raise ExchangeError(
-                    f"{NAMES[kind]} {sequence}: {self._links[rank]} is in "
-                    f"{NAMES.get(got[0], got[0])} with {got[1]} bytes, this rank sends {length}. "
-                    "All ranks must call the same operations in the same order."
-                )
-        self.timings.wait += time.perf_counter() - begin
-
-    def _finish(self, begin: float, waited: float, near: Any, floats: int) -> None:
+    def _finish(self, begin: float, waited: float, shared: int) -> None:
+        """Count what a verb took, and the bytes that went by shared memory."""
         spent = time.perf_counter() - begin
         self.timings.exchange += spent - (self.timings.wait - waited)
-        self.timings.bytes += 4 * floats * len(near)
+        self.timings.bytes += shared

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -16,15 +17,16 @@ from ..train.group import Timings
 from . import shm, tcp
 from .errors import ExchangeError, ExchangeTimeout
 from .mesh import Link, Mesh, build_mesh
-from .slices import CONTROL_BYTES, Control
+from .slices import KIND, Control, rounds
 
-__all__ = ["MODES", "NAMES", "Membership", "Watch"]
+__all__ = ["MODES", "NAMES", "Membership"]
 
 logger = logging.getLogger("sandbox.spark")
 logger.addHandler(logging.NullHandler())
 
 MODES = ("auto", "shm", "tcp")
 SPIN_S = 200e-6
+LOWEST_RATE = 50e6  # bytes/s that the slowest of what a peer may do between two verbs reaches
 
 SHARE, AGREE, REDUCE, GATHER, SMALL, BROADCAST, BARRIER = range(1, 8)
 NAMES = {
@@ -67,6 +69,7 @@ class Membership:
         self.timings = Timings()
         self.notes: list[str] = []
         self._sequence = 0
+        self._rounds = rounds(rank, size)
         self._local: dict[int, Control] = {}
         self._mesh: Mesh | None = None
         if size > 1:
@@ -84,10 +87,10 @@ class Membership:
     def _share_host(self) -> None:
         reason = "exchange='tcp' was asked for" if self.exchange == "tcp" else shm.supported()
         candidates = set() if reason else set(self._links)
-        own, peers = self._share(CONTROL_BYTES, candidates, "the control segment")
+        own, peers = self._share(Control.bytes_for(self.size), candidates, "the control segment")
         if own is not None and peers:
-            self._control = Control(own)
-            self._local = {rank: Control(memory) for rank, memory in sorted(peers.items())}
+            self._control = Control(own, self.size)
+            self._local = {r: Control(memory, self.size) for r, memory in sorted(peers.items())}
         self._require(set(self._local), reason)
 
     def _require(self, shared: set[int], reason: str | None = None) -> None:
@@ -102,7 +105,10 @@ class Membership:
     def _share(
         self, size: int, candidates: set[int], what: str
     ) -> tuple[NDArray[np.uint8] | None, dict[int, NDArray[np.uint8]]]:
-        """Make a segment and map those of all candidates; keep the pairs where both succeeded."""
+        """Make a segment, map those of all candidates, and keep those that all map of each other.
+
+        Every rank hears who maps whom, so that all come to the same groups.
+        """
         segment: shm.Segment | None = None
         if candidates:
             try:
@@ -121,9 +127,16 @@ class Membership:
                     opened[rank] = shm.open_segment(bytes(heard[rank]), size)
                 except OSError as error:
                     logger.debug("rank %d: no memory shared with %d: %s", self.rank, rank, error)
-        answers = {rank: bytes([rank in opened]) for rank in self._links}
-        agreed = self._ask(AGREE, answers)
-        peers = {rank: memory for rank, memory in opened.items() if agreed[rank] == b"\x01"}
+        maps = np.zeros((self.size, self.size), bool)
+        maps[self.rank, [self.rank, *opened]] = True
+        said = np.packbits(maps[self.rank]).tobytes()
+        for rank, word in self._ask(AGREE, said).items():
+            maps[rank] = np.unpackbits(np.frombuffer(word, np.uint8), count=self.size)
+        both = maps & maps.T
+        together = np.flatnonzero(both[self.rank])
+        if (both[together] != both[self.rank]).any():
+            together = together[:0]
+        peers = {rank: opened[rank] for rank in together.tolist() if rank != self.rank}
         own = segment.bytes() if segment is not None and peers else None
         if segment is not None:
             segment.seal()
@@ -133,18 +146,22 @@ class Membership:
         self.notes.append(text)
         logger.warning(text)
 
-    def _ask(self, kind: int, said: bytes | dict[int, bytes]) -> dict[int, bytearray]:
+    def _ask(self, kind: int, said: bytes) -> dict[int, bytearray]:
         """Exchange a few bytes of equal length with every peer."""
-        ranks = list(self._links)
-        words = {rank: said if isinstance(said, bytes) else said[rank] for rank in ranks}
-        heard = {rank: bytearray(len(words[rank])) for rank in ranks}
+        heard = {rank: bytearray(len(said)) for rank in self._links}
         self._sequence += 1
         self._transfer(
             kind,
-            {rank: [memoryview(words[rank])] for rank in ranks},
-            {rank: [memoryview(heard[rank])] for rank in ranks},
+            {rank: [memoryview(said)] for rank in heard},
+            {rank: [memoryview(word)] for rank, word in heard.items()},
         )
         return heard
+
+    def _allow(self, size: int) -> None:
+        """Wait longer from now on: a peer may be at work on this many bytes between two verbs."""
+        self.deadline_s += size / LOWEST_RATE
+        if self._mesh is not None:
+            self._mesh.deadline_s = self.deadline_s
 
     @property
     def _links(self) -> dict[int, Link]:
@@ -195,45 +212,61 @@ class Membership:
 
     # -- inside ------------------------------------------------------------------------------
 
+    def _step(self, kind: int, length: int = 0) -> None:
+        """Take the next number; on shared memory, say that this rank has come so far."""
+        self._sequence += 1
+        if self._local:
+            kinds = self._control.kinds
+            KIND.pack_into(kinds[self._sequence % len(kinds)], 0, kind, length)
+            self._control.counter.set(self._sequence)
+
+    def _wait(self, kind: int, ranks: Iterable[int], length: int = 0, ahead: int = 0) -> None:
+        """Wait until these ranks, which share memory, are where this rank is, or `ahead` of it."""
+        sequence, begin = self._sequence + ahead, time.perf_counter()
+        for rank in ranks:
+            control = self._local[rank]
+            if not control.counter.reached(sequence):
+                until = time.monotonic() + self.deadline_s
+                control.counter.wait(
+                    sequence & 0xFFFFFFFF,
+                    spin_s=self._spin_s,
+                    check=partial(self._look_after, kind, rank, sequence, until),
+                )
+            got = KIND.unpack_from(control.kinds[sequence % len(control.kinds)])
+            if got != (kind, length):
+                raise ExchangeError(
+                    f"{NAMES[kind]} {sequence}: {self._links[rank]} is in "
+                    f"{NAMES.get(got[0], got[0])} with {got[1]} bytes, this rank sends {length}. "
+                    "All ranks must call the same operations in the same order."
+                )
+        self.timings.wait += time.perf_counter() - begin
+
+    def _look_after(self, kind: int, awaited: int, sequence: int, until: float) -> None:
+        """Raise if a peer is gone that has not done its part, or if the deadline is over."""
+        what = f"rank {self.rank}: {NAMES[kind]}"
+        if self._mesh is not None:
+            for link in self._mesh.gone():
+                # Who is not on this host may have done its part; whoever waits for it knows.
+                control = self._local.get(link.rank)
+                if control is not None and not control.counter.reached(sequence):
+                    raise self._mesh.lost(link, what)
+        if time.monotonic() > until:
+            raise ExchangeTimeout(
+                f"{what} {sequence}: {self._links[awaited]} did not come within "
+                f"{self.deadline_s:g} s. The process hangs; a slow callback needs a larger "
+                "deadline_s."
+            )
+
     def _transfer(
-        self, kind: int, sends: dict[int, list[memoryview]], receives: dict[int, list[memoryview]]
+        self,
+        kind: int,
+        sends: dict[int, list[memoryview]],
+        receives: dict[int, list[memoryview]],
+        ahead: int = 0,
     ) -> None:
         if self._mesh is not None and (sends or receives):
             waited, count = self._mesh.transfer(
-                kind, self._sequence, sends, receives, f"rank {self.rank}: {NAMES[kind]}"
+                kind, self._sequence + ahead, sends, receives, f"rank {self.rank}: {NAMES[kind]}"
             )
             self.timings.wait += waited
             self.timings.bytes += count
-
-
-class Watch:
-    """Asked while this rank waits on shared memory: are the peers alive, is there time left."""
-
-    def __init__(self, group: Membership, control: Control, sequence: int, kind: int) -> None:
-        self._group = group
-        self._control = control
-        self._sequence = sequence
-        self._kind = kind
-        self._until = time.monotonic() + group.deadline_s
-
-    def __call__(self) -> None:
-        """Raise if a peer is gone or the deadline is over."""
-        group = self._group
-        mesh = group._mesh
-        what = f"rank {group.rank}: {NAMES[self._kind]}"
-        if mesh is not None:
-            gone = mesh.gone()
-            # A peer that has done its part and left is no loss.
-            if gone is not None and not self._control.counter.reached(self._sequence):
-                raise mesh.lost(gone, what)
-        if time.monotonic() > self._until:
-            late = [
-                str(group._links[rank])
-                for rank, control in group._local.items()
-                if not control.counter.reached(self._sequence)
-            ]
-            raise ExchangeTimeout(
-                f"{what} {self._sequence}: {', '.join(late)} did not come within "
-                f"{group.deadline_s:g} s. The process hangs; a slow callback needs a larger "
-                "deadline_s."
-            )

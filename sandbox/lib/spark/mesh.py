@@ -197,12 +197,9 @@ class Mesh:
             "cause is memory (spark.executor.memoryOverhead, spark.executor.pyspark.memory)."
         )
 
-    def gone(self) -> Link | None:
-        """Return a peer whose end of the connection is closed, at once; None if all are there."""
-        for fd, flags in self._watch.poll(0):
-            if flags & _GONE:
-                return self._by_fd[fd]
-        return None
+    def gone(self) -> list[Link]:
+        """Return the peers whose end of the connection is closed, at once."""
+        return [self._by_fd[fd] for fd, flags in self._watch.poll(0) if flags & _GONE]
 
     def lost(self, link: Link, what: str) -> PeerLost:
         """Make the error for a peer found by `gone`, with its last words if it left any."""

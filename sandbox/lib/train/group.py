@@ -54,9 +54,10 @@ class Group(Protocol):
     """What the training loop asks of the ranks' exchange.
 
     Every verb is collective: all ranks call the same verbs in the same order with vectors of the
-    same length. Sums are taken in rank order, so that the result does not depend on who arrives
-    first. Vectors given to `reduce_scatter` and `all_gather` were made by `allocate`, which lets an
-    implementation keep them in shared memory.
+    same length. Sums are taken in an order that the number of ranks fixes, so that the result does
+    not depend on who arrives first: rank by rank in `reduce_scatter`, in pairs, pairs of pairs, and
+    so on in `all_reduce`. Vectors given to `reduce_scatter` and `all_gather` were made by
+    `allocate`, which lets an implementation keep them in shared memory.
 
     Others may read such a vector until they have begun the next verb: it is written to only after
     the next verb has returned.
@@ -82,8 +83,12 @@ class Group(Protocol):
     def all_gather(self, vector: NDArray[np.float32], buckets: Sequence[BucketLike]) -> None:
         """Fill every other slice of every bucket with its owner's numbers, in place."""
 
-    def all_reduce(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the sum of a small vector over all ranks, in rank order; `values` is kept."""
+    def all_reduce(self, values: NDArray[np.float64], record: int = 0) -> NDArray[np.float64]:
+        """Return the sum of a small vector over all ranks; `values` is kept.
+
+        The last `record` numbers are not added: those of the rank whose first one is the largest
+        are returned, on all ranks the same.
+        """
 
     def broadcast(self, vector: NDArray[Any], root: int = 0) -> None:
         """Overwrite the vector on every rank by that of `root`, in place."""
@@ -119,7 +124,7 @@ class SingleGroup:
     def all_gather(self, vector: NDArray[np.float32], buckets: Sequence[BucketLike]) -> None:
         """Leave the vector as it is: it is complete already."""
 
-    def all_reduce(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def all_reduce(self, values: NDArray[np.float64], record: int = 0) -> NDArray[np.float64]:
         """Return the values themselves."""
         return values
 

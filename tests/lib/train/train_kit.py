@@ -89,8 +89,12 @@ class ThreadGroup(SingleGroup):
                 part = slice(start + rank * n, start + (rank + 1) * n)
                 vector[part] = other[part]
 
-    def all_reduce(self, values: np.ndarray) -> np.ndarray:
-        return sum(self._swap(values.copy()))
+    def all_reduce(self, values: np.ndarray, record: int = 0) -> np.ndarray:
+        given = self._swap(values.copy())
+        total = sum(given)
+        if record:
+            total[-record:] = max(given, key=lambda each: each[-record])[-record:]
+        return total
 
     def broadcast(self, vector: np.ndarray, root: int = 0) -> None:
         vector[...] = self._swap(vector.copy())[root]
