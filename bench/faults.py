@@ -37,7 +37,8 @@ HANG_S = 60
 WRITER = """
 import sys
 import numpy as np
-from sandbox.lib.train.checkpoint import CheckpointStore, pack
+from sandbox.lib.train import CheckpointStore
+from sandbox.lib.train.checkpoint import pack
 store = CheckpointStore(sys.argv[1], keep=2)
 print("ready", flush=True)
 step = int(sys.argv[2])
@@ -97,7 +98,8 @@ def campaign(report: harness.Report, runs: int, seed: int) -> None:
 
 def writers(report: harness.Report, count: int, seed: int) -> None:
     """Kill processes while they write checkpoints; the newest or the one before must load."""
-    from sandbox.lib.train.checkpoint import CheckpointStore, unpack
+    from sandbox.lib.train import CheckpointStore
+    from sandbox.lib.train.checkpoint import unpack
 
     random = np.random.default_rng(seed + 1)
     good = step = 0

@@ -8,7 +8,6 @@ whose daemon and image are made once. Lanes of one part begin before those of th
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -71,9 +70,10 @@ class Plan:
     def write(self, items: list[pytest.Item]) -> None:
         """Write down the places of the tests that were collected."""
         found = zip((item.nodeid for item in items), places(items), strict=True)
-        mine = self.file.with_suffix(f".{os.getpid()}")  # all write the same, at the same time
-        mine.write_text(json.dumps(list(found)))
-        mine.replace(self.file)
+        from sandbox.lib.engine.files import write_atomic
+
+        # All write the same, at the same time.
+        write_atomic(self.file, json.dumps(list(found)).encode(), sync=False)
 
     @property
     def places(self) -> Mapping[str, Place]:

@@ -223,13 +223,10 @@ def _cells(content: bytes) -> Any:
 
 def write(place: Path, content: bytes) -> None:
     """Write a file as a whole or not at all: the lesson may be open, and the disk full."""
+    from sandbox.lib.engine.files import write_atomic  # NumPy and more: most verbs need none
+
     place.parent.mkdir(parents=True, exist_ok=True)
-    half = place.with_name(f".{place.name}.{os.getpid()}")
-    try:
-        half.write_bytes(content)
-        half.replace(place)
-    finally:
-        half.unlink(missing_ok=True)
+    write_atomic(place, content)
 
 
 def keep(place: Path) -> Path:

@@ -11,10 +11,10 @@ from typing import Any
 
 from ..core import validate
 from ..core.errors import DataError
-from ..engine.files import write_atomic
+from ..engine.files import Place, locate, write_atomic
 
 
-def write_text(path: Path, text: str) -> Path:
+def write_text(path: Place, text: str) -> Place:
     """Write a file in one go.
 
     Raises
@@ -36,14 +36,14 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def made_folder(folder: str | os.PathLike[str]) -> Path:
+def made_folder(folder: str | os.PathLike[str]) -> Place:
     """Make a folder to write into, or raise `DataError`."""
-    place = Path(validate.path_like("folder", folder))
+    place = locate(validate.path_like("folder", folder))
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(
-            f"{place}: must be a folder one can write to; got {error.strerror}."
+            f"{place}: must be a folder one can write to; got {error.strerror or error}."
         ) from None
     return place
 
@@ -51,7 +51,7 @@ def made_folder(folder: str | os.PathLike[str]) -> Path:
 def read_json(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
     """Read a JSON object, or raise `DataError`."""
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = json.loads(locate(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: must be {what}; got {error}.") from None
     if not isinstance(found, Mapping):

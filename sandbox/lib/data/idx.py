@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import validate
 from ..core.errors import DataError
-from ..engine.files import write_atomic
+from ..engine.files import locate, write_atomic
 from ..engine.oplist import Spec
 from .arrays import checked_pair
 from .dataset import DataSpec, Pair, TransformLike
@@ -88,7 +88,7 @@ def write_idx(path: PathLike, array: ArrayLike) -> None:
     body = header + values.astype(DTYPES[code]).tobytes()
     if str(path).endswith(".gz"):
         body = gzip.compress(body, 6, mtime=0)
-    write_atomic(Path(path), body)
+    write_atomic(locate(path), body)
 
 
 class IdxDataset(FileDataset):

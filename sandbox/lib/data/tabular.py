@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import validate
 from ..core.errors import ArgumentError, DataError
+from ..engine.files import locate
 from .casting import cast
 from .files import made_folder, read_json, write_text
 from .transforms import Array, Transform, into
@@ -188,7 +188,7 @@ class Scaler(Transform):
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Scaler:
         """Read what `save` wrote."""
-        path = Path(validate.path_like("folder", folder)) / "scaler.json"
+        path = locate(validate.path_like("folder", folder)) / "scaler.json"
         found = read_json(path, "a scaler's numbers")
         try:
             if found["format"] != "scaler 1":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import validate
 from ..core.errors import ArgumentError, DataError
+from ..engine.files import locate
 from .files import made_folder, read_json, write_text
 from .tokens import Tokenizer
 from .vocabulary import UNKNOWN, Ids, Vocabulary
@@ -137,7 +137,7 @@ class TextEncoder:
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> TextEncoder:
         """Read what `save` wrote."""
-        place = Path(validate.path_like("folder", folder))
+        place = locate(validate.path_like("folder", folder))
         found = read_json(place / "encoder.json", "a text encoder's settings")
         if found.pop("format", None) != "text encoder 1":
             raise DataError(f"{place / 'encoder.json'}: must be written by TextEncoder.save.")

@@ -6,7 +6,6 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import validate
 from ..core.errors import ArgumentError, DataError
+from ..engine.files import Place, locate
 from .files import read_json, write_text
 
 Ids = NDArray[np.int32]
@@ -131,11 +131,11 @@ class Vocabulary:
         numbers = check_ids(validate.numbers("ids", ids).reshape(-1), len(self), "Vocabulary")
         return [(*_NAMES, *self.words)[i] if i < 2 else self.words[i - 2] for i in numbers.tolist()]
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(self, path: str | os.PathLike[str]) -> Place:
         """Write the words as JSON, one to a line; an older file is replaced in one go."""
         lines = ",\n".join(json.dumps(word, ensure_ascii=False) for word in self.words)
         return write_text(
-            Path(validate.path_like("path", path)),
+            locate(validate.path_like("path", path)),
             f'{{"format": "vocabulary 1", "words": [\n{lines}\n]}}\n',
         )
 

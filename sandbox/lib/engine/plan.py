@@ -9,15 +9,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import platform
-import tempfile
 import threading
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from .errors import ArgumentError, DataError
+from .files import write_atomic
 from .folders import cache_folder
 
 FORMAT = 1
@@ -207,11 +206,4 @@ def save_cached(plan: KernelPlan) -> None:
     merged.merge(plan)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(merged.to_json())
-            os.replace(temporary, path)
-        except OSError:
-            os.unlink(temporary)
-            raise
+        write_atomic(path, merged.to_json().encode(), sync=False)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import shutil
 import socket
 import struct
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -17,10 +20,13 @@ from numpy.typing import ArrayLike
 
 from ..core import validate
 from ..core.errors import ArgumentError, DataError
+from ..engine.files import locate, write_atomic
+from ..engine.remote import RemotePath
 from . import png, wire
 from .crc32c import masked_crc32c
 
 _numbers = itertools.count()
+_UPLOAD_S = 30.0
 
 
 class EventWriter:
@@ -31,8 +37,9 @@ class EventWriter:
 
     Parameters
     ----------
-    log_dir : path
-        Folder of one run; made if it is missing. Each writer opens a file of its own in it.
+    log_dir : path or URL
+        Folder of one run; made if it is missing. Each writer opens a file of its own in it. Behind
+        a URL the file is sent anew every half minute, for nothing can be appended there.
     flush_seconds : float
         Longest time a record stays in this process.
     purge_step : int, optional
@@ -63,7 +70,7 @@ class EventWriter:
         flush_seconds: float = 2.0,
         purge_step: int | None = None,
     ) -> None:
-        folder = Path(validate.path_like("log_dir", log_dir))
+        folder = locate(validate.path_like("log_dir", log_dir))
         self.flush_seconds = validate.non_negative("flush_seconds", flush_seconds)
         if purge_step is not None:
             purge_step = validate.non_negative_int("purge_step", purge_step)
@@ -75,11 +82,15 @@ class EventWriter:
                 f".{os.getpid():07d}.{next(_numbers):06d}"
             )
             self.path = folder / name
-            self._file = self.path.open("xb", buffering=0)
+            self._file: Any = (
+                self.path.open("xb", buffering=0)
+                if isinstance(self.path, Path)
+                else _Uploaded(self.path)
+            )
         except OSError as error:
             raise ArgumentError(
                 f"EventWriter: log_dir must be a folder one can write to; got {folder} "
-                f"({error.strerror})."
+                f"({error.strerror or error})."
             ) from None
         self.log_dir = folder
         self._lock = threading.Lock()
@@ -142,7 +153,9 @@ class EventWriter:
         """Bring all records to the disk."""
         with self._lock:
             self._push()
-            if not self._file.closed:
+            if isinstance(self._file, _Uploaded):
+                self._file.upload()
+            elif not self._file.closed:
                 os.fsync(self._file.fileno())
 
     def close(self) -> None:
@@ -205,3 +218,34 @@ class EventWriter:
             "EventWriter: must stay in the process that made it; got a pickle. "
             "Let the driver write the events."
         )
+
+
+class _Uploaded:
+    """An event file behind a URL: it grows here, and is sent as a whole from time to time."""
+
+    def __init__(self, path: RemotePath) -> None:
+        self._path, self._file = path, tempfile.TemporaryFile()  # noqa: SIM115
+        self.upload()
+
+    @property
+    def closed(self) -> bool:
+        return bool(self._file.closed)
+
+    def write(self, body: bytes) -> int:
+        written = self._file.write(body)
+        if time.monotonic() - self._sent > _UPLOAD_S:
+            with contextlib.suppress(OSError):  # the next one may succeed, and `close` must
+                self.upload()
+        return int(written)
+
+    def upload(self) -> None:
+        self._sent = time.monotonic()
+        if not self.closed:
+            self._file.seek(0)
+            write_atomic(self._path, lambda target: shutil.copyfileobj(self._file, target))
+
+    def close(self) -> None:
+        try:
+            self.upload()
+        finally:
+            self._file.close()

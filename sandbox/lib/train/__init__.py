@@ -5,13 +5,13 @@ from __future__ import annotations
 from ..engine import names as _names
 from .backend import Backend, LocalBackend
 from .callbacks import Callback, LambdaCallback, Summary
-from .checkpoint import Checkpoints, CheckpointStore
 from .group import Group, SingleGroup
 from .history import History
 from .job import CheckpointPolicy, Command, Result, TrainJob
 from .model_io import load_model, save_model
 from .pipeline import Pipeline
 from .progress import TextProgress
+from .store import Checkpoints, CheckpointStore
 from .trainer import Trainer
 from .triggers import (
     And,

@@ -18,8 +18,8 @@ from ..optim import Optimizer
 from ..optim.clipping import Clip
 from .backend import Backend, LocalBackend
 from .callbacks import Callback, Summary
-from .checkpoint import Checkpoints
 from .progress import choose
+from .store import Checkpoints
 from .triggers import EarlyStopping, EveryEpoch, Trigger
 
 __all__ = [

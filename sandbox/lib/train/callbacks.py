@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..core import validate
 from ..core.errors import ArgumentError
+from ..engine.files import Place, locate
 from .events import Event
 
 if TYPE_CHECKING:
@@ -110,14 +111,14 @@ class Summary(Callback):
 
     Parameters
     ----------
-    folder : path
+    folder : path or URL
         Give it to `tensorboard --logdir`.
     every : int > 0, default=1
         Iterations between two points of the training curves.
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, every: int = 1) -> None:
-        self.folder = Path(validate.path_like("folder", folder))
+        self.folder = locate(validate.path_like("folder", folder))
         self.every = validate.positive_int("every", every)
         self._writer: Any = None
 
@@ -136,11 +137,14 @@ class Summary(Callback):
 
     def _runs(self) -> list[int]:
         """Return the numbers of the runs that are there, in order."""
-        found = [0] if any(self.folder.glob("events.out.tfevents.*")) else []
-        numbers = (re.fullmatch(r"run(\d{4,})", path.name) for path in self.folder.glob("run*"))
+        names = []
+        with suppress(FileNotFoundError, NotADirectoryError):
+            names = [path.name for path in self.folder.iterdir()]
+        found = [0] if any(name.startswith("events.out.tfevents.") for name in names) else []
+        numbers = [re.fullmatch(r"run(\d{4,})", name) for name in names]
         return sorted(found + [int(number[1]) for number in numbers if number])
 
-    def _folder_of(self, run: int) -> Path:
+    def _folder_of(self, run: int) -> Place:
         return self.folder / f"run{run:04d}" if run else self.folder
 
     def on_iteration(self, trainer: Trainer, event: Event) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,20 +13,20 @@ from .. import nn
 from .. import quantize as _quantize  # noqa: F401  registers what files of quantized models name
 from ..core import Buffer, Parameter, validate
 from ..core.errors import ArgumentError, CheckpointError, DataError, ShapeError
-from ..engine.files import write_atomic
+from ..engine.files import Place, locate, write_atomic
 from .tensors import Reader, write
 
 __all__ = ["fill", "load_model", "model_tensors", "save_model"]
 
 
-def save_model(model: nn.Module, path: str | os.PathLike[str]) -> Path:
+def save_model(model: nn.Module, path: str | os.PathLike[str]) -> Place:
     """Write a model: weights, running statistics and the names of its modules.
 
     Parameters
     ----------
     model : Module
         Made of registered modules (`nn.register`).
-    path : path
+    path : path or URL
         By custom `something.safetensors`. An older file is replaced in one go.
 
     Raises
@@ -46,7 +45,7 @@ def save_model(model: nn.Module, path: str | os.PathLike[str]) -> Path:
     validate.instance("model", model, nn.Module)
     validate.path_like("path", path)
     meta, tensors = {"model": nn.serialize(model)}, {k: h.data for k, h in _holders(model).items()}
-    target = Path(path)
+    target = locate(path)
     try:
         write_atomic(target, lambda file: write(file, meta, tensors, "model"))
     except OSError as error:
@@ -68,7 +67,7 @@ def load_model(path: str | os.PathLike[str]) -> nn.Module:
     """
     validate.path_like("path", path)
     try:
-        with open(path, "rb") as file:
+        with locate(path).open("rb") as file:
             reader = Reader(file, "model", str(path))
             try:
                 with nn.init.skipped():  # the file's numbers take their place

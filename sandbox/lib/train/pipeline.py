@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Sequence
 from operator import itemgetter
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,7 +18,7 @@ from ..core.errors import ArgumentError, CheckpointError, DataError
 from ..data import Scaler, TextEncoder
 from ..data.sequences import SequenceDataset
 from ..data.trees import arrays
-from ..engine.files import write_atomic
+from ..engine.files import Place, locate, write_atomic
 from ..engine.oplist import Spec
 from ..metrics.metric import part_at
 from .batches import rows_at_once
@@ -232,9 +231,9 @@ class Pipeline:
         named: NDArray[Any] = chosen if self.labels is None else np.array(self.labels)[chosen]
         return named
 
-    def save(self, folder: str | os.PathLike[str]) -> Path:
+    def save(self, folder: str | os.PathLike[str]) -> Place:
         """Write everything into a folder, `pipeline.json` last, and return it."""
-        place = Path(check.path_like("folder", folder))
+        place = locate(check.path_like("folder", folder))
         try:
             place.mkdir(parents=True, exist_ok=True)
             (place / _FILE).unlink(missing_ok=True)
@@ -271,7 +270,7 @@ class Pipeline:
         ------
         CheckpointError : a file is missing, damaged or of another kind.
         """
-        place = Path(check.path_like("folder", folder))
+        place = locate(check.path_like("folder", folder))
         try:
             found = json.loads((place / _FILE).read_text(encoding="utf-8"))
             kind = found["before"]

@@ -6,15 +6,16 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal
 
 from ..core import validate
-from .checkpoint import Checkpoints, CheckpointStore, unpack
+from ..engine.files import locate
+from .checkpoint import unpack
 from .events import Event
 from .history import History
 from .job import Result, TrainJob
 from .state import best_step, check_fits
+from .store import Checkpoints, CheckpointStore
 
 __all__ = ["Recorder", "State"]
 
@@ -76,12 +77,14 @@ class Recorder:
         self.good = self.held = None
         place: str | os.PathLike[str] | None = None
         if resume == "auto":
-            found = None if self._store is None else self._store.latest()
+            found = None
+            if self._store is not None:
+                found = self._store.latest(lambda kept: check_fits(kept, job))
             place, job.start = found if found is not None else (None, self.last)
         elif resume is not None:
             place, job.start = resume, CheckpointStore.read(resume)
-        if self._store is not None and (resume != "auto" or job.start is None):
-            self._store.new_run()
+        if self._store is not None:
+            self._store.go_on(place if resume == "auto" else None)
         if job.start is None:
             self.history, self.best = History(), None
             return
@@ -99,7 +102,7 @@ class Recorder:
         if step is None:
             return None
         if place is not None:
-            path = CheckpointStore(Path(place).parent).beside(place, step)
+            path = CheckpointStore(locate(place).parent).beside(place, step)
             return None if path is None else CheckpointStore.read(path)
         best = self.best
         return best if best is not None and unpack(best, "checkpoint").step == step else None

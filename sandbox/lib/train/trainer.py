@@ -22,7 +22,7 @@ from .backend import Backend, Interrupted, LocalBackend
 from .background import BackgroundRun, forsaken
 from .best import restore_best
 from .callbacks import Callback, Summary
-from .checkpoint import Checkpoints, unpack
+from .checkpoint import unpack
 from .control import Control
 from .events import Event, stage
 from .job import Result, TrainJob
@@ -31,6 +31,7 @@ from .model_io import fill
 from .predictor import Predictor
 from .recorder import Recorder, State
 from .steering import Steered
+from .store import Checkpoints
 from .triggers import EarlyStopping, Trigger, end_trigger
 from .updates import lend_average
 

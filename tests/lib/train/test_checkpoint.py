@@ -12,9 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from train_kit import assert_same, make_data, make_model, make_trainer, unmarked, weights
 
+from sandbox.lib import nn
 from sandbox.lib.core.errors import CheckpointError
-from sandbox.lib.train.checkpoint import CheckpointStore, pack, unpack
+from sandbox.lib.train import Checkpoints, CheckpointStore, EverySteps
+from sandbox.lib.train.checkpoint import pack, unpack
 
 
 def packed(step: int = 1) -> bytes:
@@ -79,7 +82,7 @@ def test_a_newer_format_is_refused_by_number(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("sandbox.lib.train.tensors.VERSION", 99)
     data = packed()
     monkeypatch.undo()
-    with pytest.raises(CheckpointError, match="at most 1; got 99"):
+    with pytest.raises(CheckpointError, match="at most 2; got 99"):
         unpack(data, "checkpoint")
 
 
@@ -87,7 +90,7 @@ def test_the_last_files_are_kept(tmp_path: Path) -> None:
     store = CheckpointStore(tmp_path / "new" / "folder", keep=2)
     for step in (5, 10, 15, 20):
         store.save(packed(step), step)
-    assert [path.name for path in store.files()] == [
+    assert [unmarked(path) for path in store.files()] == [
         "run0000-step00000015.safetensors",
         "run0000-step00000020.safetensors",
     ]
@@ -139,7 +142,8 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 WRITER = """
 import sys, numpy as np
-from sandbox.lib.train.checkpoint import CheckpointStore, pack
+from sandbox.lib.train import Checkpoints, CheckpointStore, EverySteps
+from sandbox.lib.train.checkpoint import pack
 store, step = CheckpointStore(sys.argv[1], keep=2), int(sys.argv[2])
 print("ready", flush=True)
 while True:
@@ -179,3 +183,53 @@ def test_a_killed_writer_leaves_the_newest_or_the_previous_checkpoint(tmp_path: 
         step = checkpoint.step
     CheckpointStore(tmp_path, keep=2).save(packed(step + 1), step + 1)
     assert len(list(tmp_path.iterdir())) == 2, "leftovers of killed writers are gone"
+
+
+# Runs that share a folder -------------------------------------------------------------------------
+
+
+def test_two_trainers_in_one_folder_leave_each_others_files_alone(tmp_path: Path) -> None:
+    wide = nn.zoo.mlp([4, 8, 2], rng=0)
+    first = make_trainer(checkpoint=Checkpoints(tmp_path, every=EverySteps(1), keep=2))
+    second = make_trainer(wide, checkpoint=Checkpoints(tmp_path, every=EverySteps(1), keep=1))
+    first.fit(make_data(), steps=5)
+    second.fit(make_data(), steps=7)
+    steps = [path.name.partition("-step")[2] for path in CheckpointStore(tmp_path).files()]
+    assert steps == ["00000004.safetensors", "00000005.safetensors", "00000007.safetensors"]
+
+    again = make_trainer(make_model(9), checkpoint=tmp_path)
+    assert len(again.fit(make_data(), steps=6, resume="auto")) == 6
+    assert again.history["step"][0] == 1
+    whole = make_trainer()
+    whole.fit(make_data(), steps=6)
+    assert_same(weights(whole.model), weights(again.model))
+
+
+def test_stores_that_begin_together_never_write_one_name(tmp_path: Path) -> None:
+    first, second = CheckpointStore(tmp_path), CheckpointStore(tmp_path)
+    first.new_run()
+    second.new_run()
+    paths = {store.save(packed(step), step) for store in (first, second) for step in (1, 2)}
+    assert len(paths) == 4
+    assert len(CheckpointStore(tmp_path).files()) == 4
+
+
+def test_a_run_that_went_back_removes_what_it_overtakes_and_nothing_newer(tmp_path: Path) -> None:
+    store = CheckpointStore(tmp_path, keep=5)
+    for step in (1, 2, 3, 4):
+        store.save(packed(step), step)
+    ahead = tmp_path / f"{store.run}-step00000009.safetensors"
+    ahead.write_bytes(packed(9))  # ranks write their files before the driver hears of them
+    store.save(packed(2), 2)
+    assert [unmarked(path)[-14:-12] for path in store.files()] == ["01", "02", "09"]
+
+
+def test_a_checkpoint_of_version_1_goes_on() -> None:
+    golden = Path(__file__).parent / "golden"
+    expected = dict(np.load(golden / "checkpoint.npz"))
+    trainer = make_trainer(make_model(9))
+    history = trainer.fit(make_data(150), steps=9, resume=golden / "checkpoint.safetensors")
+    # Another processor may add up in another order; float32 has 7 digits.
+    np.testing.assert_allclose(history["loss"], expected.pop("loss"), rtol=1e-4)
+    for name, array in weights(trainer.model).items():
+        np.testing.assert_allclose(array, expected[name], rtol=1e-3, atol=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -56,6 +57,11 @@ def make_trainer(model: nn.Module | None = None, **changes: Any) -> Trainer:
     optimizer = settings.pop("optimizer", None) or SGD(0.1, momentum=0.9)
     criterion = settings.pop("criterion", None) or CrossEntropy()
     return Trainer(model or make_model(), criterion, optimizer, **settings)
+
+
+def unmarked(path: Any) -> str:
+    """Name a checkpoint without the mark that is drawn for its run."""
+    return re.sub(r"^(run\d+)-[0-9a-f]{8}", r"\1", path.name)
 
 
 class ThreadGroup(SingleGroup):
