@@ -16,7 +16,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ..engine.files import replacing
+from ..engine.files import write_atomic
 from ..engine.folders import cache_folder, is_ours_alone
 from .errors import SparkSetupError
 
@@ -146,9 +146,7 @@ def _shim(home: Path) -> Path:
             if not is_ours_alone(folder):
                 raise PermissionError(f"{folder} can be written by others")
         if not (script.exists() and script.read_text() == text and os.access(script, os.X_OK)):
-            with replacing(script) as half:
-                half.write_text(text)
-                half.chmod(0o755)
+            write_atomic(script, text.encode(), mode=0o755)
         if script.stat().st_uid not in (os.getuid(), 0):
             raise PermissionError(f"{script} belongs to another user")
     except OSError as error:
