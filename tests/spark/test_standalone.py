@@ -17,7 +17,6 @@ from sandbox.lib import criterion, nn, optim
 from sandbox.lib.core.errors import SparkSetupError
 from sandbox.lib.data import ArrayDataset
 from sandbox.lib.spark import SparkBackend, SparkDataset, java_home, spark_session
-from sandbox.lib.spark.cluster import describe_failure
 from sandbox.lib.train import Trainer
 
 pytestmark = pytest.mark.spark
@@ -184,22 +183,3 @@ def test_a_cluster_without_workers_is_an_error_that_asks_for_them(session):
     with pytest.raises(SparkSetupError, match=r"ranks=2.*has 0 after 2 s.*reachable"):
         fit(SparkBackend(spark, ranks=2, start_timeout_s=2))
     assert time.monotonic() - begin < 20
-
-
-def test_why_a_task_failed_is_told_also_where_the_barrier_then_killed_the_others(session):
-    context = session(**{"spark.cores.max": 2}).sparkContext
-    context.setJobGroup("fails", "fails")
-
-    def fail(rows):
-        from pyspark import BarrierTaskContext
-
-        if BarrierTaskContext.get().partitionId() == 0:
-            raise ModuleNotFoundError("No module named 'sandbox'")
-        time.sleep(30)
-        yield from rows
-
-    with pytest.raises(Exception, match="barrier"):
-        context.parallelize(range(2), 2).barrier().mapPartitions(fail).collect()
-    retries, reasons = describe_failure(context, "fails")
-    assert retries == 0
-    assert "No module named 'sandbox'" in reasons[0]

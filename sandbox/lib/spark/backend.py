@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from .. import engine
@@ -14,10 +15,11 @@ from ..train.events import Event, stage
 from ..train.job import Command, Result, TrainJob
 from . import cluster, hosts
 from .context import spark_session
-from .driver import SESSION, DriverRun
+from .driver import SESSION, DriverRun, Interrupts
 from .frames import SparkDataset
 from .membership import MODES
-from .turns import Turn, stop_holders
+from .ports import read_ports
+from .turns import Turn, Unwanted, stop_holders
 
 __all__ = ["SparkBackend"]
 
@@ -42,6 +44,8 @@ class SparkBackend:
         model by default, growing with the length of the run.
     start_timeout_s : float, default=60
         How long to wait for the cluster's executors.
+    ports : str, optional
+        The range that driver and ranks listen on, such as "42000-42100"; any free ports by default.
 
     Raises
     ------
@@ -69,6 +73,7 @@ class SparkBackend:
         deadline_s: float = 60.0,
         state_every: int | None = None,
         start_timeout_s: float = 60.0,
+        ports: str | None = None,
     ) -> None:
         if spark is not None and (isinstance(spark, type) or not hasattr(spark, "sparkContext")):
             validate.text("spark", spark, "Give a master such as 'local[2]', or a SparkSession.")
@@ -81,6 +86,7 @@ class SparkBackend:
             None if state_every is None else validate.positive_int("state_every", state_every)
         )
         self.start_timeout_s = validate.non_negative("start_timeout_s", start_timeout_s)
+        self.ports = read_ports("ports", ports)
 
     def threads(self) -> int:
         """Return the threads of one rank where the user named none."""
@@ -120,41 +126,44 @@ class SparkBackend:
         What the loop raised on a rank; SparkSetupError; WorkerError after `GIVE_UP` failures
         without progress; Interrupted (a KeyboardInterrupt) after Ctrl-C.
         """
-        spark = self.session(lambda text, share: emit(stage(text, SESSION * share)))
-        emit(stage("waiting for Spark's slots", SESSION))
-        ranks = self._ranks(spark, job)
-        turn = Turn(spark.sparkContext, ranks, emit, poll)
-        if not turn.take(SESSION):
-            return Result("stopped", 0, 0, None, 0.0)
-        try:
+        interrupts = Interrupts()
+        with ExitStack() as stack:
+            stack.enter_context(calling_at_interrupt(interrupts))
+            spark = self.session(lambda text, share: emit(stage(text, SESSION * share)))
+            emit(stage("waiting for Spark's slots", SESSION))
+            turn = Turn(spark.sparkContext, emit, poll, interrupts.check)
+            stack.callback(turn.give_back)
+            try:
+                ranks = self._ranks(spark, job, turn)
+                turn.take(ranks, SESSION)
+            except Unwanted:
+                return Result("stopped", 0, 0, None, 0.0)
             run = DriverRun(
                 spark,
                 ranks,
                 job,
                 turn.hear,
                 turn.command,
+                interrupts,
                 exchange=self.exchange,
                 deadline_s=self.deadline_s,
                 state_every=self.state_every,
+                ports=self.ports,
+                start_timeout_s=self.start_timeout_s,
             )
-            try:
-                with calling_at_interrupt(run.interrupt):
-                    return run.go()
-            finally:
-                run.close()
-        finally:
-            turn.give_back()
+            stack.enter_context(run)
+            return run.go()
 
     def stop_others(self) -> bool:
         """Stop the trainings of this process that hold the session; False if there are none."""
         return self.spark is not None and stop_holders(self.spark.sparkContext)
 
-    def _ranks(self, spark: Any, job: TrainJob) -> int:
+    def _ranks(self, spark: Any, job: TrainJob, turn: Turn) -> int:
         rows: int = sum(job.data.partition_sizes)
         if self.ranks is not None and self.ranks > rows:
             raise DataError(
                 f"SparkBackend: `ranks` must be at most the number of rows; got {self.ranks} ranks "
                 f"for {rows} rows. Use ranks={rows} or fewer."
             )
-        ranks = cluster.wait_for_slots(spark, self.ranks, self.start_timeout_s)
+        ranks = cluster.wait_for_slots(spark, self.ranks, self.start_timeout_s, turn.rest)
         return min(ranks, rows)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 from .errors import SparkSetupError
 
-__all__ = ["check_session", "describe_failure", "slots", "wait_for_slots"]
+__all__ = ["capacity", "check_session", "slots", "wait_for_slots"]
 
 _DYNAMIC = "spark.dynamicAllocation.enabled"
-_TASKS = 1000  # of a stage that are asked why they failed
 
 
 def check_session(spark: Any) -> None:
@@ -50,7 +49,14 @@ def slots(context: Any) -> int:
     return int(scala.maxNumConcurrentTasks(profile))
 
 
-def wait_for_slots(spark: Any, ranks: int | None, patience_s: float) -> int:
+def capacity(context: Any) -> int:
+    """Return how many tasks could run at once, counting executors that Spark would ask for."""
+    return slots(context)
+
+
+def wait_for_slots(
+    spark: Any, ranks: int | None, patience_s: float, rest: Callable[[float], object] = time.sleep
+) -> int:
     """Return the number of ranks to run: `ranks`, or all slots.
 
     Executors of a cluster take some seconds to register; on this machine's own threads the number
@@ -84,48 +90,18 @@ def wait_for_slots(spark: Any, ranks: int | None, patience_s: float) -> int:
                 )
                 + cure
             )
-        time.sleep(0.2)
+        rest(0.2)
     if ranks is None and not re.match(r"local(\[|$)", master):
-        have = _settled(spark, have)
+        have = _settled(spark, have, rest)
     return ranks or have
 
 
-def _settled(spark: Any, have: int) -> int:
+def _settled(spark: Any, have: int, rest: Callable[[float], object]) -> int:
     """Wait until no more executors have come for two seconds."""
     since = time.monotonic()
     while time.monotonic() - since < 2.0:
-        time.sleep(0.2)
+        rest(0.2)
         now = slots(spark.sparkContext)
         if now != have:
             have, since = now, time.monotonic()
     return have
-
-
-def describe_failure(context: Any, group: str) -> tuple[int, list[str]]:
-    """Return how often stages of a job group were tried again, and why tasks failed.
-
-    The reasons are those of the tasks: a stage itself tells only what ended it last, which is that
-    the other tasks of a barrier were killed. Such a reason comes last.
-    """
-    tracker = context.statusTracker()
-    store = context._jsc.sc().statusStore()
-    retries, reasons = 0, dict[str, None]()
-    for job in tracker.getJobIdsForGroup(group):
-        info = tracker.getJobInfo(job)
-        for stage in info.stageIds if info is not None else ():
-            with contextlib.suppress(Exception):  # a stage that Spark has not begun
-                last = int(store.lastStageAttempt(stage).attemptId())
-                retries = max(retries, last)
-                for attempt in range(max(0, last - 3), last + 1):
-                    reasons |= dict.fromkeys(_task_errors(store, stage, attempt))
-    return retries, sorted(reasons, key=_was_killed)
-
-
-def _task_errors(store: Any, stage: int, attempt: int) -> list[str]:
-    tasks = store.taskList(stage, attempt, _TASKS)
-    errors = (tasks.apply(place).errorMessage() for place in range(tasks.size()))
-    return [str(error.get()) for error in errors if error.isDefined()]
-
-
-def _was_killed(reason: str) -> bool:
-    return reason.startswith("TaskKilled")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import logging
 import os
 import queue
@@ -10,10 +11,12 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 from ..train.backend import Interrupted
+from ..train.control import Control
 from ..train.events import Event, stage
 from ..train.job import CheckpointPolicy, Command, Result, TrainJob
 from . import cluster, hosts
@@ -23,31 +26,58 @@ from .failures import explain, python_error, rebuild
 from .frames import SparkDataset
 from .hosts import is_local
 from .inputs import Storage
+from .line import AHEAD
+from .ports import Ports
 from .progress import LineServer, Message
+from .rendezvous import disagreement
 from .submit import SparkJob
 from .worker import RankPlan, Survival
 
-__all__ = ["SESSION", "DriverRun"]
+__all__ = ["SESSION", "DriverRun", "Interrupts"]
 
 logger = logging.getLogger("sandbox.spark")
 
 GIVE_UP = 5  # failures in a row without one more iteration
 SOFT_STOP_S = 1.5  # after Ctrl-C, for the iteration under way and the final state
-GONE_S = 4.0
+EARLY_STOP_S = 5.0  # after a stop before the ranks have met, in case they are about to
+GONE_S = 30.0  # for Spark to end what was cancelled
+REPLACED_S = 30.0  # for Spark to start a task again whose process was told to leave
+MISSED_S = 3.0  # until a rank that has not called is spoken of
 BUSY = 200  # events heard in a row before commands get their turn
 SESSION, SENT, MET = 0.5, 0.6, 0.8  # shares of the way to the first iteration
 _NEVER = float("inf")
 _ENVIRONMENT = ("SANDBOX_ENGINE", "SANDBOX_EAGER", "SANDBOX_GEMM", "SANDBOX_CACHE", "SANDBOX_DATA")
 
 
+class Interrupts:
+    """Ctrl-C during a run: told by flags, for an exception in a call to Java would break it."""
+
+    def __init__(self) -> None:
+        self.soft = threading.Event()
+        self.hard = threading.Event()
+
+    def __call__(self) -> None:
+        """Stop softly at the first call, hard at the second."""
+        if self.soft.is_set():
+            self.hard.set()
+        self.soft.set()
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if there was one."""
+        if self.soft.is_set():
+            raise KeyboardInterrupt
+
+
 class DriverRun:
-    """One training run on a session.
+    """One training run on a session; a context, which holds the line and the files.
 
     Parameters
     ----------
     spark, ranks, job : the session, how many tasks, what to train.
     emit, poll : where events go and commands come from.
-    exchange, deadline_s, state_every : see `SparkBackend`.
+    interrupts : Interrupts
+        Ctrl-C.
+    exchange, deadline_s, state_every, ports, start_timeout_s : see `SparkBackend`.
     """
 
     def __init__(
@@ -57,31 +87,62 @@ class DriverRun:
         job: TrainJob,
         emit: Callable[[Event], None],
         poll: Callable[[], Command | None],
+        interrupts: Interrupts,
         *,
         exchange: str,
         deadline_s: float,
         state_every: int | None,
+        ports: Ports,
+        start_timeout_s: float,
     ) -> None:
         self.spark, self.ranks, self.job = spark, ranks, job
-        self.emit, self.poll = emit, poll
-        self.interrupted = threading.Event()
-        self.impatient = threading.Event()
-        self.storage = Storage()
+        self.emit, self.poll, self.interrupts = emit, poll, interrupts
+        self.exchange, self.deadline_s, self.state_every = exchange, deadline_s, state_every
+        self.ports, self.start_timeout_s = ports, start_timeout_s
+        self.control = Control()  # what is wanted, as far as this run has heard
         self.result: Result | None = None
+        self.newest = (0, 0)  # step and epoch of the newest state
         self.best_step = -1
         self.mark_step = -1
+        self.handled = self.acknowledged = -1
         self.failures = 0
         self.last_words = ""
-        self.pending: list[Command] = []
-        self.rate: Command | None = None
+        self.died = False  # whether a process ended without a word
         self.paused = False
         self.begun = False
-        context = spark.sparkContext
+        self.stop_by = self.replaced_by = _NEVER
+        self.missed = 0.0
+        self.loaded: dict[int, float] = {}
+        self.told = 0.0
+        self.waited = ""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._acquire(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _acquire(self, stack: ExitStack) -> None:
+        """Take hold of what has to be given back, and make the ranks' plan."""
+        context, job = self.spark.sparkContext, self.job
         local = is_local(context.master)
         token = secrets.token_bytes(32)
         host = "127.0.0.1" if local else context.getConf().get("spark.driver.host", "127.0.0.1")
         bind = context.getConf().get("spark.driver.bindAddress", host)
-        self.server = LineServer("127.0.0.1" if local else bind, token, job.start)
+        self.server = LineServer(
+            "127.0.0.1" if local else bind,
+            token,
+            self.ranks,
+            job.start,
+            ports=self.ports,
+            silence_s=self.deadline_s,
+        )
+        stack.callback(self.server.close)
+        self.storage = Storage()
+        stack.callback(self.storage.close)
         asked = job.checkpoint
         light = replace(
             job,
@@ -90,22 +151,24 @@ class DriverRun:
             validation=None,
             start=None,
             checkpoint=CheckpointPolicy(
-                Survival(None if asked is None else asked.every, _distance(job, state_every)),
+                Survival(None if asked is None else asked.every, _distance(job, self.state_every)),
                 True if asked is None else asked.history,
             ),
         )
-        emit(stage("sending the data", SESSION))
+        self.emit(stage("sending the data", SESSION))
         self.plan = RankPlan(
             job=light,
-            data=self.storage.handle(job.data, ranks, 0),
+            data=self.storage.handle(job.data, self.ranks, 0),
             validation=None
             if job.validation is None
-            else self.storage.handle(job.validation, ranks, 1),
+            else self.storage.handle(job.validation, self.ranks, 1),
             line=(host, self.server.address[1]),
             token=token,
             loopback=local,
-            exchange=exchange,
-            deadline_s=deadline_s,
+            ranks=self.ranks,
+            ports=self.ports,
+            exchange=self.exchange,
+            deadline_s=self.deadline_s,
             environment={k: os.environ[k] for k in _ENVIRONMENT if k in os.environ},
         )
 
@@ -120,9 +183,12 @@ class DriverRun:
                     f"{data}: its rows come out of a shuffle in no fixed order; "
                     "cache() or sort it if runs must be equal bit for bit",
                 )
-        while True:
+        for submission in itertools.count(1):
+            self.interrupts.check()
             self.emit(stage(f"starting {_ranks(self.ranks)}", SENT))
-            job = SparkJob(self.spark, self.plan, self.ranks, (self.job.data, self.job.validation))
+            self.server.open(submission)
+            plan = replace(self.plan, submission=submission)
+            job = SparkJob(self.spark, plan, self.ranks, (self.job.data, self.job.validation))
             try:
                 with java_alive():
                     again = self._follow(job)
@@ -130,19 +196,20 @@ class DriverRun:
                 self._cancel(job)
                 raise
             if self.result is not None:
-                if self.interrupted.is_set():
+                if self.interrupts.soft.is_set():
                     raise Interrupted(self.result)
                 return self.result
-            if self.interrupted.is_set():
-                raise KeyboardInterrupt
+            self.interrupts.check()
             if again and not self.server.generation:  # else the next meeting of the ranks says so
                 self.emit({"type": "state", "state": "retrying"})
+        raise AssertionError("unreachable")
 
     def _follow(self, job: SparkJob) -> bool:
         """Hear the ranks until this submission ends; returns whether to try again."""
         self.begun = False
-        watched = time.monotonic()
-        stop_by = finished_by = _NEVER
+        self.missed, self.replaced_by = time.monotonic(), _NEVER
+        self.loaded, self.told = {}, 0.0
+        self.stop_by = finished_by = _NEVER
         heard = 0
         while True:
             message = self._next() if heard < BUSY else None
@@ -153,14 +220,15 @@ class DriverRun:
                     self._cancel(job)
                     self.storage.ship(self.spark.sparkContext)
                     return False
-                if verdict == "finished" and self.interrupted.is_set():
+                if verdict == "finished" and self.interrupts.soft.is_set():
                     self._cancel(job)
                     return False
                 if verdict == "finished":
                     finished_by = time.monotonic() + 5.0
-                    stop_by = _NEVER
+                    self.stop_by = _NEVER
                 continue
             heard = 0
+            self._acknowledge()
             self._command()
             now = time.monotonic()
             if job.done.is_set():
@@ -171,15 +239,25 @@ class DriverRun:
             if now > finished_by:
                 self._cancel(job)
                 return False
-            if self.interrupted.is_set() and stop_by == _NEVER and self.result is None:
-                stop_by = now + (SOFT_STOP_S if self.begun and not self.paused else 0.0)
-                self._send(Command("stop"))
-            if now > stop_by or self.impatient.is_set():
+            if self.stop_by == _NEVER and self.result is None:
+                self.stop_by = now + self._patience()
+            if now > self.stop_by or self.interrupts.hard.is_set():
                 self._cancel(job)
+                if not self.interrupts.soft.is_set() and self.result is None:
+                    state = self.server.latest if self.newest[0] else None
+                    self.result = Result("stopped", *self.newest, state, 0.0)
                 return False
-            if not self.begun and now - watched > 0.5:
-                watched = now
-                self._watch(job)
+            if self.result is None and self._unreplaced(now):
+                self._cancel(job)
+                self._count_failure()
+                return True
+
+    def _patience(self) -> float:
+        """Return how many seconds a stop, if one is wanted, may take until the job is cancelled."""
+        if self.interrupts.soft.is_set():
+            self._send(Command("stop"))
+            return SOFT_STOP_S if self.begun and not self.paused else 0.0
+        return EARLY_STOP_S if self.control.wanted.stop and not self.begun else _NEVER
 
     def _next(self) -> Message | None:
         try:
@@ -188,26 +266,37 @@ class DriverRun:
             return None
 
     def _hear(self, message: Message) -> str | None:
+        value = message.value
         if message.kind == "event":
             if message.generation in (0, self.server.generation):
-                self._pass_on(message.rank, message.value)
+                self._pass_on(message.rank, value)
         elif message.kind == "begin":
-            self._on_begin(message.generation, message.value["pids"])
+            self._on_begin(message.generation, value["pids"])
         elif message.kind == "finish":
-            value = message.value
             self.result = Result(
                 value["reason"], value["step"], value["epoch"], value["state"], value["seconds"]
             )
             return "finished"
         elif message.kind == "failure":
-            failure = message.value
-            if failure["kind"] == "not_readable":
+            if value["kind"] == "not_readable":
                 return "ship"
-            if failure["kind"] == "own":
-                raise rebuild(failure)
-            self.last_words = failure["text"]
-            logger.info("lost: %s", self.last_words)
+            if value["kind"] == "own":
+                raise rebuild(value)
+            self._lost(value["text"])
+        elif message.kind == "disagree":
+            raise disagreement(message.rank, **value)
+        elif message.generation == self.server.generation and self.result is None:
+            self.missed = time.monotonic()
+            if message.kind == "lost":
+                self._lost(value["text"])
+            elif not self.last_words:
+                self.died = True
+                self._lost(f"the process of rank {message.rank} ended")
         return None
+
+    def _lost(self, text: str) -> None:
+        self.last_words = self.last_words or text
+        logger.info("lost: %s", text)
 
     def _pass_on(self, rank: int, event: Event) -> None:
         kind = event["type"]
@@ -216,19 +305,45 @@ class DriverRun:
                 logger.info("rank %d: %s", rank, event["text"])
             event = {**event, "rank": rank}
         elif kind == "stage":
+            if not self.begun:
+                self._loading(rank, event)
+                return
             event = stage(event["text"], MET + (1.0 - MET) * event["share"])
         elif kind == "iteration":
             self.best_step = max(self.best_step, event["step"])
         elif kind == "checkpoint":
+            self.newest = (event["step"], event["epoch"])
             wanted = event.pop("wanted", True) or event["best"] or event["good"]
             if not wanted and self.job.checkpoint is not None:
                 return  # kept by the line server only
         elif kind == "state" and event["state"] in ("paused", "running"):
             self.paused = event["state"] == "paused"
         self.emit(event)
+        if kind == "iteration":
+            self.handled = event["step"]
+            if self.handled - self.acknowledged >= AHEAD // 4:
+                self._acknowledge()
+
+    def _loading(self, rank: int, event: Event) -> None:
+        """Tell how far that rank is which has the most to load yet."""
+        self.loaded[rank] = event["share"]
+        share = min(self.loaded.values()) if len(self.loaded) == self.ranks else 0.0
+        if share >= self.told + 0.01 or not self.told:
+            self.told = max(share, 1e-9)
+            self.emit(stage(event["text"], SENT + (MET - SENT) * share))
+
+    def _acknowledge(self) -> None:
+        """Let rank 0 know how far its events have been handled: it goes no further ahead."""
+        if self.handled != self.acknowledged:
+            self.acknowledged = self.handled
+            self.server.handled(self.handled)
 
     def _on_begin(self, generation: int, pids: list[int]) -> None:
+        if not self.begun and not self.interrupts.soft.is_set():
+            self.stop_by = _NEVER  # a stop reaches the ranks now
         self.begun = True
+        self.replaced_by = _NEVER
+        self.handled = self.acknowledged = -1
         self.emit(
             {
                 "type": "log",
@@ -245,13 +360,7 @@ class DriverRun:
                 f"a worker was lost ({self.last_words or 'no last words'}); the "
                 f"ranks go on from step {max(0, self.server.latest_step)}",
             )
-            if self.rate is not None:
-                self.server.command(self.rate)
-            if self.paused:
-                self.server.command(Command("pause"))
-        for command in self.pending:
-            self.server.command(command)
-        self.pending.clear()
+        self.last_words, self.died = "", False
 
     def _command(self) -> None:
         command = self.poll()
@@ -259,18 +368,8 @@ class DriverRun:
             self._send(command)
 
     def _send(self, command: Command) -> None:
-        if command.kind == "learning_rate":
-            self.rate = command
-        if self.begun:
-            self.server.command(command)
-        else:
-            self.pending.append(command)
-
-    def interrupt(self) -> None:
-        """Stop softly at the first call (Ctrl-C), hard at the second."""
-        if self.interrupted.is_set():
-            self.impatient.set()
-        self.interrupted.set()
+        self.control.send(command)
+        self.server.want(self.control.wanted)
 
     # -- when something goes wrong ------------------------------------------------------------
 
@@ -280,10 +379,13 @@ class DriverRun:
         self.mark_step = self.best_step
         self.failures += 1
         if self.failures > GIVE_UP:
+            cure = (
+                " Memory is the usual cause: raise spark.executor.memoryOverhead (ranks live "
+                "outside of the JVM heap)."
+            )
             raise WorkerError(
                 f"{self.failures} failures in a row without one more iteration; the last: "
-                f"{self.last_words or 'unknown'}. Memory is the usual cause: raise "
-                "spark.executor.memoryOverhead (ranks live outside of the JVM heap)."
+                f"{self.last_words or 'unknown'}.{cure if self.died else ''}"
             )
 
     def _judge(self, job: SparkJob) -> bool:
@@ -300,27 +402,40 @@ class DriverRun:
         if not self.begun and (found := python_error(text)) is not None:
             raise found  # a row that cannot be read: the same again and again
         self.last_words = self.last_words or text.strip().splitlines()[0][:500]
-        self._count_failure()
+        if not self.begun:  # else it is counted when the ranks meet again
+            self.died = True
+            self._count_failure()
         if self.spark.sparkContext._jsc is None:
             raise SparkSetupError("the Spark session was stopped while it trained.") from error
         return True
 
-    def _watch(self, job: SparkJob) -> None:
-        """Look whether Spark fails the tasks again and again before a rank can call."""
-        retries, reasons = cluster.describe_failure(self.spark.sparkContext, job.group)
-        for reason in reasons:
-            explain(reason)
-            if self._lacks_package(reason):
-                self._cancel(job)
-                return
-            found = python_error(reason)
-            if found is not None:
-                raise found
-        if retries >= 3:
-            raise WorkerError(
-                f"no rank could start in {retries} tries; Spark says: "
-                f"{reasons[0] if reasons else 'nothing'}"
+    def _unreplaced(self, now: float) -> bool:
+        """Look after ranks that do not come; whether the job has to be submitted again."""
+        for rank in self.server.drop_silent(self.deadline_s):
+            self._lost(f"rank {rank} has not come back within {self.deadline_s:g} s")
+            self.replaced_by = now + REPLACED_S
+        missing = self.server.missing()
+        if not missing:
+            self.missed = now
+            return False
+        if now > self.replaced_by:
+            return True
+        if now - self.missed > MISSED_S and len(missing) < self.ranks:
+            self._miss(missing, now)
+        return False
+
+    def _miss(self, missing: list[int], now: float) -> None:
+        """Tell that ranks wait for slots; raise an error if the cluster has not enough any more."""
+        have = cluster.slots(self.spark.sparkContext)
+        if now - self.missed > self.start_timeout_s and have < self.ranks:
+            raise SparkSetupError(
+                f"ranks={self.ranks}: Spark has {have} slots left, and no others within "
+                f"{self.start_timeout_s:g} s. Are the workers running? Use ranks={max(1, have)}."
             )
+        text = f"{len(missing)} of {self.ranks} ranks wait for a free slot of Spark"
+        if text != self.waited:
+            self.waited = text
+            self.emit(stage(text, SENT))
 
     def _lacks_package(self, text: str) -> bool:
         if not hosts.lacks_package(text) or not hosts.send_package(self.spark.sparkContext):
@@ -333,21 +448,24 @@ class DriverRun:
         return True
 
     def _cancel(self, job: SparkJob) -> None:
-        """Cancel the job and wait until its ranks are gone."""
+        """Cancel the job until Spark runs nothing of it and its ranks are gone."""
+        until = time.monotonic() + GONE_S
         self.server.stop()
-        job.cancel()
-        job.done.wait(GONE_S)
-        self.server.wait_gone(GONE_S)
-        self.server.resume()
+        while True:
+            job.cancel()
+            settled = time.monotonic() + 0.1
+            while time.monotonic() < settled and not job.done.is_set():
+                self._next()  # readers with something to say must not wait for us
+            if job.over() and not self.server.ranks():
+                return
+            self._next()
+            if time.monotonic() > until:
+                self._log("warning", f"Spark has not ended the job {job.group} yet")
+                return
 
     def _log(self, level: str, text: str) -> None:
         logger.log(logging.WARNING if level == "warning" else logging.INFO, text)
         self.emit({"type": "log", "level": level, "text": text})
-
-    def close(self) -> None:
-        """Hang up and remove the files."""
-        self.server.close()
-        self.storage.close()
 
 
 def _ranks(count: int) -> str:

@@ -1,37 +1,61 @@
-"""The line between the driver and the ranks: events and packed states up, commands down.
+"""The driver's end of the line: who is there, who waits for whom, what they tell.
 
-A TCP server in the driver, authenticated by the job's token. It also keeps the newest checkpoint
-and hands it to ranks that start again, whether Spark or the driver restarted them: each start is a
-*generation*, and what a rank of an older generation still says is not heard.
+A TCP server, authenticated by the job's token. Ranks that have joined wait here until all are
+there; then they begin a *generation* together, with the newest state. A rank that is lost ends it:
+the others join again, whether Spark or the driver brings the lost one back, and what belongs to an
+older generation is not heard any more. It also keeps the newest checkpoint.
 """
 
 from __future__ import annotations
 
 import contextlib
 import queue
+import secrets
 import socket
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..train.job import Command
+from ..train.control import Wanted
 from . import tcp, wire
-from .errors import AuthenticationError, ExchangeError, Stopped
+from .door import Door
+from .errors import ExchangeError
+from .line import (
+    ACK,
+    ASK,
+    EVENTS,
+    FACT,
+    FAILURE,
+    FETCH,
+    FINISH,
+    HANDLED,
+    HELLO,
+    JOIN,
+    LIMIT,
+    LOST,
+    MEET,
+    PING,
+    SILENCE_S,
+    STATE,
+    STOP,
+    WANTED,
+)
+from .ports import Ports, listen
+from .rendezvous import odd_one
 
-__all__ = ["Line", "LineServer", "Message"]
+__all__ = ["LineServer", "Message"]
 
-BEGIN, FETCH, EVENTS, FAILURE, FINISH, COMMAND, STOP, STATE, ACK = range(1, 10)
-LIMIT = 1 << 36  # bytes of one frame; the sender has proved to belong to us
-FLUSH_S = 0.05
-CROWD = 20_000  # events waiting before a rank holds
+QUEUE = 1000  # messages that the driver has not heard yet; then the ranks have to wait
 
 
 @dataclass
 class Message:
-    """What the driver's loop hears: "begin", "event", "failure" or "finish" of a rank."""
+    """What the driver's loop hears of a rank.
+
+    Kinds: "begin" (all have met), "event", "lost" (the rank leaves this generation), "failure",
+    "finish", "gone" (its line ended), "disagree".
+    """
 
     kind: str
     rank: int
@@ -47,17 +71,23 @@ class _Caller:
         self.rank = claim.rank
         self.pid = claim.extra
         self.generation = 0
+        self.submission = -1
+        self.telling: dict[str, Any] | None = None  # while it waits for the others
+        self.since = time.monotonic()  # it called, joined or began
+        self.facts: dict[str, Any] = {}
+        self.left = False  # it was told to leave
         self._lock = threading.Lock()
 
     def send(self, kind: int, payload: bytes = b"", sequence: int = 0) -> None:
         """Send a frame; a rank that is gone is noticed by its reader."""
-        with self._lock, contextlib.suppress(OSError):
-            tcp.send_frame(self.connection, kind, sequence, payload)
+        try:
+            with self._lock:
+                tcp.send_frame(self.connection, kind, sequence, payload)
+        except OSError:
+            tcp.hang_up(self.connection)
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
-        self.connection.close()
+        tcp.hang_up(self.connection)
 
 
 class LineServer:
@@ -67,34 +97,59 @@ class LineServer:
     ----------
     host : address to bind to.
     token : the job's secret.
+    size : how many ranks begin together.
     start : a packed state to begin from, or None.
+    ports : where to listen.
+    silence_s : how long a rank may say nothing at all before it counts as gone.
     """
 
-    def __init__(self, host: str, token: bytes, start: bytes | None = None) -> None:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, 0), family=family, backlog=128)
-        self.address: tcp.Address = self._socket.getsockname()[:2]
-        self.messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
+    def __init__(
+        self,
+        host: str,
+        token: bytes,
+        size: int,
+        start: bytes | None = None,
+        *,
+        ports: Ports = Ports(0, 0),  # noqa: B008 - a constant
+        silence_s: float = SILENCE_S,
+    ) -> None:
+        listening = listen(host, ports)
+        self.address: tcp.Address = listening.getsockname()[:2]
+        self.size = size
+        self.messages: queue.Queue[Message] = queue.Queue(QUEUE)
         self.generation = 0
+        self.submission = 0
         self.latest = start
         self.latest_step = -1
-        self._token = token
+        self._silence_s = max(silence_s, SILENCE_S)
         self._begun: bytes | None = start
-        self._callers: set[_Caller] = set()
+        self._wanted = Wanted()
+        self._callers: dict[_Caller, None] = {}  # in the order in which they called
         self._lock = threading.Lock()
         self._closed = False
         self._stopping = False
-        self._strangers = threading.Semaphore(tcp.MAX_STRANGERS)
-        threading.Thread(target=self._accept, name="sandbox-line", daemon=True).start()
+        self._door = Door(listening, token, self._let_in)
+        self._thread = threading.Thread(target=self._door.serve, name="sandbox-line", daemon=True)
+        self._thread.start()
 
     # -- what the driver's loop uses ----------------------------------------------------------
 
-    def command(self, command: Command) -> None:
-        """Send a command to rank 0, which tells the others."""
-        payload = wire.encode({"kind": command.kind, "value": command.value})
-        for caller in self._current():
-            if caller.rank == 0:
-                caller.send(COMMAND, payload)
+    def want(self, wanted: Wanted) -> None:
+        """Tell rank 0, and each rank 0 that comes later, what is wanted of the run."""
+        with self._lock:
+            self._wanted = wanted
+        payload = wire.encode(asdict(wanted))
+        for caller in self._members(0):
+            caller.send(WANTED, payload)
+
+    def handled(self, step: int) -> None:
+        """Tell rank 0 that the events up to this iteration have been handled."""
+        for caller in self._members(0):
+            caller.send(HANDLED, wire.encode({"step": step}), caller.generation)
+
+    def open(self, submission: int) -> None:
+        """Let the ranks of this submission in, and no others."""
+        self.submission, self._stopping = submission, False
 
     def stop(self) -> None:
         """Ask all ranks to leave at once, also those that come later."""
@@ -102,31 +157,39 @@ class LineServer:
         for caller in self._current():
             caller.send(STOP)
 
-    def resume(self) -> None:
-        """Let ranks that come from now on stay."""
-        self._stopping = False
+    def drop_silent(self, seconds: float) -> list[int]:
+        """Hang up on ranks that have not come back though another waits for so long already.
+
+        Those that have just started and load their rows are not meant: they tell that they live.
+        Returns the ranks.
+        """
+        callers = self._current()
+        waiting = [c.since for c in callers if c.telling is not None]
+        if not waiting or time.monotonic() - min(waiting) < seconds:
+            return []
+        silent = [c for c in callers if c.telling is None and c.generation and not c.left]
+        for caller in silent:
+            caller.left = True
+            caller.send(STOP)
+            caller.close()
+        return [caller.rank for caller in silent]
 
     def ranks(self) -> list[int]:
         """Return the process ids of the ranks that are connected."""
         return [caller.pid for caller in self._current()]
 
-    def wait_gone(self, seconds: float) -> bool:
-        """Wait until no rank is connected."""
-        until = time.monotonic() + seconds
-        while self._current():
-            if time.monotonic() > until:
-                return False
-            time.sleep(0.01)
-        return True
+    def missing(self) -> list[int]:
+        """Return the ranks that have not called."""
+        there = {caller.rank for caller in self._current()}
+        return [rank for rank in range(self.size) if rank not in there]
 
     def close(self) -> None:
         """Hang up."""
         self._closed = True
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+        self._door.close()
         for caller in self._current():
             caller.close()
+        self._thread.join(5.0)
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -134,213 +197,138 @@ class LineServer:
         with self._lock:
             return list(self._callers)
 
-    def _accept(self) -> None:
-        while not self._closed:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            if not self._strangers.acquire(blocking=False):
-                connection.close()
-                continue
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+    def _members(self, rank: int) -> list[_Caller]:
+        """Return the connections of a rank that takes part in the present generation."""
+        now = self.generation
+        return [c for c in self._current() if c.rank == rank and c.generation == now and now]
 
-    def _serve(self, connection: socket.socket) -> None:
-        try:
-            claim = tcp.welcome(connection, self._token)
-        except AuthenticationError:
+    def _let_in(self, connection: socket.socket, claim: tcp.Claim) -> None:
+        if claim.purpose != tcp.LINE or self._closed or not 0 <= claim.rank < self.size:
             connection.close()
             return
-        finally:
-            self._strangers.release()
-        if claim.purpose != tcp.LINE:
-            connection.close()
-            return
+        tcp.limit_silence(connection, self._silence_s)
         caller = _Caller(connection, claim)
-        with self._lock:
-            self._callers.add(caller)
-        if self._stopping:
-            caller.send(STOP)
+        threading.Thread(
+            target=self._serve, args=(caller,), name=f"sandbox-rank-{caller.rank}", daemon=True
+        ).start()
+
+    def _serve(self, caller: _Caller) -> None:
         try:
             while True:
-                self._hear(caller, *tcp.receive_frame(connection, LIMIT))
+                self._hear(caller, *tcp.receive_frame(caller.connection, LIMIT))
         except (OSError, EOFError, ExchangeError):
             pass
         finally:
             with self._lock:
-                self._callers.discard(caller)
+                known = caller in self._callers
+                self._callers.pop(caller, None)
             caller.close()
+            if known:
+                self._put("gone", caller)
+                self._begin()  # a copy of it may be waiting
+
+    def _put(self, kind: str, caller: _Caller, value: Any = None) -> None:
+        """Have the driver's loop hear something, as soon as it has room for it."""
+        message = Message(kind, caller.rank, caller.generation, value)
+        while not self._closed:
+            with contextlib.suppress(queue.Full):
+                self.messages.put(message, timeout=0.2)
+                return
 
     def _hear(self, caller: _Caller, kind: int, generation: int, payload: bytearray) -> None:
-        rank = caller.rank
-        if kind == BEGIN:
+        if kind == HELLO:
+            self._greet(caller, wire.decode(payload))
+        elif kind == PING:
+            caller.send(PING)
+        elif kind == JOIN:
             with self._lock:
-                self.generation += 1
-                caller.generation = self.generation
-                self._begun = self.latest
-            self.messages.put(Message("begin", rank, self.generation, wire.decode(payload)))
-            caller.send(ACK, sequence=caller.generation)
+                caller.telling, caller.since = wire.decode(payload), time.monotonic()
+            self._begin()
+        elif kind == FACT:
+            fact = wire.decode(payload)
+            with self._lock:
+                caller.facts[fact["field"]] = fact["value"]
+            self._compare(fact["field"])
         elif kind == FETCH:
-            caller.generation = generation
             state = self._begun if generation == self.generation else None
             caller.send(STATE, b"" if state is None else state, generation)
         elif kind == EVENTS:
             for event in wire.decode(payload):
-                self._take(rank, caller.generation, event)
+                self._take(caller, generation, event)
+        elif kind == LOST:
+            self._put("lost", caller, wire.decode(payload))
         elif kind in (FAILURE, FINISH):
-            name = "failure" if kind == FAILURE else "finish"
-            self.messages.put(Message(name, rank, caller.generation, wire.decode(payload)))
+            self._put("failure" if kind == FAILURE else "finish", caller, wire.decode(payload))
             caller.send(ACK)
 
-    def _take(self, rank: int, generation: int, event: dict[str, Any]) -> None:
+    def _greet(self, caller: _Caller, hello: dict[str, Any]) -> None:
+        """Take in a rank, or tell it to leave.
+
+        There may be two processes of one rank: Spark runs a copy of a task that it thinks slow,
+        which waits here for the case that the first one is lost. Or it runs the stage anew, for
+        the rows of a lost executor are lost too: then the old process has to leave, since its
+        slot is needed.
+        """
+        caller.submission = hello["submission"]
+        with self._lock:
+            leave = self._stopping or caller.submission != self.submission
+            old = [c for c in self._callers if c.rank == caller.rank]
+            self._callers[caller] = None
+        if leave:
+            caller.send(STOP)
+        elif hello["attempt"] == 0:
+            for other in old:
+                other.left = True
+                other.send(STOP)
+
+    def _begin(self) -> None:
+        """Begin a generation if all ranks are there and agree."""
+        with self._lock:
+            first: dict[int, _Caller] = {}  # a copy counts once the one before it is gone
+            for caller in self._callers:
+                if caller.submission == self.submission and not caller.left:
+                    first.setdefault(caller.rank, caller)
+            members = [first[rank] for rank in range(self.size) if rank in first]
+            joined = sum(caller.telling is not None for caller in members)
+            if joined < self.size or self._stopping:
+                return
+            tellings = [caller.telling or {} for caller in members]
+            odd = odd_one([telling["facts"] for telling in tellings])
+            if odd is None:
+                self.generation += 1
+                self._begun = self.latest
+                for caller in members:
+                    caller.telling, caller.generation = None, self.generation
+                    caller.since = time.monotonic()
+            wanted = self._wanted
+        if odd is not None:
+            for caller in (members[0], members[odd[0]]):
+                caller.send(ASK, wire.encode({"field": odd[1]}))
+            return
+        met = {
+            "addresses": [telling["address"] for telling in tellings],
+            "hosts": [telling["host"] for telling in tellings],
+            "salt": secrets.token_hex(16),
+            "wanted": asdict(wanted),
+        }
+        self._put("begin", members[0], {"pids": [caller.pid for caller in members]})
+        payload = wire.encode(met)
+        for caller in members:
+            caller.send(MEET, payload, caller.generation)
+
+    def _compare(self, field: str) -> None:
+        """Let the driver know how two ranks differ, once both have told."""
+        told = {c.rank: (c, c.facts[field]) for c in self._current() if field in c.facts}
+        if len(told) == 2 and 0 in told:
+            rank = max(told)
+            value = {"field": field, "first": told[0][1], "other": told[rank][1]}
+            self._put("disagree", told[rank][0], value)
+
+    def _take(self, caller: _Caller, generation: int, event: dict[str, Any]) -> None:
         with self._lock:
             if generation and generation != self.generation:
                 return
             if event.get("type") == "checkpoint" and event.get("data") is not None:
                 self.latest = event["data"]
                 self.latest_step = event["step"]
-        self.messages.put(Message("event", rank, generation, event))
-
-
-class Line:
-    """A rank's end of the line.
-
-    Parameters
-    ----------
-    address, token, rank : where the driver listens, the job's secret, who calls.
-    pid : this process, so that the driver can tell when it is gone.
-    on_stop : called from the reading thread when the driver says stop or is gone.
-    """
-
-    def __init__(
-        self,
-        address: tcp.Address,
-        token: bytes,
-        rank: int,
-        *,
-        pid: int,
-        on_stop: Callable[[], None],
-    ) -> None:
-        self.rank = rank
-        self.stopped = threading.Event()
-        self._connection = tcp.connect(
-            address, token, rank=rank, extra=pid, purpose=tcp.LINE, whom="the driver"
-        )
-        self._on_stop = on_stop
-        self._generation = 0
-        self._replies: queue.SimpleQueue[tuple[int, int, bytearray]] = queue.SimpleQueue()
-        self._commands: deque[Command] = deque()
-        self._events: deque[dict[str, Any]] = deque()
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._closed = False
-        threading.Thread(target=self._read, name="sandbox-line", daemon=True).start()
-        self._sender = threading.Thread(target=self._flush, name="sandbox-events", daemon=True)
-        self._sender.start()
-
-    @property
-    def host(self) -> str:
-        """The address by which this process reaches the driver."""
-        return str(self._connection.getsockname()[0])
-
-    def begin(self, facts: dict[str, Any]) -> int:
-        """Rank 0: start a generation; returns its number."""
-        self._send(BEGIN, wire.encode(facts))
-        return self._reply(ACK)[1]
-
-    def fetch(self, generation: int) -> bytes | None:
-        """Return the state that all ranks of this generation start from."""
-        self._generation = generation
-        self._send(FETCH, b"", generation)
-        data = self._reply(STATE)[2]
-        return bytes(data) or None
-
-    def emit(self, event: dict[str, Any]) -> None:
-        """Put an event on its way; holds when the driver cannot follow."""
-        self._events.append(event)
-        if len(self._events) > CROWD or event.get("type") == "checkpoint":
-            self._wake.set()
-        while len(self._events) > CROWD and not self.stopped.is_set():
-            time.sleep(FLUSH_S)
-
-    def poll(self) -> Command | None:
-        """Return the next command; raises `Stopped` when the driver wants this rank to leave."""
-        if self.stopped.is_set():
-            raise Stopped("the driver cancelled the job or is gone.")
-        return self._commands.popleft() if self._commands else None
-
-    def fail(self, facts: dict[str, Any]) -> None:
-        """Report why this rank fails, and wait until the driver knows."""
-        with contextlib.suppress(ExchangeError, OSError):
-            self._drain()
-            self._send(FAILURE, wire.encode(facts))
-            self._reply(ACK, 5.0)
-
-    def finish(self, result: dict[str, Any]) -> None:
-        """Report the end after all events, and wait until the driver has everything."""
-        self._drain()
-        self._send(FINISH, wire.encode(result))
-        self._reply(ACK)
-
-    def close(self) -> None:
-        """Hang up."""
-        self._closed = True
-        self._wake.set()
-        with contextlib.suppress(OSError):
-            self._connection.shutdown(socket.SHUT_RDWR)
-        self._connection.close()
-
-    # -- inside -------------------------------------------------------------------------------
-
-    def _send(self, kind: int, payload: bytes, sequence: int = 0) -> None:
-        try:
-            with self._lock:
-                tcp.send_frame(self._connection, kind, sequence, payload)
-        except OSError as error:
-            raise Stopped(f"the driver is gone ({error}).") from error
-
-    def _reply(self, kind: int, deadline_s: float = 60.0) -> tuple[int, int, bytearray]:
-        try:
-            reply = self._replies.get(timeout=deadline_s)
-        except queue.Empty:
-            raise ExchangeError(f"the driver did not answer within {deadline_s:g} s.") from None
-        if reply[0] == STOP:
-            raise Stopped("the driver cancelled the job or is gone.")
-        if reply[0] != kind:
-            raise ExchangeError(f"the driver answered {reply[0]} where {kind} was expected.")
-        return reply
-
-    def _read(self) -> None:
-        try:
-            while True:
-                kind, sequence, payload = tcp.receive_frame(self._connection, LIMIT)
-                if kind == COMMAND:
-                    self._commands.append(Command(**wire.decode(payload)))
-                elif kind == STOP:
-                    break
-                else:
-                    self._replies.put((kind, sequence, payload))
-        except (OSError, EOFError, ExchangeError):
-            pass
-        self.stopped.set()
-        self._replies.put((STOP, 0, bytearray()))
-        if not self._closed:
-            self._on_stop()
-
-    def _flush(self) -> None:
-        while not self._closed:
-            self._wake.wait(FLUSH_S)
-            self._wake.clear()
-            with contextlib.suppress(Stopped):
-                self._drain()
-
-    def _drain(self) -> None:
-        with self._lock:
-            batch = []
-            while self._events:
-                batch.append(self._events.popleft())
-            if batch:
-                try:
-                    tcp.send_frame(self._connection, EVENTS, self._generation, wire.encode(batch))
-                except OSError as error:
-                    raise Stopped(f"the driver is gone ({error}).") from error
+        self._put("event", caller, event)

@@ -1,13 +1,13 @@
-"""How the ranks of a barrier stage find each other, and check that they agree."""
+"""How the ranks find each other through the driver, and what must be the same on all of them."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import json
-import logging
 import os
 import platform
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,12 @@ from ..train.job import TrainJob
 from . import tcp
 from .errors import ExchangeError, RendezvousError
 from .exchange import Group
+from .line import Line
+from .ports import Ports
 
-__all__ = ["agree", "facts_of", "meet"]
+__all__ = ["digests", "disagreement", "facts_of", "host_identity", "meet", "odd_one"]
 
-logger = logging.getLogger("sandbox.spark")
-
+_SHOWN = 300  # characters of a fact in a message
 _CURES = {
     "plan": "Give the kernel plan to all ranks: Trainer(plan=engine.default_plan()).",
     "data": "All ranks must read the same files: check that the path leads to the same content "
@@ -68,76 +69,102 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, default=str).encode()).hexdigest()[:16]
 
 
-def agree(tellings: list[dict[str, Any]]) -> None:
-    """Compare what the ranks told of themselves.
-
-    Raises
-    ------
-    RendezvousError : names the rank, the field and both values.
+def digests(facts: dict[str, Any]) -> dict[str, str]:
+    """Return a digest of each fact: what travels is as long for a thousand partitions as for one.
 
     Examples
     --------
-    >>> agree([{"facts": {"numpy": "2.0"}}, {"facts": {"numpy": "2.1"}}])
-    Traceback (most recent call last):
-    ...
-    sandbox.lib.spark.errors.RendezvousError: rank 1: `numpy` must be '2.0' as on rank 0; got \
-'2.1'. The hosts need the same environment.
+    >>> digests({"data": [[70, 41], "f4"], "seed": 3})
+    {'data': '9ab4e0e4afd9b7ac', 'seed': '4e07408562bedb8b'}
     """
-    first = tellings[0]["facts"]
-    for rank, telling in enumerate(tellings):
-        for field, value in telling["facts"].items():
+    return {name: _digest(value) for name, value in facts.items()}
+
+
+def odd_one(told: Sequence[dict[str, str]]) -> tuple[int, str] | None:
+    """Return the first rank whose facts are not those of rank 0, and which fact it is.
+
+    Examples
+    --------
+    >>> odd_one([{"seed": "a", "numpy": "b"}, {"seed": "a", "numpy": "c"}])
+    (1, 'numpy')
+    """
+    first = told[0]
+    for rank, facts in enumerate(told):
+        for field, value in facts.items():
             if value != first.get(field):
-                key = "data" if field == "validation" else field
-                cure = _CURES.get(key, "The hosts need the same environment.")
-                raise RendezvousError(
-                    f"rank {rank}: `{field}` must be {first.get(field)!r} as on rank 0; got "
-                    f"{value!r}. {cure}"
-                )
+                return rank, field
+    return None
+
+
+def disagreement(rank: int, field: str, first: Any, other: Any) -> RendezvousError:
+    """Make the error for ranks that differ: names the rank, the field and both values.
+
+    Examples
+    --------
+    >>> disagreement(1, "numpy", "2.0", "2.1")
+    RendezvousError("rank 1: `numpy` must be '2.0' as on rank 0; got '2.1'. The hosts need the \
+same environment.")
+    """
+    key = "data" if field == "validation" else field
+    cure = _CURES.get(key, "The hosts need the same environment.")
+    return RendezvousError(
+        f"rank {rank}: `{field}` must be {_short(first)} as on rank 0; got {_short(other)}. {cure}"
+    )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def host_identity() -> str:
+    """Return what two processes have in common if they run in one place: one boot, one container.
+
+    Processes of another container of the same host are elsewhere: they do not see each other.
+    """
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        boot = file.read().strip()
+    return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
 
 
 def meet(
-    context: Any,
+    line: Line,
     token: bytes,
     facts: dict[str, Any],
     *,
     loopback: bool,
-    fallback_host: str,
+    ports: Ports,
     exchange: str,
     deadline_s: float,
     threads: int,
-) -> tuple[Group, list[dict[str, Any]]]:
-    """Exchange addresses through Spark's barrier, compare facts, and build the group.
+) -> Group:
+    """Wait at the driver until all ranks are there, and build their group.
 
     Parameters
     ----------
-    context : BarrierTaskContext
-        Of this task.
+    line : Line
+        To the driver, who compares the facts and says where the others are.
     token : bytes
         The job's secret; each meeting derives its own from it.
     loopback : bool
         All ranks are on this machine.
-    fallback_host : str
-        The address by which this host reaches the driver.
+    ports : Ports
+        Where this rank may listen.
     """
-    rank = context.partitionId()
-    listener = _listen(context, rank, loopback, fallback_host)
+    listener = _listen(line, loopback, ports)
     try:
-        salt = os.urandom(16).hex()
         telling = {
-            "rank": rank,
             "address": listener.address,
-            "salt": salt,
-            "pid": os.getpid(),
-            "facts": facts,
+            "host": host_identity(),
+            "facts": digests(facts),
         }
-        tellings = sorted(map(json.loads, context.allGather(json.dumps(telling))), key=_rank)
-        agree(tellings)
-        secret = hmac.digest(token, tellings[0]["salt"].encode(), "sha256")
-        group = Group(
-            rank,
-            len(tellings),
-            [(t["address"][0], t["address"][1]) for t in tellings],
-            secret,
+        met = line.meet(telling, facts)
+        addresses = [(host, int(port)) for host, port in met["addresses"]]
+        return Group(
+            line.rank,
+            len(addresses),
+            addresses,
+            hmac.digest(token, met["salt"].encode(), "sha256"),
             listener=listener,
             exchange=exchange,
             deadline_s=deadline_s,
@@ -146,25 +173,19 @@ def meet(
     except BaseException:
         listener.close()
         raise
-    return group, tellings
 
 
-def _rank(telling: dict[str, Any]) -> int:
-    return int(telling["rank"])
-
-
-def _listen(context: Any, rank: int, loopback: bool, fallback_host: str) -> tcp.Listener:
-    """Listen on the executor's own address, else on the one that leads to the driver."""
+def _listen(line: Line, loopback: bool, ports: Ports) -> tcp.Listener:
+    """Listen on this host's own address: the one it was given, else the one to the driver."""
     if loopback:
-        return tcp.Listener("127.0.0.1")
-    own = context.getTaskInfos()[rank].address.rpartition(":")[0].strip("[]")
+        return tcp.Listener("127.0.0.1", ports=ports)
     reasons = []
-    for host in dict.fromkeys(filter(None, (own, fallback_host))):
+    for host in dict.fromkeys(filter(None, (os.environ.get("SPARK_LOCAL_IP"), line.host))):
         try:
-            return tcp.Listener(host)
+            return tcp.Listener(host, ports=ports)
         except OSError as error:
             reasons.append(f"{host}: {error}")
     raise ExchangeError(
-        f"rank {rank}: no address of this executor can be bound ({'; '.join(reasons)}). Set "
+        f"rank {line.rank}: no address of this executor can be bound ({'; '.join(reasons)}). Set "
         "SPARK_LOCAL_IP on the hosts to an address of theirs."
     )

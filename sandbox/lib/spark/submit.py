@@ -1,4 +1,4 @@
-"""One submission of the barrier job, in a thread of its own so that the driver can listen."""
+"""One submission of the job, in a thread of its own so that the driver can listen."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["SparkJob"]
 
 
 class SparkJob:
-    """Runs the ranks as one barrier stage; `done` is set when Spark has ended it.
+    """Runs the ranks as the tasks of one stage; `done` is set when Spark has ended it.
 
-    The stage is a shuffle-map stage (`repartition(1)` behind it), which Spark itself starts again
-    when a worker is lost; a result stage it would give up.
+    A task that is lost is tried again by itself, as often as Spark tries any task: the ranks meet
+    at the driver's line and need no barrier stage.
     """
 
     def __init__(self, spark: Any, plan: RankPlan, ranks: int, sources: tuple[Any, ...]) -> None:
@@ -44,9 +44,7 @@ class SparkJob:
             with ExitStack() as stack:
                 table = self._input(stack)
                 if not self._cancelled:
-                    table.mapInArrow(make_task(self.plan), SCHEMA, barrier=True).repartition(
-                        1
-                    ).collect()
+                    table.mapInArrow(make_task(self.plan), SCHEMA).collect()
         except (PySparkException, Py4JError) as error:
             self.retryable = True
             self.error = error
@@ -92,7 +90,17 @@ class SparkJob:
         return f.array(*[f.lit(keys[rank]) for rank in range(self.ranks)])
 
     def cancel(self) -> None:
-        """Ask Spark to cancel; `done` tells when it has."""
+        """Ask Spark to cancel, also what it has not begun yet; `over` tells when it has."""
         self._cancelled = True
         with contextlib.suppress(Exception):
-            self.spark.sparkContext.cancelJobGroup(self.group)
+            self.spark.sparkContext._jsc.sc().cancelJobGroupAndFutureJobs(self.group)
+
+    def over(self) -> bool:
+        """Tell whether nothing of this submission goes on, here or in Spark."""
+        if not self.done.is_set():
+            return False
+        with contextlib.suppress(Exception):  # a session that was stopped has no jobs
+            tracker = self.spark.sparkContext.statusTracker()
+            active = set(tracker.getActiveJobsIds())
+            return active.isdisjoint(tracker.getJobIdsForGroup(self.group))
+        return True

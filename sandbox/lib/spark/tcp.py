@@ -7,6 +7,7 @@ whose kind, number and length the receiver already expects.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -18,6 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .errors import AuthenticationError, ExchangeError, ExchangeTimeout
+from .ports import Ports, listen
 
 Address = tuple[str, int]
 
@@ -30,6 +32,8 @@ MAX_STRANGERS = 64
 _HELLO = struct.Struct("<8s32s")
 _CLAIM = struct.Struct("<8s8sqq32s32s")
 _ANSWER = struct.Struct("<8s32s")
+CLAIM_BYTES = _CLAIM.size
+REFUSAL = _ANSWER.pack(MAGIC, bytes(32))
 HEADER = struct.Struct("<4sHHQQ")
 FRAME_MAGIC = b"SBXf"
 
@@ -60,7 +64,9 @@ def _receive_exactly(connection: socket.socket, count: int, until: float) -> byt
     return bytes(chunks)
 
 
-def _tune(connection: socket.socket) -> None:
+def ready(connection: socket.socket) -> None:
+    """Make a connection that proved itself a blocking one that tells of a lost host."""
+    connection.settimeout(None)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
@@ -99,12 +105,11 @@ def connect(
         identity = struct.pack("<8sqq", purpose, rank, extra)
         proof = _proof(token, b"client", identity, server_nonce, nonce)
         connection.sendall(_CLAIM.pack(MAGIC, purpose, rank, extra, nonce, proof))
-        try:
-            answer = _receive_exactly(connection, _ANSWER.size, until)
-        except (EOFError, ConnectionError) as error:
+        answer = _receive_exactly(connection, _ANSWER.size, until)
+        if answer == REFUSAL:
             raise AuthenticationError(
                 f"{whom} ({address[0]}:{address[1]}) refused the token of rank {rank}."
-            ) from error
+            )
         magic, proof = _ANSWER.unpack(answer)
         expected = _proof(token, b"server", identity, nonce, server_nonce)
         if magic != MAGIC or not hmac.compare_digest(proof, expected):
@@ -117,8 +122,7 @@ def connect(
         raise ExchangeError(
             f"{whom} ({address[0]}:{address[1]}) did not finish the handshake: {error!r}."
         ) from error
-    connection.settimeout(None)
-    _tune(connection)
+    ready(connection)
     return connection
 
 
@@ -131,27 +135,57 @@ class Claim:
     purpose: bytes
 
 
+class Challenge:
+    """The listening side of a handshake: what it says first, what it makes of the claim.
+
+    Examples
+    --------
+    >>> Challenge().check(bytes(CLAIM_BYTES), b"token")
+    Traceback (most recent call last):
+    ...
+    sandbox.lib.spark.errors.AuthenticationError: a stranger connected: wrong token or not a rank.
+    """
+
+    def __init__(self) -> None:
+        self._nonce = os.urandom(32)
+
+    def hello(self) -> bytes:
+        """Return what is sent as soon as somebody connects."""
+        return _HELLO.pack(MAGIC, self._nonce)
+
+    def check(self, raw: bytes, token: bytes) -> tuple[Claim, bytes]:
+        """Return who that is and what to answer, or raise `AuthenticationError`."""
+        magic, purpose, rank, extra, nonce, proof = _CLAIM.unpack(raw)
+        identity = struct.pack("<8sqq", purpose, rank, extra)
+        expected = _proof(token, b"client", identity, self._nonce, nonce)
+        if magic != MAGIC or not hmac.compare_digest(proof, expected):
+            raise AuthenticationError("a stranger connected: wrong token or not a rank.")
+        answer = _ANSWER.pack(MAGIC, _proof(token, b"server", identity, nonce, self._nonce))
+        return Claim(rank, extra, purpose), answer
+
+
 def welcome(connection: socket.socket, token: bytes, deadline_s: float = HANDSHAKE_S) -> Claim:
     """Serve the other half of `connect`; raises `AuthenticationError` on anything unexpected."""
     until = time.monotonic() + deadline_s
+    challenge = Challenge()
     try:
-        server_nonce = os.urandom(32)
         connection.settimeout(deadline_s)
-        connection.sendall(_HELLO.pack(MAGIC, server_nonce))
-        raw = _receive_exactly(connection, _CLAIM.size, until)
-        magic, purpose, rank, extra, nonce, proof = _CLAIM.unpack(raw)
-        identity = struct.pack("<8sqq", purpose, rank, extra)
-        expected = _proof(token, b"client", identity, server_nonce, nonce)
-        if magic != MAGIC or not hmac.compare_digest(proof, expected):
-            raise AuthenticationError("a stranger connected: wrong token or not a rank.")
-        connection.sendall(
-            _ANSWER.pack(MAGIC, _proof(token, b"server", identity, nonce, server_nonce))
-        )
+        connection.sendall(challenge.hello())
+        raw = _receive_exactly(connection, CLAIM_BYTES, until)
     except (OSError, EOFError) as error:
         raise AuthenticationError(f"a stranger connected and left: {error!r}.") from error
-    connection.settimeout(None)
-    _tune(connection)
-    return Claim(rank, extra, purpose)
+    try:
+        claim, answer = challenge.check(raw, token)
+    except AuthenticationError:
+        with contextlib.suppress(OSError):
+            connection.sendall(REFUSAL)
+        raise
+    try:
+        connection.sendall(answer)
+    except OSError as error:
+        raise AuthenticationError(f"a stranger connected and left: {error!r}.") from error
+    ready(connection)
+    return claim
 
 
 class Listener:
@@ -161,11 +195,12 @@ class Listener:
     ----------
     host : the address to bind to, never a wildcard: loopback or the executor's own address.
     port : 0 lets the system choose.
+    ports : Ports, optional
+        A range of which the first free one is taken, in place of `port`.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, port), family=family, backlog=128)
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, ports: Ports | None = None) -> None:
+        self._socket = listen(host, ports or Ports(port, port))
         self.address: Address = self._socket.getsockname()[:2]
         self._strangers = threading.Semaphore(MAX_STRANGERS)
 
@@ -222,6 +257,21 @@ class Listener:
     def close(self) -> None:
         """Stop listening."""
         self._socket.close()
+
+
+def limit_silence(connection: socket.socket, seconds: float) -> None:
+    """Have a blocking connection fail once nothing has come, or gone, for so long."""
+    whole = int(seconds)
+    limit = struct.pack("ll", whole, int((seconds - whole) * 1e6))
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        connection.setsockopt(socket.SOL_SOCKET, option, limit)
+
+
+def hang_up(connection: socket.socket) -> None:
+    """Close a connection, so that a thread that reads from it ends too."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
 
 
 # -- single frames, blocking ----------------------------------------------------------------------

@@ -9,20 +9,24 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from ..core.errors import TrainingError
+from ..train.control import Control
 from ..train.events import Event, stage
 from ..train.job import Command
-from .cluster import slots
+from .cluster import capacity, slots
 
-__all__ = ["Turn", "check_free", "stop_holders"]
+__all__ = ["Turn", "Unwanted", "check_free", "stop_holders"]
 
 _LOOK_S = 0.1
 _lock = threading.Lock()
 _holders: weakref.WeakKeyDictionary[Any, list[Turn]] = weakref.WeakKeyDictionary()
+
+
+class Unwanted(Exception):  # noqa: N818 - reads as what happened
+    """The training is stopped before it has begun."""
 
 
 class Turn:
@@ -32,46 +36,54 @@ class Turn:
     ----------
     context : SparkContext
         Whose slots.
-    ranks : int > 0
-        How many it needs, all at the same time.
     emit, poll : callable
         Where events go and commands come from; `hear` and `command` stand in for them meanwhile.
+    check : callable
+        Called while it waits; raises KeyboardInterrupt after Ctrl-C.
     """
 
     def __init__(
         self,
         context: Any,
-        ranks: int,
         emit: Callable[[Event], None],
         poll: Callable[[], Command | None],
+        check: Callable[[], object],
     ) -> None:
-        self.context, self.ranks = context, ranks
-        self._emit, self._poll = emit, poll
-        self._early: deque[Command] = deque()  # came while it waited
-        self._stop = threading.Event()
-        self._told = False
+        self.context = context
+        self.ranks = 0
+        self._emit, self._poll, self._check = emit, poll, check
+        self._control = Control()
         self.paused = False
 
-    def take(self, share: float) -> bool:
-        """Wait for the slots, telling why; False if this training is stopped meanwhile."""
-        said, there = "", slots(self.context)
+    def rest(self, seconds: float = _LOOK_S) -> None:
+        """Sleep while waiting for something.
+
+        Raises
+        ------
+        Unwanted, KeyboardInterrupt : the training was stopped, or Ctrl-C pressed.
+        """
+        self._check()
+        self._listen()
+        if self._control.wanted.stop:
+            raise Unwanted
+        time.sleep(seconds)
+
+    def take(self, ranks: int, share: float) -> None:
+        """Wait for the slots, telling why; raises as `rest` does."""
+        said, there = "", capacity(self.context)
         while True:
             with _lock:
                 others = _holders.setdefault(self.context, [])
-                if not others or sum(one.ranks for one in others) + self.ranks <= there:
+                if not others or sum(one.ranks for one in others) + ranks <= there:
+                    self.ranks = ranks
                     others.append(self)
-                    return True
+                    return
                 kind = "a paused" if all(one.paused for one in others) else "another"
             text = f"{kind} training holds Spark: stop it?"
             if text != said:
                 said = text
                 self._emit(stage(text, share, held=True))
-            command = self._poll()
-            if command is not None and command.kind == "stop":
-                return False
-            if command is not None:
-                self._early.append(command)
-            time.sleep(_LOOK_S)
+            self.rest()
 
     def give_back(self) -> None:
         """Let others have the slots; called again it does nothing."""
@@ -88,16 +100,17 @@ class Turn:
 
     def command(self) -> Command | None:
         """Give the next command: what came early, the stop of one who waits, what comes now."""
-        if self._early:
-            return self._early.popleft()
-        if self._stop.is_set() and not self._told:
-            self._told = True
-            return Command("stop")
-        return self._poll()
+        self._listen()
+        return self._control.poll()
 
     def stop(self) -> None:
         """Ask the training that holds to end."""
-        self._stop.set()
+        self._control.stop()
+
+    def _listen(self) -> None:
+        command = self._poll()
+        if command is not None:
+            self._control.send(command)
 
 
 def stop_holders(context: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import threading
@@ -12,14 +13,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from ..core.errors import ArgumentError, DivergedError, SandboxError
-from ..train.job import CheckpointPolicy, Command, TrainJob
+from ..train.job import CheckpointPolicy, TrainJob
 from ..train.triggers import Progress, Trigger
-from .errors import ExchangeError, RendezvousError, Stopped
+from .errors import ExchangeError, Stopped
 from .inputs import Handle, NotReadable, Rows
-from .progress import Line
+from .line import Line
+from .ports import Ports
 from .rendezvous import facts_of, meet
 
 __all__ = ["SCHEMA", "RankPlan", "Survival", "make_task"]
@@ -40,6 +40,9 @@ class RankPlan:
     data, validation : Handle
         How a rank gets at its rows.
     line, token : where the driver listens, and the job's secret.
+    loopback, ports : all ranks are on this machine; where ranks may listen.
+    ranks : how many they are.
+    submission : how often the driver has submitted the job before.
     environment : dict
         Variables of the driver that the library obeys (SANDBOX_ENGINE, ...).
     """
@@ -50,6 +53,9 @@ class RankPlan:
     line: tuple[str, int]
     token: bytes
     loopback: bool
+    ranks: int
+    ports: Ports = Ports(0, 0)  # noqa: RUF009 - a constant
+    submission: int = 0
     exchange: str = "auto"
     deadline_s: float = 60.0
     environment: dict[str, str] = field(default_factory=dict)
@@ -78,14 +84,13 @@ class Survival(Trigger):
 
 
 def make_task(plan: RankPlan) -> Callable[[Iterator[Any]], Iterator[Any]]:
-    """Return the function for `mapInArrow(..., barrier=True)`."""
+    """Return the function for `mapInArrow`."""
     packed = _packed(plan)
 
     def task(batches: Iterator[Any]) -> Iterator[Any]:
         import pyarrow
-        from pyspark import cloudpickle
 
-        answer = run_rank(cloudpickle.loads(packed), batches)
+        answer = run_rank(packed, batches)
         yield pyarrow.RecordBatch.from_pydict({"answer": [json.dumps(answer)]})
 
     return task
@@ -112,17 +117,50 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
-def run_rank(plan: RankPlan, batches: Iterator[Any]) -> dict[str, Any]:
-    """Train as one rank of the job; returns a summary for the driver's log."""
-    from pyspark import BarrierTaskContext
+def run_rank(packed: bytes, batches: Iterator[Any]) -> dict[str, Any]:
+    """Train as one rank of the job; returns a summary for Spark.
 
-    context = BarrierTaskContext.get()
+    Parameters
+    ----------
+    packed : bytes
+        The `RankPlan`. It is unpacked anew for each generation, as training changes what is in it.
+    """
+    from pyspark import TaskContext, cloudpickle
+
+    plan: RankPlan = cloudpickle.loads(packed)
+    context: Any = TaskContext.get()
     rank = context.partitionId()
     os.environ.update(plan.environment)
     leash = _Leash()
-    line = Line(plan.line, plan.token, rank, pid=os.getpid(), on_stop=leash.pull)
+    line = Line(
+        plan.line,
+        plan.token,
+        rank,
+        hello={
+            "pid": os.getpid(),
+            "submission": plan.submission,
+            "attempt": context.attemptNumber(),
+        },
+        on_stop=leash.pull,
+        deadline_s=plan.deadline_s,
+    )
     try:
-        return _train(plan, batches, context, rank, line, leash)
+        rows = Rows(batches)
+        data = plan.data.open(rank, plan.ranks, rows)
+        validation = (
+            None if plan.validation is None else plan.validation.open(rank, plan.ranks, rows)
+        )
+        rows.finish()
+        while True:
+            try:
+                mine = replace(plan.job, data=data, validation=validation)
+                return _train(plan, mine, rank, line, leash)
+            except ExchangeError as error:  # of the group: others were lost
+                line.lose(f"{type(error).__name__}: {error}")
+            leash.group = None
+            del mine
+            gc.collect()  # the vectors of the generation before
+            plan = cloudpickle.loads(packed)
     except BaseException as error:
         if rank and isinstance(error, DivergedError):
             line.stopped.wait(HANDOVER_S)  # rank 0 raises it too, and hands the good state over
@@ -134,38 +172,27 @@ def run_rank(plan: RankPlan, batches: Iterator[Any]) -> dict[str, Any]:
         line.close()
 
 
-def _train(
-    plan: RankPlan, batches: Iterator[Any], context: Any, rank: int, line: Line, leash: _Leash
-) -> dict[str, Any]:
+def _train(plan: RankPlan, job: TrainJob, rank: int, line: Line, leash: _Leash) -> dict[str, Any]:
+    """Take part in one generation, from the meeting of the ranks to its end."""
     from ..train.loop import run
 
     begin = time.perf_counter()
-    size = len(context.getTaskInfos())
-    rows = Rows(batches)
-    data = plan.data.open(rank, size, rows)
-    validation = None if plan.validation is None else plan.validation.open(rank, size, rows)
-    rows.finish()
-    job = replace(plan.job, data=data, validation=validation)
-    group, tellings = meet(
-        context,
+    group = meet(
+        line,
         plan.token,
         facts_of(job),
         loopback=plan.loopback,
-        fallback_host=line.host,
+        ports=plan.ports,
         exchange=plan.exchange,
         deadline_s=plan.deadline_s,
         threads=job.threads,
     )
     leash.group = group
     with group:
-        generation = np.zeros(1, np.int64)
-        if rank == 0:
-            generation[0] = line.begin({"pids": [telling["pid"] for telling in tellings]})
-        group.broadcast(generation)
-        job.start = line.fetch(int(generation[0]))
+        job.start = line.fetch()
         for text in (group.describe(), *group.notes):
             line.emit({"type": "log", "level": "info", "text": text})
-        result = run(job, group, _emitter(line, rank, job.checkpoint), _poller(line))
+        result = run(job, group, _emitter(line, rank, job.checkpoint), line.poll)
         if rank == 0:
             line.finish(
                 {
@@ -197,10 +224,6 @@ def _emitter(
     return emit
 
 
-def _poller(line: Line) -> Callable[[], Command | None]:
-    return line.poll
-
-
 class _Leash:
     """Ends this rank when the driver says so or is gone, even in the middle of a long wait."""
 
@@ -230,8 +253,6 @@ def _describe(rank: int, error: BaseException) -> dict[str, Any]:
         kind = "not_readable"
     elif isinstance(error, Stopped):
         kind = "stopped"
-    elif isinstance(error, ExchangeError) and not isinstance(error, RendezvousError):
-        kind = "peer"
     elif isinstance(error, Exception):
         kind = "own"
     else:  # SystemExit, KeyboardInterrupt: Spark ends this task

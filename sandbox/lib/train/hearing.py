@@ -16,7 +16,7 @@ from .state import TrainState
 
 __all__ = ["WORDS", "Hearing"]
 
-_KINDS = ("", "pause", "resume", "stop", "learning_rate")
+_KINDS = ("", "pause", "resume", "stop", "learning_rate", "hold", "go")
 _KIND, _VALUE, _FAILED = range(3)
 _PAUSE_POLL = 0.03  # seconds; the ranks also meet this often, within any deadline of the exchange
 WORDS = 3  # numbers at the start of the vector that all ranks sum in each iteration
@@ -42,6 +42,7 @@ class Hearing:
         self.root = group.rank == 0
         self.stopping = False
         self.pausing = False
+        self.holding = False  # until whoever hears the events has caught up
 
     def listen(self, words: NDArray[np.float64]) -> bool:
         """Put a command that came in, on rank 0, where all ranks will find it."""
@@ -60,6 +61,8 @@ class Hearing:
             self.pausing = True
         elif kind == "resume":
             self.pausing = False
+        elif kind in ("hold", "go"):
+            self.holding = kind == "hold"
         elif kind == "learning_rate":
             value = float(words[_VALUE])
             self.state.learning_rate = None if math.isnan(value) else value
@@ -93,9 +96,15 @@ class Hearing:
         self.obey(self._sum(words, error))
         return self.stopping
 
-    def wait_out_the_pause(self) -> None:
-        """Return once a resume or a stop is heard. Collective."""
-        while self.pausing and not self.stopping:
+    @property
+    def waiting(self) -> bool:
+        """Whether the run is to wait before the next iteration."""
+        return (self.pausing or self.holding) and not self.stopping
+
+    def wait(self) -> None:
+        """Return once something has changed in why the run waits. Collective."""
+        before = self.pausing, self.holding
+        while self.waiting and before == (self.pausing, self.holding):
             words = np.zeros(WORDS)
             if not self.listen(words) and self.root:
                 time.sleep(_PAUSE_POLL)

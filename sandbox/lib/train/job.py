@@ -17,13 +17,14 @@ class Command:
 
     Parameters
     ----------
-    kind : "pause", "resume", "stop" or "learning_rate"
-        What to do after the running iteration (the learning rate: in it).
+    kind : "pause", "resume", "stop", "learning_rate", "hold" or "go"
+        What to do after the running iteration (the learning rate: in it). A backend whose listener
+        is behind sends "hold", and "go" when it has caught up.
     value : float, default=0
         The learning rate. NaN gives the rate back to the optimiser's schedule.
     """
 
-    kind: Literal["pause", "resume", "stop", "learning_rate"]
+    kind: Literal["pause", "resume", "stop", "learning_rate", "hold", "go"]
     value: float = 0.0
 
 

@@ -189,7 +189,7 @@ class _Loop:
             due = job.checkpoint is not None and (job.checkpoint.every(progress) or reason)
             if self.judge.best_now or (due and not self.good.lost()):
                 self._checkpoint()
-            if self.hearing.pausing and reason is None:
+            if self.hearing.waiting and reason is None:
                 self._hold()
                 reason = "stopped" if self.hearing.stopping else None
         if reason != "stopped":
@@ -322,11 +322,18 @@ class _Loop:
     # Between iterations ----------------------------------------------------------------------
 
     def _hold(self) -> None:
-        """Wait for a resume or a stop; all ranks hear every command together."""
+        """Wait for a resume or a stop; all ranks hear every command together.
+
+        They also wait, which is not told, for a listener that is too far behind.
+        """
         self.reports.flush()
-        self.reports.tell("state", state="paused")
-        self.hearing.wait_out_the_pause()
-        if not self.hearing.stopping:
+        told = False
+        while self.hearing.waiting:
+            if told != self.hearing.pausing:
+                told = not told
+                self.reports.tell("state", state="paused" if told else "running")
+            self.hearing.wait()
+        if told and not self.hearing.stopping:
             self.reports.tell("state", state="running")
         self._restart_clock()
 
