@@ -39,7 +39,15 @@ def ours(session: Any, data: Any, batch: int, steps: int) -> tuple[list[dict], l
         progress=None,
         backend=SparkBackend(session, ranks=2),
     )
-    trainer.subscribe(lambda event: event["type"] == "iteration" and events.append(event))
+    tables: dict[int, list[dict]] = {}
+
+    def hear(event: dict) -> None:
+        if event["type"] == "ranks":
+            tables[event["step"]] = event["timings"]
+        elif event["type"] == "iteration":
+            events.append({**event, "timings": tables[event["step"]]})
+
+    trainer.subscribe(hear)
     trainer.fit(data, steps=steps)
     return events, [event["loss"] for event in events[:SKIP]]
 
@@ -111,7 +119,7 @@ def shares(report: harness.Report, events: list[dict]) -> None:
     """Print what the iterations spent on waiting and exchanging, and whether the parts add up."""
     part, gap = [], []
     for event in events:
-        ranks = event["ranks"]
+        ranks = event["timings"]
         spent = [rank["wait"] + rank["exchange"] for rank in ranks]
         sums = [rank["compute"] + rank["wait"] + rank["exchange"] for rank in ranks]
         part.append(100 * statistics.mean(spent) / statistics.mean(sums))

@@ -1,6 +1,6 @@
 import { drawChart, FRAME, legend, reading } from "./chart.js";
 import { finite, make, makeSvg, nearest, ownKeys, percent, show, watchKernel } from "./common.js";
-import { describeCharts, epochRows, rankShares, readRun } from "./runs.js";
+import { describeCharts, epochRows, rankLabel, rankShares, readRun } from "./runs.js";
 
 const WATCHED = ["points", "validations", "run", "stage", "share", "held", "failure", "summary", "live"];
 const RUN_WORDS = {
@@ -197,7 +197,7 @@ function render({ model, el }) {
   function drawTables(run, scoreName, format) {
     const epochs = epochRows(run).map((row) => [row.epoch, show(row.step), show(row.loss),
       format(row.score), show(row.checkLoss), format(row.checkScore), show(Math.round(row.rate))].map(String));
-    const shares = rankShares(run).map((row) => [`rank ${row.rank}`, ...row.shares.map((s) => percent(s, 1))]);
+    const shares = rankShares(run).map((row) => [rankLabel(row.rank), ...row.shares.map((s) => percent(s, 1))]);
     tables.replaceChildren(
       table(["epoch", "step", "mean loss", scoreName, "validation loss", `validation ${scoreName}`, `${model.get("unit") ?? "images"}/s`],
         epochs),

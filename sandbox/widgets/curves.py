@@ -29,7 +29,7 @@ from .state import (
 
 __all__ = ["TrainingCurves"]
 
-_WANTED = ("iteration", "validation", "state", "stage", "log")
+_WANTED = ("iteration", "ranks", "validation", "state", "stage", "log")
 
 
 class TrainingCurves(LiveWidget):
@@ -58,7 +58,7 @@ class TrainingCurves(LiveWidget):
     --------
     >>> curves = TrainingCurves(None)
     >>> curves.show([{"type": "iteration", "step": 1, "epoch": 1, "loss": 2.5, "rate": 100.0,
-    ...               "learning_rate": 0.1, "rows": 10, "seconds": 0.1, "ranks": []}])
+    ...               "learning_rate": 0.1, "rows": 10, "seconds": 0.1, "ranks": 1}])
     >>> curves.summary
     'Epoch 1, step 1: loss 2.5000, 100 images/s on 1 rank.'
     """

@@ -17,7 +17,7 @@ __all__ = ["EventFeed"]
 
 Event = Mapping[str, Any]
 _LOG = logging.getLogger("sandbox.widgets")
-_DROPPABLE = ("iteration", "snapshot")
+_DROPPABLE = ("iteration", "ranks", "snapshot")
 _LINGER = 1.0
 
 
@@ -31,7 +31,8 @@ class EventFeed:
     interval : float, default=0.1
         Seconds between two batches.
     capacity : int, default=4096
-        Events kept while the reader is busy; then the oldest iterations and snapshots go first.
+        Events kept while the reader is busy; then the oldest iterations (with the times of their
+        ranks) and snapshots go first.
     """
 
     def __init__(

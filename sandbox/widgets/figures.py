@@ -103,12 +103,13 @@ def curves_picture(state: CurveState) -> Picture:
     rate.set_xlabel("step", fontsize=8, color=SOFT)
 
     _tidy(speed, f"{state.unit.capitalize()} per second")
-    for rank in range(state.ranks):
+    for k, rank in enumerate(state.ranks):
         speed.plot(
-            step, smooth(column[f"rate:{rank}"]), color=RANKS[rank % len(RANKS)], linewidth=1.5,
-            linestyle=DASHES[rank % len(DASHES)], label=f"rank {rank}",
+            step, smooth(column[f"rate:{rank}"]), color=RANKS[k % len(RANKS)], linewidth=1.5,
+            linestyle=DASHES[k % len(DASHES)],
+            label=f"rank {rank}" if rank.isdigit() else f"{rank} of the ranks",
         )  # fmt: skip
-    if state.ranks != 1:
+    if len(state.ranks) != 1:
         speed.plot(step, smooth(column["rate"]), color=SOFT, linewidth=1.8, label="all")
     speed.set_ylim(bottom=0)
     speed.yaxis.set_major_formatter(lambda y, _: f"{y:,.0f}")

@@ -5,9 +5,13 @@ import { finite, nearest, parseTable, percent, quantile, show, showTick, smooth 
 export function readRun(model) {
   const points = parseTable(model.get("points"), model.get("columns"));
   const checks = parseTable(model.get("validations"), ["step", "epoch", "score", "loss"]);
-  const ranks = Object.keys(points).filter((name) => name.startsWith("rate:")).length;
+  // "0", "1", ... or, of many, "mean" and "slowest".
+  const ranks = Object.keys(points).filter((name) => name.startsWith("rate:")).map((name) => name.slice(5));
   return { points, checks, ranks, step: points.step ?? [] };
 }
+
+/** What a rank, or what stands for many of them, is called. */
+export const rankLabel = (rank) => (Number.isNaN(Number(rank)) ? `${rank} of the ranks` : `rank ${rank}`);
 
 /** The four charts as plain data: title, lines, axes. */
 export function describeCharts(run, scoreName, logLoss, unit = "images") {
@@ -15,8 +19,8 @@ export function describeCharts(run, scoreName, logLoss, unit = "images") {
   const share = scoreName === "accuracy";
   const title = scoreName.charAt(0).toUpperCase() + scoreName.slice(1);
   const all = { label: "all ranks", color: "ink", values: smooth(points.rate ?? []) };
-  const each = Array.from({ length: ranks }, (_, r) => ({
-    label: `rank ${r}`, color: `rank${r % 6}`, dash: r % 4, values: smooth(points[`rate:${r}`]),
+  const each = ranks.map((rank, k) => ({
+    label: rankLabel(rank), color: `rank${k % 6}`, dash: k % 4, values: smooth(points[`rate:${rank}`]),
   }));
   const low = quantile(points.recent ?? [], 0.04);
   return [
@@ -43,7 +47,7 @@ export function describeCharts(run, scoreName, logLoss, unit = "images") {
     },
     {
       key: "speed", title: `${unit[0].toUpperCase()}${unit.slice(1)} per second`, zero: true, format: show,
-      lines: ranks > 1 ? [...each, all] : each.length ? each : [all],
+      lines: ranks.length > 1 ? [...each, all] : each.length ? each : [all],
     },
   ].map((chart) => ({ ...chart, lines: chart.lines.map((line) => ({ xs: step, ...line })) }));
 }
@@ -78,7 +82,7 @@ export function epochRows(run) {
 
 /** Share of compute, wait and exchange of each rank over the newest `count` points. */
 export function rankShares(run, count = 50) {
-  return Array.from({ length: run.ranks }, (_, rank) => {
+  return run.ranks.map((rank) => {
     const sum = (name) => finite((run.points[`${name}:${rank}`] ?? []).slice(-count))
       .reduce((a, b) => a + b, 0);
     const parts = ["compute", "wait", "exchange"].map(sum);

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,6 +32,9 @@ NAN = float("nan")
 ENDED = ("done", "stopped", "failed")
 MAX_POINTS = 1000
 MAX_VALIDATIONS = 1000
+SHOWN = 8
+"""Ranks that are shown one by one: so many are told with every iteration."""
+MANY = ("mean", "slowest")
 
 
 class Point(NamedTuple):
@@ -48,6 +51,7 @@ class Point(NamedTuple):
     recent: float
     """Over the last steps: a curve that passes over the borders of epochs."""
     ranks: tuple[RankPoint, ...]
+    """Each rank's part; of more than `SHOWN` ranks the mean and the slowest."""
 
 
 class RankPoint(NamedTuple):
@@ -100,6 +104,10 @@ class CurveState:
         What ended a run that failed.
     unit : str
         What the rows are called, in the plural: images, texts, payments.
+    size : int
+        Number of ranks.
+    told : (int, tuple of RankTiming)
+        Step and times of the ranks event that came last: the iteration it belongs to follows.
     """
 
     points: tuple[Point, ...] = ()
@@ -116,6 +124,8 @@ class CurveState:
     epochs: int = 0
     failure: str = ""
     unit: str = "images"
+    size: int = 0
+    told: tuple[int, tuple[Mapping[str, Any], ...]] = field(default=(0, ()), compare=False)
     stride: int = 1
     limit: int = MAX_POINTS
 
@@ -125,9 +135,10 @@ class CurveState:
         return self.points[-1] if self.points else None
 
     @property
-    def ranks(self) -> int:
-        """Number of ranks that reported."""
-        return max((len(p.ranks) for p in self.points[-1:]), default=0)
+    def ranks(self) -> tuple[str, ...]:
+        """Names of the ranks, or of what is shown in the place of many, that reported last."""
+        shown = len(self.points[-1].ranks) if self.points else 0
+        return MANY[:shown] if self.size > SHOWN else tuple(map(str, range(shown)))
 
 
 def advance(state: CurveState, events: Iterable[Event]) -> CurveState:
@@ -136,7 +147,7 @@ def advance(state: CurveState, events: Iterable[Event]) -> CurveState:
     Examples
     --------
     >>> step = {"type": "iteration", "step": 1, "epoch": 1, "loss": 2.3, "learning_rate": 0.1,
-    ...         "rows": 128, "seconds": 0.01, "rate": 12800.0, "ranks": []}
+    ...         "rows": 128, "seconds": 0.01, "rate": 12800.0, "ranks": 1}
     >>> advance(CurveState(), [step, {"type": "state", "state": "paused"}]).run
     'paused'
     """
@@ -160,6 +171,7 @@ class _Draft:
         self.images = state.images
         self.seconds = state.seconds
         self.score_name = state.score_name
+        self.size, self.told = state.size, state.told
 
     def finish(self) -> CurveState:
         return replace(
@@ -170,6 +182,8 @@ class _Draft:
             images=self.images,
             seconds=self.seconds,
             score_name=self.score_name,
+            size=self.size,
+            told=self.told,
             **self.changes,
         )
 
@@ -191,7 +205,7 @@ class _Draft:
             rate=float(event.get("rate", NAN)),
             score=score,
             recent=_number((event.get("recent") or {}).get(self.score_name, score)),
-            ranks=tuple(_rank(r, seconds) for r in event.get("ranks") or ()),
+            ranks=tuple(_rank(timing, seconds) for timing in self.timings(event)),
         )
         if self.points and self.points[-1].weight < self.stride:
             self.points[-1] = _merge(self.points[-1], point)
@@ -202,6 +216,19 @@ class _Draft:
             pairs = zip(self.points[::2], self.points[1::2], strict=False)
             odd = self.points[-1:] if len(self.points) % 2 else []
             self.points = [_merge(a, b) for a, b in pairs] + odd
+
+    def ranks(self, event: Event) -> None:
+        self.told = (int(event["step"]), tuple(event["timings"]))
+
+    def timings(self, event: Event) -> Iterable[Mapping[str, Any]]:
+        """Return the times of the ranks that are shown one by one, or of what stands for many."""
+        self.size = int(event.get("ranks") or self.size)
+        if self.size > SHOWN:
+            return [event["mean"], event["slowest"]]
+        step, timings = self.told
+        if step == event["step"]:
+            return timings
+        return [event["slowest"]] if self.size == 1 and "slowest" in event else ()
 
     def go_back(self, step: int) -> None:
         """Forget what a run that went back to a checkpoint will send again."""
@@ -244,6 +271,7 @@ class _Draft:
 
 _HANDLERS: dict[str, Callable[[_Draft, Event], None]] = {
     "iteration": _Draft.iteration,
+    "ranks": _Draft.ranks,
     "validation": _Draft.validation,
     "state": _Draft.run,
     "stage": _Draft.begin,
@@ -308,15 +336,16 @@ RANK_COLUMNS = ("rate", "compute", "wait", "exchange")
 def table(state: CurveState) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """Return the points as (column names, one row a point); ranks follow as "rate:0", ...
 
-    A rank that did not report in a point has NaN there.
+    Many ranks follow as "rate:mean" and "rate:slowest". A rank that did not report in a point has
+    NaN there.
     """
     ranks = state.ranks
-    names = COLUMNS + tuple(f"{c}:{r}" for r in range(ranks) for c in RANK_COLUMNS)
+    names = COLUMNS + tuple(f"{c}:{r}" for r in ranks for c in RANK_COLUMNS)
     missing = RankPoint(NAN, NAN, NAN, NAN)
     rows = []
     for p in state.points:
         row = [p.step, p.epoch, p.loss, p.learning_rate, p.rate, p.score, p.recent]
-        for rank in range(ranks):
+        for rank in range(len(ranks)):
             row += p.ranks[rank] if rank < len(p.ranks) else missing
         rows.append(row)
     return names, np.array(rows, np.float32).reshape(len(rows), len(names))
@@ -415,7 +444,7 @@ def summary(state: CurveState) -> str:
     if state.validations and not math.isnan(state.validations[-1].score):
         best = state.validations[-1]
         parts.append(f"validation {score_label(state)} {format_score(state, best.score)}")
-    ranks = max(state.ranks, 1)
+    ranks = max(state.size, 1)
     parts.append(f"{speed(state):,.0f} {state.unit}/s on {ranks} rank{'s' if ranks > 1 else ''}")
     word = head.get(state.run, state.run.capitalize())
     of = f" of {state.total}" if state.total else ""
@@ -436,23 +465,41 @@ def from_history(history: Any) -> CurveState:
     columns = {name: history[name].tolist() for name in history.columns}
     known = ("step", "epoch", "rows", "loss", "learning_rate", "seconds", "rate")
     recent = {name: values.tolist() for name, values in history.recent().items()}
-    ranks = [history.rank(r) for r in range(history.ranks)]
+    size = history.ranks
+    timings = {name: values.tolist() for name, values in history.timings().items()}
+    each = [history.rank(r) for r in range(size)] if size <= SHOWN else []
     metrics = [name for name in columns if name not in known]
-    events: list[Event] = [
-        {
-            "type": "iteration",
-            **{name: columns[name][i] for name in known},
-            "metrics": {name: columns[name][i] for name in metrics},
-            "recent": {
-                name: values[i]
-                for name, values in recent.items()
-                if i < len(values) and not math.isnan(values[i])
-            },
-            "ranks": [{name: column[i] for name, column in rank.items()} for rank in ranks],
-        }
-        # The writer may be one row ahead of the columns read first.
-        for i in range(min(map(len, columns.values())))
-        if all(i < len(column) for rank in ranks for column in rank.values())
-    ]
+    events: list[Event] = []
+    # The writer may be rows ahead of the columns read first.
+    whole = [*columns.values(), *timings.values(), *(c for rank in each for c in rank.values())]
+    for i in range(min(map(len, whole))):
+        if each:
+            told = [{name: float(column[i]) for name, column in rank.items()} for rank in each]
+            events.append({"type": "ranks", "step": columns["step"][i], "timings": told})
+        events.append(
+            {
+                "type": "iteration",
+                **{name: columns[name][i] for name in known},
+                "metrics": {name: columns[name][i] for name in metrics},
+                "recent": {
+                    name: values[i]
+                    for name, values in recent.items()
+                    if i < len(values) and not math.isnan(values[i])
+                },
+                "ranks": size,
+                **_mean_and_slowest(timings, columns["rows"][i] / max(size, 1), i),
+            }
+        )
     events += [{"type": "validation", **validation} for validation in history.validations]
     return advance(CurveState(), events)
+
+
+def _mean_and_slowest(timings: Mapping[str, Any], rows: float, i: int) -> dict[str, Any]:
+    """Return an iteration's times as its event tells them, from the columns of a history."""
+    if not timings:
+        return {}
+    names = ("compute", "wait", "exchange")
+    return {
+        "mean": {"rows": rows, **{name: timings[name][i] for name in names}},
+        "slowest": {"rows": rows, **{name: timings[f"slowest_{name}"][i] for name in names}},
+    }

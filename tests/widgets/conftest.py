@@ -13,16 +13,21 @@ FILTERS = "conv1.weight"
 
 
 def iteration(step: int, **changes: Any) -> dict[str, Any]:
-    ranks = [
-        {"rank": r, "compute": 0.008, "wait": 0.001, "exchange": 0.001, "bytes": 9, "rows": 64}
-        for r in range(2)
-    ]
+    mean = {"compute": 0.008, "wait": 0.001, "exchange": 0.001, "bytes": 9, "rows": 64}
     event = {
         "type": "iteration", "epoch": (step - 1) // 10 + 1, "step": step, "loss": 1 / step,
         "learning_rate": 0.1, "rows": 128, "seconds": 0.01, "rate": 12800.0,
-        "metrics": {"top1": 0.5, "loss": 1 / step}, "ranks": ranks,
+        "metrics": {"top1": 0.5, "loss": 1 / step}, "ranks": 2,
+        "mean": mean, "slowest": {"rank": 1, **mean},
     }  # fmt: skip
     return {**event, **changes}
+
+
+def ranks(step: int, size: int = 2) -> dict[str, Any]:
+    """What comes before an iteration of several ranks."""
+    mean = iteration(step)["mean"]
+    timings = [{"rank": rank, **mean} for rank in range(size)]
+    return {"type": "ranks", "step": step, "steps": 1, "timings": timings}
 
 
 class Parameter:
@@ -80,6 +85,11 @@ def trainer() -> FakeTrainer:
 @pytest.fixture
 def make_iteration() -> Any:
     return iteration
+
+
+@pytest.fixture
+def make_ranks() -> Any:
+    return ranks
 
 
 @pytest.fixture

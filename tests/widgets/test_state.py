@@ -20,8 +20,9 @@ from sandbox.widgets.state import (
 Make = Any
 
 
-def test_iterations_become_points_with_every_rank(make_iteration: Make) -> None:
-    state = advance(CurveState(), [make_iteration(1), make_iteration(2)])
+def test_iterations_become_points_with_every_rank(make_iteration: Make, make_ranks: Make) -> None:
+    told = [make_ranks(1), make_iteration(1), make_ranks(2), make_iteration(2)]
+    state = advance(advance(CurveState(), told[:3]), told[3:])
     names, rows = table(state)
 
     assert names[:3] == ("step", "epoch", "loss")
@@ -101,13 +102,23 @@ def test_events_without_metrics_ranks_or_a_known_type_do_no_harm(make_iteration:
     assert math.isnan(state.points[0].loss)
 
 
-def test_a_rank_that_did_not_report_has_gaps(make_iteration: Make) -> None:
-    alone = make_iteration(1)["ranks"][:1]
-    state = advance(CurveState(), [make_iteration(1, ranks=alone), make_iteration(2)])
-    names, rows = table(state)
+def test_a_rank_that_did_not_report_has_gaps(make_iteration: Make, make_ranks: Make) -> None:
+    told = [make_ranks(1, size=1), make_iteration(1), make_ranks(2), make_iteration(2)]
+    names, rows = table(advance(CurveState(), told))
 
     assert math.isnan(rows[0, names.index("rate:1")])
     assert rows[1, names.index("rate:1")] > 0
+
+
+def test_of_many_ranks_the_mean_and_the_slowest_are_shown(make_iteration: Make) -> None:
+    slow = {"rank": 40, "compute": 0.02, "wait": 0.0, "exchange": 0.001, "bytes": 9, "rows": 2}
+    state = advance(CurveState(), [make_iteration(1, ranks=64, slowest=slow)])
+    names, rows = table(state)
+
+    assert state.ranks == ("mean", "slowest")
+    assert rows[0, names.index("compute:mean")] == pytest.approx(0.008)
+    assert rows[0, names.index("compute:slowest")] == pytest.approx(0.02)
+    assert "on 64 ranks" in summary(state)
 
 
 def test_the_summary_tells_the_run_in_words(make_iteration: Make) -> None:
@@ -139,15 +150,24 @@ def test_before_the_first_step_the_state_tells_what_goes_on(make_iteration: Make
     assert summary(failed) == "Training failed."
 
 
-def test_a_history_gives_the_same_curves_as_its_events(make_iteration: Make) -> None:
-    history = History()
-    events = [make_iteration(step) for step in range(1, 8)]
+@pytest.mark.parametrize("size", [1, 2, 64])
+def test_a_history_gives_the_same_curves_as_its_events(
+    size: int, make_iteration: Make, make_ranks: Make
+) -> None:
+    history, events = History(), []
     check = {"type": "validation", "step": 7, "epoch": 1, "metrics": {"top1": 0.9}}
-    for event in events:
+    for step in range(1, 8):
+        event = make_iteration(step, ranks=size, rows=64 * size)
+        if size > 1:
+            events.append(make_ranks(step, size))
+            history.add_ranks(events[-1])
+        events.append(event)
         history.append(event)
     history.add_validation(check)
 
-    assert from_history(history) == advance(CurveState(), [*events, check])
+    state = from_history(history)
+    assert state == advance(CurveState(), [*events, check])
+    assert len(state.points[0].ranks) == min(size, 2)
 
 
 def test_snapshots_keep_first_and_newest_and_stay_bounded() -> None:

@@ -26,9 +26,11 @@ def sent(widget: Any, message: dict[str, Any]) -> dict[str, Any]:
     return replies[-1]
 
 
-def test_curves_follow_a_trainer(trainer: Any, make_iteration: Any) -> None:
+def test_curves_follow_a_trainer(trainer: Any, make_iteration: Any, make_ranks: Any) -> None:
     curves = TrainingCurves(trainer, interval=0.01)
-    trainer.emit({"type": "state", "state": "running"}, *map(make_iteration, range(1, 31)))
+    trainer.emit({"type": "state", "state": "running"})
+    for step in range(1, 31):
+        trainer.emit(make_ranks(step), make_iteration(step))
 
     assert curves.flush()
     assert numbers(curves).shape == (30, 15)
@@ -268,7 +270,7 @@ def test_the_explorer_refuses_what_is_no_image_or_no_filter(
 
 def every_widget(trainer: Any, make_iteration: Any) -> list[Any]:
     curves = TrainingCurves(trainer)
-    curves.show([make_iteration(step) for step in range(1, 30)])
+    curves.show([make_iteration(step, ranks=64) for step in range(1, 30)])
     return [curves, FilterViewer(trainer, FILTERS), ConvolutionExplorer(np.eye(28))]
 
 

@@ -94,7 +94,7 @@ test("a run is read into charts and tables", () => {
     3, 2, 1.5, 0.1, 50, 0.3, 0.2, 100, 0.8, 0.1, 0.1,
   );
   const run = curves.readRun(model({ points, columns: COLUMNS, validations: floats(2, 1, 0.5, 1.2) }));
-  assert.equal(run.ranks, 1);
+  assert.deepEqual(run.ranks, ["0"]);
   const charts = curves.describeCharts(run, "accuracy", true);
   assert.deepEqual(charts.map((c) => c.key), ["loss", "score", "learning-rate", "speed"]);
   assert.deepEqual(charts[3].lines.map((l) => l.label), ["rank 0"]);

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Callback", "LambdaCallback", "Summary"]
 
-_KINDS = ("iteration", "validation", "snapshot", "checkpoint", "state", "log", "stage")
+_KINDS = ("iteration", "ranks", "validation", "snapshot", "checkpoint", "state", "log", "stage")
 
 
 class Callback:
@@ -42,6 +42,9 @@ class Callback:
 
     def on_iteration(self, trainer: Trainer, event: Event) -> None:
         """After each iteration."""
+
+    def on_ranks(self, trainer: Trainer, event: Event) -> None:
+        """With several ranks: the times of each of them, in `event["timings"]`."""
 
     def on_validation(self, trainer: Trainer, event: Event) -> None:
         """After each validation."""
@@ -76,7 +79,7 @@ class LambdaCallback(Callback):
 
     Parameters
     ----------
-    iteration, validation, snapshot, checkpoint, state, log, stage : callable(event), optional
+    iteration, ranks, validation, snapshot, checkpoint, state, log, stage : callable(event)
         One for each type of event.
 
     Examples

@@ -16,7 +16,9 @@ __all__ = [
     "Event",
     "IterationEvent",
     "LogEvent",
+    "MeanTiming",
     "RankTiming",
+    "RanksEvent",
     "SnapshotEvent",
     "StageEvent",
     "StateEvent",
@@ -27,15 +29,20 @@ __all__ = [
 Event = dict[str, Any]
 
 
-class RankTiming(TypedDict):
-    """Where a rank's seconds of an iteration went: compute + wait + exchange = wall time."""
+class MeanTiming(TypedDict):
+    """Where seconds of an iteration went: compute + wait + exchange = wall time."""
 
-    rank: int
     compute: float
     wait: float
     exchange: float
     bytes: int
     rows: int
+
+
+class RankTiming(MeanTiming):
+    """The same of one rank."""
+
+    rank: int
 
 
 class IterationEvent(TypedDict):
@@ -44,6 +51,9 @@ class IterationEvent(TypedDict):
     `loss` is the mean over the global batch, NaN where no row of it counts (class weights of 0);
     `metrics` run over the epoch, so they begin anew with each; in `recent` older batches count less
     and less across epochs, which makes a curve.
+
+    `ranks` is how many there are; `mean` their mean times, `slowest` those of the rank that
+    computed longest. Each rank's own come in a "ranks" event: this one is always of one size.
     """
 
     type: Literal["iteration"]
@@ -56,7 +66,22 @@ class IterationEvent(TypedDict):
     rate: float
     metrics: dict[str, float]
     recent: dict[str, float]
-    ranks: list[RankTiming]
+    ranks: int
+    mean: MeanTiming
+    slowest: RankTiming
+
+
+class RanksEvent(TypedDict):
+    """The times of every rank, where there are several: means over `steps` iterations up to `step`.
+
+    Up to eight ranks are told with every iteration, more about once a second and at the end of the
+    run. It comes before the "iteration" event of `step`.
+    """
+
+    type: Literal["ranks"]
+    step: int
+    steps: int
+    timings: list[RankTiming]
 
 
 class ValidationEvent(TypedDict):

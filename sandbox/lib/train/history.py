@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from ..core import validate
 from ..core.errors import ArgumentError
+from .timings import RankTables
 
 __all__ = ["ColumnError", "History"]
 
 _INTEGERS = ("step", "epoch", "rows")
 _FLOATS = ("loss", "learning_rate", "seconds", "rate")
-_RANK = ("compute", "wait", "exchange", "bytes", "rows")
 
 
 class ColumnError(ArgumentError, KeyError):
@@ -34,7 +34,8 @@ class History:
     """Every iteration and every validation of a run.
 
     `history["loss"]` is a column as an array (a copy), `history.columns` names them,
-    `history.rank(0)` holds one rank's times, `history.validations` the validations,
+    `history.timings()` holds the mean times of all ranks and those of the slowest,
+    `history.rank(0)` one rank's, `history.validations` the validations,
     `history.epochs()` a summary of each pass. Steps and epochs count from 1. One thread appends,
     any thread may read.
 
@@ -47,7 +48,7 @@ class History:
     --------
     >>> history = History()
     >>> history.append({"step": 1, "epoch": 1, "loss": 2.3, "learning_rate": 0.1, "rows": 128,
-    ...                 "seconds": 0.01, "rate": 12800.0, "metrics": {"top1": 0.1}, "ranks": []})
+    ...                 "seconds": 0.01, "rate": 12800.0, "metrics": {"top1": 0.1}})
     >>> history["loss"], len(history)
     (array([2.3]), 1)
     """
@@ -60,7 +61,9 @@ class History:
         }
         self._metrics: dict[str, array[float]] = {}
         self._recent: dict[str, array[float]] = {}
-        self._ranks: list[dict[str, array[float]]] = []
+        self._timings: dict[str, array[float]] = {}
+        self._ranks = RankTables()
+        self._told = 0  # the step of a ranks event whose iteration has yet to come
         self._validations: list[dict[str, Any]] = []
 
     # Writing ---------------------------------------------------------------------------------
@@ -71,16 +74,24 @@ class History:
             steps = self._columns["step"]
             if steps and event["step"] <= steps[-1]:
                 self._cut(event["step"])
+            self._told = 0
             for name, column in self._columns.items():
                 column.append(event[name])
             n = len(steps)
             _extend(self._metrics, event.get("metrics", {}), n)
             _extend(self._recent, event.get("recent", {}), n)
-            ranks = event.get("ranks", ())
-            while len(self._ranks) < len(ranks):
-                self._ranks.append({})
-            for columns, timing in zip(self._ranks, ranks, strict=False):
-                _extend(columns, {name: timing[name] for name in _RANK}, n)
+            if "slowest" in event:
+                _extend(self._timings, _timings(event), n)
+                if event["ranks"] == 1:  # the slowest is the only one
+                    self._ranks.add(event["step"], event["step"], [event["slowest"]])
+
+    def add_ranks(self, event: Mapping[str, Any]) -> None:
+        """Take in a ranks event, which comes before that of its last iteration."""
+        with self._lock:
+            first = event["step"] - event["steps"] + 1
+            self._ranks.cut(first)
+            self._told = event["step"]
+            self._ranks.add(first, event["step"], event["timings"])
 
     def add_validation(self, event: Mapping[str, Any]) -> None:
         """Take in a validation event."""
@@ -99,9 +110,11 @@ class History:
 
     def _cut(self, step: int) -> None:
         n = bisect_left(self._columns["step"], step)
-        for columns in (self._columns, self._metrics, self._recent, *self._ranks):
+        for columns in (self._columns, self._metrics, self._recent, self._timings):
             for column in columns.values():
                 del column[n:]
+        if self._told != step:
+            self._ranks.cut(step)
 
     # Reading ---------------------------------------------------------------------------------
 
@@ -143,13 +156,29 @@ class History:
     @property
     def ranks(self) -> int:
         """Number of ranks seen."""
-        return len(self._ranks)
+        return self._ranks.ranks
 
     def rank(self, rank: int) -> dict[str, NDArray[np.float64]]:
-        """Return compute, wait and exchange seconds, bytes and rows of one rank."""
+        """Return compute, wait and exchange seconds, bytes and rows of one rank, by iteration.
+
+        With more than eight ranks they are means over about a second, or more in a long run.
+        """
         validate.one_of("rank", rank, range(self.ranks))
         with self._lock:
-            return {name: self._read(column) for name, column in self._ranks[rank].items()}
+            return self._ranks.columns(rank, self._read(self._columns["step"]))
+
+    def timings(self) -> dict[str, NDArray[np.float64]]:
+        """Return where each iteration's time went: the mean over all ranks, and the slowest rank.
+
+        Returns
+        -------
+        dict of arrays
+            "compute", "wait" and "exchange" (seconds), "bytes": means over the ranks; "slowest":
+            the rank that computed longest; "slowest_compute", "slowest_wait", "slowest_exchange":
+            its seconds.
+        """
+        with self._lock:
+            return {name: self._read(column) for name, column in self._timings.items()}
 
     @property
     def validations(self) -> list[dict[str, Any]]:
@@ -197,7 +226,9 @@ class History:
             return {
                 "columns": {k: self._read(v).tolist() for k, v in self._columns.items()},
                 "metrics": {k: self._read(v).tolist() for k, v in self._metrics.items()},
-                "ranks": [{k: self._read(v).tolist() for k, v in r.items()} for r in self._ranks],
+                "timings": {k: self._read(v).tolist() for k, v in self._timings.items()},
+                "ranks": self._ranks.to_lists(),
+                "rank_steps": self._ranks.steps,
                 "validations": list(self._validations),
             }
 
@@ -262,6 +293,16 @@ def _extend(columns: dict[str, array[float]], values: Mapping[str, float], n: in
         if missing:
             column.extend([float("nan")] * missing)
         column.append(value)
+
+
+def _timings(event: Mapping[str, Any]) -> dict[str, float]:
+    """Return the columns of an iteration's mean and slowest times."""
+    mean, slowest = event["mean"], event["slowest"]
+    columns = {name: float(mean[name]) for name in ("compute", "wait", "exchange", "bytes")}
+    columns["slowest"] = float(slowest["rank"])
+    for name in ("compute", "wait", "exchange"):
+        columns[f"slowest_{name}"] = float(slowest[name])
+    return columns
 
 
 def _cell(value: Any) -> str:

@@ -150,7 +150,8 @@ class _Loop:
         self.recent = self.running.zeros()
         self.times_at = slice(self.running.stop, self.running.stop + self.reports.length)
         self.buffers_at = slice(self.times_at.stop, self.times_at.stop + self.buffers.size)
-        self.small = np.zeros(self.buffers_at.stop)
+        self.record_at = slice(self.buffers_at.stop, self.buffers_at.stop + self.reports.record)
+        self.small = np.zeros(self.record_at.stop)
 
     # The run ---------------------------------------------------------------------------------
 
@@ -197,7 +198,7 @@ class _Loop:
         if self.good.lost() and self.good.there:
             self.reports.log("warning", self.good.go_back())
             self._checkpoint(good=True)
-        self.reports.flush()
+        self.reports.flush(ends=True)
         if self.packed is None or self.packed[0] != progress.step:
             self.packed = (progress.step, self._pack())
         seconds = time.perf_counter() - began
@@ -239,14 +240,15 @@ class _Loop:
         self.good.before()
         self.hearing.listen(small)
         batch = self.share.compute(state, small)
-        self.reports.put(small[self.times_at])
+        self.reports.put(small[self.times_at], small[self.record_at])
         if self.buffers.size:
             np.multiply(self.buffers, batch.rows, out=small[self.buffers_at], dtype=np.float64)
 
         compute = lap()
-        total = group.all_reduce(small)
+        total = group.all_reduce(small, self.reports.record)
+        table = self.reports.gather(total[self.times_at])
         verbs = lap()
-        self.reports.take(total[self.times_at])
+        self.reports.take(total[self.times_at], total[self.record_at], table)
         if self.hearing.failed(total):
             self.share.raise_together(state, batch)
         compute += lap()

@@ -113,6 +113,8 @@ class Recorder:
         if kind == "iteration":
             self.stage = None
             self.history.append(event)
+        elif kind == "ranks":
+            self.history.add_ranks(event)
         elif kind == "validation":
             self.history.add_validation(event)
         elif kind == "state":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +13,16 @@ from numpy.typing import NDArray
 from .events import Event
 from .group import Group
 from .history import History
+from .timings import SHOWN, TIMES
 
 if TYPE_CHECKING:
     from ..core import FlatParameters
 
-__all__ = ["TIMES", "Reports", "laps"]
+__all__ = ["Reports", "laps"]
 
-TIMES = 5  # compute, wait, exchange, bytes, rows: what a rank tells of its last iteration
+_N = len(TIMES)
+_ASKED, _SUMS = 0, slice(1, 1 + _N)  # places in the part of the vector that is summed
+_PERIOD_S = 1.0  # between two tables of all ranks, where they are many
 
 
 def laps() -> Callable[[], float]:
@@ -37,7 +41,9 @@ class Reports:
     """Makes the events and keeps the run's history.
 
     The other ranks' times of an iteration are known to rank 0 with the next all-reduce only: with
-    several ranks each event comes one iteration late, or with `flush`.
+    several ranks each event comes one iteration late, or with `flush`. What goes into that sum does
+    not grow with the ranks: the sums of all times, those of the slowest rank, and up to `SHOWN`
+    ranks their own. With more of them rank 0 asks once a second for a table of all.
 
     Parameters
     ----------
@@ -54,47 +60,95 @@ class Reports:
         self.emit = emit
         self.history = history
         self.root = group.rank == 0
-        self.length = TIMES * group.size if group.size > 1 else 0
-        """Numbers this needs in the vector that all ranks sum."""
-        self.times: tuple[float, ...] = (0.0,) * TIMES
-        self._own = slice(TIMES * group.rank, TIMES * group.rank + TIMES)
+        several, shown = group.size > 1, 1 < group.size <= SHOWN
+        self._table = slice(_SUMS.stop, _SUMS.stop + (_N * group.size if shown else 0))
+        self.length = self._table.stop if several else 0
+        """Numbers this needs in the vector that all ranks sum,"""
+        self.record = _N + 1 if several else 0
+        """and as many at its end, which are those of the slowest rank."""
+        self.times: tuple[float, ...] = (0.0,) * _N
+        self._spent, self._steps, self._step = np.zeros(_N), 0, 0  # since the last table
+        self._told = -math.inf
         self._pending: Event | None = None
 
-    def put(self, room: NDArray[np.float64]) -> None:
-        """Write this rank's times of the last iteration into its place of the vector."""
-        if room.size:
-            room[self._own] = self.times
-
-    def take(self, room: NDArray[np.float64]) -> None:
-        """Tell of the last iteration, now that the vector holds the times of all ranks."""
-        event, self._pending = self._pending, None
-        if event is None:
+    def put(self, room: NDArray[np.float64], record: NDArray[np.float64]) -> None:
+        """Write this rank's times of the last iteration into its places of the vector."""
+        if not room.size:
             return
-        rows = room.reshape(self.group.size, TIMES).tolist()
-        event["ranks"] = [_timing(rank, row) for rank, row in enumerate(rows)]
-        self._iteration(event)
+        room[_SUMS] = self.times
+        table = room[self._table]
+        if table.size:
+            table.reshape(-1, _N)[self.group.rank] = self.times
+        elif self.root and time.monotonic() - self._told > _PERIOD_S:
+            room[_ASKED] = 1.0
+        record[:-1], record[-1] = self.times, self.group.rank
+
+    def gather(self, room: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Return the mean times of each rank, if that is what rank 0 asked for. Collective."""
+        if room[self._table].size:
+            return room[self._table].reshape(-1, _N)
+        if not room.size or not room[_ASKED] or not self._steps:
+            return None
+        table = np.zeros((self.group.size, _N))
+        table[self.group.rank] = self._spent / self._steps
+        self._told = time.monotonic()
+        return self.group.all_reduce(table)
+
+    def take(
+        self,
+        room: NDArray[np.float64],
+        record: NDArray[np.float64],
+        table: NDArray[np.float64] | None,
+    ) -> None:
+        """Tell of the last iteration, now that the vector holds the times of all ranks."""
+        if table is not None:
+            if self.root and self._steps:
+                timings = [_timing(row, rank) for rank, row in enumerate(table.tolist())]
+                told = {"step": self._step, "steps": self._steps, "timings": timings}
+                self.history.add_ranks(told)
+                self.tell("ranks", **told)
+            self._spent[:], self._steps = 0.0, 0
+        event, self._pending = self._pending, None
+        if event is not None:
+            *slowest, rank = record.tolist()
+            self._iteration(event, (room[_SUMS] / self.group.size).tolist(), slowest, int(rank))
 
     def iteration(self, event: Event, times: tuple[float, ...]) -> None:
         """Take in an iteration: at once with one rank, else when the others' times are there."""
         self.times = times
+        self._spent += times
+        self._steps += 1
+        self._step = event["step"]
         if not self.root:
             return
         if self.group.size > 1:
             self._pending = event
         else:
-            event["ranks"] = [_timing(0, times)]
-            self._iteration(event)
+            self._iteration(event, times, times, 0)
 
-    def _iteration(self, event: Event) -> None:
+    def _iteration(
+        self, event: Event, mean: Sequence[float], slowest: Sequence[float], rank: int
+    ) -> None:
+        event["ranks"] = self.group.size
+        event["mean"] = _timing(mean)
+        event["slowest"] = _timing(slowest, rank)
         self.history.append(event)
         self.emit(event)
 
-    def flush(self) -> None:
-        """Have the last iteration told before something else is. Collective."""
-        if self.length:
-            room = np.zeros(self.length)
-            self.put(room)
-            self.take(self.group.all_reduce(room))
+    def flush(self, *, ends: bool = False) -> None:
+        """Have the last iteration told before something else is. Collective.
+
+        With `ends` also each rank's times since they were told last.
+        """
+        if not self.length:
+            return
+        small = np.zeros(self.length + self.record)
+        self.put(small[: self.length], small[self.length :])
+        total = self.group.all_reduce(small, self.record)
+        room, record = total[: self.length], total[self.length :]
+        if ends:
+            room[_ASKED] = 1.0
+        self.take(room, record, self.gather(room))
 
     def tell(self, kind: str, **fields: Any) -> None:
         """Emit an event from rank 0."""
@@ -112,13 +166,8 @@ class Reports:
             self.emit({"type": "snapshot", "step": step, "values": values})
 
 
-def _timing(rank: int, times: Any) -> dict[str, Any]:
-    compute, wait, exchange, sent, rows = times
-    return {
-        "rank": rank,
-        "compute": compute,
-        "wait": wait,
-        "exchange": exchange,
-        "bytes": int(sent),
-        "rows": int(rows),
-    }
+def _timing(times: Sequence[float], rank: int | None = None) -> dict[str, Any]:
+    named: dict[str, Any] = dict(zip(TIMES, times, strict=True))
+    for count in ("bytes", "rows"):
+        named[count] = round(named[count])
+    return named if rank is None else {"rank": rank, **named}

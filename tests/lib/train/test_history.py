@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sandbox.lib.train import History
+from sandbox.lib.train.timings import TIMES, RankTables
 
 
 def iteration(step: int, *, epoch: int = 1, loss: float = 1.0, ranks: int = 1) -> dict[str, Any]:
@@ -23,14 +24,24 @@ def iteration(step: int, *, epoch: int = 1, loss: float = 1.0, ranks: int = 1) -
         "rate": 40.0,
         "metrics": {"top1": 0.5},
         "recent": {"top1": 0.6},
-        "ranks": [{"rank": rank, **timing} for rank in range(ranks)],
+        "ranks": ranks,
+        "mean": timing,
+        "slowest": {"rank": ranks - 1, **timing},
     }
+
+
+def add(history: History, step: int, ranks: int, *, steps: int = 1, **changes: Any) -> None:
+    """Append what is told of an iteration of several ranks."""
+    event = iteration(step, ranks=ranks, **changes)
+    timings = [{**event["mean"], "rank": rank, "compute": rank + step} for rank in range(ranks)]
+    history.add_ranks({"step": step, "steps": steps, "timings": timings})
+    history.append(event)
 
 
 def test_columns_grow_with_the_iterations() -> None:
     history = History()
     for step in (1, 2, 3):
-        history.append(iteration(step, loss=1 / step, ranks=2))
+        add(history, step, 2, loss=1 / step)
     np.testing.assert_array_equal([1, 2, 3], history["step"])
     np.testing.assert_array_equal([1, 1 / 2, 1 / 3], history["loss"])
     assert len(history) == 3
@@ -52,6 +63,40 @@ def test_a_run_that_went_back_replaces_what_came_after() -> None:
     np.testing.assert_array_equal([1, 2, 3], history["step"])
     np.testing.assert_array_equal([1, 2, 30], history["loss"])
     np.testing.assert_array_equal([0.6, 0.6, 0.6], history.recent()["top1"])
+
+
+def test_ranks_of_a_run_that_went_back_replace_what_came_after() -> None:
+    history = History()
+    for step in (1, 2, 3, 4, 3):
+        add(history, step, 3)
+    np.testing.assert_array_equal([3, 4, 5], history.rank(2)["compute"])
+    history.cut(1)
+    np.testing.assert_array_equal([3], history.rank(2)["compute"])
+
+
+def test_a_table_of_many_ranks_tells_of_all_its_iterations() -> None:
+    history = History()
+    for step in range(1, 9):
+        if step % 4 == 0:
+            add(history, step, 40, steps=4)
+        else:
+            history.append(iteration(step, ranks=40))
+    history.append(iteration(9, ranks=40))
+    np.testing.assert_array_equal([14] * 4 + [18] * 4 + [np.nan], history.rank(10)["compute"])
+    np.testing.assert_array_equal([39] * 9, history.timings()["slowest"])
+
+
+def test_the_times_of_many_ranks_take_no_more_room_than_those_of_eight() -> None:
+    few, many = RankTables(), RankTables()
+    timing = dict.fromkeys(TIMES, 1.0)
+    for step in range(1, 2001):
+        few.add(step, step, [timing] * 8)
+        many.add(step, step, [{**timing, "compute": step + rank} for rank in range(64)])
+    room = [len(tables.steps) * tables.ranks for tables in (few, many)]
+    assert room[1] <= room[0] == 8 * 2000
+    compute = many.columns(5, np.arange(1, 2001))["compute"]
+    assert np.isfinite(compute).all()
+    assert compute.mean() == pytest.approx(5 + 1000.5)  # means of neighbours
 
 
 def test_a_metric_that_comes_late_is_nan_before() -> None:
@@ -99,10 +144,11 @@ def test_a_long_table_shows_its_ends() -> None:
 
 def test_everything_goes_into_json() -> None:
     history = History()
-    history.append(iteration(1, ranks=2))
+    add(history, 1, 2)
     data = json.loads(json.dumps(history.to_dict()))
     assert data["columns"]["loss"] == [1.0]
-    assert data["ranks"][1]["compute"] == [0.1]
+    assert data["ranks"][1]["compute"] == [2.0]
+    assert data["timings"]["slowest"] == [1.0]
 
 
 def test_arrays_and_back_keep_the_columns() -> None:
@@ -124,7 +170,7 @@ def test_reading_while_another_thread_appends_gives_whole_columns() -> None:
 
     def write() -> None:
         for step in range(1, 3000):
-            history.append(iteration(step, ranks=2))
+            add(history, step, 2)
         done.set()
 
     writer = threading.Thread(target=write)

@@ -21,6 +21,7 @@ from sandbox.lib.train import (
     Command,
     EveryEpoch,
     EverySteps,
+    History,
     MaxSteps,
     TrainJob,
 )
@@ -169,10 +170,47 @@ def test_events_come_in_order_and_every_iteration_once(
     assert [event["epoch"] for event in run.of("validation")] == [1, 2, 3]
     assert [event["epoch"] for event in run.of("checkpoint")] == [2, 3]
     assert [event["rows"] for event in events] == [32, 32, 26, 32, 32, 26, 32]
+    tables = {event["step"]: event for event in run.of("ranks")}
     for event in events:
-        assert len(event["ranks"]) == size
-        assert sum(timing["rows"] for timing in event["ranks"]) == event["rows"]
+        assert event["ranks"] == size
+        timings = tables[event["step"]]["timings"] if size > 1 else [event["slowest"]]
+        assert len(timings) == size
+        assert sum(timing["rows"] for timing in timings) == event["rows"]
+        assert event["slowest"] == max(timings, key=lambda timing: timing["compute"])
+        mean = sum(timing["compute"] for timing in timings) / size
+        assert event["mean"]["compute"] == pytest.approx(mean)
         json.dumps(event)
+
+
+def test_events_of_many_ranks_are_as_large_as_those_of_two(run_ranks: Callable[..., Any]) -> None:
+    sizes = {}
+    for size in (2, 12):
+        run = run_ranks(make_job(end=MaxSteps(6)), size)
+        assert [error for error in run.errors if error] == []
+        events = [_plain(event) for event in run.of("iteration")]
+        assert len(events) == 6
+        sizes[size] = {len(json.dumps(event)) for event in events}
+        tables = run.of("ranks")
+        assert sum(table["steps"] for table in tables) == 6
+        assert len(tables) == 6 if size == 2 else len(tables) < 6  # of many once a second
+        assert all(len(table["timings"]) == size for table in tables)
+        history = History.from_arrays({}, [])
+        for event in run.events:
+            if event["type"] == "iteration":
+                history.append(event)
+            elif event["type"] == "ranks":
+                history.add_ranks(event)
+        assert np.isfinite(history.rank(size - 1)["compute"]).all()
+    assert sizes[2] == sizes[12]
+
+
+def _plain(value: Any) -> Any:
+    """Put a number of one width in the place of every number."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return 1.5 if isinstance(value, int | float) else value
 
 
 def test_times_of_a_rank_add_up_to_the_wall_time(run_ranks: Callable[..., Any]) -> None:
@@ -184,7 +222,7 @@ def test_times_of_a_rank_add_up_to_the_wall_time(run_ranks: Callable[..., Any]) 
     events = run_ranks(job, 1).of("iteration")
     gaps = []
     for event in events:
-        own = event["ranks"][0]
+        own = event["slowest"]
         parts = own["compute"] + own["wait"] + own["exchange"]
         gaps.append(abs(parts - event["seconds"]) / event["seconds"])
     # The median, and 5 %: another process may take the core between any two calls of the clock.
