@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 from ..train.backend import Interrupted
+from ..train.checkpoint import in_memory
 from ..train.control import Control
 from ..train.events import Event, stage
 from ..train.job import CheckpointPolicy, Command, Result, TrainJob
@@ -136,7 +137,7 @@ class DriverRun:
             "127.0.0.1" if local else bind,
             token,
             self.ranks,
-            job.start,
+            in_memory(job.start),
             ports=self.ports,
             silence_s=self.deadline_s,
         )
@@ -150,6 +151,7 @@ class DriverRun:
             data=None,
             validation=None,
             start=None,
+            places=None,
             checkpoint=CheckpointPolicy(
                 Survival(None if asked is None else asked.every, _distance(job, self.state_every)),
                 True if asked is None else asked.history,

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from .checkpoint import PackedState
     from .triggers import EarlyStopping, Trigger
 
-__all__ = ["CheckpointPolicy", "Command", "Result", "TrainJob"]
+__all__ = ["CheckpointPolicy", "Command", "Result", "StatePlaces", "TrainJob"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,26 @@ class CheckpointPolicy:
     at_start: bool = False
 
 
+@dataclass(frozen=True)
+class StatePlaces:
+    """Where ranks write states that are too large to be handed over in memory.
+
+    Parameters
+    ----------
+    spool : path
+        A private folder of the driver, for states that end with its process.
+    kept, run : path or URL, str
+        The user's folder of checkpoints, and what names of this run begin with there; "" for none.
+    large : int, default=32 MiB
+        Bytes from which a state is written here.
+    """
+
+    spool: str
+    kept: str = ""
+    run: str = ""
+    large: int = 32 << 20
+
+
 @dataclass
 class TrainJob:
     """One training run as data. Everything in it can be pickled by Spark's closure serializer.
@@ -70,8 +91,10 @@ class TrainJob:
         Of what the programs multiply and of activations.
     checkpointing : "off", "light" or "full"
         What the programs compute again instead of keeping it.
-    start : bytes or None
+    start : bytes, StateFile or None
         A packed checkpoint to go on from.
+    places : StatePlaces or None
+        Where large states are written; None packs any in memory.
     watch : names of parameters
         Sent out as "snapshot" events every `watch_every` iterations.
     """
@@ -92,7 +115,8 @@ class TrainJob:
     precision: str = "f32"
     checkpointing: str = "off"
     checkpoint: CheckpointPolicy | None = None
-    start: bytes | None = None
+    start: PackedState | None = None
+    places: StatePlaces | None = None
     early_stop: EarlyStopping | None = None
     watch: tuple[str, ...] = ()
     watch_every: int = 20
@@ -108,7 +132,7 @@ class Result:
         The end trigger fired, the validation stood still, or a command came.
     step, epoch : int
         Iterations done in all, and the epoch they reached.
-    state : bytes or None
+    state : bytes, StateFile or None
         The final checkpoint (rank 0), else None.
     seconds : float
         Wall time of the loop.
@@ -117,5 +141,5 @@ class Result:
     reason: Literal["end", "early_stop", "stopped"]
     step: int
     epoch: int
-    state: bytes | None
+    state: PackedState | None
     seconds: float

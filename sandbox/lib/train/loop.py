@@ -20,6 +20,7 @@ from .. import engine
 from ..core import FlatParameters
 from ..core.errors import DataError, DivergedError
 from .batches import Batches
+from .checkpoint import PackedState
 from .events import Event
 from .good import LastGood
 from .group import Group
@@ -27,13 +28,14 @@ from .hearing import Hearing
 from .history import History
 from .job import Command, Result, TrainJob
 from .judge import Judge
+from .packing import Packer
 from .plan import settle_plan
 from .programs import Programs
 from .reports import Reports, laps
 from .running import RunningMetrics
 from .share import FIXED, LOSS, ROWS, WEIGHT, OwnShare
+from .slots import Slots
 from .start import start_state
-from .state import Slots, pack_state
 from .updates import Updates, check_optimizer, check_parameters
 from .validation import validate
 
@@ -142,7 +144,8 @@ class _Loop:
         self.mark = 0.0
         self.plan = ""
         self.planned = 0.0
-        self.packed: tuple[int, bytes | None] | None = None
+        self.packer = Packer(job, self.flat, self.slots, self.reports, self.hearing.meet)
+        self.packed: tuple[int, PackedState | None] | None = None
 
     def _lay_out(self) -> None:
         """Give every number that all ranks sum in each iteration its place in one vector."""
@@ -189,7 +192,8 @@ class _Loop:
             reason = self._validate_and_judge(ended)
             due = job.checkpoint is not None and (job.checkpoint.every(progress) or reason)
             if self.judge.best_now or (due and not self.good.lost()):
-                self._checkpoint()
+                wanted = getattr(job.checkpoint and job.checkpoint.every, "wanted", True)
+                self._checkpoint(kept=wanted or self.judge.best_now or reason is not None)
             if self.hearing.waiting and reason is None:
                 self._hold()
                 reason = "stopped" if self.hearing.stopping else None
@@ -389,21 +393,13 @@ class _Loop:
         self._restart_clock()
         return stale
 
-    def _pack(self) -> bytes | None:
+    def _pack(self, *, kept: bool = True, best: bool = False) -> PackedState | None:
         check_parameters(self.flat, self.state.progress.step)
-        return pack_state(
-            self.job,
-            self.state,
-            self.flat,
-            self.slots,
-            self.plan,
-            self.reports.history,
-            self.total_steps,
-        )
+        return self.packer.pack(self.state, self.plan, self.total_steps, kept=kept, best=best)
 
-    def _checkpoint(self, *, good: bool = False) -> None:
+    def _checkpoint(self, *, kept: bool = True, good: bool = False) -> None:
         self.reports.flush()
-        data, progress = self._pack(), self.state.progress
+        data, progress = self._pack(kept=kept, best=self.judge.best_now), self.state.progress
         self.packed = (progress.step, data)
         self.reports.tell(
             "checkpoint",

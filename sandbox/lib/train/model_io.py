@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from .. import quantize as _quantize  # noqa: F401  registers what files of quan
 from ..core import Buffer, Parameter, validate
 from ..core.errors import ArgumentError, CheckpointError, DataError, ShapeError
 from ..engine.files import Place, locate, write_atomic
+from .shards import Tensors, form
 from .tensors import Reader, write
 
 __all__ = ["fill", "load_model", "model_tensors", "save_model"]
@@ -105,17 +107,29 @@ def _holders(model: nn.Module) -> dict[str, Parameter | Buffer]:
     return variables | {f"buffer/{k}": v for k, v in model.named_buffers()}
 
 
-def fill(model: nn.Module, tensors: Mapping[str, NDArray[Any]], place: str) -> None:
-    """Set all parameters and buffers of a model from tensors by name.
+def fill(
+    model: nn.Module,
+    tensors: Mapping[str, NDArray[Any]],
+    place: str,
+    leaving: Collection[str] = (),
+) -> None:
+    """Set all parameters and buffers of a model, but for some, from tensors by name.
+
+    Of files each is read straight into the model's memory.
 
     Raises
     ------
     CheckpointError : one is missing or has another shape; names it and the place.
     """
     variables = _holders(model)
-    _check(variables, {name: array.shape for name, array in tensors.items()}, place)
+    _check(variables, {name: form(tensors, name)[1] for name in tensors}, place)
     for name, variable in variables.items():
-        variable.set(tensors[name])
+        if name in leaving:
+            continue
+        if isinstance(tensors, Tensors) and form(tensors, name)[0] == variable.dtype:
+            variable.write(partial(tensors.read, name))
+        else:
+            variable.set(tensors[name])
 
 
 def _check(

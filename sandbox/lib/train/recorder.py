@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Literal
 
 from ..core import validate
+from ..core.errors import CheckpointError
 from ..engine.files import locate
-from .checkpoint import unpack
+from ..engine.spool import PrivateFolder
+from .checkpoint import PackedState, StateFile, unpack
 from .events import Event
 from .history import History
-from .job import Result, TrainJob
+from .job import Result, StatePlaces, TrainJob
 from .state import best_step, check_fits
 from .store import Checkpoints, CheckpointStore
 
@@ -23,6 +26,7 @@ _log = logging.getLogger("sandbox.train")
 State = Literal["idle", "running", "paused", "retrying", "done", "failed", "stopped"]
 ENDED = ("done", "failed", "stopped")
 Listener = Callable[[Event], object]
+_MAYBE_LARGE = 4 << 20  # bytes of parameters whose states, with slots, may be large
 
 
 class Recorder:
@@ -47,18 +51,19 @@ class Recorder:
         self.state: State = "idle"
         self.stage: Event | None = None
         """What the run does that has not come to its first iteration."""
-        self.last: bytes | None = None
+        self.last: PackedState | None = None
         """The newest packed state of the runs so far."""
-        self.best: bytes | None = None
+        self.best: PackedState | None = None
         """The packed state of this run at which its early stop's metric was best."""
-        self.good: bytes | None = None
+        self.good: PackedState | None = None
         """The packed state that this run has gone back to, because its loss ran away."""
-        self.held: bytes | None = None
+        self.held: PackedState | None = None
         """The packed state that the model holds since the run ended."""
         self._listener = listener
         self._subscribers: tuple[Listener, ...] = ()
         self._lock = threading.Lock()
         self._store: CheckpointStore | None = None
+        self._spool: PrivateFolder | None = None
         self._stored = -1  # step of the newest checkpoint file of this run
 
     def prepare(
@@ -80,11 +85,12 @@ class Recorder:
             found = None
             if self._store is not None:
                 found = self._store.latest(lambda kept: check_fits(kept, job))
-            place, job.start = found if found is not None else (None, self.last)
+            place, job.start = found if found is not None else (None, _there(self.last))
         elif resume is not None:
             place, job.start = resume, CheckpointStore.read(resume)
         if self._store is not None:
             self._store.go_on(place if resume == "auto" else None)
+        job.places = self._places(job)
         if job.start is None:
             self.history, self.best = History(), None
             return
@@ -94,7 +100,7 @@ class Recorder:
         step = best_step(start, job.early_stop)
         self.best = job.start if step == start.step else self._find(step, place)
 
-    def _find(self, step: int | None, place: str | os.PathLike[str] | None) -> bytes | None:
+    def _find(self, step: int | None, place: str | os.PathLike[str] | None) -> PackedState | None:
         """Return the best state, of this step, of the run that is resumed: from memory or a file.
 
         `place` is the file that the run is resumed from.
@@ -104,8 +110,21 @@ class Recorder:
         if place is not None:
             path = CheckpointStore(locate(place).parent).beside(place, step)
             return None if path is None else CheckpointStore.read(path)
-        best = self.best
+        best = _there(self.best)
         return best if best is not None and unpack(best, "checkpoint").step == step else None
+
+    def _places(self, job: TrainJob) -> StatePlaces | None:
+        """Return where ranks write large states; None for a model whose states are small."""
+        if sum(parameter.data.nbytes for parameter in job.model.parameters()) < _MAYBE_LARGE:
+            return None
+        if self._spool is None:
+            try:
+                self._spool = PrivateFolder("sandbox-states-")
+            except OSError:  # states are handed over in memory
+                return None
+            weakref.finalize(self, self._spool.close)
+        kept, run = ("", "") if self._store is None else (self._store.folder, self._store.run)
+        return StatePlaces(str(self._spool.path), str(kept), str(run))
 
     def receive(self, event: Event) -> None:
         """Take an event: keep it, store checkpoints, pass it on."""
@@ -124,15 +143,21 @@ class Recorder:
         elif kind == "stage":
             self.stage = event
         elif kind == "checkpoint" and "data" in event:
-            self.last = event["data"]
+            data: PackedState = event["data"]
+            if self._store is not None:
+                path = self._store.save(data, event["step"], best=event["best"])
+                self._stored = event["step"]
+                if isinstance(data, StateFile):
+                    data = StateFile(path)
+            elif isinstance(data, StateFile):
+                data.own()
+            self.last = data
             if event["best"]:
-                self.best = event["data"]
+                self.best = data
             if event["good"]:
-                self.good = event["data"]
+                self.good = data
             if self._store is None:
                 return
-            path = self._store.save(event["data"], event["step"], best=event["best"])
-            self._stored = event["step"]
             event = {**event, "path": str(path)}
             del event["data"]
         self._listener(event)
@@ -145,11 +170,18 @@ class Recorder:
 
     def keep(self, result: Result) -> None:
         """Keep a run's final state, in a file too unless its newest one holds it already."""
-        if result.state is not None:
-            self.last = self.held = result.state
-            if self._store is not None and self._stored != result.step:
-                event = {"step": result.step, "data": result.state, "best": False}
-                self.receive({"type": "checkpoint", "good": False, **event})
+        state = result.state
+        if state is None:
+            return
+        if self._store is not None and self._stored != result.step:
+            event = {"step": result.step, "data": state, "best": False}
+            self.receive({"type": "checkpoint", "good": False, **event})
+            state = self.last
+        elif isinstance(state, StateFile):
+            # Of what has come as a checkpoint already, that one; else of this run alone.
+            known = isinstance(self.last, StateFile) and self.last.place == state.place
+            state = self.last if known or self._store is not None else state.own()
+        self.last = self.held = result.state = state
 
     @property
     def watched(self) -> bool:
@@ -165,3 +197,13 @@ class Recorder:
     def _unsubscribe(self, function: Listener) -> None:
         with self._lock:
             self._subscribers = tuple(f for f in self._subscribers if f is not function)
+
+
+def _there(state: PackedState | None) -> PackedState | None:
+    """Return a state unless its files are gone: the user may have removed their folder."""
+    if isinstance(state, StateFile):
+        try:
+            state.open()
+        except CheckpointError:
+            return None
+    return state

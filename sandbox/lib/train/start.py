@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from .checkpoint import unpack
 from .history import History
 from .settings import describe_changes
-from .state import Slots, TrainState, check_fits, restore_state
+from .slots import Slots
+from .state import TrainState, check_fits, restore_state
 
 if TYPE_CHECKING:
     from ..core import FlatParameters

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,23 +15,22 @@ from ..core import tree
 from ..core.errors import ArgumentError, CheckpointError
 from ..engine.random import RandomKey
 from ..optim.config import current_name
-from .checkpoint import Checkpoint, pack
+from .checkpoint import Checkpoint
 from .settings import settings
 from .triggers import EarlyStopping, Progress
 
 if TYPE_CHECKING:
     from ..core import FlatParameters
-    from .group import Group
     from .history import History
     from .job import TrainJob
+    from .slots import Slots
 
 __all__ = [
-    "Slots",
     "TrainState",
     "best_step",
     "check_fits",
+    "describe",
     "fingerprint",
-    "pack_state",
     "restore_state",
 ]
 
@@ -68,71 +66,6 @@ class TrainState:
     first: tuple[float, float] | None = None
     learning_rate: float | None = None
     sums: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-
-
-class Slots:
-    """The optimiser's vectors for this rank's slices of the flat parameters.
-
-    Parameters
-    ----------
-    optimizer, flat, group
-        Whose slots, of which parameters, of which rank.
-    """
-
-    def __init__(self, optimizer: Any, flat: FlatParameters, group: Group) -> None:
-        self.flat = flat
-        self.group = group
-        self.ranges = _joined(flat.slice(group.rank))
-        made = optimizer.init_slice(sum(stop - start for start, stop in self.ranges))
-        dtype = flat.values.dtype
-        self.state = {name: vector.astype(dtype, copy=False) for name, vector in made.items()}
-        self.views: list[dict[str, NDArray[Any]]] = []
-        at = 0
-        for start, stop in self.ranges:
-            end = at + stop - start
-            self.views.append({name: vector[at:end] for name, vector in self.state.items()})
-            at = end
-        self._scratch: NDArray[Any] | None = None
-
-    def gather(self) -> dict[str, NDArray[Any]]:
-        """Return every slot of every parameter by name. Collective; the arrays are copies."""
-        found = {}
-        for name in self.state:
-            if self._scratch is None:
-                bytes_each = self.flat.values.itemsize
-                floats = self.group.allocate(self.flat.values.size * bytes_each // 4)
-                self._scratch = floats.view(self.flat.values.dtype)
-            vector = self._scratch
-            for (start, stop), view in zip(self.ranges, self.views, strict=True):
-                vector[start:stop] = view[name]
-            self.group.all_gather(vector, self.flat.buckets)
-            for parameter, (start, stop, shape) in self.flat.views.items():
-                found[f"slot/{name}/{parameter}"] = vector[start:stop].reshape(shape).copy()
-            self.group.barrier()  # others read this vector until they have begun another verb
-        return found
-
-    def load(self, tensors: Mapping[str, NDArray[Any]]) -> None:
-        """Take this rank's slices out of what `gather` returned."""
-        for name in self.state:
-            vector = np.zeros_like(self.flat.values)
-            for parameter, (start, stop, _) in self.flat.views.items():
-                key = f"slot/{name}/{parameter}"
-                if key not in tensors:
-                    raise CheckpointError(f"checkpoint: must hold {key}; it does not.")
-                vector[start:stop] = tensors[key].ravel()
-            for (start, stop), view in zip(self.ranges, self.views, strict=True):
-                view[name][:] = vector[start:stop]
-
-
-def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Join slices that touch: one rank alone has one slice, the whole vector."""
-    joined: list[tuple[int, int]] = []
-    for start, stop in ranges:
-        if joined and joined[-1][1] == start:
-            joined[-1] = (joined[-1][0], stop)
-        else:
-            joined.append((start, stop))
-    return joined
 
 
 def fingerprint(job: TrainJob) -> dict[str, Any]:
@@ -225,29 +158,18 @@ def _short(config: Any) -> str:
     return hashlib.blake2b(json.dumps(config).encode(), digest_size=4).hexdigest()
 
 
-def pack_state(
+def describe(
     job: TrainJob,
     state: TrainState,
-    flat: FlatParameters,
     slots: Slots,
     plan: str,
     history: History,
     total_steps: int | None,
-) -> bytes | None:
-    """Return the run as checkpoint bytes on rank 0, None elsewhere. Collective."""
-    gathered = slots.gather()
-    if slots.group.rank:
-        return None
-    tensors: dict[str, NDArray[Any]] = dict(gathered)
-    for name in flat.names:
-        tensors[f"parameter/{name}"] = flat.value(name)
-    for name, buffer in job.model.named_buffers():
-        tensors[f"buffer/{name}"] = buffer.data
-    if job.checkpoint is None or job.checkpoint.history:
-        tensors |= {f"history/{k}": v for k, v in history.to_arrays().items()}
+) -> dict[str, Any]:
+    """Return, as JSON data, all of a run that is no tensor."""
     progress = state.progress
     config = getattr(job.optimizer, "config", None)
-    meta = {
+    return {
         "step": progress.step,
         "epoch": progress.epoch,
         "epoch_end": progress.epoch_end,
@@ -271,7 +193,6 @@ def pack_state(
         "plan": plan,
         "validations": history.validations,
     }
-    return pack(meta, tensors, "checkpoint")
 
 
 def best_step(checkpoint: Checkpoint, rule: EarlyStopping | None) -> int | None:
@@ -286,10 +207,17 @@ def best_step(checkpoint: Checkpoint, rule: EarlyStopping | None) -> int | None:
 def restore_state(
     checkpoint: Checkpoint, job: TrainJob, flat: FlatParameters, slots: Slots
 ) -> TrainState:
-    """Put a checkpoint into the model and the slots, and return where the run stands."""
+    """Put a checkpoint into the model and the slots, and return where the run stands.
+
+    A rank reads its own slices of the slots; the parameters are read by rank 0, which sends them.
+    """
     from .model_io import fill
 
-    fill(job.model, checkpoint.tensors, f"checkpoint of step {checkpoint.step}")
+    # What lies in the flat vectors comes from rank 0 when the run begins.
+    sent = {f"parameter/{name}" for name in flat.views}
+    sent |= {f"buffer/{name}" for name in flat.buffer_views}
+    place = f"checkpoint of step {checkpoint.step}"
+    fill(job.model, checkpoint.tensors, place, leaving=sent if slots.group.rank else ())
     slots.load(checkpoint.tensors)
     flat.touch()
     meta = checkpoint.meta

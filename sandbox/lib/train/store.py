@@ -7,21 +7,27 @@ import os
 import re
 import secrets
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from ..core import validate
 from ..core.errors import CheckpointError
-from ..engine.files import Place, locate, write_atomic
-from .checkpoint import Checkpoint, unpack
+from ..engine.files import Place, copy_file, locate, write_atomic
+from ..engine.remote import RemotePath
+from .checkpoint import Checkpoint, PackedState, StateFile, unpack
 from .job import CheckpointPolicy
+from .shards import INDEX, Tensors, read_index, shard_name, write_index
 from .triggers import EveryEpoch, Trigger
 
 __all__ = ["CheckpointStore", "Checkpoints"]
 
 _log = logging.getLogger("sandbox.train")
 _log.addHandler(logging.NullHandler())
+_SMALL = 32 << 20  # bytes: a smaller checkpoint is held in memory
+_FORSAKEN_S = 86400.0  # after which shards without an index are another run's no more
 
 
 class Checkpoints:
@@ -90,7 +96,10 @@ class CheckpointStore:
     ['00000002.safetensors', '00000003.safetensors']
     """
 
-    _name = re.compile(r"run(\d{4,})(-[0-9a-f]{8})?-step(\d{8,})(\.best)?\.safetensors")
+    _name = re.compile(
+        r"run(\d{4,})(-[0-9a-f]{8})?-step(\d{8,})(\.best)?\.safetensors(?:\.index\.json)?"
+    )
+    _shard = re.compile(r"run(\d{4,})(-[0-9a-f]{8})?-step(\d{8,})-\d{5}-of-\d{5}\.safetensors")
 
     def __init__(self, folder: str | os.PathLike[str], *, keep: int = 3) -> None:
         self.folder = locate(validate.path_like("folder", folder))
@@ -144,8 +153,8 @@ class CheckpointStore:
 
     def latest(
         self, fits: Callable[[Checkpoint], object] = lambda checkpoint: None
-    ) -> tuple[Place, bytes] | None:
-        """Return the newest checkpoint that is whole and fits, and its bytes.
+    ) -> tuple[Place, PackedState] | None:
+        """Return the newest checkpoint that is whole and fits.
 
         Parameters
         ----------
@@ -175,19 +184,30 @@ class CheckpointStore:
         return None
 
     @staticmethod
-    def read(path: str | os.PathLike[str]) -> bytes:
-        """Return the bytes of a checkpoint file after checking them.
+    def read(path: str | os.PathLike[str]) -> PackedState:
+        """Return a checkpoint after checking it: the bytes of a small one, else what names it.
+
+        Behind a URL a large one is looked at only: what is read of it is checked then.
 
         Raises
         ------
         CheckpointError : there is none, or it is damaged.
         """
-        try:
-            data = locate(path).read_bytes()
-        except OSError as error:
-            raise CheckpointError(f"{path}: must be a checkpoint file; got {error}.") from None
-        unpack(data, "checkpoint", str(path))
-        return data
+        place = locate(path)
+        state = StateFile(place)
+        if not place.name.endswith(INDEX):
+            try:
+                with place.open("rb") as file:
+                    data: bytes = file.read(_SMALL + 1)
+            except OSError as error:
+                raise CheckpointError(f"{path}: must be a checkpoint file; got {error}.") from None
+            if len(data) <= _SMALL:
+                unpack(data, "checkpoint", str(path))
+                return data
+        tensors = state.open().tensors
+        if isinstance(tensors, Tensors) and isinstance(place, Path):
+            tensors.check()
+        return state
 
     # Runs and their files ---------------------------------------------------------------------
 
@@ -206,25 +226,52 @@ class CheckpointStore:
         self.run = name.run
         self._seen = {found.name for _, found in self._of_run(name.run)}
 
-    def save(self, data: bytes, step: int, *, best: bool = False) -> Place:
-        """Write a packed state; of this run the last `keep` and the best ones stay."""
+    def save(self, data: PackedState, step: int, *, best: bool = False) -> Place:
+        """Write a packed state, or take in what the ranks wrote.
+
+        Of this run the last `keep` and the best ones stay.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if self.run is None:
                 files = self.files()
                 self.go_on(files[-1] if files else None)
             mark = ".best" if best else ""
-            path = self.folder / f"{self.run}-step{step:08d}{mark}.safetensors"
-            write_atomic(path, data)
+            stem = f"{self.run}-step{step:08d}"
+            if isinstance(data, StateFile):
+                path = self._adopt(data, stem, mark)
+            else:
+                path = self.folder / f"{stem}{mark}.safetensors"
+                write_atomic(path, data)
         except OSError as error:
+            size = f" of {len(data)} bytes" if isinstance(data, bytes) else ""
             raise CheckpointError(
-                f"{self.folder}: a checkpoint of {len(data)} bytes must be written there; got"
+                f"{self.folder}: a checkpoint{size} must be written there; got"
                 f" {error}. Free space or give another folder."
             ) from error
         with suppress(OSError):
             if best:
                 self._unmark(path)
             self._tidy(path)
+        return path
+
+    def _adopt(self, state: StateFile, stem: str, mark: str) -> Place:
+        """Copy what does not lie in this folder yet, the index last."""
+        place = locate(state.place)
+        if place.parent == self.folder:
+            return place
+        path = self.folder / f"{stem}{mark}.safetensors"
+        if not place.name.endswith(INDEX):
+            copy_file(place, path)
+            return path
+        meta, weights = read_index(place.read_bytes(), str(place))
+        ranks = len(meta["shards"])
+        names = {old: shard_name(stem, k, ranks) for k, old in enumerate(meta["shards"])}
+        for old, new in names.items():
+            copy_file(place.with_name(old), self.folder / new)
+        shards = {names[old]: digest for old, digest in meta.pop("shards").items()}
+        path = self.folder / f"{path.name}{INDEX}"
+        write_index(path, meta, shards, {name: names[old] for name, old in weights.items()})
         return path
 
     def _unmark(self, best: Place) -> None:
@@ -245,6 +292,29 @@ class CheckpointStore:
         for path in [*old, *overtaken, *self._leftovers()]:
             with suppress(OSError):
                 path.unlink()
+        removed = {_stem(path) for path in (*old, *overtaken)}
+        for path in list(self._without_index(removed, newest)):
+            with suppress(OSError):
+                path.unlink()
+
+    def _without_index(self, removed: set[str], newest: Place) -> Iterator[Place]:
+        """Find the shards of what was removed, and those that killed writers left.
+
+        Of this run these are older than the newest checkpoint: ranks write ahead of what is heard
+        of them here. Of another run, which may be writing, they are a day old.
+        """
+        there, at = {_stem(path) for path in self.files()}, self._parse(newest)
+        for path in self.folder.iterdir():
+            match = self._shard.fullmatch(path.name)
+            if match is None or _stem(path) in there:
+                continue
+            mine = f"run{match[1]}{match[2] or ''}" == self.run
+            if (
+                _stem(path) in removed
+                or (mine and at is not None and int(match[3]) < at.step)
+                or (not mine and time.time() - _modified(path) > _FORSAKEN_S)
+            ):
+                yield path
 
     def _leftovers(self) -> Iterator[Place]:
         """Find what killed writers left on a disk: those of this host that are gone."""
@@ -263,3 +333,12 @@ def _alive(pid: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def _stem(path: Place) -> str:
+    """Return what the files of one checkpoint have in common."""
+    return re.sub(r"(\.best)?(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$", "", path.name)
+
+
+def _modified(path: Place) -> float:
+    return path.modified() if isinstance(path, RemotePath) else path.stat().st_mtime

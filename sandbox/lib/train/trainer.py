@@ -22,7 +22,7 @@ from .backend import Backend, Interrupted, LocalBackend
 from .background import BackgroundRun, forsaken
 from .best import restore_best
 from .callbacks import Callback, Summary
-from .checkpoint import unpack
+from .checkpoint import PackedState, unpack
 from .control import Control
 from .events import Event, stage
 from .job import Result, TrainJob
@@ -365,7 +365,7 @@ class Trainer(Steered):
         self._recorder.keep(result)
         self._fill(result.state)
 
-    def _fill(self, data: bytes | None) -> None:
+    def _fill(self, data: PackedState | None) -> None:
         """Put a packed state into the model; a local backend has trained this very model."""
         if data is not None and not isinstance(self.backend, LocalBackend):
             fill(self.model, unpack(data, "checkpoint").tensors, "the run's last state")

@@ -16,7 +16,7 @@ from ..core import FlatParameters
 from ..core.errors import ArgumentError, DivergedError
 from ..optim import Optimizer, ParameterSpans
 from .model_io import fill, model_tensors
-from .state import Slots
+from .slots import Slots
 
 if TYPE_CHECKING:
     from .. import nn
