@@ -172,7 +172,9 @@ def test_idx_and_parquet_paths_are_read_by_the_ranks(local, tmp_path):
 def frame_of(spark, x, y, partitions):
     names = [f"f{i}" for i in range(x.shape[1])]
     values = [(*map(float, a), int(b)) for a, b in zip(x, y, strict=True)]
-    return spark.createDataFrame(values, [*names, "label"]).repartitionByRange(partitions, "f0")
+    return spark.createDataFrame(
+        spark.sparkContext.parallelize(values, partitions), [*names, "label"]
+    )
 
 
 def collected(frame, columns):
@@ -189,7 +191,7 @@ def collected(frame, columns):
 
 def test_a_data_frame_equals_its_partitions_in_one_process(local):
     columns = [f"f{i}" for i in range(6)]
-    frame = frame_of(local, *rows(), 5).cache()
+    frame = frame_of(local, *rows(), 4)
     _, alone = fit(PartitionedDataset(collected(frame, columns)), None)
     data = SparkDataset(frame, features=columns)
     trainer, together = fit(data, SparkBackend(local, ranks=2))
@@ -226,7 +228,7 @@ def test_lists_vectors_and_bytes_are_features_too(local):
 
 def test_an_rdd_of_pairs_trains_with_validation_from_a_frame(local):
     x, y = rows(100)
-    rdd = local.sparkContext.parallelize(list(zip(x, y.tolist(), strict=True)), 3)
+    rdd = local.sparkContext.parallelize(list(zip(x, y.tolist(), strict=True)), 4)
     sizes = [len(part) for part in rdd.glom().collect()]
     cuts = np.cumsum([0, *sizes])
     split = [(x[a:b], y[a:b]) for a, b in itertools.pairwise(cuts)]
@@ -254,11 +256,13 @@ def test_hosts_that_cannot_read_the_drivers_folder_get_the_files(local, monkeypa
     from sandbox.lib.spark import inputs
 
     class Elsewhere(inputs.Storage):
-        def _store(self, dataset, pairs):
-            handle = super()._store(dataset, pairs)
+        def handle(self, dataset):
+            handle = super().handle(dataset)
             handle.nonce = "another folder"
             return handle
 
+    monkeypatch.setattr("sandbox.lib.spark.travel._SMALL", 0)
+    monkeypatch.setattr("sandbox.lib.spark.inputs._PIECE", 1000)
     monkeypatch.setattr("sandbox.lib.spark.driver.Storage", Elsewhere)
     _, together = fit(ArrayDataset(*rows()), SparkBackend(local, ranks=2), steps=5)
     _, alone = fit(ArrayDataset(*rows()), None, steps=5)

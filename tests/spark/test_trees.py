@@ -12,7 +12,6 @@ from sandbox.lib.core.errors import ArgumentError, DataError
 from sandbox.lib.data import ArrayDataset, PartitionedDataset
 from sandbox.lib.nn.zoo import offsets, wide_and_deep
 from sandbox.lib.spark import SparkBackend, SparkDataset
-from sandbox.lib.spark.blocks import Frame, FrameRows, Packer
 from sandbox.lib.train import Trainer
 
 FIELDS, NUMBERS = (7, 5), 3
@@ -73,11 +72,12 @@ def test_wide_and_deep_on_spark_equals_one_process(local, monkeypatch):
     class Elsewhere(inputs.Storage):
         """Ranks cannot read the folder: Spark ships a file for every array."""
 
-        def _store(self, dataset, pairs):
-            handle = super()._store(dataset, pairs)
+        def handle(self, dataset):
+            handle = super().handle(dataset)
             handle.nonce = "another folder"
             return handle
 
+    monkeypatch.setattr("sandbox.lib.spark.travel._SMALL", 0)
     monkeypatch.setattr("sandbox.lib.spark.driver.Storage", Elsewhere)
     assert_close(fit(data, backend)[1], fit(data, None)[1])
 
@@ -89,7 +89,8 @@ def test_columns_and_rdds_of_trees_equal_one_process(local):
         (int(a), int(b), row.tolist(), int(c))
         for (a, b), row, c in zip(ids, numbers, y, strict=True)
     ]
-    frame = local.createDataFrame(values, ["city", "shop", "row", "class"]).coalesce(2).cache()
+    parts = local.sparkContext.parallelize(values, 2)
+    frame = local.createDataFrame(parts, ["city", "shop", "row", "class"])
     sizes = [len(part) for part in frame.rdd.glom().collect()]
     split = PartitionedDataset(cut((ids, numbers), y, np.cumsum([0, *sizes])))
     data = SparkDataset(frame, features=(["city", "shop"], "row"), label="class")
@@ -101,7 +102,7 @@ def test_columns_and_rdds_of_trees_equal_one_process(local):
     assert trainer.evaluate(data)["top1"] == trainer.evaluate(split)["top1"]
 
     rows = [((a, b), int(c)) for a, b, c in zip(ids, numbers, y, strict=True)]
-    rdd = local.sparkContext.parallelize(rows, 3)
+    rdd = local.sparkContext.parallelize(rows, 4)
     sizes = [len(part) for part in rdd.glom().collect()]
     split = PartitionedDataset(cut((ids, numbers), y, np.cumsum([0, *sizes])))
     assert_close(fit(rdd, backend)[1], fit(split, None)[1])
@@ -123,29 +124,3 @@ def test_columns_and_rdds_of_trees_equal_one_process(local):
     np.testing.assert_array_equal(x["row"], numbers[[4], None])
     np.testing.assert_array_equal(x["ids"], ids[[4], 0])
     np.testing.assert_array_equal(target["class"], y[[4]])
-
-
-def test_blocks_of_trees_are_joined_to_what_they_were_cut_from(monkeypatch):
-    monkeypatch.setattr("sandbox.lib.spark.blocks.BLOCK_BYTES", 64)
-    (ids, numbers), y = table(40)
-    data = ArrayDataset({"ids": ids, "row": numbers}, {"class": y, "none": None})
-    frame = Frame(0, (40,), (0,), *data.stored())
-    packer, blocks = Packer(frame, 0), []
-    for start in range(0, 40, 7):
-        part = slice(start, start + 7)
-        x = {"ids": ids[part], "row": numbers[part].reshape(-1, 3, 1)}
-        blocks += packer.add(x, {"class": y[part], "none": None})
-    blocks += packer.flush()
-    assert len(blocks) > 5
-    mine = FrameRows(frame, data, [block[2:] for block in blocks], 0, 1)
-    x, target = mine.load(0)
-    np.testing.assert_array_equal(x["ids"], ids)
-    np.testing.assert_array_equal(x["row"], numbers)
-    np.testing.assert_array_equal(target["class"], y)
-    assert target["none"] is None
-    with pytest.raises(DataError, match="row 40: features must be a tree like"):
-        list(packer.add((ids, numbers), {"class": y, "none": None}))
-    with pytest.raises(DataError, match=r"row 40: features\.row must have shape \(3,\)"):
-        list(packer.add({"ids": ids, "row": numbers[:, :2]}, {"class": y, "none": None}))
-    with pytest.raises(DataError, match="must have the same rows; got 40, 40, 39"):
-        list(packer.add({"ids": ids, "row": numbers}, {"class": y[1:], "none": None}))

@@ -19,6 +19,7 @@ from .driver import SESSION, DriverRun, Interrupts
 from .frames import SparkDataset
 from .membership import MODES
 from .ports import read_ports
+from .room import bytes_of
 from .turns import Turn, Unwanted, stop_holders
 
 __all__ = ["SparkBackend"]
@@ -42,6 +43,10 @@ class SparkBackend:
     state_every : int, optional
         Iterations between two states kept to survive a lost worker; chosen by the size of the
         model by default, growing with the length of the run.
+    memory_per_rank : int (bytes) or text such as "2g", optional
+        Memory for the rows of a DataFrame or RDD in each rank; what is beyond it lies in files of
+        Spark's local folders, mapped. Default: half of what the host or container may use, divided
+        by the ranks on it.
     start_timeout_s : float, default=60
         How long to wait for the cluster's executors.
     ports : str, optional
@@ -72,6 +77,7 @@ class SparkBackend:
         exchange: str = "auto",
         deadline_s: float = 60.0,
         state_every: int | None = None,
+        memory_per_rank: int | str | None = None,
         start_timeout_s: float = 60.0,
         ports: str | None = None,
     ) -> None:
@@ -84,6 +90,9 @@ class SparkBackend:
         self.deadline_s = validate.positive("deadline_s", deadline_s)
         self.state_every = (
             None if state_every is None else validate.positive_int("state_every", state_every)
+        )
+        self.memory_per_rank = (
+            None if memory_per_rank is None else bytes_of("memory_per_rank", memory_per_rank)
         )
         self.start_timeout_s = validate.non_negative("start_timeout_s", start_timeout_s)
         self.ports = read_ports("ports", ports)
@@ -150,6 +159,7 @@ class SparkBackend:
                 state_every=self.state_every,
                 ports=self.ports,
                 start_timeout_s=self.start_timeout_s,
+                memory_per_rank=self.memory_per_rank,
             )
             stack.enter_context(run)
             return run.go()

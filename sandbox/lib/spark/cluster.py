@@ -9,7 +9,7 @@ from typing import Any
 
 from .errors import SparkSetupError
 
-__all__ = ["capacity", "check_session", "slots", "wait_for_slots"]
+__all__ = ["capacity", "check_session", "ranks_on_a_host", "slots", "wait_for_slots"]
 
 _DYNAMIC = "spark.dynamicAllocation.enabled"
 
@@ -52,6 +52,12 @@ def slots(context: Any) -> int:
 def capacity(context: Any) -> int:
     """Return how many tasks could run at once, counting executors that Spark would ask for."""
     return slots(context)
+
+
+def ranks_on_a_host(context: Any, ranks: int) -> int:
+    """Return how many of so many ranks share a host, if all hosts get as many."""
+    hosts = {info.host() for info in context._jsc.sc().statusTracker().getExecutorInfos()}
+    return -(-ranks // max(1, len(hosts)))
 
 
 def wait_for_slots(

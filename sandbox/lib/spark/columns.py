@@ -148,13 +148,13 @@ def kept_type(
     return wanted if alone and len(kinds) > 1 else joint
 
 
-def row_spec(array: NDArray[Any], shape: tuple[int, ...] | None) -> Spec:
+def row_spec(found: Spec, shape: tuple[int, ...] | None) -> Spec:
     """Return what one row is, in the given shape if there is one."""
-    found = array.shape[1:]
-    wanted = found if shape is None else shape
-    if int(np.prod(wanted)) != int(np.prod(found)):
+    if shape is None:
+        return found
+    if int(np.prod(shape)) != found.size:
         raise DataError(
-            f"SparkDataset: `shape` must have the {int(np.prod(found))} numbers of the first row; "
-            f"got {wanted}."
+            f"SparkDataset: `shape` must have the {found.size} numbers of the first row; got "
+            f"{shape}."
         )
-    return Spec(tuple(wanted), array.dtype.name)
+    return Spec(tuple(shape), found.dtype)

@@ -78,7 +78,7 @@ class DriverRun:
     emit, poll : where events go and commands come from.
     interrupts : Interrupts
         Ctrl-C.
-    exchange, deadline_s, state_every, ports, start_timeout_s : see `SparkBackend`.
+    exchange, deadline_s, state_every, ports, start_timeout_s, memory_per_rank : see `SparkBackend`.
     """
 
     def __init__(
@@ -95,11 +95,13 @@ class DriverRun:
         state_every: int | None,
         ports: Ports,
         start_timeout_s: float,
+        memory_per_rank: int | None,
     ) -> None:
         self.spark, self.ranks, self.job = spark, ranks, job
         self.emit, self.poll, self.interrupts = emit, poll, interrupts
         self.exchange, self.deadline_s, self.state_every = exchange, deadline_s, state_every
         self.ports, self.start_timeout_s = ports, start_timeout_s
+        self.memory_per_rank = memory_per_rank
         self.control = Control()  # what is wanted, as far as this run has heard
         self.result: Result | None = None
         self.newest = (0, 0)  # step and epoch of the newest state
@@ -142,7 +144,7 @@ class DriverRun:
             silence_s=self.deadline_s,
         )
         stack.callback(self.server.close)
-        self.storage = Storage()
+        self.storage = Storage(self.spark, self.ranks)
         stack.callback(self.storage.close)
         asked = job.checkpoint
         light = replace(
@@ -160,10 +162,8 @@ class DriverRun:
         self.emit(stage("sending the data", SESSION))
         self.plan = RankPlan(
             job=light,
-            data=self.storage.handle(job.data, self.ranks, 0),
-            validation=None
-            if job.validation is None
-            else self.storage.handle(job.validation, self.ranks, 1),
+            data=self.storage.handle(job.data),
+            validation=None if job.validation is None else self.storage.handle(job.validation),
             line=(host, self.server.address[1]),
             token=token,
             loopback=local,
@@ -171,6 +171,8 @@ class DriverRun:
             ports=self.ports,
             exchange=self.exchange,
             deadline_s=self.deadline_s,
+            memory=self.memory_per_rank,
+            ranks_here=cluster.ranks_on_a_host(context, self.ranks),
             environment={k: os.environ[k] for k in _ENVIRONMENT if k in os.environ},
         )
 
@@ -185,12 +187,14 @@ class DriverRun:
                     f"{data}: its rows come out of a shuffle in no fixed order; "
                     "cache() or sort it if runs must be equal bit for bit",
                 )
+        for note in self.storage.notes():
+            self._log("info", note)
         for submission in itertools.count(1):
             self.interrupts.check()
             self.emit(stage(f"starting {_ranks(self.ranks)}", SENT))
             self.server.open(submission)
             plan = replace(self.plan, submission=submission)
-            job = SparkJob(self.spark, plan, self.ranks, (self.job.data, self.job.validation))
+            job = SparkJob(self.spark, plan, self.storage)
             try:
                 with java_alive():
                     again = self._follow(job)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,10 @@ from numpy.typing import NDArray
 from ..core import tree, validate
 from ..core.errors import ArgumentError, DataError
 from ..data.arrow import array_of
-from ..data.casting import cast, common_type, side_by_side
+from ..data.casting import cast, side_by_side
 from ..data.dataset import Dataset, DataSpec, Pair, TransformLike
-from ..data.order import owners
 from ..engine.oplist import Spec
-from . import blocks
-from .blocks import Frame, FrameRows, Packer, Rows
+from .blocks import SCHEMA, Form, Packer, record_batch
 from .columns import (
     Columns,
     as_given,
@@ -30,12 +29,15 @@ from .columns import (
 )
 from .failures import named_errors
 from .hosts import equip, with_package
+from .packed import Packed, pack_table
+from .room import memory_share
+from .rows import DEALT, Frame, FrameRows, Loader, deal
 from .turns import check_free
 
 __all__ = ["SparkDataset"]
 
-_ADAPTIVE = "spark.sql.adaptive.enabled"
-_BATCH = "spark.sql.execution.arrow.maxRecordsPerBatch"
+_CHUNK = 256  # rows of an RDD that become arrays at once
+_PART_BYTES = 16 << 20  # of what comes to the driver in one piece
 
 
 class SparkDataset(Dataset):
@@ -64,10 +66,15 @@ class SparkDataset(Dataset):
 
     Notes
     -----
-    Ranks own consecutive partitions. The same partitions in the same order give the same weights
-    bit for bit; a DataFrame that comes out of a shuffle without a sort has no fixed order: call
-    `cache()` or `checkpoint()` on it. The rows live in the ranks' own memory, outside of the JVM:
-    `spark.executor.memoryOverhead` must have room for them.
+    The source is read once, by the first that asks for its rows: a Spark job packs them into blocks
+    that stay on the executors' disks until this object is gone (or `unpersist`). Training,
+    validation, evaluation and further runs read these. The same partitions in the same order give
+    the same weights bit for bit; rows that come out of a shuffle have no fixed order from one
+    packing to the next: sort them or write them to files if runs must be equal.
+
+    Ranks own consecutive rows: whole partitions where these are even, else parts of one size. A
+    rank's rows lie outside of the JVM, in memory up to `SparkBackend(memory_per_rank=...)` and
+    beyond it in files of Spark's local folders: `spark.executor.memoryOverhead` must have room.
     """
 
     shared = False
@@ -90,9 +97,7 @@ class SparkDataset(Dataset):
         self.label = None if label is None else grouped(label, "label")
         self.shapes = list(shapes_of(shape, self.features))
         self.bytes_dtype = validate.number_dtype("bytes_dtype", bytes_dtype)
-        self._sizes: tuple[int, ...] | None = None
-        self._kinds: list[np.dtype[Any]] = []  # of an RDD's arrays, those of x first
-        self._stored: DataSpec | None = None
+        self._packed: Packed | None = None
         self._collected: FrameRows | None = None
         if self.is_rdd:
             if not hasattr(source, "mapPartitionsWithIndex"):
@@ -152,50 +157,57 @@ class SparkDataset(Dataset):
 
     @property
     def partition_sizes(self) -> tuple[int, ...]:
-        """Rows of each partition; the first call counts them in a Spark job."""
-        if self._sizes is None:
+        """Rows of each partition of the source; the first call packs them in a Spark job."""
+        return self.packed().sizes
+
+    def packed(self) -> Packed:
+        """Return the blocks, packed on first use."""
+        if self._packed is None or not self._packed.usable:
+            if self.source is None:
+                raise DataError(f"{self}: its rows are where it was made; got a copy without them.")
             context = self._context()
             if context is not None:
                 check_free(context)
             with named_errors():
-                if self.is_rdd:
-                    self._sizes, self._kinds = with_package(context, self._scan)
-                else:
-                    self._sizes = with_package(context, self._count)
-        return self._sizes
+                self._packed = with_package(context, self._pack)
+        return self._packed
 
-    def _scan(self) -> tuple[tuple[int, ...], list[np.dtype[Any]]]:
-        """Count an RDD's rows; the types of all of them decide those of the arrays."""
+    def unpersist(self) -> None:
+        """Let Spark remove the packed rows; who asks for rows again packs them again."""
+        if self._packed is not None:
+            self._packed.release()
+        self._packed = self._collected = None
 
-        def look(number: int, rows: Iterator[Any]) -> Iterator[tuple[int, list[set[str]]]]:
-            count, kinds = 0, list[set[str]]()
-            for some in _chunks(rows, 256):
-                found = [array.dtype.name for array in tree.leaves(rdd_rows(some, number, count))]
-                kinds = kinds if len(kinds) == len(found) else [set() for _ in found]
-                for known, name in zip(kinds, found, strict=True):
-                    known.add(name)
-                count += len(some)
-            yield count, kinds
+    def _pack(self) -> Packed:
+        reader = self.light()  # without the transform: it may hold what cannot travel
+        reader.dtype, reader.transform = self._wanted, None
+        reader._known = reader._planned = None
+        salt = secrets.randbits(32)
+        names = ("x", "y") if self.is_rdd else ("features", "label")
+        if self.is_rdd:
+            from pyspark.sql import SparkSession
 
-        answers = self.source.mapPartitionsWithIndex(look).collect()
-        full = [kinds for count, kinds in answers if count]
-        leaves = min(map(len, full), default=0)  # packing names a row of another form
-        kinds = [common_type(np.dtype(n) for k in full for n in k[i]) for i in range(leaves)]
-        return tuple(count for count, _ in answers), kinds
+            def pack_rdd(number: int, rows: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
+                packer = Packer(number, names, salt)
+                for some in _chunks(rows, _CHUNK):
+                    yield from packer.add(*rdd_rows(some, number, packer.seen))
+                yield from packer.flush()
 
-    def _count(self) -> tuple[int, ...]:
-        def count(batches: Iterator[Any]) -> Iterator[Any]:
-            import pyarrow
+            spark = SparkSession.getActiveSession() or SparkSession(self.source.context)
+            packing = self.source.mapPartitionsWithIndex(pack_rdd)
+            table = spark.createDataFrame(packing, SCHEMA, verifySchema=False)
+        else:
 
-            number = _partition()
-            rows = sum(batch.num_rows for batch in batches)
-            yield pyarrow.RecordBatch.from_pydict({"partition": [number], "rows": [rows]})
+            def pack(batches: Iterator[Any]) -> Iterator[Any]:
+                packer = Packer(_partition(), names, salt)
+                for batch in batches:
+                    if batch.num_rows:
+                        rows = reader.convert(batch, packer.partition, packer.seen)
+                        yield from map(record_batch, packer.add(*rows))
+                yield from map(record_batch, packer.flush())
 
-        with fixed_partitions(self.source.sparkSession):
-            counted = self._columns().mapInArrow(count, "partition long, rows long")
-            partitions = int(counted._jdf.queryExecution().toRdd().getNumPartitions())
-            found = {row["partition"]: row["rows"] for row in counted.collect()}
-        return tuple(found.get(i, 0) for i in range(partitions))
+            table = self._columns().mapInArrow(pack, SCHEMA)
+        return pack_table(table, names)
 
     def _columns(self) -> Any:
         """Return the source with the columns of `_names` only, vectors turned into lists.
@@ -216,42 +228,30 @@ class SparkDataset(Dataset):
 
     def stored(self) -> DataSpec:
         """Return shape and dtype of one row: the first one's form, the types of all."""
-        if self._stored is None:
-            rows = sum(self.partition_sizes)
-            x, y = self._first()
-            arrays, form = tree.flatten(x)
-            goals, goal_form = tree.flatten(y)
-            shapes = self.shapes if len(self.shapes) == len(arrays) else [None] * len(arrays)
-            specs = [row_spec(a, s) for a, s in zip(arrays, shapes, strict=True)]
-            specs += [row_spec(a, None) for a in goals]
-            if self.is_rdd and len(self._kinds) == len(specs) and rows:
-                wanted = [self._wanted] * len(arrays) + [None] * len(goals)
-                alone = len(arrays) == 1
-                specs = [
-                    Spec(spec.shape, kept_type([kind], want, alone=alone).name)
-                    for spec, kind, want in zip(specs, self._kinds, wanted, strict=True)
-                ]
-            made = form.unflatten(specs[: len(arrays)])
-            self._stored = DataSpec(made, goal_form.unflatten(specs[len(arrays) :]))
-        return self._stored
+        form = self.form()
+        return DataSpec(form.x, form.y)
+
+    def form(self) -> Form:
+        """Return what a row is as ranks keep it."""
+        found = self.packed().form
+        if found is None:
+            kind = "RDD" if self.is_rdd else "DataFrame"
+            raise DataError(f"SparkDataset: the {kind} must have at least one row; got 0.")
+        count = tree.flatten(found.x)[1].size
+        shapes = self.shapes if len(self.shapes) == count else [None] * count
+        specs = [row_spec(s, shape) for s, shape in zip(found.specs, shapes, strict=False)]
+        if self.is_rdd:
+            specs = [
+                Spec(s.shape, kept_type([np.dtype(s.dtype)], self._wanted, alone=count == 1).name)
+                for s in specs
+            ]
+        return found.like([*specs, *found.specs[count:]])
 
     @property
     def _wanted(self) -> np.dtype[Any] | None:
         """What the batches want of floats, where no transform comes between."""
         given = isinstance(self.dtype, np.dtype) and self.transform is None
         return self.dtype if given else None
-
-    def _first(self) -> Pair:
-        if self.is_rdd:
-            found = self.source.take(1)
-            if not found:
-                raise DataError("SparkDataset: the RDD must have at least one row; got 0.")
-            return rdd_rows(found, 0, 0)
-        with named_errors():
-            table = self._columns().limit(1).toArrow()
-        if not table.num_rows:
-            raise DataError("SparkDataset: the DataFrame must have at least one row; got 0.")
-        return self.convert(table, 0, 0)
 
     def convert(self, table: Any, partition: int, before: int) -> Pair:
         """Turn Arrow columns into x and y."""
@@ -276,74 +276,32 @@ class SparkDataset(Dataset):
         return x, tree.map(lambda columns: joined(columns, None), self.label)
 
     def load(self, partition: int) -> Pair:
-        """Return a partition's arrays in the driver: collects all rows (evaluation, predicting)."""
+        """Return a partition's arrays in the driver: brings all rows (evaluation, predicting)."""
         if self._collected is None:
             frame = self.frame(0, 1)
-            with named_errors(), self.blocks(frame) as table:
-                whole = with_package(self._context(), table.toArrow)
-                found = Rows(iter(whole.to_batches()))
-                self._collected = FrameRows(frame, self, found.take(0), 0, 1)
+            context = self._context()
+            check_free(context)
+            folders = [Path(context._temp_dir)]
+            loader = Loader([frame], 0, budget=memory_share(1), folders=folders)
+            with named_errors():
+                pieces = self.packed().pieces(frame, _PART_BYTES).select(*DEALT, "data")
+                for block in pieces.toLocalIterator(prefetchPartitions=True):
+                    loader.take(*block)
+            self._collected = FrameRows(frame, self, loader.pair(0), 0)
         return self._collected.load(partition)
 
-    # -- on the way to the ranks --------------------------------------------------------------
-
     def frame(self, tag: int, ranks: int) -> Frame:
-        """Return what ranks must know: sizes, who owns which partition, the form of a row."""
-        sizes = self.partition_sizes
-        x, y = self.stored()
-        return Frame(tag, sizes, tuple(owners(sizes, ranks)), x, y)
-
-    @contextmanager
-    def blocks(self, frame: Frame, first: int = 0) -> Iterator[Any]:
-        """Give the DataFrame of packed blocks, planned with the partitions as they were counted.
-
-        `first` partitions of another table come before it in a union.
-        """
-        reader = self.light()  # without the transform: it may hold what cannot travel
-        reader.dtype, reader.transform = self._wanted, None
-        reader._known = reader._planned = None
-        if self.is_rdd:
-            from pyspark.sql import SparkSession
-
-            def pack_rdd(number: int, rows: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
-                packer = Packer(frame, number, ("x", "y"))
-                for some in _chunks(rows, 256):
-                    yield from packer.add(*rdd_rows(some, number, packer.seen))
-                yield from packer.flush()
-
-            spark = SparkSession.getActiveSession() or SparkSession(self.source.context)
-            table = spark.createDataFrame(
-                self.source.mapPartitionsWithIndex(pack_rdd), blocks.SCHEMA
-            )
-        else:
-
-            def pack(batches: Iterator[Any]) -> Iterator[Any]:
-                import pyarrow
-
-                packer = Packer(frame, _partition() - first)
-
-                def batch_of(found: Iterator[tuple[Any, ...]]) -> Iterator[Any]:
-                    for block in found:
-                        columns = {n: [v] for n, v in zip(blocks.NAMES, block, strict=True)}
-                        types = [pyarrow.int32()] * 5 + [pyarrow.binary()] * 2
-                        schema = pyarrow.schema(list(zip(blocks.NAMES, types, strict=True)))
-                        yield pyarrow.RecordBatch.from_pydict(columns, schema)
-
-                for batch in batches:
-                    rows = reader.convert(batch, packer.partition, packer.seen)
-                    yield from batch_of(packer.add(*rows))
-                yield from batch_of(packer.flush())
-
-            table = self._columns().mapInArrow(pack, blocks.SCHEMA)
-        with fixed_partitions(table.sparkSession):
-            yield table
+        """Return what ranks must know: sizes, who owns which rows, the form of a row."""
+        packed = self.packed()
+        starts = np.concatenate([[0], np.cumsum(packed.sizes, dtype=np.int64)])
+        sizes, owner, cut = deal(packed.sizes, ranks)
+        return Frame(tag, sizes, owner, self.form(), starts, packed.digests, cut)
 
     def again(self, source: Any, *, labelled: bool = True) -> SparkDataset:
         """Return the same columns of another source, prepared alike; without labels if wanted."""
         other = self.light()
         other.source, other.is_rdd = source, not hasattr(source, "mapInArrow")
-        other._sizes, other._kinds, other._stored, other._known = None, [], None, None
-        other._fitting = set()
+        other._known, other._fitting = None, set()
         if not labelled:
             other.label, other._classes = None, False
         if not other.is_rdd:
@@ -353,7 +311,7 @@ class SparkDataset(Dataset):
     def light(self) -> SparkDataset:
         """Return this data set without the source: what can travel to a rank."""
         other = object.__new__(type(self))
-        other.__setstate__({**self.__getstate__(), "source": None, "_collected": None})
+        other.__setstate__(self.__getstate__())
         return other
 
     def unordered(self) -> bool:
@@ -372,7 +330,8 @@ class SparkDataset(Dataset):
         return super().called(side, path)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "source": None, "_collected": None}
+        rows = dict.fromkeys(("source", "_packed", "_collected"))
+        return {**super().__getstate__(), **rows}
 
     def __repr__(self) -> str:
         kind = "RDD" if self.is_rdd else "DataFrame"
@@ -380,25 +339,6 @@ class SparkDataset(Dataset):
         return f"SparkDataset({kind}, features={told[0]!r}, label={told[1]!r})"
 
     __str__ = __repr__
-
-
-@contextmanager
-def fixed_partitions(spark: Any) -> Iterator[None]:
-    """Plan without adaptive execution, which may merge partitions from one run to the next.
-
-    Also keeps Arrow batches small: a block is a row of up to a megabyte.
-    """
-    wanted = {_ADAPTIVE: "false"}
-    if int(spark.conf.get(_BATCH)) not in range(1, 1001):
-        wanted[_BATCH] = "1000"
-    before = {key: spark.conf.get(key) for key in wanted}
-    try:
-        for key, value in wanted.items():
-            spark.conf.set(key, value)
-        yield
-    finally:
-        for key, value in before.items():
-            spark.conf.set(key, value)
 
 
 def _partition() -> int:

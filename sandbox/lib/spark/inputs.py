@@ -1,30 +1,40 @@
-"""How rows get to the ranks: arrays through files they map, paths as they are, frames by Spark."""
+"""How data sets get to the ranks: the object in Spark's closure, its rows beside it.
+
+Large arrays of the driver lie in a file of its private folder, which ranks on the same machine map.
+Where they cannot read it, Spark's broadcast brings the bytes, in pieces: any executor can ask for
+them, also one that comes later. Rows of DataFrames and RDDs come as blocks in a rank's own input.
+"""
 
 from __future__ import annotations
 
-import copy
+import contextlib
 import logging
-import os
+import mmap
 import secrets
 import shutil
 import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..core import tree
 from ..core.errors import DataError, SandboxError
-from ..data import ArrayDataset, Dataset, PartitionedDataset
-from .blocks import Frame, FrameRows, Rows
+from ..data import Dataset
+from ..engine.spool import PrivateFolder
+from .errors import SparkSetupError
 from .frames import SparkDataset
+from .packed import small_batches
+from .room import memory_share, spark_folders
+from .rows import Frame, FrameRows, Loader
+from .sessions import own_session
+from .travel import pack, unpack
 
-__all__ = ["Handle", "NotReadable", "Rows", "Storage"]
+__all__ = ["Handle", "NotReadable", "Storage", "open_inputs"]
 
 logger = logging.getLogger("sandbox.spark")
 _PREFIX = "sandbox-arrays-"
+_ALIGN = 64
+_PIECE = 64 << 20  # bytes of a broadcast: Java holds one whole, and its memory is small
 
 
 class NotReadable(SandboxError, RuntimeError):  # noqa: N818 - a question to the driver
@@ -33,129 +43,246 @@ class NotReadable(SandboxError, RuntimeError):  # noqa: N818 - a question to the
 
 @dataclass
 class Handle:
-    """A data set without its arrays, and where a rank finds these.
+    """A data set without its rows, and where a rank finds these.
 
     Parameters
     ----------
-    dataset : the data set, its arrays taken out.
-    files : per partition x and y with names of files for arrays; empty if the data set reads by
-        itself.
-    folder, nonce : where the driver wrote them, and what proves that it is the same folder.
-    shipped : the files came with Spark's addFile.
-    frame : the data set's rows come through the task's own input.
+    dataset : bytes
+        Packed, large arrays left out.
+    spans : list of (start, bytes)
+        Where these lie in the file.
+    path, nonce : str
+        The driver's file, and what its folder holds to prove that it is the same folder.
+    frame : Frame, optional
+        The rows come through the task's own input.
+    pieces : list of broadcasts
+        The file, cut; empty where ranks map it. They travel beside the handle.
     """
 
-    dataset: Any
-    files: list[tuple[Any, Any]] = field(default_factory=list)
-    folder: str = ""
+    dataset: bytes
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    path: str = ""
     nonce: str = ""
-    shipped: bool = False
     frame: Frame | None = None
+    pieces: list[Any] = field(default_factory=list)
 
-    def open(self, rank: int, size: int, rows: Rows) -> Dataset:
-        """Return the data set with the arrays this rank needs."""
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "pieces": []}
+
+    def open(self, loader: Loader, rank: int) -> Dataset:
+        """Return the data set with the rows this rank needs."""
         if self.frame is not None:
-            return FrameRows(self.frame, self.dataset, rows.take(self.frame.tag), rank, size)
-        dataset: Dataset = copy.copy(self.dataset)
-        if not self.files:
-            return dataset
-        folder = self._folder()
-        pairs = [tree.map(lambda name: _map(folder, name), pair) for pair in self.files]
-        if isinstance(dataset, ArrayDataset):
-            dataset.x, dataset.y = pairs[0]
-        elif isinstance(dataset, PartitionedDataset):
-            dataset.parts = list(pairs)
+            like = unpack(self.dataset)
+            return FrameRows(self.frame, like, loader.pair(self.frame.tag), rank)
+        beside: list[Any] = []
+        if self.spans:
+            memory = memoryview(self._file())
+            beside = [memory[start : start + size] for start, size in self.spans]
+        dataset: Dataset = unpack(self.dataset, beside)
         return dataset
 
-    def _folder(self) -> Path:
-        if self.shipped:
-            from pyspark import SparkFiles
-
-            return Path(SparkFiles.get(tree.leaves(self.files[0])[0])).parent
+    def _file(self) -> mmap.mmap:
+        """Return the file's bytes, mapped."""
+        if self.pieces:
+            return _joined([Path(piece._path) for piece in self.pieces])
+        path = Path(self.path)
         try:
-            if (Path(self.folder) / "nonce").read_text() == self.nonce:
-                return Path(self.folder)
+            if (path.parent / "nonce").read_text() == self.nonce:
+                return _map(path)
         except OSError:
             pass
-        raise NotReadable(f"{self.folder} of the driver cannot be read here.")
+        raise NotReadable(f"{path} of the driver cannot be read here.")
 
 
-def _map(folder: Path, name: str) -> NDArray[Any]:
-    array: NDArray[Any] = np.load(folder / name, mmap_mode="r", allow_pickle=False)
-    return np.asarray(array)
+def open_inputs(
+    handles: Sequence[Handle | None],
+    rank: int,
+    batches: Iterable[Any],
+    *,
+    memory: int | None,
+    ranks_here: int,
+    tell: Callable[[float], object] | None = None,
+) -> list[Dataset | None]:
+    """Return the data sets of a rank, having read its input to the end, as Spark expects.
+
+    Parameters
+    ----------
+    handles : list of Handle or None
+    rank : int
+    batches : Arrow batches
+        The task's own input.
+    memory : int or None
+        Bytes of memory for rows; None: this rank's part of half of the host's, or container's.
+    ranks_here : int
+        How many ranks share the host.
+    tell : callable(share), optional
+        Hears how much has come, if it takes long.
+    """
+    frames = [handle.frame for handle in handles if handle is not None and handle.frame is not None]
+    budget = memory_share(ranks_here) if memory is None else memory
+    loader = Loader(frames, rank, budget=budget, folders=spark_folders(), tell=tell)
+    loader.read(batches)
+    return [None if handle is None else handle.open(loader, rank) for handle in handles]
 
 
 class Storage:
-    """The driver's side: writes arrays into a private folder and removes it in the end."""
+    """The driver's side of the data sets of one run.
 
-    def __init__(self) -> None:
-        self._folder: Path | None = None
+    Parameters
+    ----------
+    spark : SparkSession
+        The user's.
+    ranks : int
+    """
+
+    def __init__(self, spark: Any, ranks: int) -> None:
+        self.spark, self.ranks = spark, ranks
+        self._folder: PrivateFolder | None = None
         self._nonce = secrets.token_hex(32)
         self.handles: list[Handle] = []
+        self._sources: list[SparkDataset] = []
 
-    def handle(self, dataset: Dataset, ranks: int, tag: int) -> Handle:
-        """Prepare a data set for `ranks` ranks; `tag` tells training (0) from validation (1)."""
+    def handle(self, dataset: Dataset) -> Handle:
+        """Prepare a data set; the first is that of the training."""
         if isinstance(dataset, SparkDataset):
-            made = Handle(dataset.light(), frame=dataset.frame(tag, ranks))
-        elif type(dataset) is ArrayDataset:
-            made = self._store(dataset, [(dataset.x, dataset.y)])
-            made.dataset.x = made.dataset.y = None
-        elif type(dataset) is PartitionedDataset and all(p is not None for p in dataset.parts):
-            made = self._store(dataset, [part for part in dataset.parts if part is not None])
-            made.dataset.parts = [None] * len(dataset.parts)
+            made = Handle(pack(dataset.light()), frame=dataset.frame(len(self.handles), self.ranks))
+            self._sources.append(dataset)
         else:
-            made = Handle(dataset)
+            made = self._beside(dataset)
         self.handles.append(made)
         return made
 
-    def _store(self, dataset: Dataset, pairs: list[tuple[Any, Any]]) -> Handle:
-        folder = self.folder()
-        names = []
-        for number, pair in enumerate(pairs):
-            stem = f"{len(self.handles)}-{number}-{secrets.token_hex(4)}"
-            arrays, form = tree.flatten(pair)
-            files = [f"{stem}-{place}.npy" for place in range(len(arrays))]
-            names.append(form.unflatten(files))
-            for name, array in zip(files, arrays, strict=True):
-                try:
-                    np.save(folder / name, np.ascontiguousarray(array), allow_pickle=False)
-                except OSError as error:
-                    raise DataError(
-                        f"{folder}: {array.nbytes / 1e6:.0f} MB of arrays must be written for the "
-                        f"ranks; got {error}. Set TMPDIR to a folder with room."
-                    ) from error
-        return Handle(copy.copy(dataset), names, str(folder), self._nonce)
+    def _beside(self, dataset: Dataset) -> Handle:
+        """Return a data set with its large arrays in a file."""
+        arrays: list[memoryview] = []
+        packed = pack(dataset, arrays.append)
+        if not arrays:
+            return Handle(packed)
+        spans, end = [], 0
+        for array in arrays:
+            start = -(-end // _ALIGN) * _ALIGN
+            spans.append((start, array.nbytes))
+            end = start + array.nbytes
+        path = self.folder() / f"{len(self.handles)}.arrays"
+        try:
+            with path.open("wb") as file:
+                for (start, _), array in zip(spans, arrays, strict=True):
+                    file.seek(start)
+                    file.write(array)
+        except OSError as error:
+            raise DataError(
+                f"{path.parent}: {end / 1e6:.0f} MB of arrays must be written for the ranks; got "
+                f"{error}. Set TMPDIR to a folder with room."
+            ) from error
+        return Handle(packed, spans, str(path), self._nonce)
 
     def folder(self) -> Path:
         """Return the private folder, made on first use."""
         if self._folder is None:
-            _sweep()
-            self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
-            (self._folder / "nonce").write_text(self._nonce)
-        return self._folder
+            self._folder = PrivateFolder(_PREFIX)
+            (self._folder.path / "nonce").write_text(self._nonce)
+        return self._folder.path
+
+    def notes(self) -> list[str]:
+        """Return what a person should know of how rows are dealt."""
+        return [
+            f"{'validation' if handle.frame.tag else 'training'} rows are cut into "
+            f"{len(handle.frame.sizes)} equal parts: the partitions of the source would give ranks "
+            "more or less than their share"
+            for handle in self.handles
+            if handle.frame is not None and handle.frame.cut
+        ]
+
+    def table(self) -> Any:
+        """Return the table whose partition r is the input of rank r."""
+        from pyspark.sql import functions as f
+
+        frames = [handle.frame for handle in self.handles if handle.frame is not None]
+        if not frames:
+            return own_session(self.spark).range(0, self.ranks, 1, self.ranks)
+        tables = [
+            source.packed().dealt(frame, self.ranks)
+            for source, frame in zip(self._sources, frames, strict=True)
+        ]
+        table = tables[0]
+        for other in tables[1:]:
+            table = table.unionByName(other)
+        if hasattr(table, "repartitionById"):
+            return small_batches(table.repartitionById(self.ranks, f.col("rank")))
+        key = f.element_at(self._keys(), f.col("rank") + 1)
+        return small_batches(table.repartition(self.ranks, key))
+
+    def _keys(self) -> Any:
+        """Return a column with, for each rank, a number whose hash leads Spark to its partition."""
+        from pyspark.sql import functions as f
+
+        places = self.spark.range(0, 100 * self.ranks + 1000).select(
+            f.col("id").cast("int").alias("key"),
+            f.pmod(f.hash(f.col("id").cast("int")), f.lit(self.ranks)).alias("place"),
+        )
+        keys: dict[int, int] = {}
+        for key, place in places.collect():
+            keys.setdefault(place, key)
+        return f.array(*[f.lit(keys[rank]) for rank in range(self.ranks)])
 
     def ship(self, context: Any) -> None:
-        """Send the files to the hosts through Spark, for ranks that cannot read the folder."""
+        """Let Spark bring the files to hosts that cannot read the folder.
+
+        Raises
+        ------
+        SparkSetupError : Spark encrypts its files, and ranks could not map them.
+        """
+        if context._encryption_enabled:
+            raise SparkSetupError(
+                "spark.io.encryption.enabled=true: arrays cannot be sent to the hosts. Write them "
+                "to files that all hosts read (Parquet, IDX), or give a DataFrame."
+            )
         for handle in self.handles:
-            if handle.files and not handle.shipped:
-                for name in tree.leaves(handle.files):
-                    context.addFile(str(Path(handle.folder) / name))
-                handle.shipped = True
+            if handle.spans and not handle.pieces:
+                handle.pieces = _broadcasts(context, Path(handle.path))
 
     def close(self) -> None:
-        """Remove the folder; ranks that still map its files keep their memory."""
+        """Remove the files; ranks that still map them keep their memory."""
+        for handle in self.handles:
+            for piece in handle.pieces:
+                with contextlib.suppress(Exception):  # the session may be gone
+                    piece.destroy()
+            handle.pieces = []
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.close()
             self._folder = None
 
 
-def _sweep() -> None:
-    """Remove folders of drivers that were killed before they could."""
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        pid = path.name.removeprefix(_PREFIX).partition("-")[0]
-        try:
-            mine = path.stat().st_uid == os.getuid()
-        except OSError:
-            continue
-        if mine and pid.isdigit() and not Path(f"/proc/{pid}").exists():
-            shutil.rmtree(path, ignore_errors=True)
+def _map(path: Path) -> mmap.mmap:
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _joined(paths: list[Path]) -> mmap.mmap:
+    """Return the bytes of some files, one after the other, mapped."""
+    if len(paths) == 1:
+        return _map(paths[0])
+    with tempfile.TemporaryFile(dir=spark_folders()[0], prefix="sandbox-arrays-") as whole:
+        for path in paths:
+            with path.open("rb") as file:
+                shutil.copyfileobj(file, whole, 1 << 20)
+        whole.flush()
+        return mmap.mmap(whole.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _broadcasts(context: Any, path: Path) -> list[Any]:
+    """Return broadcasts of the bytes of a file, whose ends on the hosts are plain files."""
+    from pyspark.core.broadcast import Broadcast
+
+    class Piece(Broadcast):  # type: ignore[type-arg]
+        def dump(self, value: tuple[int, int], f: BinaryIO) -> None:
+            start, stop = value
+            with f, path.open("rb") as file:
+                file.seek(start)
+                while start < stop and (some := file.read(min(1 << 20, stop - start))):
+                    f.write(some)
+                    start += len(some)
+
+    registry, size = context._pickled_broadcast_vars, path.stat().st_size
+    cuts = range(0, size, _PIECE)
+    return [Piece(context, (start, min(start + _PIECE, size)), registry) for start in cuts]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import secrets
 import threading
-from contextlib import ExitStack
 from typing import Any
 
-from .frames import SparkDataset
+from .inputs import Storage
 from .worker import SCHEMA, RankPlan, make_task
 
 __all__ = ["SparkJob"]
@@ -21,15 +20,14 @@ class SparkJob:
     at the driver's line and need no barrier stage.
     """
 
-    def __init__(self, spark: Any, plan: RankPlan, ranks: int, sources: tuple[Any, ...]) -> None:
+    def __init__(self, spark: Any, plan: RankPlan, storage: Storage) -> None:
         from pyspark import InheritableThread
 
-        self.spark, self.plan, self.ranks = spark, plan, ranks
+        self.spark, self.plan, self.storage = spark, plan, storage
         self.group = f"sandbox-{secrets.token_hex(6)}"
         self.done = threading.Event()
         self.error: Exception | None = None
         self.retryable = False
-        self._sources = sources
         self._cancelled = False
         self._thread = InheritableThread(target=self._run, name=self.group, daemon=True)
         self._thread.start()
@@ -41,10 +39,9 @@ class SparkJob:
         try:
             context = self.spark.sparkContext
             context.setJobGroup(self.group, "sandbox: training", interruptOnCancel=False)
-            with ExitStack() as stack:
-                table = self._input(stack)
-                if not self._cancelled:
-                    table.mapInArrow(make_task(self.plan), SCHEMA).collect()
+            table = self.storage.table()
+            if not self._cancelled:
+                table.mapInArrow(make_task(self.plan), SCHEMA).collect()
         except (PySparkException, Py4JError) as error:
             self.retryable = True
             self.error = error
@@ -52,42 +49,6 @@ class SparkJob:
             self.error = error
         finally:
             self.done.set()
-
-    def _input(self, stack: ExitStack) -> Any:
-        """Return the table whose partition r goes to rank r."""
-        from pyspark.sql import functions as f
-
-        tables: list[Any] = []
-        partitions = 0
-        for handle, source in zip(
-            (self.plan.data, self.plan.validation), self._sources, strict=True
-        ):
-            if handle is not None and handle.frame is not None:
-                if not isinstance(source, SparkDataset):
-                    raise TypeError(f"expected a SparkDataset; got {type(source).__name__}")
-                tables.append(stack.enter_context(source.blocks(handle.frame, partitions)))
-                partitions += len(handle.frame.sizes)
-        if not tables:
-            return self.spark.range(0, self.ranks, 1, self.ranks)
-        table = tables[0]
-        for other in tables[1:]:
-            table = table.union(other)
-        if hasattr(table, "repartitionById"):
-            return table.repartitionById(self.ranks, f.col("rank"))
-        return table.repartition(self.ranks, f.element_at(self._keys(), f.col("rank") + 1))
-
-    def _keys(self) -> Any:
-        """Return a column with, for each rank, a number whose hash leads Spark to its partition."""
-        from pyspark.sql import functions as f
-
-        places = self.spark.range(0, 100 * self.ranks + 1000).select(
-            f.col("id").cast("int").alias("key"),
-            f.pmod(f.hash(f.col("id").cast("int")), f.lit(self.ranks)).alias("place"),
-        )
-        keys: dict[int, int] = {}
-        for key, place in places.collect():
-            keys.setdefault(place, key)
-        return f.array(*[f.lit(keys[rank]) for rank in range(self.ranks)])
 
     def cancel(self) -> None:
         """Ask Spark to cancel, also what it has not begun yet; `over` tells when it has."""

@@ -13,14 +13,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..core.errors import ArgumentError, DivergedError, SandboxError
+from ..core.errors import DivergedError, SandboxError
+from ..train.events import stage
 from ..train.job import CheckpointPolicy, TrainJob
 from ..train.triggers import Progress, Trigger
 from .errors import ExchangeError, Stopped
-from .inputs import Handle, NotReadable, Rows
+from .inputs import Handle, NotReadable, open_inputs
 from .line import Line
 from .ports import Ports
 from .rendezvous import facts_of, meet
+from .travel import pack, unpack
 
 __all__ = ["SCHEMA", "RankPlan", "Survival", "make_task"]
 
@@ -45,6 +47,7 @@ class RankPlan:
     submission : how often the driver has submitted the job before.
     environment : dict
         Variables of the driver that the library obeys (SANDBOX_ENGINE, ...).
+    memory, ranks_here : see `inputs.open_inputs`.
     """
 
     job: TrainJob
@@ -59,6 +62,8 @@ class RankPlan:
     exchange: str = "auto"
     deadline_s: float = 60.0
     environment: dict[str, str] = field(default_factory=dict)
+    memory: int | None = None
+    ranks_here: int = 1
 
 
 class Survival(Trigger):
@@ -85,49 +90,33 @@ class Survival(Trigger):
 
 def make_task(plan: RankPlan) -> Callable[[Iterator[Any]], Iterator[Any]]:
     """Return the function for `mapInArrow`."""
-    packed = _packed(plan)
+    packed = pack(plan)
+    pieces = [handle and handle.pieces for handle in (plan.data, plan.validation)]
 
     def task(batches: Iterator[Any]) -> Iterator[Any]:
         import pyarrow
 
-        answer = run_rank(packed, batches)
+        answer = run_rank(packed, batches, pieces)
         yield pyarrow.RecordBatch.from_pydict({"answer": [json.dumps(answer)]})
 
     return task
 
 
-def _packed(plan: RankPlan) -> bytes:
-    """Return the plan as it travels.
-
-    Packed here, as Spark would: Spark prints a traceback of its own where something cannot travel.
-    """
-    from pyspark import cloudpickle
-
-    try:
-        return bytes(cloudpickle.dumps(plan))  # type: ignore[no-untyped-call]
-    except Exception as error:
-        raise ArgumentError(
-            f"the training job cannot travel to the workers: {_first_line(error)}. Models, "
-            "criterions, metrics and transforms must not hold open files, locks or Spark objects: "
-            "take what you need of them out before, as plain numbers or arrays."
-        ) from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-
-
-def run_rank(packed: bytes, batches: Iterator[Any]) -> dict[str, Any]:
+def run_rank(packed: bytes, batches: Iterator[Any], pieces: list[Any]) -> dict[str, Any]:
     """Train as one rank of the job; returns a summary for Spark.
 
     Parameters
     ----------
     packed : bytes
         The `RankPlan`. It is unpacked anew for each generation, as training changes what is in it.
+    batches : Arrow batches
+        The task's own input.
+    pieces : list
+        What travels beside the handles of training and validation: see `Handle.pieces`.
     """
-    from pyspark import TaskContext, cloudpickle
+    from pyspark import TaskContext
 
-    plan: RankPlan = cloudpickle.loads(packed)
+    plan: RankPlan = unpack(packed)
     context: Any = TaskContext.get()
     rank = context.partitionId()
     os.environ.update(plan.environment)
@@ -145,12 +134,18 @@ def run_rank(packed: bytes, batches: Iterator[Any]) -> dict[str, Any]:
         deadline_s=plan.deadline_s,
     )
     try:
-        rows = Rows(batches)
-        data = plan.data.open(rank, plan.ranks, rows)
-        validation = (
-            None if plan.validation is None else plan.validation.open(rank, plan.ranks, rows)
+        handles = (plan.data, plan.validation)
+        for handle, beside in zip(handles, pieces, strict=True):
+            if handle is not None:
+                handle.pieces = beside
+        data, validation = open_inputs(
+            handles,
+            rank,
+            batches,
+            memory=plan.memory,
+            ranks_here=plan.ranks_here,
+            tell=lambda share: line.emit(stage("loading rows", share)),
         )
-        rows.finish()
         while True:
             try:
                 mine = replace(plan.job, data=data, validation=validation)
@@ -160,7 +155,7 @@ def run_rank(packed: bytes, batches: Iterator[Any]) -> dict[str, Any]:
             leash.group = None
             del mine
             gc.collect()  # the vectors of the generation before
-            plan = cloudpickle.loads(packed)
+            plan = unpack(packed)
     except BaseException as error:
         if rank and isinstance(error, DivergedError):
             line.stopped.wait(HANDOVER_S)  # rank 0 raises it too, and hands the good state over
