@@ -338,6 +338,11 @@ class Dataset(ABC):
         """Return how errors call an array of x or y."""
         return named(side, path)
 
+    def place(self, partition: int, row: int) -> str:
+        """Return how errors call a row."""
+        inside = f" of partition {partition}" if len(self.partition_sizes) > 1 else ""
+        return f"row {row}{inside}"
+
     def column_names(self) -> Sequence[str]:
         """Return the names of the columns of x, if its columns have names."""
         return ()

@@ -56,8 +56,11 @@ def capacity(context: Any) -> int:
 
 def ranks_on_a_host(context: Any, ranks: int) -> int:
     """Return how many of so many ranks share a host, if all hosts get as many."""
-    hosts = {info.host() for info in context._jsc.sc().statusTracker().getExecutorInfos()}
-    return -(-ranks // max(1, len(hosts)))
+    hosts = [info.host() for info in context._jsc.sc().statusTracker().getExecutorInfos()]
+    driver = context.getConf().get("spark.driver.host", "")
+    if len(hosts) > 1 and driver in hosts:  # it is counted as an executor
+        hosts.remove(driver)
+    return -(-ranks // max(1, len(set(hosts))))
 
 
 def wait_for_slots(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -227,6 +228,25 @@ class FrameRows(Dataset):
     def called(self, side: str, path: str) -> str:
         """Return how errors call an array of x or y."""
         return self._like.called(side, path)
+
+    def place(self, partition: int, row: int) -> str:
+        """Return how errors call a row: by the source's own partitions."""
+        starts = self.frame.starts
+        whole = sum(self.frame.sizes[:partition]) + row
+        source = int(np.searchsorted(starts, whole, side="right")) - 1
+        inside = f" of partition {source}" if len(starts) > 2 else ""
+        return f"row {whole - starts[source]}{inside}"
+
+    def check_types(self, partition: int) -> None:
+        """Look at a partition once, as any data set; errors name the row of the source."""
+        try:
+            super().check_types(partition)
+        except DataError as error:
+            if not self.frame.cut:
+                raise
+            text = str(error).replace(f"partition {partition}, ", "")
+            text = re.sub(r"row (\d+)", lambda m: self.place(partition, int(m[1])), text, count=1)
+            raise DataError(text) from None
 
     def load(self, partition: int) -> Pair:
         """Return the arrays of a partition that is held here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,7 @@ def raise_together(group: Group, error: Exception | None, text: str = "") -> Non
     raise kind(message) from error
 
 
-def describe(error: Exception, place: str, batch: Batch, partitions: int) -> str:
+def describe(error: Exception, place: str, batch: Batch, data: Any) -> str:
     """Return an error's text with the place in the run, and the row of the data if it names one.
 
     Programs count the rows of their batch ("in row 3"); the batch knows where they come from.
@@ -64,7 +65,6 @@ def describe(error: Exception, place: str, batch: Batch, partitions: int) -> str
     text = f"{place}: {error}"
     named = re.search(r"\bin row (\d+)", str(error))
     if named and int(named[1]) < batch.rows:
-        partition, index = batch.place(int(named[1]))
-        inside = f" of partition {partition}" if partitions > 1 else ""
-        text += f" Row {named[1]} of this batch is row {index}{inside} of the data set."
+        where = data.place(*batch.place(int(named[1])))
+        text += f" Row {named[1]} of this batch is {where} of the data set."
     return text

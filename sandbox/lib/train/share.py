@@ -86,5 +86,5 @@ class OwnShare:
             step, epoch = state.progress.step + 1, state.progress.epoch + 1
             rank = f", rank {self.group.rank}" if self.group.size > 1 else ""
             place = f"step {step} (epoch {epoch}, batch {state.batch + 1}{rank})"
-            text = describe(self.failure, place, batch, len(self.job.data.partition_sizes))
+            text = describe(self.failure, place, batch, self.job.data)
         raise_together(self.group, self.failure, text)

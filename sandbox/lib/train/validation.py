@@ -48,8 +48,7 @@ def validate(
                 for collected in sums:
                     collected.add(output, batch.target)
         except SandboxError as wrong:
-            many = len(job.validation.partition_sizes)
-            text = describe(wrong, f"validation batch {k + 1}", batch, many)
+            text = describe(wrong, f"validation batch {k + 1}", batch, job.validation)
             error = type(wrong)(text)
         except Exception as wrong:
             error = wrong
