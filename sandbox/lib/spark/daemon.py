@@ -2,20 +2,40 @@
 
 Spark runs `python -m` this module in place of `pyspark.daemon`, which it calls. Each rank, and each
 partition of a DataFrame, has a process of its own: to load the library there took more time than a
-short training itself. What starts threads when it is loaded (pyarrow, pandas) is left to the
-forked processes, for a thread is not forked with its process.
+short training itself, and sixty-four of them took sixteen seconds of two cores for pandas alone.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 
+# A thread is not forked with its process. Arrow starts one, for a pool of memory that is not used.
+os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
+
+import pandas
+import pyarrow
 from pyspark import worker
 from pyspark.daemon import manager
 
 from .. import criterion, data, metrics, nn, optim, summary, train
+from ..train import loop
+from . import worker as rank
 
-__all__ = ["criterion", "data", "metrics", "nn", "optim", "summary", "train", "worker"]
+__all__ = [
+    "criterion",
+    "data",
+    "loop",
+    "metrics",
+    "nn",
+    "optim",
+    "pandas",
+    "pyarrow",
+    "rank",
+    "summary",
+    "train",
+    "worker",
+]
 
 if __name__ == "__main__":
     gc.freeze()  # what is there now stays, in memory that all processes share
