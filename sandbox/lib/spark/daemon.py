@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+from contextlib import suppress
 
 # A thread is not forked with its process. Arrow starts one, for a pool of memory that is not used.
 os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
@@ -19,10 +20,13 @@ from pyspark import worker
 from pyspark.daemon import manager
 
 from .. import criterion, data, metrics, nn, optim, summary, train
+from ..engine import compiler, dnnl
+from ..engine.errors import EngineError
 from ..train import loop
 from . import worker as rank
 
 __all__ = [
+    "compiler",
     "criterion",
     "data",
     "loop",
@@ -38,5 +42,7 @@ __all__ = [
 ]
 
 if __name__ == "__main__":
+    with suppress(EngineError):  # a rank says it, if it needs what is missing
+        dnnl.native()
     gc.freeze()  # what is there now stays, in memory that all processes share
     manager()
