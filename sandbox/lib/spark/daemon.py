@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
+import zipimport
 from contextlib import suppress
 
 # A thread is not forked with its process. Arrow starts one, for a pool of memory that is not used.
@@ -42,6 +44,11 @@ __all__ = [
 ]
 
 if __name__ == "__main__":
+    # For each task Spark has Python forget what it knows of folders, and look again: 0.1 s for the
+    # archive that holds pyspark, read once for each package in it. It does not change.
+    for place, finder in list(sys.path_importer_cache.items()):
+        if isinstance(finder, zipimport.zipimporter):
+            del sys.path_importer_cache[place]
     with suppress(EngineError):  # a rank says it, if it needs what is missing
         dnnl.native()
     gc.freeze()  # what is there now stays, in memory that all processes share
