@@ -16,6 +16,7 @@ from contextlib import suppress
 # A thread is not forked with its process. Arrow starts one, for a pool of memory that is not used.
 os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
 
+import numpy as np
 import pandas
 import pyarrow
 from pyspark import worker
@@ -49,7 +50,9 @@ if __name__ == "__main__":
     for place, finder in list(sys.path_importer_cache.items()):
         if isinstance(finder, zipimport.zipimporter):
             del sys.path_importer_cache[place]
+    # oneDNN writes the code of its products when it first makes one: 40 ms, spent once here.
     with suppress(EngineError):  # a rank says it, if it needs what is missing
-        dnnl.native()
+        one = np.ones((1, 1), np.float32)
+        dnnl.sgemm(one, one, one.copy())
     gc.freeze()  # what is there now stays, in memory that all processes share
     manager()
