@@ -2,7 +2,7 @@
 
 Spark runs `python -m` this module in place of `pyspark.daemon`, which it calls. Each rank, and each
 partition of a DataFrame, has a process of its own: to load the library there took more time than a
-short training itself, and sixty-four of them took sixteen seconds of two cores for pandas alone.
+short training itself. Whatever each of them would do alike is done here, once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from contextlib import suppress
 os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
 
 import numpy as np
-import pandas
 import pyarrow
 from pyspark import worker
 from pyspark.daemon import manager
@@ -36,7 +35,6 @@ __all__ = [
     "metrics",
     "nn",
     "optim",
-    "pandas",
     "pyarrow",
     "rank",
     "summary",
