@@ -227,13 +227,16 @@ Several inputs and targets are a tuple: ((a, b), (c, d)).
         )
     if isinstance(data, tuple | list) and len(data) == 2:
         return data[0], data[1]
-    got = type(data).__name__
+    got = f"{type(data).__module__.partition('.')[0]} {type(data).__name__}".removeprefix(
+        "builtins "
+    )
     if isinstance(data, tuple | list):
         got += f" of {len(data)}. Several inputs are one x: ((a, b), y)"
-    raise DataError(
-        f"as_dataset: data must be a Dataset or a pair (x, y); got {got}. "
-        "Spark DataFrames and RDDs go through the Spark backend."
-    )
+    if hasattr(data, "mapInArrow") or hasattr(data, "mapPartitionsWithIndex"):
+        got += ". Give the Trainer backend=SparkBackend(...), or the data as SparkDataset(...)"
+    elif hasattr(data, "iloc"):
+        got += ". Give a pair of its columns: (table[['a', 'b']], table['label'])"
+    raise DataError(f"as_dataset: data must be a Dataset or a pair (x, y); got {got}.")
 
 
 def _are_rows(data: Any) -> bool:

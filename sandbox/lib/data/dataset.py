@@ -338,6 +338,10 @@ class Dataset(ABC):
         """Return how errors call an array of x or y."""
         return named(side, path)
 
+    def may_be_cut(self, sizes: Sequence[int]) -> bool:
+        """Tell whether ranks may see these rows in partitions of such sizes."""
+        return tuple(sizes) == tuple(self.partition_sizes)
+
     def place(self, partition: int, row: int) -> str:
         """Return how errors call a row."""
         inside = f" of partition {partition}" if len(self.partition_sizes) > 1 else ""

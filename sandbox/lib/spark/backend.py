@@ -116,9 +116,12 @@ class SparkBackend:
     def adapt(self, data: Any, like: Any = None, *, labelled: bool = True) -> Dataset:
         """Turn a DataFrame or an RDD of (x, y) into a data set.
 
-        Its columns are those of `like`, a data set of the same kind, else `features` and `label`.
+        Its columns are those of `like`, a data set of the same kind, else `features` and `label`; a
+        pandas DataFrame with the columns of `like` is read here.
         Without labels only the features are read.
         """
+        if hasattr(data, "iloc") and isinstance(like, SparkDataset) and not like.is_rdd:
+            return like.here(data)
         if not hasattr(data, "mapInArrow") and not hasattr(data, "mapPartitionsWithIndex"):
             return as_dataset(data)
         if isinstance(like, SparkDataset):

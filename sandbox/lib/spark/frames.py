@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..core import tree, validate
 from ..core.errors import ArgumentError, DataError
+from ..data.arrays import ArrayDataset
 from ..data.arrow import array_of
 from ..data.casting import cast, side_by_side
 from ..data.dataset import Dataset, DataSpec, Pair, TransformLike
@@ -289,6 +290,26 @@ class SparkDataset(Dataset):
                     loader.take(*block)
             self._collected = FrameRows(frame, self, loader.pair(0), 0)
         return self._collected.load(partition)
+
+    def may_be_cut(self, sizes: Sequence[int]) -> bool:
+        """Tell whether ranks may see these rows in partitions of such sizes."""
+        return (
+            super().may_be_cut(sizes) or tuple(sizes) == deal(self.partition_sizes, len(sizes))[0]
+        )
+
+    def here(self, table: Any) -> ArrayDataset:
+        """Return the rows of a pandas DataFrame, read by the same columns and prepared alike."""
+        import pyarrow
+
+        missing = [name for name in self._names() if name not in table.columns]
+        if missing:
+            raise DataError(
+                f"{self}: a pandas DataFrame must have the columns of the training data; got no "
+                f"{', '.join(missing)}. Columns present: {', '.join(map(str, table.columns))}."
+            )
+        rows = pyarrow.Table.from_pandas(table[self._names()], preserve_index=False)
+        x, y = self.convert(rows, 0, 0)
+        return ArrayDataset(x, y, transform=self.transform, dtype=self.dtype)
 
     def frame(self, tag: int, ranks: int) -> Frame:
         """Return what ranks must know: sizes, who owns which rows, the form of a row."""

@@ -141,6 +141,8 @@ def check_fits(checkpoint: Checkpoint, job: TrainJob) -> None:
             f"checkpoint of step {checkpoint.step}: it must be of this model (config"
             f" {_short(models[0])}); got another one (config {_short(models[1])}). {_NO_CURE}"
         )
+    if job.data.may_be_cut(theirs["data"]["partition_sizes"]):
+        ours["data"]["partition_sizes"] = theirs["data"]["partition_sizes"]
     if ours["data"] != theirs["data"]:
         sizes = [x["data"]["partition_sizes"] for x in (ours, theirs)]
         what = (

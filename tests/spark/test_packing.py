@@ -1,0 +1,174 @@
+"""A source is read once, whatever it does when it is read again; nothing of the user's changes."""
+
+from __future__ import annotations
+
+import gc
+import time
+
+import numpy as np
+import pytest
+
+from sandbox.lib import criterion, nn, optim
+from sandbox.lib.core.errors import DataError
+from sandbox.lib.data import ArrayDataset, PartitionedDataset
+from sandbox.lib.spark import SparkBackend, SparkDataset
+from sandbox.lib.spark.inputs import Storage
+from sandbox.lib.spark.rows import deal
+from sandbox.lib.train import Trainer
+
+pytestmark = pytest.mark.spark
+
+
+def trainer_on(backend, **options):
+    return Trainer(
+        nn.zoo.mlp([2, 8, 2], rng=0),
+        criterion.CrossEntropy(),
+        optim.SGD(0.1),
+        batch_size=64,
+        seed=3,
+        threads=1,
+        progress=None,
+        backend=backend,
+        **options,
+    )
+
+
+def weights(trainer):
+    return np.concatenate([p.data.ravel() for _, p in trainer.model.named_parameters()])
+
+
+def kept(local):
+    """The bytes that Spark keeps on disks."""
+    return sum(info.diskSize() for info in local.sparkContext._jsc.sc().getRDDStorageInfo())
+
+
+def test_rows_are_read_once_by_fit_validation_evaluate_and_a_second_fit(local):
+    read = local.sparkContext.accumulator(0)
+
+    def count(row):
+        read.add(1)
+        return row
+
+    rows = [([k / 300, 1.0], k % 2) for k in range(300)]
+    data = SparkDataset(local.sparkContext.parallelize(rows, 4).map(count))
+    trainer = trainer_on(SparkBackend(local, ranks=2))
+    trainer.fit(data, epochs=1, validation=data)
+    first = trainer.evaluate(data)
+    trainer.fit(data, epochs=1)
+    assert read.value == 300
+    assert trainer.predict(data).shape == (300, 2)
+    assert first["loss"] > 0
+    data.unpersist()
+    assert sum(data.partition_sizes) == 300
+    assert read.value == 600
+
+
+def test_rows_in_another_order_at_each_reading_train(local):
+    # Ranges of a sort are sampled anew at each reading, and rand() has another seed in each plan.
+    before = kept(local)
+    local.conf.set("spark.sql.shuffle.partitions", "5")
+    settings = local.conf.getAll
+    frame = local.range(3000).selectExpr(
+        "array(rand(), rand()) features", "cast(id % 2 as double) label"
+    )
+    data = SparkDataset(frame.orderBy("features"))
+    trainer = trainer_on(SparkBackend(local, ranks=2))
+    told, seen = [], []
+    trainer.subscribe(lambda event: seen.append(local.conf.getAll) if not seen else None)
+    trainer.subscribe(lambda event: told.append(event.get("text", "")))
+    try:
+        history = trainer.fit(data, epochs=1, validation=data)
+    finally:
+        local.conf.unset("spark.sql.shuffle.partitions")
+    assert history["rows"].sum() == 3000
+    assert len(data.partition_sizes) == 5
+    assert seen == [settings]
+    assert trainer.evaluate(data)["loss"] == pytest.approx(
+        history.last_validation["loss"], rel=1e-5
+    )
+    assert kept(local) > before
+    del data, trainer, history
+    gc.collect()
+    until = time.monotonic() + 20
+    while kept(local) > before and time.monotonic() < until:
+        time.sleep(0.1)
+    assert kept(local) == before
+
+
+def test_uneven_partitions_are_cut_anew_and_said(local, tmp_path):
+    x = np.random.default_rng(0).standard_normal((330, 2)).astype("f4")
+    y = (x[:, 0] > 0).astype("i8")
+    rows = [(row.tolist(), float(k)) for row, k in zip(x, y, strict=True)]
+    parts = [rows[:300], [], rows[300:]]
+    rdd = local.sparkContext.parallelize(parts, 3).flatMap(lambda part: part)
+    data = SparkDataset(local.createDataFrame(rdd, "features array<float>, label double"))
+    assert data.partition_sizes == (300, 0, 30)
+    assert deal(data.partition_sizes, 2)[0] == (165, 165)
+    alone = trainer_on(None)
+    alone.fit(PartitionedDataset([(x[:165], y[:165]), (x[165:], y[165:])]), epochs=2)
+
+    backend = SparkBackend(local, ranks=2, memory_per_rank=500)
+    trainer, said = trainer_on(backend, checkpoint=tmp_path), []
+    trainer.subscribe(lambda event: said.append(event.get("text", "")))
+    trainer.fit(data, epochs=1)
+    assert sum("training rows are cut into 2 equal parts" in text for text in said) == 1
+    again = trainer_on(backend, checkpoint=tmp_path)
+    again.fit(data, epochs=2, resume="auto")
+    assert len(again.history) == 12
+    far = np.abs(weights(again) - weights(alone)).max() / np.abs(weights(alone)).max()
+    assert far <= 1e-5
+
+
+def test_a_bad_label_of_cut_rows_is_named_by_the_sources_row(local):
+    rows = [([0.1, 0.2], k % 2) for k in range(40)]
+    rows[33] = ([0.1, 0.2], 0.5)
+    rdd = local.sparkContext.parallelize([rows], 1).flatMap(lambda part: part)
+    with pytest.raises(DataError, match=r"got 0\.5 \(float64\) in row 33"):
+        trainer_on(SparkBackend(local, ranks=2)).fit(rdd, epochs=1)
+
+
+def test_a_table_is_evaluated_by_the_columns_of_the_training(local):
+    import pandas as pd
+
+    table = pd.DataFrame({"a": np.arange(60) / 60, "b": 1.0, "c": np.arange(60) % 2.0})
+    frame = local.createDataFrame(table)
+    data = SparkDataset(frame, features=["a", "b"], label="c")
+    trainer = trainer_on(SparkBackend(local, ranks=2))
+    trainer.fit(data, epochs=1)
+    expected = trainer.evaluate(data)
+    assert trainer.evaluate(table) == expected
+    assert trainer.evaluate(frame) == expected
+    with pytest.raises(DataError, match=r"columns of the training data; got no c\."):
+        trainer.evaluate(table[["a", "b"]])
+    alone = trainer_on(None)
+    with pytest.raises(DataError, match=r"got pyspark DataFrame\. Give the Trainer backend="):
+        alone.fit(frame, epochs=1)
+    with pytest.raises(DataError, match=r"got pandas DataFrame\. Give a pair of its columns"):
+        alone.fit(table, epochs=1)
+
+
+class Weighted(ArrayDataset):
+    """A user's own kind, with an array of its own."""
+
+    def __init__(self, x, y):
+        super().__init__(x, y)
+        self.note = "mine"
+        self.every_third = np.arange(90_000.0)[::3]  # no memory of its own
+
+
+def test_a_subclass_travels_without_its_arrays_and_comes_back_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    x = np.memmap(tmp_path / "x", np.float32, "w+", shape=(30_000, 2))
+    x[:] = np.arange(60_000).reshape(-1, 2)
+    storage = Storage(None, 2)
+    handle = storage.handle(Weighted(x, np.arange(30_000) % 2))
+    assert len(handle.dataset) < 3_000
+    found = handle.open(None, 0)
+    assert type(found) is Weighted
+    assert found.note == "mine"
+    np.testing.assert_array_equal(found.x, x)
+    np.testing.assert_array_equal(found.every_third, np.arange(90_000.0)[::3])
+    assert not found.x.flags.owndata
+    storage.close()
+    np.testing.assert_array_equal(found.x, x)  # what is mapped stays
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
