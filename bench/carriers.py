@@ -30,7 +30,7 @@ from sandbox.lib.spark import SparkBackend
 from sandbox.lib.train import Trainer
 rng = np.random.default_rng(0)
 rows = rng.normal(size=(256, 1, 28, 28)).astype("f4"), rng.integers(0, 10, 256)
-backend = SparkBackend("local[2]")
+backend = SparkBackend("local[3]")
 loss = criterion.CrossEntropy()
 trainer = Trainer(nn.zoo.lenet5(rng=0), loss, optim.SGD(0.1), batch_size=64, backend=backend,
                   progress=None)

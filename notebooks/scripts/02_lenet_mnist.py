@@ -181,6 +181,7 @@ print(lenet().summary((1, 1, 28, 28)))
 # One pass over all digits is an *epoch*.
 #
 # **Spark** starts two processes (*ranks*).
+# `local[3]` gives it three places on this machine: two for the ranks, one stays free for what else you ask Spark.
 # Each takes one half of every 128 digits, computes its gradient, and both add their gradients up before they move the weights.
 # So both always hold the same network, and the result is that of one process with the same 128 digits (but for rounding).
 #
@@ -205,7 +206,7 @@ def new_trainer():
     optimizer = optim.SGD(rate, momentum=0.9, nesterov=True, weight_decay=5e-4,
                           schedule=optim.OneCycle())
     return Trainer(lenet(), CrossEntropy(), optimizer, batch_size=128, seed=SEED,
-                   backend=SparkBackend("local[2]"), watch=("conv1.weight",), progress=None)
+                   backend=SparkBackend("local[3]"), watch=("conv1.weight",), progress=None)
 
 
 # %% [markdown]

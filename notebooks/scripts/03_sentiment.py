@@ -56,7 +56,7 @@ SEEDS = (0,) if FAST else (0, 1, 2)
 epochs = 1 if FAST else 4
 most_epochs, most_reviews = (1, 1500) if FAST else (99, None)
 with working("starting Spark"):
-    spark = spark_session("local[2]")
+    spark = spark_session("local[3]")
 
 # %% [markdown]
 # ## 1. Sentences

@@ -73,12 +73,13 @@ if stand_in:
     print("*** Set SANDBOX_DATA to the real files. ***")
 
 # %% [markdown]
-# Spark reads the table itself: a DataFrame on two cores here, on a cluster with another master.
+# Spark reads the table itself: a DataFrame on this machine here, on a cluster with another master.
+# `local[3]` gives it three places: two for training, one stays free for what else you ask.
 # (Arrow is how a table of this process reaches Spark fast.)
 
 # %%
 with working("starting Spark"):
-    spark = spark_session("local[2]", conf={"spark.sql.execution.arrow.pyspark.enabled": True})
+    spark = spark_session("local[3]", conf={"spark.sql.execution.arrow.pyspark.enabled": True})
 path = data.cards.path()
 frame = spark.createDataFrame(pd.DataFrame(columns)) if stand_in else spark.read.parquet(str(path))
 frame.groupBy("Class").agg({"*": "count", "Amount": "avg"}).show()

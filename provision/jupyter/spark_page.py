@@ -21,7 +21,7 @@ pre {background: #eee; padding: 1em}</style>
 <h1>No Spark session shows its pages now</h1>
 <p>Start a session first, in a notebook:</p>
 <pre>from sandbox.lib.spark import spark_session
-spark = spark_session("local[2]", conf={"spark.ui.enabled": "true"})</pre>
+spark = spark_session("local[3]", conf={"spark.ui.enabled": "true"})</pre>
 <p>Then load this page again.</p>
 """
 

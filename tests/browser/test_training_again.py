@@ -22,7 +22,7 @@ CELLS = (
     "def make():\n"
     "    model = nn.Sequential(fc=nn.Linear(4, 2, rng=0))\n"
     "    return Trainer(model, CrossEntropy(), optim.SGD(1e-6), progress=None,\n"
-    "                   backend=SparkBackend('local[2]'))",
+    "                   backend=SparkBackend('local[3]'))",
     "trainer = make()\ntrainer.fit(rows, epochs=1_000_000, background=True)\n"
     "TrainingCurves(trainer)",
     "while trainer.running:\n    time.sleep(0.1)",

@@ -66,10 +66,10 @@ def test_a_wrong_shape_is_told_in_three_lines_before_spark_starts(run: Run) -> N
         "from sandbox.lib.spark import SparkBackend\n"
         "from pyspark import SparkContext\n"
         "wrong = np.ones((8, 5), 'f4'), data[1]\n"
-        "trainer(backend=SparkBackend('local[2]')).fit(wrong, epochs=1)"
+        "trainer(backend=SparkBackend('local[3]')).fit(wrong, epochs=1)"
     )
     lines = [line for line in said.splitlines() if line.strip() and set(line) != {"-"}]
-    assert "----> 4 trainer(backend=SparkBackend('local[2]')).fit(wrong, epochs=1)" in lines
+    assert "----> 4 trainer(backend=SparkBackend('local[3]')).fit(wrong, epochs=1)" in lines
     assert lines[-2] == (
         "ShapeError: fit: `data` does not fit: Sequential/fc (Linear): input axis 1 must be 4 "
         "(in_features); got 5 in shape (8, 5)."
@@ -159,7 +159,7 @@ def test_a_handler_of_the_learners_own_stays(run: Run) -> None:
 def test_an_error_of_spark_is_told_without_java(run: Run) -> None:
     said = run(
         "from sandbox.lib.spark import SparkBackend, spark_session\n"
-        'spark = spark_session("local[2]")\n'
+        'spark = spark_session("local[3]")\n'
         'spark.range(5).selectExpr("nope")'
     )
     assert '----> 3 spark.range(5).selectExpr("nope")' in said

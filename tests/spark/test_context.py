@@ -109,7 +109,7 @@ def test_a_master_that_nobody_listens_on_is_named_at_once(nowhere, master):
 
 @pytest.mark.parametrize("master", ["locl[2]", "local[", "", "10.0.0.1:7077"])
 def test_a_master_of_no_known_kind_is_named_with_examples(master):
-    with pytest.raises(SparkSetupError, match=r"spark\.master=.*For example: local\[2\]") as caught:
+    with pytest.raises(SparkSetupError, match=r"spark\.master=.*For example: local\[3\]") as caught:
         context.check_master(master)
     assert repr(master) in str(caught.value)
 

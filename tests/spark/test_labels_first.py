@@ -14,7 +14,7 @@ from sandbox.lib.criterion import CrossEntropy
 from sandbox.lib.spark import SparkBackend
 from sandbox.lib.train import Trainer
 
-backend = SparkBackend("local[2]")
+backend = SparkBackend("local[3]")
 trainer = Trainer(nn.Linear(3, 10, rng=0), CrossEntropy(), optim.SGD(0.1), backend=backend)
 rows = np.ones((40, 3), "f4"), np.arange(40) % 10 + 1
 for background in (False, True):
@@ -35,5 +35,5 @@ def test_labels_out_of_range_start_no_spark_session() -> None:
     assert first.startswith("fit: `data` does not fit: labels must be integers in [0, 10)")
     assert "got 10 in row 9" in first
     assert "use labels - 1" in first
-    assert spark == "local[2] None None"
+    assert spark == "local[3] None None"
     assert done.stderr == ""

@@ -332,7 +332,7 @@ def test_more_ranks_than_rows_is_refused_before_a_job(local):
 
 def test_more_ranks_than_slots_is_refused_at_once(local):
     begin = time.monotonic()
-    with pytest.raises(SparkSetupError, match=r"ranks=9.*local\[3\] has 3.*local\[9\]"):
+    with pytest.raises(SparkSetupError, match=r"ranks=9.*local\[3\] has 3.*local\[10\]"):
         fit(rows(), SparkBackend(local, ranks=9))
     assert time.monotonic() - begin < 5
 
@@ -400,21 +400,15 @@ def test_frames_that_cannot_be_trained_on_are_refused_by_name(local, make, error
         make(frame)
 
 
-def test_dynamic_allocation_is_refused_with_the_conf_and_the_cure():
-    from sandbox.lib.spark import cluster
-
-    class Context:
-        _jsc = object()
-
-        def getConf(self):
-            return {"spark.dynamicAllocation.enabled": "true"}
-
+def test_a_session_of_spark_connect_is_refused_with_what_it_lacks():
     class Session:
-        _jsparkSession = object()  # noqa: N815
-        sparkContext = Context()  # noqa: N815
+        @property
+        def sparkContext(self):
+            raise AttributeError("not supported")
 
-    with pytest.raises(SparkSetupError, match=r"spark\.dynamicAllocation\.enabled=true.*=false"):
-        cluster.check_session(Session())
+    Session.__module__ = "pyspark.sql.connect.session"
+    with pytest.raises(SparkSetupError, match="Connect gives its clients no SparkContext"):
+        SparkBackend(Session()).session()
 
 
 def test_a_stopped_or_foreign_session_is_refused():

@@ -24,7 +24,7 @@ from sandbox.lib.spark import SparkBackend, SparkDataset, java_home
 from sandbox.lib.train import Trainer
 
 os.environ["JAVA_HOME"] = str(java_home())
-spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", False).getOrCreate()
+spark = SparkSession.builder.master("local[3]").config("spark.ui.enabled", False).getOrCreate()
 frame = spark.range(64).selectExpr("id / 64 AS a", "1.0D AS b", "id % 2 AS label")
 rows = SparkDataset(frame, features=["a", "b"])
 model = nn.Sequential(fc=nn.Linear(2, 2, rng=0))

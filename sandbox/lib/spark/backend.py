@@ -26,14 +26,16 @@ __all__ = ["SparkBackend"]
 
 
 class SparkBackend:
-    """Trains on Spark: `Trainer(..., backend=SparkBackend("local[2]"))`.
+    """Trains on Spark: `Trainer(..., backend=SparkBackend("local[3]"))`.
 
     Parameters
     ----------
     spark : SparkSession, master string or None
-        None: the running session, else a new one on this machine's cores.
+        None: the running session, else a new one on this machine, with a slot for each core and
+        one more.
     ranks : int, optional
-        Tasks that train together; default: all slots of the cluster.
+        Tasks that train together; default: all slots of the cluster but one, which stays free for
+        what else is asked of Spark meanwhile. `local[3]` trains with two.
     threads_per_rank : int, default=1
         Cores of one rank; set `spark.task.cpus` alike on a cluster.
     exchange : "auto", "shm" or "tcp"
@@ -81,8 +83,10 @@ class SparkBackend:
         start_timeout_s: float = 60.0,
         ports: str | None = None,
     ) -> None:
-        if spark is not None and (isinstance(spark, type) or not hasattr(spark, "sparkContext")):
-            validate.text("spark", spark, "Give a master such as 'local[2]', or a SparkSession.")
+        far = type(spark).__module__.startswith("pyspark.sql.connect")  # `session` says what lacks
+        known = far or (hasattr(spark, "sparkContext") and not isinstance(spark, type))
+        if spark is not None and not known:
+            validate.text("spark", spark, "Give a master such as 'local[3]', or a SparkSession.")
         self.spark = spark
         self.ranks = None if ranks is None else validate.positive_int("ranks", ranks)
         self.threads_per_rank = validate.positive_int("threads_per_rank", threads_per_rank)
@@ -106,7 +110,7 @@ class SparkBackend:
         if self.spark is None or isinstance(self.spark, str):
             from pyspark.sql import SparkSession
 
-            master = self.spark or f"local[{engine.threads.cpu_count()}]"
+            master = self.spark or f"local[{engine.threads.cpu_count() + 1}]"
             active = SparkSession.getActiveSession() if self.spark is None else None
             self.spark = active or spark_session(master, tell=tell)
         cluster.check_session(self.spark)

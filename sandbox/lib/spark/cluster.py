@@ -11,34 +11,29 @@ from .errors import SparkSetupError
 
 __all__ = ["capacity", "check_session", "ranks_on_a_host", "slots", "wait_for_slots"]
 
-_DYNAMIC = "spark.dynamicAllocation.enabled"
+_DYNAMIC = "spark.dynamicAllocation"
+_ENDLESS = 1 << 30  # slots of a cluster that grows as it needs
+_LOCAL = re.compile(r"local(\[|$)")
 
 
 def check_session(spark: Any) -> None:
-    """Refuse a session on which long barrier tasks cannot run.
+    """Refuse a session on which ranks cannot run.
 
     Raises
     ------
-    SparkSetupError : quotes the conf and its value, with the cure.
+    SparkSetupError : says what is missing, with the cure.
     """
     if not hasattr(spark, "_jsparkSession"):
         raise SparkSetupError(
             f"SparkBackend: `spark` must be a classic SparkSession; got {type(spark).__module__}."
-            f"{type(spark).__name__}. Spark Connect has no barrier tasks: start the session on a "
-            "master such as local[2] or spark://host:7077."
+            f"{type(spark).__name__}. Spark Connect gives its clients no SparkContext, by which "
+            "the driver counts slots, sends this package and sees which jobs go on. Start the "
+            "session in this process, on a master such as local[3] or spark://host:7077."
         )
-    context = spark.sparkContext
-    if context._jsc is None:
+    if spark.sparkContext._jsc is None:
         raise SparkSetupError(
             "SparkBackend: the session was stopped; got a SparkContext without "
             "JVM. Make a new one: spark_session()."
-        )
-    value = context.getConf().get(_DYNAMIC, "false")
-    if value == "true":
-        raise SparkSetupError(
-            f"{_DYNAMIC}={value}: ranks need executors that stay (barrier mode), and Spark refuses "
-            f"them with dynamic allocation. Start the session with {_DYNAMIC}=false and "
-            "spark.executor.instances=<number>."
         )
 
 
@@ -50,8 +45,15 @@ def slots(context: Any) -> int:
 
 
 def capacity(context: Any) -> int:
-    """Return how many tasks could run at once, counting executors that Spark would ask for."""
-    return slots(context)
+    """Return how many tasks can run at once, with the executors that Spark would ask for."""
+    now = slots(context)
+    if not context._jsc.sc().executorAllocationManager().isDefined():
+        return now
+    conf = context.getConf()
+    most, cores = (conf.get(f"{_DYNAMIC}.maxExecutors"), conf.get("spark.executor.cores"))
+    if most is None or cores is None:
+        return _ENDLESS
+    return max(now, int(most) * (int(cores) // int(conf.get("spark.task.cpus", "1"))))
 
 
 def ranks_on_a_host(context: Any, ranks: int) -> int:
@@ -66,51 +68,54 @@ def ranks_on_a_host(context: Any, ranks: int) -> int:
 def wait_for_slots(
     spark: Any, ranks: int | None, patience_s: float, rest: Callable[[float], object] = time.sleep
 ) -> int:
-    """Return the number of ranks to run: `ranks`, or all slots.
+    """Return the number of ranks to run: `ranks`, or one less than there are slots.
 
     Executors of a cluster take some seconds to register; on this machine's own threads the number
-    is known at once.
+    is known at once. With dynamic allocation they come when tasks ask for them.
 
     Raises
     ------
     SparkSetupError : the cluster has fewer slots than ranks.
     """
-    master = spark.sparkContext.master
+    context = spark.sparkContext
+    local = _LOCAL.match(context.master) is not None
+    elastic = capacity(context)
+    if ranks is None and elastic == _ENDLESS:
+        raise SparkSetupError(
+            f"{_DYNAMIC}.enabled=true: how many ranks train must be said, since Spark would start "
+            f"executors for any number: SparkBackend(ranks=4), or set {_DYNAMIC}.maxExecutors and "
+            "spark.executor.cores."
+        )
     wanted = ranks or 1
-    until = time.monotonic() + (0.0 if re.match(r"local(\[|$)", master) else patience_s)
-    while True:
-        have = slots(spark.sparkContext)
-        if have >= wanted:
-            break
+    until = time.monotonic() + (0.0 if local else patience_s)
+    while (have := capacity(context)) < wanted:
         if time.monotonic() >= until:
             cure = (
-                f"Use local[{wanted}] or ranks={have}."
-                if re.match(r"local(\[|$)", master)
+                f"Use local[{wanted + 1}] or ranks={max(1, have)}."
+                if local
                 else "Are the workers running and reachable, with free cores and memory "
-                "(spark.executor.instances, spark.executor.cores, spark.task.cpus)?"
+                "(spark.executor.instances, spark.executor.cores, spark.task.cpus, "
+                f"{_DYNAMIC}.maxExecutors)?"
             )
+            waited = f" after {patience_s:g} s" if patience_s and not local else ""
             raise SparkSetupError(
                 f"ranks={wanted}: each rank needs a slot of its own, all at the same time; "
-                f"spark.master={master} has {have}"
-                + (
-                    f" after {patience_s:g} s. "
-                    if patience_s and not master.startswith("local[")
-                    else ". "
-                )
-                + cure
+                f"spark.master={context.master} has {have}{waited}. {cure}"
             )
         rest(0.2)
-    if ranks is None and not re.match(r"local(\[|$)", master):
-        have = _settled(spark, have, rest)
-    return ranks or have
+    if ranks is not None:
+        return ranks
+    if not local:
+        have = _settled(context, have, rest)
+    return max(1, have - 1)
 
 
-def _settled(spark: Any, have: int, rest: Callable[[float], object]) -> int:
+def _settled(context: Any, have: int, rest: Callable[[float], object]) -> int:
     """Wait until no more executors have come for two seconds."""
     since = time.monotonic()
     while time.monotonic() - since < 2.0:
         rest(0.2)
-        now = slots(spark.sparkContext)
+        now = capacity(context)
         if now != have:
             have, since = now, time.monotonic()
     return have

@@ -36,7 +36,7 @@ _MASTER = re.compile(r"local(\[.+\]|-cluster\[.+\])?$|yarn$|spark://.|k8s://.")
 
 
 def spark_session(
-    master: str = "local[2]",
+    master: str = "local[3]",
     *,
     app_name: str = "sandbox",
     conf: Mapping[str, Any] | None = None,
@@ -46,7 +46,7 @@ def spark_session(
 
     Parameters
     ----------
-    master : str, default="local[2]"
+    master : str, default="local[3]"
         `local[N]`, `local-cluster[executors,cores,MB]`, `spark://host:port`, ...
     app_name : str
         Shown in Spark's own pages.
@@ -66,9 +66,8 @@ def spark_session(
     Ctrl-C takes effect once the session stands, since half a one could neither be used nor
     replaced; a second Ctrl-C does not wait.
 
-    What we set and why: `spark.stage.maxConsecutiveAttempts` high, so that Spark's own retry of
-    lost ranks does not end after four; `spark.python.worker.reuse` off, so that a rank's process
-    and its memory are gone when its job is; no web page (`spark.ui.enabled`); on this
+    What we set and why: `spark.python.worker.reuse` off, so that a rank's process and its memory
+    are gone when its job is; no web page (`spark.ui.enabled`); on this
     machine's masters everything is bound to 127.0.0.1; the ranks' Python is this
     Python unless `PYSPARK_PYTHON` names another.
     """
@@ -96,7 +95,6 @@ def spark_session(
     settings = {
         "spark.master": master,
         "spark.app.name": app_name,
-        "spark.stage.maxConsecutiveAttempts": "100000",
         "spark.python.worker.reuse": "false",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
@@ -228,7 +226,7 @@ def check_master(master: str, patience_s: float = 5.0) -> None:
     """
     if not _MASTER.match(master):
         raise SparkSetupError(
-            f"spark.master={master!r} is none that Spark knows. For example: local[2],"
+            f"spark.master={master!r} is none that Spark knows. For example: local[3],"
             " local-cluster[2,1,1024], spark://host:7077, yarn, k8s://https://host:443."
         )
     addresses = re.findall(r"([^,/]+):(\d+)(?:,|$)", master.partition("spark://")[2])

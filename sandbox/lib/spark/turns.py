@@ -16,7 +16,7 @@ from ..core.errors import TrainingError
 from ..train.control import Control
 from ..train.events import Event, stage
 from ..train.job import Command
-from .cluster import capacity, slots
+from .cluster import capacity
 
 __all__ = ["Turn", "Unwanted", "check_free", "stop_holders"]
 
@@ -134,7 +134,7 @@ def check_free(context: Any) -> None:
     with _lock:
         held = sum(one.ranks for one in _holders.get(context, []))
     here = threading.current_thread() is threading.main_thread()
-    if not held or not here or held < slots(context):
+    if not held or not here or held < capacity(context):
         return
     raise TrainingError(
         f"Spark must have a free slot to count rows; a training that runs holds all {held}. "

@@ -63,7 +63,7 @@ def choose_backend(backend: Any) -> Backend:
     if not isinstance(backend, Backend):
         raise ArgumentError(
             f"Trainer: `backend` must be a Backend; got {backend!r}. For Spark:"
-            " SparkBackend('local[2]')."
+            " SparkBackend('local[3]')."
         )
     return backend
 
