@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -34,8 +36,10 @@ def interrupts(report, rounds=INTERRUPTS):
     seed = secrets.randbits(32)
     random = np.random.default_rng(seed)
     report(f"seed {seed}: {rounds} fits by {RANKS} ranks on {MASTER}, SIGINT within {WITHIN_S} s")
+    folder = tempfile.TemporaryDirectory()  # of its own: others may train here too
     child = subprocess.Popen(
         [sys.executable, str(CHILD), MASTER, str(RANKS), str(rounds)],
+        env={**os.environ, "TMPDIR": folder.name},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -66,6 +70,7 @@ def interrupts(report, rounds=INTERRUPTS):
     finally:
         child.kill()
         child.wait()
+        folder.cleanup()
     report.value("interrupts that left nothing", clean, f"of {rounds}", at_least=rounds)
     report.value("next fits that worked", worked, f"of {rounds}", at_least=rounds)
     report.value("different results of those", len(digests), at_most=1)

@@ -60,8 +60,7 @@ def workers() -> list[str]:
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
             parent = process.parent()
-            words = " ".join(process.cmdline())
-            if "daemon" in words and parent is not None and "daemon" in " ".join(parent.cmdline()):
+            if parent is not None and "-m" in process.cmdline() and "-m" in parent.cmdline():
                 found.append(f"process {process.pid}")
     return found
 

@@ -27,6 +27,7 @@ from .failures import explain, python_error, rebuild
 from .frames import SparkDataset
 from .hosts import is_local
 from .inputs import Storage
+from .jobs import GONE_S
 from .line import AHEAD
 from .ports import Ports
 from .progress import LineServer, Message
@@ -41,7 +42,6 @@ logger = logging.getLogger("sandbox.spark")
 GIVE_UP = 5  # failures in a row without one more iteration
 SOFT_STOP_S = 1.5  # after Ctrl-C, for the iteration under way and the final state
 EARLY_STOP_S = 5.0  # after a stop before the ranks have met, in case they are about to
-GONE_S = 30.0  # for Spark to end what was cancelled
 REPLACED_S = 30.0  # for Spark to start a task again whose process was told to leave
 MISSED_S = 3.0  # until a rank that has not called is spoken of
 BUSY = 200  # events heard in a row before commands get their turn
@@ -466,7 +466,7 @@ class DriverRun:
                 return
             self._next()
             if time.monotonic() > until:
-                self._log("warning", f"Spark has not ended the job {job.group} yet")
+                self._log("warning", f"Spark has not ended the job {job.group.name} yet")
                 return
 
     def _log(self, level: str, text: str) -> None:

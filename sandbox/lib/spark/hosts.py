@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .jobs import interruptible
+
 __all__ = ["equip", "is_local", "lacks_package", "send_package", "with_package"]
 
 T = TypeVar("T")
@@ -80,13 +82,16 @@ def send_package(context: Any) -> bool:
 
 
 def with_package(context: Any, job: Callable[[], T]) -> T:
-    """Return what a job gives, run again with the package sent if the hosts lack it."""
+    """Return what a job gives, run again with the package sent if the hosts lack it.
+
+    Ctrl-C cancels it.
+    """
     from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 
     try:
-        return job()
+        return interruptible(context, job)
     except (Py4JJavaError, PySparkException) as error:
         if not lacks_package(str(error)) or not send_package(context):
             raise
-    return job()
+    return interruptible(context, job)

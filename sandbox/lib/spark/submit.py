@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import secrets
 import threading
 from typing import Any
 
 from .inputs import Storage
+from .jobs import JobGroup
 from .worker import SCHEMA, RankPlan, make_task
 
 __all__ = ["SparkJob"]
@@ -24,12 +23,12 @@ class SparkJob:
         from pyspark import InheritableThread
 
         self.spark, self.plan, self.storage = spark, plan, storage
-        self.group = f"sandbox-{secrets.token_hex(6)}"
+        self.group = JobGroup(spark.sparkContext, "training")
         self.done = threading.Event()
         self.error: Exception | None = None
         self.retryable = False
         self._cancelled = False
-        self._thread = InheritableThread(target=self._run, name=self.group, daemon=True)
+        self._thread = InheritableThread(target=self._run, name=self.group.name, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
@@ -37,8 +36,7 @@ class SparkJob:
         from pyspark.errors import PySparkException
 
         try:
-            context = self.spark.sparkContext
-            context.setJobGroup(self.group, "sandbox: training", interruptOnCancel=False)
+            self.group.enter()
             table = self.storage.table()
             if not self._cancelled:
                 table.mapInArrow(make_task(self.plan), SCHEMA).collect()
@@ -53,15 +51,8 @@ class SparkJob:
     def cancel(self) -> None:
         """Ask Spark to cancel, also what it has not begun yet; `over` tells when it has."""
         self._cancelled = True
-        with contextlib.suppress(Exception):
-            self.spark.sparkContext._jsc.sc().cancelJobGroupAndFutureJobs(self.group)
+        self.group.cancel()
 
     def over(self) -> bool:
         """Tell whether nothing of this submission goes on, here or in Spark."""
-        if not self.done.is_set():
-            return False
-        with contextlib.suppress(Exception):  # a session that was stopped has no jobs
-            tracker = self.spark.sparkContext.statusTracker()
-            active = set(tracker.getActiveJobsIds())
-            return active.isdisjoint(tracker.getJobIdsForGroup(self.group))
-        return True
+        return self.done.is_set() and not self.group.active()
