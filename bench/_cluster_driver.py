@@ -58,7 +58,7 @@ def interrupts(report, rounds=INTERRUPTS):
             elif "ended" in word:
                 took = time.monotonic() - sent
                 slowest = max(slowest, took)
-                clean += not word["left"] and word["ended"] in ("stopped", "idle", "running")
+                clean += not word["left"] and word["ended"] in ("stopped", "idle", "done")
                 worked += 1
                 digests.add(word["next"])
                 rest = word["left"] or "nothing"

@@ -60,9 +60,11 @@ class SparkBackend:
 
     Notes
     -----
-    Lost workers: Spark starts the stage again, or this backend submits the job again; both go on
-    from the newest state, which the driver holds, to the same weights bit for bit. After Ctrl-C the
-    ranks finish the iteration under way and are gone within five seconds.
+    Lost workers: Spark starts the lost task again, or this backend submits the job again; the ranks
+    go on from the newest state, which the driver holds, to the same weights bit for bit. After
+    Ctrl-C the ranks finish the iteration under way and are gone within five seconds. The ranks are
+    at most 200 iterations ahead of what callbacks and subscribers have handled: a slow one slows
+    the training, and a stop that it asks for comes within 200 iterations.
 
     The hosts of a cluster need Python and the packages of `requirements.lock`. A host without this
     package gets its Python files from the driver; without the native libraries it computes with

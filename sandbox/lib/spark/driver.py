@@ -41,9 +41,9 @@ logger = logging.getLogger("sandbox.spark")
 
 GIVE_UP = 5  # failures in a row without one more iteration
 SOFT_STOP_S = 1.5  # after Ctrl-C, for the iteration under way and the final state
-EARLY_STOP_S = 5.0  # after a stop before the ranks have met, in case they are about to
-REPLACED_S = 30.0  # for Spark to start a task again whose process was told to leave
-MISSED_S = 3.0  # until a rank that has not called is spoken of
+EARLY_STOP_S = 2.0  # after a stop before the ranks have met, in case they are about to
+REPLACED_S = 15.0  # for Spark to start a task again whose process was told to leave
+MISSED_S = 2.0  # until a rank that has not called is spoken of
 BUSY = 200  # events heard in a row before commands get their turn
 SESSION, SENT, MET = 0.5, 0.6, 0.8  # shares of the way to the first iteration
 _NEVER = float("inf")

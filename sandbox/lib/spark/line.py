@@ -34,7 +34,8 @@ LIMIT = 1 << 36  # bytes of one frame; the sender has proved to belong to us
 FLUSH_S = 0.05
 BATCH = 50  # events that do not wait for the next flush
 CROWD = 2_000  # events waiting before a rank holds
-AHEAD = 200  # iterations that rank 0 is ahead of what the driver has handled, at most
+AHEAD = 200  # iterations that the ranks are ahead of what the driver has handled, at most
+_UNTOLD = 4  # of them: those not told yet, and those until all ranks have heard to hold
 SILENCE_S = 10.0  # on the line, after which the other end counts as gone, at least
 PINGS = 5  # at least so many in the time after which silence counts as gone
 CALL_AGAIN_S = 0.2
@@ -135,7 +136,7 @@ class Line:
         if command is not None:
             return command
         ahead = self._newest - self._handled
-        if self._holding != (ahead > (AHEAD // 2 if self._holding else AHEAD - 1)):
+        if self._holding != (ahead > (AHEAD // 2 if self._holding else AHEAD - _UNTOLD - 1)):
             self._holding = not self._holding
             return Command("hold" if self._holding else "go")
         return None
