@@ -92,16 +92,18 @@ class BucketOrder(EpochOrder):
     def batch(self, epoch: int, k: int) -> Share:
         """Return the rows of global batch `k` of an epoch, with their length."""
         slot = self._slot(epoch, k)
-        parts = super().batch(epoch, slot)
-        return Share(parts, length=self._length(slot))
+        share = super().batch(epoch, slot)
+        share.length = self._length(slot)
+        return share
 
     def share(
         self, epoch: int, k: int, rank: int, size: int, owner: Sequence[int] | None = None
     ) -> Share:
         """Return the rows that `rank` takes of global batch `k`, with the batch's length."""
         slot = self._slot(epoch, k)
-        parts = super().share(epoch, slot, rank, size, owner)
-        return Share(parts, parts.sample_index, self._length(slot))
+        share = super().share(epoch, slot, rank, size, owner)
+        share.length = self._length(slot)
+        return share
 
     def _slot(self, epoch: int, k: int) -> int:
         """Return which batch of the sorted rows is number `k` of this epoch."""
@@ -121,38 +123,31 @@ class BucketOrder(EpochOrder):
         last = self._bounds(slot)[1] - 1
         return self.lengths[int(np.searchsorted(self._ends, last, side="right"))]
 
-    def _merge(self) -> NDArray[np.int32] | None:
-        """Return the partition of each place among the sorted rows; None if there is only one."""
+    def _merge(self) -> Indices | None:
+        """Return which row of the sorted partitions has each place among all rows sorted."""
         used = [p for p, n in enumerate(self.partition_sizes) if n]
         if len(used) == 1:
             return None
         bucket, key, owner = [], [], []
         for p in used:
-            rows = self.buckets[p]
-            counts = np.bincount(rows, minlength=len(self.lengths))
+            counts = np.bincount(self.buckets[p], minlength=len(self.lengths))
             for b in np.flatnonzero(counts):
                 n = int(counts[b])
                 bucket.append(np.full(n, b))
                 key.append((np.arange(n) + 0.5) / n)
                 owner.append(np.full(n, p, np.int32))
-        places = np.lexsort((np.concatenate(owner), np.concatenate(key), np.concatenate(bucket)))
-        return np.concatenate(owner)[places]
+        return np.lexsort((np.concatenate(owner), np.concatenate(key), np.concatenate(bucket)))
 
-    def _places(self, epoch: int, partition: int, start: int, stop: int) -> Indices:
-        key = (epoch if self.shuffle else 0, partition)
-        order = self._permutations.get(key)
-        if order is None:
-            rows = self.buckets[partition]
-            if self.shuffle:
-                drawn = permutation(self.seed, epoch, partition, len(rows))
-                order = drawn[np.argsort(rows[drawn], kind="stable")]
-            else:
-                order = np.argsort(rows, kind="stable").astype(np.int64, copy=False)
-            with self._lock:  # keep this epoch and the one before
-                for old in [o for o in self._permutations if not key[0] - 1 <= o[0] <= key[0]]:
-                    self._permutations.pop(old)
-                self._permutations[key] = order
-        return order[start:stop]
+    @property
+    def _permutes(self) -> bool:
+        return True
+
+    def _permutation(self, epoch: int, partition: int) -> Indices:
+        rows = self.buckets[partition]
+        if not self.shuffle:
+            return np.argsort(rows, kind="stable").astype(np.int64, copy=False)
+        drawn = permutation(self.seed, epoch, partition, len(rows))
+        return drawn[np.argsort(rows[drawn], kind="stable")]
 
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"_turns": {}}

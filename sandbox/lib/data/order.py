@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,11 @@ from ..core.errors import ArgumentError, DataError
 Indices = NDArray[np.int64]
 
 
-class Share(list[tuple[int, Indices]]):
+class Share(Sequence[tuple[int, Indices]]):
     """The rows of a rank, or of everybody, in one global batch: a list of (partition, indices).
+
+    An `EpochOrder` makes it of one array of row numbers; the list is made for whoever asks for it,
+    so that what a batch costs does not grow with the partitions.
 
     Parameters
     ----------
@@ -26,7 +29,15 @@ class Share(list[tuple[int, Indices]]):
         Global position, within the batch, of the first of these rows.
     length : int or None
         What rows of varying length are padded to, the same for all ranks; None: of one length.
+
+    Attributes
+    ----------
+    numbers : 1-D int array or None
+        The same rows, numbered through all partitions; None if the share was made of parts.
     """
+
+    numbers: Indices | None = None
+    _starts: Indices
 
     def __init__(
         self,
@@ -34,14 +45,52 @@ class Share(list[tuple[int, Indices]]):
         sample_index: int = 0,
         length: int | None = None,
     ) -> None:
-        super().__init__(validate.several("parts", parts, "a list of (partition, indices)"))
+        self._parts: list[tuple[int, Indices]] | None = validate.several(
+            "parts", parts, "a list of (partition, indices)"
+        )
         self.sample_index = sample_index
         self.length = length
+
+    @classmethod
+    def of_numbers(cls, numbers: Indices, starts: Indices, sample_index: int = 0) -> Share:
+        """Make a share of row numbers; `starts` holds that of each partition's first row."""
+        share = cls.__new__(cls)
+        share.numbers, share._starts, share._parts = numbers, starts, None
+        share.sample_index, share.length = sample_index, None
+        return share
 
     @property
     def rows(self) -> int:
         """Number of rows."""
-        return sum(len(indices) for _, indices in self)
+        if self.numbers is not None:
+            return len(self.numbers)
+        return sum(len(indices) for _, indices in self.parts)
+
+    @property
+    def parts(self) -> list[tuple[int, Indices]]:
+        """The rows as a list of (partition, indices)."""
+        if self._parts is None and self.numbers is not None:
+            partitions = np.searchsorted(self._starts, self.numbers, side="right") - 1
+            indices = self.numbers - self._starts[partitions]
+            firsts = np.flatnonzero(np.diff(partitions, prepend=-1)).tolist()
+            stops = [*firsts[1:], len(partitions)]
+            self._parts = [
+                (int(partitions[a]), indices[a:b]) for a, b in zip(firsts, stops, strict=False)
+            ]
+        return self._parts or []
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    @overload
+    def __getitem__(self, at: int) -> tuple[int, Indices]: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[tuple[int, Indices]]: ...
+    def __getitem__(self, at: int | slice) -> Any:
+        return self.parts[at]
+
+    def __repr__(self) -> str:
+        return repr(self.parts)
 
 
 class EpochOrder:
@@ -109,8 +158,10 @@ class EpochOrder:
                 f"batch_size {self.batch_size} with drop_last. "
                 "Use a smaller batch_size or drop_last=False."
             )
-        self._merged = self._merge()
-        self._permutations: dict[tuple[int, int], Indices | None] = {}
+        self._starts: Indices = np.cumsum([0, *self.partition_sizes], dtype=np.int64)
+        self._places = self._grouped()
+        self._epochs: dict[tuple[int, int, int], Indices] = {}
+        self._known_owner: tuple[Any, Indices] | None = None
         self._lock = threading.Lock()
 
     def at(self, step: int) -> tuple[int, int]:
@@ -124,8 +175,7 @@ class EpochOrder:
     def batch(self, epoch: int, k: int) -> Share:
         """Return the rows of global batch `k` of an epoch."""
         validate.non_negative_int("epoch", epoch)
-        start, stop = self._bounds(k)
-        return Share(self._rows(epoch, start, stop))
+        return self._share(epoch, self._slots(k), 0, 0, len(self.partition_sizes))
 
     def share(
         self, epoch: int, k: int, rank: int, size: int, owner: Sequence[int] | None = None
@@ -140,15 +190,14 @@ class EpochOrder:
         if not 0 <= validate.non_negative_int("rank", rank) < size:
             raise ArgumentError(f"EpochOrder: rank must be in [0, {size}); got {rank}.")
         validate.non_negative_int("epoch", epoch)
-        start, stop = self._bounds(k)
-        parts = self._rows(epoch, start, stop)
+        slots = self._slots(k)
         if owner is None:
-            rows = stop - start
-            return _cut(parts, rows * rank // size, rows * (rank + 1) // size)
-        owner = validate.integers("owner", owner)
-        self._check_owner(owner, size)
-        before = sum(len(indices) for p, indices in parts if owner[p] < rank)
-        return Share([(p, indices) for p, indices in parts if owner[p] == rank], before)
+            low, high = (len(slots) * r // size for r in (rank, rank + 1))
+            first, last = 0, len(self.partition_sizes)
+        else:
+            first, last = self._owned(owner, size).searchsorted([rank, rank + 1]).tolist()
+            low, high = slots.searchsorted(self._starts[[first, last]]).tolist()
+        return self._share(epoch, slots[low:high], low, first, last)
 
     def _bounds(self, k: int) -> tuple[int, int]:
         if not 0 <= validate.integer("k", k) < self.steps_per_epoch:
@@ -158,53 +207,75 @@ class EpochOrder:
         start = k * self.batch_size
         return start, min(start + self.batch_size, self.rows)
 
-    def _merge(self) -> NDArray[np.int32] | None:
-        """Return the partition of each place in an epoch; None if there is only one."""
-        used = [p for p, n in enumerate(self.partition_sizes) if n]
+    def _merge(self) -> Indices | None:
+        """Return which row of the permuted partitions has each place; None if there is only one."""
+        used = [n for n in self.partition_sizes if n]
         if len(used) == 1:
             return None
-        keys = np.concatenate(
-            [(np.arange(self.partition_sizes[p]) + 0.5) / self.partition_sizes[p] for p in used]
-        )
-        owners = np.repeat(np.array(used, np.int32), [self.partition_sizes[p] for p in used])
-        return owners[np.argsort(keys, kind="stable")]
+        return np.argsort(np.concatenate([(np.arange(n) + 0.5) / n for n in used]), kind="stable")
 
-    def _rows(self, epoch: int, start: int, stop: int) -> list[tuple[int, Indices]]:
-        if self._merged is None:
-            partition = next(p for p, n in enumerate(self.partition_sizes) if n)
-            return [(partition, self._places(epoch, partition, start, stop))]
-        before = self._counts(start)
-        after = before + np.bincount(self._merged[start:stop], minlength=len(self.partition_sizes))
-        return [
-            (int(p), self._places(epoch, int(p), int(before[p]), int(after[p])))
-            for p in np.flatnonzero(after > before)
-        ]
+    def _grouped(self) -> NDArray[np.integer[Any]] | None:
+        """Return the same, in each batch partition by partition."""
+        places = self._merge()
+        if places is None:
+            return None
+        if self.rows < 1 << 31:
+            places = places.astype(np.int32)
+        whole = self.rows // self.batch_size * self.batch_size
+        places[:whole].reshape(-1, self.batch_size).sort(axis=1)
+        places[whole:].sort()
+        return places
 
-    def _counts(self, start: int) -> NDArray[np.int64]:
-        """Return how many rows of each partition come before place `start`."""
-        if not hasattr(self, "_starts"):
-            counts = np.zeros((self.steps_per_epoch, len(self.partition_sizes)), np.int64)
-            for k in range(1, self.steps_per_epoch):
-                place = slice((k - 1) * self.batch_size, k * self.batch_size)
-                counts[k] = counts[k - 1] + np.bincount(
-                    self._merged[place],  # type: ignore[index]
-                    minlength=len(self.partition_sizes),
-                )
-            self._starts = counts
-        return self._starts[start // self.batch_size]  # type: ignore[no-any-return]
+    def _slots(self, k: int) -> NDArray[np.integer[Any]]:
+        """Return the places of batch `k` among the rows of the permuted partitions, increasing."""
+        start, stop = self._bounds(k)
+        return np.arange(start, stop) if self._places is None else self._places[start:stop]
 
-    def _places(self, epoch: int, partition: int, start: int, stop: int) -> Indices:
-        if not self.shuffle:
-            return np.arange(start, stop)
-        key = (epoch, partition)
-        order = self._permutations.get(key)
+    def _share(
+        self, epoch: int, slots: NDArray[np.integer[Any]], sample_index: int, first: int, last: int
+    ) -> Share:
+        """Return the rows at some places, all of them of the partitions from first to last."""
+        order = self._permuted(epoch, first, last)
+        numbers = slots.astype(np.int64, copy=False)
+        if order is not None:
+            numbers = order[numbers - self._starts[first] if first else numbers]
+        return Share.of_numbers(numbers, self._starts, sample_index)
+
+    def _permuted(self, epoch: int, first: int, last: int) -> Indices | None:
+        """Return the rows' numbers, those of each partition permuted; None: as they are."""
+        if not self._permutes:
+            return None
+        key = (epoch if self.shuffle else 0, first, last)
+        order = self._epochs.get(key)
         if order is None:
-            order = permutation(self.seed, epoch, partition, self.partition_sizes[partition])
+            parts = [
+                self._permutation(epoch, p) + self._starts[p]
+                for p in range(first, last)
+                if self.partition_sizes[p]
+            ]
+            order = parts[0] if len(parts) == 1 else np.concatenate([self._starts[:0], *parts])
             with self._lock:  # keep this epoch and the one before
-                for old in [o for o in self._permutations if not epoch - 1 <= o[0] <= epoch]:
-                    self._permutations.pop(old)
-                self._permutations[key] = order
-        return order[start:stop]
+                for old in [o for o in self._epochs if not key[0] - 1 <= o[0] <= key[0]]:
+                    self._epochs.pop(old)
+                self._epochs[key] = order
+        return order
+
+    @property
+    def _permutes(self) -> bool:
+        """Whether rows come in another order than they lie in."""
+        return self.shuffle
+
+    def _permutation(self, epoch: int, partition: int) -> Indices:
+        return permutation(self.seed, epoch, partition, self.partition_sizes[partition])
+
+    def _owned(self, owner: Sequence[int], size: int) -> Indices:
+        """Return the ranks of all partitions; they are looked at once."""
+        known = self._known_owner
+        if known is None or known[0] is not owner:
+            ranks = validate.integers("owner", owner)
+            self._check_owner(ranks, size)
+            known = self._known_owner = (owner, np.array(ranks, np.int64))
+        return known[1]
 
     def _check_owner(self, owner: Sequence[int], size: int) -> None:
         if len(owner) != len(self.partition_sizes):
@@ -222,7 +293,7 @@ class EpochOrder:
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
-        state["_permutations"] = {}
+        state["_epochs"], state["_known_owner"] = {}, None
         del state["_lock"]
         return state
 
@@ -264,13 +335,3 @@ def owners(partition_sizes: Sequence[int], size: int) -> list[int]:
         ranks.append(min(size - 1, (2 * before + n) * size // (2 * total)))
         before += n
     return ranks
-
-
-def _cut(parts: list[tuple[int, Indices]], start: int, stop: int) -> Share:
-    kept, before = [], 0
-    for partition, indices in parts:
-        low, high = max(start - before, 0), min(stop - before, len(indices))
-        if low < high:
-            kept.append((partition, indices[low:high]))
-        before += len(indices)
-    return Share(kept, start)
