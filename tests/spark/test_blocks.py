@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sandbox.lib.core.errors import ArgumentError, DataError
-from sandbox.lib.data import ArrayDataset
+from sandbox.lib.data import ArrayDataset, EpochOrder
 from sandbox.lib.spark import SparkBackend, blocks, room
 from sandbox.lib.spark.blocks import Form, Packer
 from sandbox.lib.spark.rows import Frame, FrameRows, Loader, deal
@@ -78,6 +78,44 @@ def test_ranks_have_all_rows_in_order_however_partitions_lie(tmp_path, sizes, bu
         with pytest.raises(DataError, match="partition must be one held here"):
             mine.load(1 - rank)
     assert list(tmp_path.iterdir()) == []  # files have no names
+
+
+def test_a_batch_of_many_partitions_is_read_as_one(tmp_path):
+    sizes = [1 + k % 3 for k in range(40)]
+    pair = table(sum(sizes))
+    seen = []
+
+    def noted(ids):
+        seen.append(len(ids))
+        if (ids == 99).any():
+            raise DataError(f"x must be below 99; got 99 in row {int((ids == 99).argmax())}.")
+        return ids
+
+    like = ArrayDataset(*pair, transform={"ids": noted})
+    found = packed(pair, sizes)
+    frame = frame_of(found, sizes, 2, Form(*like.stored()))
+    mine = load(found, frame, 1, like, tmp_path)
+    order = EpochOrder(frame.sizes, 20, seed=4)
+    share = order.share(1, 2, rank=1, size=2, owner=mine.owner)
+    assert mine.spec.y["class"].dtype == "int64"
+    seen.clear()  # what looked at a row to know the batches' types
+    x, y = mine.batch(share)
+
+    assert seen == [share.rows]
+    assert len(share) > 5
+    expected, goal = mine.batch(list(share))  # partition by partition
+    np.testing.assert_array_equal(x["row"], expected["row"])
+    np.testing.assert_array_equal(x["ids"], expected["ids"])
+    np.testing.assert_array_equal(y["class"], goal["class"])
+    starts = np.concatenate([[0], np.cumsum(frame.sizes)])
+    np.testing.assert_array_equal(pair[0]["ids"][share.numbers], x["ids"])
+    np.testing.assert_array_equal(
+        np.concatenate([starts[p] + rows for p, rows in share]), share.numbers
+    )
+    mine.pair[0]["ids"][...] = 99
+    with pytest.raises(DataError, match="got 99 in row 0"):
+        mine.batch(share)
+    assert seen[-1] < share.rows  # told by the partition it is in
 
 
 def test_types_of_all_blocks_meet_in_the_type_that_holds_them(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from ..engine.oplist import Spec
 from . import checks, conversion
 from .casting import cast
 from .conversion import Rule, as_dtypes, as_transforms, input_spec, take_target, target_type
-from .order import EpochOrder
+from .order import EpochOrder, Share
 from .sources import Provenance
 from .transforms import Transform, into
 from .trees import named, row_count, shown, spread
@@ -200,13 +201,16 @@ class Dataset(ABC):
         picked = validate.array("indices", indices)
         if picked.size == 0:
             picked = picked.astype(np.int64)
-        out_x, out_y = (None, None) if out is None else _pair(out)
         self.check_types(partition)
+        self._check_indices(partition, picked, row_count(x))
+        return self._pick(x, y, picked, out, random)
+
+    def _pick(self, x: Any, y: Any, picked: Array, out: Pair | None, random: Any) -> Pair:
+        """Return rows of (trees of) arrays as a batch."""
+        out_x, out_y = (None, None) if out is None else _pair(out)
         if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
-            self._check_indices(partition, picked, len(x))
             target = take_target(y, picked, out_y, self._classes is True)
             return self._take(x, picked, self.transform, self.dtype, out_x, random), target
-        self._check_indices(partition, picked, row_count(x))
         xs, form = tree.flatten(x)
         ys, target_form = tree.flatten(y)
         rooms = [None] * len(xs) if out is None else _leaves_like(out_x, form, "x")
@@ -278,6 +282,11 @@ class Dataset(ABC):
         random: Any = None,
     ) -> Pair:
         """Return the rows of several partitions as one batch (what `EpochOrder` hands out)."""
+        held = self.together() if isinstance(parts, Share) else None
+        if held is not None and isinstance(parts, Share) and parts.numbers is not None:
+            (x, y), first = held
+            with suppress(DataError):  # which is raised below, with partition and row
+                return self._pick(x, y, parts.numbers - first, out, random)
         parts = [_part(part) for part in validate.several("parts", parts, _PARTS)]
         if len(parts) == 1:
             return self.rows(*parts[0], out=out, random=random)
@@ -298,6 +307,14 @@ class Dataset(ABC):
             self.rows(partition, indices, out=room, random=key)
             start += size
         return out
+
+    def together(self) -> tuple[Pair, int] | None:
+        """Return all rows held here as one (x, y), and the number of their first row.
+
+        None, as here, if each partition is read by itself: then a batch costs more the more
+        partitions it has rows of.
+        """
+        return None
 
     def check(self, *, classes: Any = None) -> None:
         """Look at all rows; raise `DataError` at the first NaN or infinity, or bad label.

@@ -210,6 +210,8 @@ class FrameRows(Dataset):
         self.owner = list(frame.owner)
         self.pair = pair
         self._begin: dict[int, int] = {}
+        self._first = frame.bounds(rank)[0]
+        self._looked = False
         at = 0
         for partition, (size, owner) in enumerate(zip(frame.sizes, frame.owner, strict=True)):
             if owner == rank:
@@ -247,6 +249,15 @@ class FrameRows(Dataset):
             text = str(error).replace(f"partition {partition}, ", "")
             text = re.sub(r"row (\d+)", lambda m: self.place(partition, int(m[1])), text, count=1)
             raise DataError(text) from None
+
+    def together(self) -> tuple[Pair, int]:
+        """Return all rows of this rank, and the number of the first."""
+        if not self._looked:
+            for partition in self._begin:
+                if self.frame.sizes[partition]:
+                    self.check_types(partition)
+            self._looked = True
+        return self.pair, self._first
 
     def load(self, partition: int) -> Pair:
         """Return the arrays of a partition that is held here."""
