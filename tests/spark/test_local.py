@@ -96,12 +96,23 @@ def test_the_start_is_told_stage_by_stage(local):
 
 def test_processes_of_a_session_have_the_library_loaded_already(local):
     def loaded(rows):
+        import os
         import sys
+        from pathlib import Path
 
-        return ["sandbox.lib.train.trainer" in sys.modules, "pyarrow" in sys.modules]
+        names = ("sandbox.lib.train.trainer", "sandbox.lib.spark.worker", "pyarrow", "pandas")
+        tasks = Path(f"/proc/{os.getppid()}/task").iterdir()
+        archives = [p for p, finder in sys.path_importer_cache.items() if "zip" in repr(finder)]
+        return [
+            [name in sys.modules for name in names],
+            sorted(task.joinpath("comm").read_text().strip() for task in tasks),
+            len(archives) <= 2,  # of packages inside: each is read again for each task
+        ]
 
-    # pyarrow starts a thread, which is not forked with its process.
-    assert local.sparkContext.range(1, numSlices=1).mapPartitions(loaded).collect() == [True, False]
+    modules, threads, few = local.sparkContext.range(1, numSlices=1).mapPartitions(loaded).collect()
+    assert modules == [True, True, True, False]
+    assert not [name for name in threads if "jemalloc" in name]  # it would not be forked
+    assert few
 
 
 def test_shared_arrays_equal_one_process(local):
