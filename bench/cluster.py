@@ -16,6 +16,7 @@ def main(arguments, report):
     """Run the parts, one after the other."""
     parser = harness.options("cluster", __doc__, rounds=5)
     parser.add_argument("--only", choices=PARTS, nargs="+", default=[*PARTS], help="parts")
+    parser.add_argument("--gigabytes", type=float, default=6.0, help="of the large DataFrame")
     asked = parser.parse_args(arguments)
     for part in asked.only:
         report(f"-- {part}")

@@ -48,10 +48,7 @@ none in row 1 (1 of 2 rows). Fill such rows or drop them.
     if is_number(array.type):
         return np.asarray(array.to_numpy(zero_copy_only=False))
     if bytes_dtype is not None and _is_bytes(array.type):
-        rows = [np.frombuffer(item.as_buffer(), bytes_dtype) for item in array]
-        lengths = np.array([len(row) for row in rows])
-        _refuse_lengths(lengths, "bytes", name, place, first)
-        return np.stack(rows) if rows else np.zeros((0, 0), bytes_dtype)
+        return _bytes(array, name, place, first, bytes_dtype)
     if not _is_list(array.type):
         raise _no_numbers(array.type, name, place)
     lengths = np.asarray(array.value_lengths())
@@ -65,6 +62,27 @@ none in row 1 (1 of 2 rows). Fill such rows or drop them.
         raise _no_numbers(array.type, name, place)
     flat = np.asarray(inner.to_numpy(zero_copy_only=False))
     return flat.reshape(len(lengths), -1) if len(lengths) else flat.reshape(0, 0)
+
+
+def _bytes(array: Any, name: str, place: str, first: int, dtype: Any) -> NDArray[Any]:
+    """Return bytes of one length as an array that reads the column's own memory."""
+    import pyarrow.types as kinds
+
+    if not len(array):
+        return np.zeros((0, 0), dtype)
+    _, places, data = array.buffers()
+    width = np.int64 if kinds.is_large_binary(array.type) else np.int32
+    offsets = np.frombuffer(places, width, len(array) + 1, array.offset * np.dtype(width).itemsize)
+    lengths, size = np.diff(offsets), np.dtype(dtype).itemsize
+    _refuse_lengths(lengths, "bytes", name, place, first)
+    if lengths[0] % size:
+        raise DataError(
+            f"{_called(name, place)} must hold whole numbers of {size} bytes ({np.dtype(dtype)}); "
+            f"got {lengths[0]} bytes in row {first}."
+        )
+    count = len(array) * int(lengths[0]) // size
+    flat = np.frombuffer(data, dtype, count, int(offsets[0])) if count else np.zeros(0, dtype)
+    return flat.reshape(len(array), -1) if count else flat.reshape(len(array), 0)
 
 
 def _whole(column: Any) -> Any:
