@@ -120,18 +120,3 @@ def test_workers_end_when_the_driver_is_killed():
         driver.process.kill()
 
         assert driver.gone_within(10)
-
-
-def test_no_arrays_stay_behind_after_a_killed_driver():
-    import tempfile
-
-    from sandbox.lib.spark import inputs
-
-    inputs._sweep()
-    left = [
-        path
-        for path in Path(tempfile.gettempdir()).glob(f"{inputs._PREFIX}*")
-        if not Path(f"/proc/{path.name.split('-')[2]}").exists()
-    ]
-
-    assert left == []

@@ -1,4 +1,4 @@
-"""DataFrames and RDDs as data sets: counted once, then streamed into the ranks as blocks."""
+"""DataFrames and RDDs as data sets: read once, packed into blocks, dealt to the ranks."""
 
 from __future__ import annotations
 
