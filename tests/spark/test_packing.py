@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import time
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from sandbox.lib import criterion, nn, optim
 from sandbox.lib.core.errors import DataError
 from sandbox.lib.data import ArrayDataset, PartitionedDataset
-from sandbox.lib.spark import SparkBackend, SparkDataset
+from sandbox.lib.spark import SparkBackend, SparkDataset, chaos
 from sandbox.lib.spark.inputs import Storage
 from sandbox.lib.spark.rows import deal
 from sandbox.lib.train import Trainer
@@ -145,6 +147,44 @@ def test_a_table_is_evaluated_by_the_columns_of_the_training(local):
         alone.fit(frame, epochs=1)
     with pytest.raises(DataError, match=r"got pandas DataFrame\. Give a pair of its columns"):
         alone.fit(table, epochs=1)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("kind", ["frame", "arrays"])
+def test_a_lost_executor_takes_no_rows_and_no_arrays_with_it(cluster, monkeypatch, kind):
+    class Elsewhere(Storage):
+        def handle(self, dataset):
+            handle = super().handle(dataset)
+            handle.nonce = "another folder"
+            return handle
+
+    monkeypatch.setattr("sandbox.lib.spark.travel._SMALL", 0)
+    monkeypatch.setattr("sandbox.lib.spark.driver.Storage", Elsewhere)
+    x = np.random.default_rng(0).standard_normal((400, 2)).astype("f4")
+    y = (x[:, 0] > 0).astype("i8")
+    if kind == "frame":
+        rows = [(row.tolist(), int(k)) for row, k in zip(x, y, strict=True)]
+        pairs = cluster.sparkContext.parallelize(rows, 2)
+        frame = cluster.createDataFrame(pairs, "features array<float>, label long")
+        data = SparkDataset(frame, transform=chaos.slow)
+    else:
+        data = ArrayDataset(x, y, transform=chaos.slow)
+    backend = SparkBackend(cluster, ranks=2)
+    undisturbed = trainer_on(backend)
+    undisturbed.fit(data, steps=60)
+    for _ in range(2):
+        trainer, killed = trainer_on(backend), []
+
+        def kill(event, killed=killed):
+            if event["type"] == "iteration" and event["step"] >= 10 and not killed:
+                killed.append(chaos.executor_pids()[0])
+                os.kill(killed[0], signal.SIGKILL)
+
+        trainer.subscribe(kill)
+        trainer.fit(data, steps=60)
+        assert killed
+        assert weights(trainer).tobytes() == weights(undisturbed).tobytes()
+    assert trainer.evaluate(data)["loss"] > 0
 
 
 class Weighted(ArrayDataset):
