@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import socket
 import threading
@@ -19,16 +18,14 @@ from sandbox.lib.spark.line import AHEAD, Line
 from sandbox.lib.spark.ports import Ports
 from sandbox.lib.spark.progress import LineServer
 from sandbox.lib.spark.rendezvous import digests, disagreement
-from sandbox.lib.spark.worker import Survival
-from sandbox.lib.train import EverySteps
+from sandbox.lib.spark.states import Desk
 from sandbox.lib.train.control import Wanted
 from sandbox.lib.train.job import Command
-from sandbox.lib.train.triggers import Progress
 
 
 @pytest.fixture
 def server():
-    server = LineServer("127.0.0.1", b"secret", 1, start=b"first state")
+    server = LineServer("127.0.0.1", b"secret", 1, Desk(b"first state"))
     server.open(1)
     yield server
     server.close()
@@ -69,7 +66,7 @@ def until(what, seconds=5):
 def test_events_arrive_with_their_arrays_and_the_newest_state_is_kept(server):
     line = call(server)
     join(line)
-    assert line.fetch() == b"first state"
+    assert line.fetch()["start"] == b"first state"
     line.emit({"type": "snapshot", "values": {"w": np.arange(6, dtype="f4").reshape(2, 3)}})
     line.emit({"type": "checkpoint", "step": 7, "data": b"later state"})
     line.finish({"step": 8, "state": b"end"})
@@ -77,7 +74,7 @@ def test_events_arrive_with_their_arrays_and_the_newest_state_is_kept(server):
     assert heard(server, "begin").value["pids"] == [100]
     assert heard(server, "event").value["values"]["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
     assert heard(server, "finish").value == {"step": 8, "state": b"end"}
-    assert (server.latest, server.latest_step) == (b"later state", 7)
+    assert (server.desk.latest, server.latest_step) == (b"later state", 7)
     line.close()
 
 
@@ -90,14 +87,14 @@ def test_ranks_that_start_again_get_the_newest_state_and_old_ones_are_not_heard(
     new = call(server)  # Spark runs the stage anew: the old process has to leave
     join(new)
     assert old.stopped.wait(5)
-    assert (server.generation, new.fetch()) == (2, b"five")
+    assert (server.generation, new.fetch()["start"]) == (2, b"five")
     other = call(server, attempt=1)
     other._generation = 1
     other.emit({"type": "checkpoint", "step": 6, "data": b"of a lost rank"})
     other._drain()
     time.sleep(0.2)
 
-    assert server.latest == b"five"
+    assert server.desk.latest == b"five"
     for line in (old, new, other):
         line.close()
 
@@ -290,15 +287,3 @@ def test_ranks_that_disagree_are_told_who_and_what(two, field):
 def test_what_a_rank_announces_is_as_long_for_many_partitions_as_for_few():
     few, many = ({"data": [[7] * count, "spec"]} for count in (1, 10_000))
     assert len(wire.encode(digests(few))) == len(wire.encode(digests(many)))
-
-
-def test_states_come_early_at_growing_distances_and_when_the_user_asks():
-    trigger = Survival(EverySteps(37), 10)
-    fired = [step for step in range(1, 5001) if trigger(Progress(step=step))]
-    asked = Survival(EverySteps(37), 10)
-
-    assert fired[:3] == [1, 10, 20]
-    assert max(b - a for a, b in itertools.pairwise(fired)) <= 160
-    assert all(asked(Progress(step=step)) for step in (37, 74, 3700))
-    assert asked(Progress(step=10))
-    assert not asked.wanted

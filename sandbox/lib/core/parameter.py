@@ -10,7 +10,9 @@ from __future__ import annotations
 import itertools
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 import numpy as np
@@ -192,6 +194,9 @@ class Variable(Operand):
         return np.array(data, dtype=dtype, copy=copy)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if id(self) in _apart.get():
+            form = (self.shape, self.dtype.str)
+            return _rebuild_apart, (type(self), *form, self.name, self._extra())
         return _rebuild, (type(self), np.array(self._array), self.name, self._extra())
 
     def _extra(self) -> dict[str, Any]:
@@ -231,6 +236,36 @@ def _rebuild(kind: Any, data: Array, name: str, extra: dict[str, Any]) -> Any:
     for key, value in extra.items():
         setattr(variable, key, value)
     return variable
+
+
+def _rebuild_apart(
+    kind: Any, shape: tuple[int, ...], dtype: str, name: str, extra: dict[str, Any]
+) -> Any:
+    return _rebuild(kind, np.zeros(shape, dtype), name, extra)  # pages nobody touches cost nothing
+
+
+_apart: ContextVar[frozenset[int]] = ContextVar("pickled apart", default=frozenset())
+
+
+@contextmanager
+def without_values(variables: Iterable[Variable]) -> Iterator[None]:
+    """Let these be pickled by their shapes: their numbers travel another way.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> large = Parameter(np.ones((1000, 1000), "f4"))
+    >>> with without_values([large]):
+    ...     data = pickle.dumps(large)
+    >>> len(data) < 1000, pickle.loads(data).shape
+    (True, (1000, 1000))
+    """
+    held = list(variables)  # while they are, no other object has the same id
+    token = _apart.set(frozenset(map(id, held)))
+    try:
+        yield
+    finally:
+        _apart.reset(token)
 
 
 class Parameter(Variable):

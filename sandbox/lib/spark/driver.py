@@ -16,7 +16,6 @@ from dataclasses import replace
 from typing import Any, Self
 
 from ..train.backend import Interrupted
-from ..train.checkpoint import in_memory
 from ..train.control import Control
 from ..train.events import Event, stage
 from ..train.job import CheckpointPolicy, Command, Result, TrainJob
@@ -32,8 +31,9 @@ from .line import AHEAD
 from .ports import Ports
 from .progress import LineServer, Message
 from .rendezvous import disagreement
+from .states import Desk, RecoveryPoints, nonce, weights_file
 from .submit import SparkJob
-from .worker import RankPlan, Survival
+from .worker import RankPlan
 
 __all__ = ["SESSION", "DriverRun", "Interrupts"]
 
@@ -135,11 +135,12 @@ class DriverRun:
         token = secrets.token_bytes(32)
         host = "127.0.0.1" if local else context.getConf().get("spark.driver.host", "127.0.0.1")
         bind = context.getConf().get("spark.driver.bindAddress", host)
+        weights = stack.enter_context(weights_file(job))
         self.server = LineServer(
             "127.0.0.1" if local else bind,
             token,
             self.ranks,
-            in_memory(job.start),
+            Desk(job.start, weights, "" if job.places is None else job.places.spool),
             ports=self.ports,
             silence_s=self.deadline_s,
         )
@@ -153,9 +154,11 @@ class DriverRun:
             data=None,
             validation=None,
             start=None,
-            places=None,
+            weights=None,
             checkpoint=CheckpointPolicy(
-                Survival(None if asked is None else asked.every, _distance(job, self.state_every)),
+                RecoveryPoints(
+                    None if asked is None else asked.every, _distance(job, self.state_every)
+                ),
                 True if asked is None else asked.history,
             ),
         )
@@ -166,6 +169,7 @@ class DriverRun:
             validation=None if job.validation is None else self.storage.handle(job.validation),
             line=(host, self.server.address[1]),
             token=token,
+            nonce=nonce(job.places),
             loopback=local,
             ranks=self.ranks,
             ports=self.ports,
@@ -250,7 +254,7 @@ class DriverRun:
             if now > self.stop_by or self.interrupts.hard.is_set():
                 self._cancel(job)
                 if not self.interrupts.soft.is_set() and self.result is None:
-                    state = self.server.latest if self.newest[0] else None
+                    state = self.server.desk.latest if self.newest[0] else None
                     self.result = Result("stopped", *self.newest, state, 0.0)
                 return False
             if self.result is None and self._unreplaced(now):

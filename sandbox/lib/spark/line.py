@@ -6,7 +6,8 @@ The frames, with the number of the generation in their header:
 - JOIN (rank): the address at which others reach it and digests of what must be the same everywhere.
   MEET comes back once all ranks have joined; ASK wants one of the facts themselves, sent as FACT.
 - EVENTS, LOST, FAILURE, FINISH (rank): what happens, and that it leaves this generation, or the job
-  for good, or that all is done. FETCH: the state to begin from, which comes as STATE.
+  for good, or that all is done. FETCH: the state to begin from, which comes as STATE; so does a
+  part of a file that it GETs. PUT: a piece of a shard, for the driver's folder.
 - WANTED, HANDLED (driver, to rank 0): what is wanted of the run; how far the events are handled.
 - PING (both): I am here. STOP (driver): leave at once.
 """
@@ -29,7 +30,7 @@ from .errors import AuthenticationError, ExchangeError, Stopped
 __all__ = ["AHEAD", "Line"]
 
 HELLO, JOIN, MEET, ASK, FACT, EVENTS, FAILURE, FINISH, ACK = range(1, 10)
-LOST, FETCH, STATE, WANTED, HANDLED, PING, STOP = range(10, 17)
+LOST, FETCH, STATE, WANTED, HANDLED, PING, STOP, PUT, GET = range(10, 19)
 LIMIT = 1 << 36  # bytes of one frame; the sender has proved to belong to us
 FLUSH_S = 0.05
 BATCH = 50  # events that do not wait for the next flush
@@ -107,11 +108,22 @@ class Line:
         self._holding = False
         return met
 
-    def fetch(self) -> bytes | None:
-        """Return the state that all ranks of this generation start from."""
+    def fetch(self) -> dict[str, Any]:
+        """Return what all ranks of this generation start from, as `Desk.offer` tells it."""
         self._send(FETCH, b"", self._generation)
-        data = self._reply(STATE)[2]
-        return bytes(data) or None
+        offer: dict[str, Any] = wire.decode(self._reply(STATE)[2])
+        return offer
+
+    def get(self, part: dict[str, Any]) -> bytearray:
+        """Return a part of a file of the driver."""
+        self._send(GET, wire.encode(part), self._generation)
+        return self._reply(STATE)[2]
+
+    def put(self, piece: dict[str, Any]) -> None:
+        """Send a piece of a shard; behind the last one wait until the driver has all."""
+        self._send(PUT, wire.encode(piece), self._generation)
+        if piece["end"]:
+            self._reply(ACK)
 
     def emit(self, event: dict[str, Any]) -> None:
         """Put an event on its way; holds when the driver cannot follow at all."""

@@ -29,6 +29,7 @@ from .line import (
     FAILURE,
     FETCH,
     FINISH,
+    GET,
     HANDLED,
     HELLO,
     JOIN,
@@ -36,6 +37,7 @@ from .line import (
     LOST,
     MEET,
     PING,
+    PUT,
     SILENCE_S,
     STATE,
     STOP,
@@ -43,6 +45,7 @@ from .line import (
 )
 from .ports import Ports, listen
 from .rendezvous import odd_one
+from .states import Desk
 
 __all__ = ["LineServer", "Message"]
 
@@ -98,7 +101,7 @@ class LineServer:
     host : address to bind to.
     token : the job's secret.
     size : how many ranks begin together.
-    start : a packed state to begin from, or None.
+    desk : what gives and takes states; by default there is none to begin from.
     ports : where to listen.
     silence_s : how long a rank may say nothing at all before it counts as gone.
     """
@@ -108,7 +111,7 @@ class LineServer:
         host: str,
         token: bytes,
         size: int,
-        start: bytes | None = None,
+        desk: Desk | None = None,
         *,
         ports: Ports = Ports(0, 0),  # noqa: B008 - a constant
         silence_s: float = SILENCE_S,
@@ -119,10 +122,9 @@ class LineServer:
         self.messages: queue.Queue[Message] = queue.Queue(QUEUE)
         self.generation = 0
         self.submission = 0
-        self.latest = start
+        self.desk = Desk(None) if desk is None else desk
         self.latest_step = -1
         self._silence_s = max(silence_s, SILENCE_S)
-        self._begun: bytes | None = start
         self._wanted = Wanted()
         self._callers: dict[_Caller, None] = {}  # in the order in which they called
         self._lock = threading.Lock()
@@ -223,6 +225,7 @@ class LineServer:
                 known = caller in self._callers
                 self._callers.pop(caller, None)
             caller.close()
+            self.desk.drop(caller)
             if known:
                 self._put("gone", caller)
                 self._begin()  # a copy of it may be waiting
@@ -250,15 +253,22 @@ class LineServer:
                 caller.facts[fact["field"]] = fact["value"]
             self._compare(fact["field"])
         elif kind == FETCH:
-            state = self._begun if generation == self.generation else None
-            caller.send(STATE, b"" if state is None else state, generation)
+            caller.send(STATE, self.desk.offer(), generation)
+        elif kind == GET:
+            caller.send(STATE, self.desk.get(payload), generation)
+        elif kind == PUT:
+            if self.desk.put(caller, payload):
+                caller.send(ACK)
         elif kind == EVENTS:
             for event in wire.decode(payload):
                 self._take(caller, generation, event)
         elif kind == LOST:
             self._put("lost", caller, wire.decode(payload))
         elif kind in (FAILURE, FINISH):
-            self._put("failure" if kind == FAILURE else "finish", caller, wire.decode(payload))
+            value = wire.decode(payload)
+            if kind == FINISH:
+                value["state"] = self.desk.take(value["state"])
+            self._put("failure" if kind == FAILURE else "finish", caller, value)
             caller.send(ACK)
 
     def _greet(self, caller: _Caller, hello: dict[str, Any]) -> None:
@@ -296,7 +306,7 @@ class LineServer:
             odd = odd_one([telling["facts"] for telling in tellings])
             if odd is None:
                 self.generation += 1
-                self._begun = self.latest
+                self.desk.begin()
                 for caller in members:
                     caller.telling, caller.generation = None, self.generation
                     caller.since = time.monotonic()
@@ -329,6 +339,6 @@ class LineServer:
             if generation and generation != self.generation:
                 return
             if event.get("type") == "checkpoint" and event.get("data") is not None:
-                self.latest = event["data"]
+                event["data"] = self.desk.latest = self.desk.take(event["data"])
                 self.latest_step = event["step"]
         self._put("event", caller, event)

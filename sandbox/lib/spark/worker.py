@@ -14,17 +14,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.errors import DivergedError, SandboxError
+from ..core.parameter import without_values
 from ..train.events import stage
 from ..train.job import CheckpointPolicy, TrainJob
-from ..train.triggers import Progress, Trigger
 from .errors import ExchangeError, Stopped
 from .inputs import Handle, NotReadable, open_inputs
 from .line import Line
 from .ports import Ports
 from .rendezvous import facts_of, meet
+from .states import RecoveryPoints, settle, told
 from .travel import pack, unpack
 
-__all__ = ["SCHEMA", "RankPlan", "Survival", "make_task"]
+__all__ = ["SCHEMA", "RankPlan", "make_task"]
 
 SCHEMA = "answer string"
 LAST_WORDS_S = 1.0
@@ -42,6 +43,7 @@ class RankPlan:
     data, validation : Handle
         How a rank gets at its rows.
     line, token : where the driver listens, and the job's secret.
+    nonce : by which a rank knows that it sees the driver's private folder.
     loopback, ports : all ranks are on this machine; where ranks may listen.
     ranks : how many they are.
     submission : how often the driver has submitted the job before.
@@ -57,6 +59,7 @@ class RankPlan:
     token: bytes
     loopback: bool
     ranks: int
+    nonce: str = ""
     ports: Ports = Ports(0, 0)  # noqa: RUF009 - a constant
     submission: int = 0
     exchange: str = "auto"
@@ -66,31 +69,12 @@ class RankPlan:
     ranks_here: int = 1
 
 
-class Survival(Trigger):
-    """Fires when the user's own trigger does, and often enough to lose little with a worker.
-
-    The distance between two states grows with the run (up to sixteen times `base`), so that what
-    is lost stays below about a tenth of the run and packing costs little. The first state comes
-    after one step: it fixes the kernel plan for whatever happens later.
-    """
-
-    def __init__(self, asked: Trigger | None, base: int) -> None:
-        self.asked = asked
-        self.base = base
-        self.wanted = False
-
-    def __call__(self, progress: Progress) -> bool:
-        """Answer, and remember whether the user's trigger wanted it."""
-        self.wanted = self.asked is not None and bool(self.asked(progress))
-        distance = self.base
-        while distance * 20 <= progress.step and distance < self.base * 16:
-            distance *= 2
-        return self.wanted or progress.step == 1 or progress.step % distance == 0
-
-
 def make_task(plan: RankPlan) -> Callable[[Iterator[Any]], Iterator[Any]]:
     """Return the function for `mapInArrow`."""
-    packed = pack(plan)
+    # Where large states lie in files, so do the parameters: rank 0 reads them there.
+    large = plan.job.places is not None
+    with without_values(p for p in plan.job.model.parameters() if large and p.dtype.kind == "f"):
+        packed = pack(plan)
     pieces = [handle and handle.pieces for handle in (plan.data, plan.validation)]
 
     def task(batches: Iterator[Any]) -> Iterator[Any]:
@@ -184,7 +168,7 @@ def _train(plan: RankPlan, job: TrainJob, rank: int, line: Line, leash: _Leash) 
     )
     leash.group = group
     with group:
-        job.start = line.fetch()
+        settle(job, line, group, plan.nonce)
         for text in (group.describe(), *group.notes):
             line.emit({"type": "log", "level": "info", "text": text})
         result = run(job, group, _emitter(line, rank, job.checkpoint), line.poll)
@@ -194,7 +178,7 @@ def _train(plan: RankPlan, job: TrainJob, rank: int, line: Line, leash: _Leash) 
                     "reason": result.reason,
                     "step": result.step,
                     "epoch": result.epoch,
-                    "state": result.state,
+                    "state": told(result.state),
                     "seconds": result.seconds,
                 }
             )
@@ -212,8 +196,10 @@ def _emitter(
     def emit(event: dict[str, Any]) -> None:
         if rank and event["type"] != "log":
             return
-        if event["type"] == "checkpoint" and isinstance(trigger, Survival):
-            event = {**event, "wanted": trigger.wanted}
+        if event["type"] == "checkpoint":
+            event = {**event, "data": told(event["data"])}
+            if isinstance(trigger, RecoveryPoints):
+                event["wanted"] = trigger.wanted
         line.emit(event)
 
     return emit

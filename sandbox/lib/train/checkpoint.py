@@ -66,6 +66,7 @@ class StateFile:
 
     def __init__(self, place: str | Place, opener: Opener = open_file) -> None:
         self.place, self._opener = str(place), opener
+        self._owned = False
 
     def open(self, kind: str = "checkpoint") -> Checkpoint:
         """Return what it holds, to be read in parts.
@@ -106,7 +107,9 @@ class StateFile:
 
     def own(self) -> StateFile:
         """Remove the files when nobody holds this object any more; returns it."""
-        weakref.finalize(self, _remove, self.files())
+        if not self._owned:
+            self._owned = True
+            weakref.finalize(self, _remove, self.files())
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -93,6 +93,8 @@ class TrainJob:
         What the programs compute again instead of keeping it.
     start : bytes, StateFile or None
         A packed checkpoint to go on from.
+    weights : StateFile or None
+        The numbers of a model that travels without them; rank 0 reads them.
     places : StatePlaces or None
         Where large states are written; None packs any in memory.
     watch : names of parameters
@@ -116,6 +118,7 @@ class TrainJob:
     checkpointing: str = "off"
     checkpoint: CheckpointPolicy | None = None
     start: PackedState | None = None
+    weights: PackedState | None = None
     places: StatePlaces | None = None
     early_stop: EarlyStopping | None = None
     watch: tuple[str, ...] = ()

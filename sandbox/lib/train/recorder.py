@@ -123,7 +123,7 @@ class Recorder:
             except OSError:  # states are handed over in memory
                 return None
             weakref.finalize(self, self._spool.close)
-        kept, run = ("", "") if self._store is None else (self._store.folder, self._store.run)
+        kept, run = ("", "") if self._store is None else (self._store.place, self._store.run)
         return StatePlaces(str(self._spool.path), str(kept), str(run))
 
     def receive(self, event: Event) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .checkpoint import unpack
 from .history import History
+from .model_io import fill
 from .settings import describe_changes
 from .slots import Slots
 from .state import TrainState, check_fits, restore_state
@@ -32,6 +33,9 @@ def start_state(
     if job.early_stop is not None:
         job.early_stop.reset()
     if job.start is None:
+        if job.weights is not None and reports.group.rank == 0:
+            fill(job.model, unpack(job.weights, "checkpoint").tensors, "the model's weights")
+            flat.touch()
         return TrainState()
     checkpoint = unpack(job.start, "checkpoint")
     check_fits(checkpoint, job)

@@ -107,6 +107,11 @@ class CheckpointStore:
         self.run: str | None = None
         self._seen: set[str] = set()  # of this run: what a run that went back has overtaken
 
+    @property
+    def place(self) -> Place:
+        """The folder as other processes find it."""
+        return self.folder if isinstance(self.folder, RemotePath) else self.folder.absolute()
+
     # What is there ----------------------------------------------------------------------------
 
     def files(self) -> list[Place]:
@@ -258,8 +263,8 @@ class CheckpointStore:
     def _adopt(self, state: StateFile, stem: str, mark: str) -> Place:
         """Copy what does not lie in this folder yet, the index last."""
         place = locate(state.place)
-        if place.parent == self.folder:
-            return place
+        if place.parent == self.place:
+            return self.folder / place.name
         path = self.folder / f"{stem}{mark}.safetensors"
         if not place.name.endswith(INDEX):
             copy_file(place, path)
