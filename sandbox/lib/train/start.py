@@ -9,7 +9,7 @@ from .history import History
 from .model_io import fill
 from .settings import describe_changes
 from .slots import Slots
-from .state import TrainState, check_fits, restore_state
+from .state import TrainState, check_fits, cut_otherwise, restore_state
 
 if TYPE_CHECKING:
     from ..core import FlatParameters
@@ -55,6 +55,13 @@ def start_state(
         told.append(
             f"the checkpoint was written by {meta['ranks']} ranks and goes on with"
             f" {reports.group.size}: the same weights up to rounding, not bit for bit"
+        )
+    if not job.data.may_be_cut(meta["fingerprint"]["data"]["partition_sizes"]) and cut_otherwise(
+        checkpoint, job
+    ):
+        told.append(
+            f"the rows lay in other partitions when the checkpoint of step {step} was written: they"
+            " come in another order from here on, and not bit for bit as they would have"
         )
     if step and job.end(state.progress):
         told.append(

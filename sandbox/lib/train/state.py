@@ -29,6 +29,7 @@ __all__ = [
     "TrainState",
     "best_step",
     "check_fits",
+    "cut_otherwise",
     "describe",
     "fingerprint",
     "restore_state",
@@ -86,6 +87,7 @@ def fingerprint(job: TrainJob) -> dict[str, Any]:
         "data": {
             "partition_sizes": [int(n) for n in job.data.partition_sizes],
             "content": _content(job.data),
+            **_whole(job.data),
         },
         "method": _optimizer_name(job.optimizer),  # the key of earlier versions
     }
@@ -103,6 +105,43 @@ def _content(data: Any) -> str | None:
         for array in tree.leaves(data.rows(first, some, random=RandomKey(0))):
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def _whole(data: Any) -> dict[str, str | None]:
+    """Return digests that do not depend on how the rows are cut into partitions.
+
+    Of the row's form, and of some rows, counted through all partitions, where every rank can read
+    them.
+    """
+    found = None
+    if data.shared:
+        ends = np.cumsum(data.partition_sizes)
+        digest = hashlib.blake2b(digest_size=8)
+        for row in np.linspace(0, ends[-1] - 1, min(ends[-1], 16)).astype(np.int64):
+            part = int(np.searchsorted(ends, row, side="right"))
+            inside = np.array([row - (ends[part - 1] if part else 0)])
+            for array in tree.leaves(data.rows(part, inside, random=RandomKey(0))):
+                digest.update(np.ascontiguousarray(array).tobytes())
+        found = digest.hexdigest()
+    form = hashlib.blake2b(str(data.spec).encode(), digest_size=8).hexdigest()
+    return {"form": form, "rows": found}
+
+
+def cut_otherwise(checkpoint: Checkpoint, job: TrainJob) -> bool:
+    """Tell whether a checkpoint's rows are this run's, in partitions of other sizes."""
+    ours = json.loads(json.dumps(fingerprint(job)["data"]))
+    return _cut_otherwise(ours, checkpoint.meta["fingerprint"]["data"])
+
+
+def _cut_otherwise(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
+    sizes, others = ours["partition_sizes"], theirs["partition_sizes"]
+    rows = [ours["rows"], theirs.get("rows")]
+    return (
+        sizes != others
+        and sum(sizes) == sum(others)
+        and ours["form"] == theirs.get("form")  # files of earlier versions do not tell
+        and (None in rows or rows[0] == rows[1])
+    )
 
 
 def _optimizer_name(optimizer: Any) -> str:
@@ -143,7 +182,10 @@ def check_fits(checkpoint: Checkpoint, job: TrainJob) -> None:
         )
     if job.data.may_be_cut(theirs["data"]["partition_sizes"]):
         ours["data"]["partition_sizes"] = theirs["data"]["partition_sizes"]
-    if ours["data"] != theirs["data"]:
+    same = ("partition_sizes", "content")
+    if any(ours["data"][key] != theirs["data"][key] for key in same) and not _cut_otherwise(
+        ours["data"], theirs["data"]
+    ):
         sizes = [x["data"]["partition_sizes"] for x in (ours, theirs)]
         what = (
             f"partitions of {sizes[0]} rows; got {sizes[1]}"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ import pytest
 from train_kit import assert_same, make_data, make_model, make_trainer, weights
 
 from sandbox.lib.core.errors import CheckpointError
+from sandbox.lib.data import PartitionedDataset
 from sandbox.lib.optim import EMA, SGD, Adam, ClipNorm, Polynomial
 from sandbox.lib.train import Checkpoints, EarlyStopping, EverySteps, MaxEpoch, Trainer, load_model
 from sandbox.lib.train.checkpoint import pack, unpack
@@ -286,3 +288,29 @@ def test_a_checkpoint_of_before_with_the_old_names_is_resumed(tmp_path: Path) ->
     file.write_bytes(pack(json.loads(text), state.tensors, "checkpoint"))
     second.fit(data, steps=9, resume=file)
     assert_same(weights(whole.model), weights(second.model))
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_same_rows_in_other_partitions_go_on_with_a_warning(shared: bool) -> None:
+    x, y = make_data(ROWS)
+
+    def parts(*sizes: int) -> PartitionedDataset:
+        ends = np.cumsum((0, *sizes))
+        data = PartitionedDataset([(x[a:b], y[a:b]) for a, b in itertools.pairwise(ends)])
+        data.shared = shared
+        return data
+
+    said: list[str] = []
+    trainer = make_trainer()
+    trainer.subscribe(lambda event: event["type"] == "log" and said.append(event["text"]))
+    trainer.fit(parts(70, 80), steps=7)
+    history = trainer.fit(parts(50, 60, 40), steps=20, resume="auto")
+    assert history["step"].tolist() == list(range(1, 21))
+    assert "the rows lay in other partitions" in said[0]
+    assert history["rows"][:10].sum() == 2 * ROWS, "an epoch has as many rows as before"
+    if shared:
+        x = x + 1
+        with pytest.raises(CheckpointError, match=r"partitions of \[100, 50\] rows; got"):
+            trainer.fit(parts(100, 50), steps=30, resume="auto")
+    with pytest.raises(CheckpointError, match=r"partitions of \[100, 40\] rows; got"):
+        trainer.fit(parts(100, 40), steps=30, resume="auto")
