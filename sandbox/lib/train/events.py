@@ -11,6 +11,8 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from numpy.typing import NDArray
 
+from .checkpoint import PackedState
+
 __all__ = [
     "CheckpointEvent",
     "Event",
@@ -143,7 +145,7 @@ class CheckpointEvent(TypedDict, total=False):
     """A packed state: `data` from the loop, `path` of the stored file from the Trainer.
 
     `best` tells that the metric of the run's early stop is the best so far, `good` that the run has
-    gone back to this state because its loss ran away.
+    gone back to this state because its loss ran away. `seconds` is how long it held the run.
     """
 
     type: Literal["checkpoint"]
@@ -151,5 +153,6 @@ class CheckpointEvent(TypedDict, total=False):
     epoch: int
     best: bool
     good: bool
-    data: bytes
+    seconds: float
+    data: PackedState
     path: str

@@ -399,12 +399,14 @@ class _Loop:
 
     def _checkpoint(self, *, kept: bool = True, good: bool = False) -> None:
         self.reports.flush()
-        data, progress = self._pack(kept=kept, best=self.judge.best_now), self.state.progress
+        progress, began = self.state.progress, time.perf_counter()
+        data = self._pack(kept=kept, best=self.judge.best_now)
         self.packed = (progress.step, data)
         self.reports.tell(
             "checkpoint",
             step=progress.step,
             epoch=progress.current_epoch,
+            seconds=time.perf_counter() - began,
             data=data,
             best=self.judge.best_now,
             good=good,
