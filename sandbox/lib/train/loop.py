@@ -39,10 +39,10 @@ from .start import start_state
 from .updates import Updates, check_optimizer, check_parameters
 from .validation import validate
 
-__all__ = ["run"]
+__all__ = ["SLICE", "run"]
 
 _CHECK_PARAMETERS = 64  # iterations between two looks for NaN in the parameters
-_SLICE = 2 << 20  # bytes of a rank's slice of a bucket: so there are few, however many ranks
+SLICE = 2 << 20  # bytes of a rank's slice of a bucket: so there are few, however many ranks
 
 
 def run(
@@ -110,7 +110,7 @@ class _Loop:
         self.flat = FlatParameters(
             job.model,
             slices=group.size,
-            bucket_bytes=_SLICE * group.size,
+            bucket_bytes=SLICE * group.size,
             allocate=group.allocate,
         )
         self.slots = Slots(job.optimizer, self.flat, group)
