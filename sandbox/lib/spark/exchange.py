@@ -110,7 +110,6 @@ class Group(Membership):
         cuts = self._cuts(vector, buckets)
         near = self._near(vector)
         far = [rank for rank in self._links if rank not in near]
-        self._step(REDUCE)
         heard: dict[int, list[NDArray[np.float32]]] = {}
         if far:
             heard = self._scratch_slices(far, [cut.length for cut in cuts])
@@ -118,8 +117,9 @@ class Group(Membership):
                 REDUCE,
                 {r: [as_bytes(vector[cut.of(r)]) for cut in cuts] for r in far},
                 {r: [as_bytes(part) for part in heard[r]] for r in far},
+                ahead=1,
             )
-        self._wait(REDUCE, near)
+        self._meet(REDUCE, near)
         for index, cut in enumerate(cuts):
             mine = cut.of(self.rank)
             parts = [
@@ -139,15 +139,15 @@ class Group(Membership):
         cuts = self._cuts(vector, buckets)
         near = self._near(vector)
         far = [rank for rank in self._links if rank not in near]
-        self._step(GATHER)
         if far:
             mine = [as_bytes(vector[cut.of(self.rank)]) for cut in cuts]
             self._transfer(
                 GATHER,
                 {r: list(mine) for r in far},
                 {r: [as_bytes(vector[cut.of(r)]) for cut in cuts] for r in far},
+                ahead=1,
             )
-        self._wait(GATHER, near)
+        self._meet(GATHER, near)
         for rank, theirs in near.items():
             for cut in cuts:
                 vector[cut.of(rank)] = theirs[cut.of(rank)]

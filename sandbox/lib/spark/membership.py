@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Self
 
@@ -240,6 +240,20 @@ class Membership:
                     "All ranks must call the same operations in the same order."
                 )
         self.timings.wait += time.perf_counter() - begin
+
+    def _meet(self, kind: int, near: Collection[int]) -> None:
+        """Wait until these ranks, which share memory, have come here: round by round, in pairs.
+
+        Takes as many steps as a sum over all ranks, whoever is near.
+        """
+        together = sorted((self.rank, *near))
+        mine = rounds(together.index(self.rank), len(together))
+        for partner, _, takes in mine:
+            self._step(kind)
+            if partner is not None and takes:
+                self._wait(kind, [together[partner]])
+        for _ in range(len(self._rounds) - len(mine)):
+            self._step(kind)
 
     def _look_after(self, kind: int, awaited: int, sequence: int, until: float) -> None:
         """Raise if a peer is gone that has not done its part, or if the deadline is over."""
