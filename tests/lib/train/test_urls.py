@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +19,12 @@ from sandbox.lib.train import (
     CheckpointStore,
     EverySteps,
     Pipeline,
+    TrainJob,
     load_model,
     save_model,
 )
+from sandbox.lib.train.checkpoint import StateFile
+from sandbox.lib.train.job import CheckpointPolicy, StatePlaces
 
 DATA = make_data()
 
@@ -65,6 +70,34 @@ def test_a_run_is_kept_and_goes_on_behind_a_url(
     (events,) = locate(f"{bucket}/lenet/curves").iterdir()
     assert b"train/loss" in events.read_bytes()
     assert not list(tmp_path.iterdir()), "no local folder named s3a:"
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_ranks_write_and_read_their_parts_behind_a_url(
+    ranks: int, bucket: str, run_ranks: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = f"{bucket}/large{ranks}"
+    store = CheckpointStore(folder, keep=1)
+    store.new_run()
+    places = StatePlaces(str(tmp_path), folder, str(store.run), 0)
+
+    def job(steps: int, **changes: Any) -> TrainJob:
+        made = make_trainer(make_model())._job(DATA, None, steps, None, None, "epoch", None)
+        policy = CheckpointPolicy(EverySteps(2))
+        return replace(made, checkpoint=policy, places=places, **changes)
+
+    first = run_ranks(job(4), ranks)
+    assert first.errors == [None] * ranks
+    for event in first.of("checkpoint"):
+        store.save(event["data"], event["step"])
+    latest = store.latest()
+    assert latest is not None
+    assert str(latest[0]).startswith(f"{folder}/{store.run}-step00000004.safetensors")
+    assert len(list(store.folder.iterdir())) == (1 if ranks == 1 else 3)
+    assert not list(tmp_path.iterdir())
+    again = run_ranks(job(9, start=StateFile(latest[0])), ranks)
+    whole = run_ranks(replace(job(9), places=None), ranks)
+    assert_same(weights(whole.models[0]), weights(again.models[0]))
 
 
 def test_models_and_pipelines_are_saved_and_loaded_behind_a_url(bucket: str) -> None:
