@@ -42,7 +42,7 @@ from sklearn.linear_model import LogisticRegression
 
 from sandbox.lib import criterion, data, nn, optim
 from sandbox.lib.spark import SparkBackend, spark_session
-from sandbox.lib.train import Pipeline, Trainer
+from sandbox.lib.train import ModelBundle, Trainer
 from sandbox.widgets import TrainingCurves, ValueExplorer, track, working
 from sandbox.widgets.contributions import WordContributions, word_contributions
 
@@ -400,14 +400,14 @@ for name, one in (("CNN", reader), ("GRU", gru)):
 # %% [markdown]
 # ## 11. Save what belongs together
 # A network without its vocabulary is worth nothing: word 17 would be another word.
-# A **pipeline** keeps tokenizer, vocabulary, network and the names of the classes in one folder, as plain files.
+# A **bundle** keeps tokenizer, vocabulary, network and the names of the classes in one folder, as plain files.
 
 # %%
-pipeline = Pipeline(imdb, reader.model, labels=["bad", "good"])
-folder = pipeline.save(tempfile.mkdtemp(prefix="reviews-"))
+bundle = ModelBundle(imdb, reader.model, labels=["bad", "good"])
+folder = bundle.save(tempfile.mkdtemp(prefix="reviews-"))
 print(sorted(os.listdir(folder)))
-again = Pipeline.load(folder)
-before, after = (one.probabilities(later.texts[:100]) for one in (pipeline, again))
+again = ModelBundle.load(folder)
+before, after = (one.probabilities(later.texts[:100]) for one in (bundle, again))
 print("same probabilities:", np.allclose(before, after, atol=1e-5))
 
 # %% [markdown]

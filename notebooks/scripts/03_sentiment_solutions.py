@@ -30,7 +30,7 @@ from sklearn.linear_model import LogisticRegression
 
 from sandbox.lib import data, nn, optim
 from sandbox.lib.criterion import CrossEntropy
-from sandbox.lib.train import Pipeline, Trainer
+from sandbox.lib.train import ModelBundle, Trainer
 from sandbox.widgets import track, working
 from sandbox.widgets.contributions import WordContributions, word_contributions
 
@@ -104,7 +104,7 @@ for long in ("cut", "cut_start"):
 # (`model` and `coder` are the last ones above.)
 
 # %%
-moved = Pipeline(coder, model, labels=["bad", "good"])
+moved = ModelBundle(coder, model, labels=["bad", "good"])
 right = moved.probabilities(choose.texts).argmax(axis=1) == choose.labels
 print(f"the network of IMDB: {100 * right.mean():.1f}")
 weights = np.r_[np.ones(len(train.texts)), np.full(len(texts), 0.5)]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..lib.data import TextEncoder, pad
 from ..lib.data.vocabulary import UNKNOWN
 from ..lib.engine.oplist import Spec
-from ..lib.train import Pipeline
+from ..lib.train import ModelBundle
 from .assets import bundle, read
 from .figures import _tidy
 from .live import LiveWidget
@@ -34,7 +34,7 @@ class Contributions(NamedTuple):
     probability: float
 
 
-def word_contributions(pipeline: Pipeline, text: str) -> Contributions:
+def word_contributions(pipeline: ModelBundle, text: str) -> Contributions:
     """Leave out one word of a text after the other and see how the verdict changes.
 
     contribution[k] = log-odds(text) - log-odds(text without word k)
@@ -45,7 +45,7 @@ def word_contributions(pipeline: Pipeline, text: str) -> Contributions:
 
     Parameters
     ----------
-    pipeline : Pipeline
+    pipeline : ModelBundle
         A text encoder and a model with two classes.
     text : str
         What is judged; if it is longer than the encoder allows, the part that the encoder keeps.
@@ -63,7 +63,7 @@ def word_contributions(pipeline: Pipeline, text: str) -> Contributions:
     >>> from sandbox.lib import nn
     >>> encoder = TextEncoder.build(["a good film", "a bad film"])
     >>> model = nn.zoo.text_cnn(len(encoder.vocabulary), 2, 0, features=4, filters=4)
-    >>> found = word_contributions(Pipeline(encoder, model), "A good, daft film")
+    >>> found = word_contributions(ModelBundle(encoder, model), "A good, daft film")
     >>> found.words, found.known, found.values.shape
     (['a', 'good', 'daft', 'film'], [True, True, False, True], (4,))
     """
@@ -89,7 +89,7 @@ class WordContributions(LiveWidget):
 
     Parameters
     ----------
-    pipeline : Pipeline
+    pipeline : ModelBundle
         A text encoder and a model with two classes.
     text : str
         What stands there to begin with.
@@ -103,7 +103,8 @@ class WordContributions(LiveWidget):
     >>> from sandbox.lib import nn
     >>> encoder = TextEncoder.build(["a good film", "a bad film"])
     >>> model = nn.zoo.text_cnn(len(encoder.vocabulary), 2, 0, features=4, filters=4)
-    >>> widget = WordContributions(Pipeline(encoder, model, labels=["bad", "good"]), "a good film")
+    >>> bundle = ModelBundle(encoder, model, labels=["bad", "good"])
+    >>> widget = WordContributions(bundle, "a good film")
     >>> widget.words, widget.labels
     (['a', 'good', 'film'], ['bad', 'good'])
     """
@@ -118,7 +119,7 @@ class WordContributions(LiveWidget):
     labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
     notice = traitlets.Unicode(help="what the verdict does not rest on").tag(sync=True)
 
-    def __init__(self, pipeline: Pipeline, text: str) -> None:
+    def __init__(self, pipeline: ModelBundle, text: str) -> None:
         super().__init__()
         self._pipeline = pipeline
         self._turn = threading.Lock()  # one text after the other: the model has one set of buffers
@@ -211,7 +212,7 @@ def _notice(known: list[bool]) -> str:
     return f"{unknown} of {len(known)} words are not in the vocabulary; the others decide."
 
 
-def _encoder(pipeline: Pipeline) -> TextEncoder:
+def _encoder(pipeline: ModelBundle) -> TextEncoder:
     encoder = pipeline.before
     if not isinstance(encoder, TextEncoder):
         raise ValueError(
@@ -221,7 +222,7 @@ def _encoder(pipeline: Pipeline) -> TextEncoder:
     return encoder
 
 
-def _log_odds(pipeline: Pipeline, rows: list[NDArray[np.int32]]) -> NDArray[np.float64]:
+def _log_odds(pipeline: ModelBundle, rows: list[NDArray[np.int32]]) -> NDArray[np.float64]:
     longest = max(len(row) for row in rows)
     width = max(_SHORTEST, -(-longest // 16) * 16)
     made = []

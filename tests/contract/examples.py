@@ -70,8 +70,8 @@ def trainer() -> train.Trainer:
     )
 
 
-def pipeline() -> train.Pipeline:
-    return train.Pipeline(scaler(), nn.Linear(2, 3, rng=0))
+def pipeline() -> train.ModelBundle:
+    return train.ModelBundle(scaler(), nn.Linear(2, 3, rng=0))
 
 
 def words() -> data.Vocabulary:
@@ -271,7 +271,7 @@ def examples(folder: Path) -> dict[str, Any]:
         "train.LambdaCallback": lambda: given(iteration=lambda event: None),
         "train.MaxScore": lambda: given(0.5),
         "train.MinLoss": lambda: given(0.5),
-        "train.Pipeline": lambda: given(scaler(), nn.Linear(2, 3, rng=0)),
+        "train.ModelBundle": lambda: given(scaler(), nn.Linear(2, 3, rng=0)),
         "train.TextProgress": lambda: given(io.StringIO()),
         "train.Trainer": lambda: given(linear(), criterion.CrossEntropy(), optim.SGD(0.1)),
         "train.load_model": lambda: given(saved),
@@ -376,11 +376,11 @@ def methods(folder: Path) -> dict[str, Any]:
         "Trainer.set_learning_rate": (run.set_learning_rate, given(0.1)),
         "Trainer.subscribe": (run.subscribe, given(print)),
         "Trainer.wait": (run.wait, given(1.0)),
-        "Pipeline.outputs": (pipeline().outputs, given(table())),
-        "Pipeline.probabilities": (pipeline().probabilities, given(table())),
-        "Pipeline.predict": (pipeline().predict, given(table())),
-        "Pipeline.save": (pipeline().save, given(folder / "pipeline")),
-        "Pipeline.load": (train.Pipeline.load, given(folder / "pipeline")),
+        "ModelBundle.outputs": (pipeline().outputs, given(table())),
+        "ModelBundle.probabilities": (pipeline().probabilities, given(table())),
+        "ModelBundle.predict": (pipeline().predict, given(table())),
+        "ModelBundle.save": (pipeline().save, given(folder / "pipeline")),
+        "ModelBundle.load": (train.ModelBundle.load, given(folder / "pipeline")),
         "History.__getitem__": (run.history.__getitem__, given("loss")),
         "History.rank": (run.history.rank, given(0)),
     }  # fmt: skip

@@ -12,14 +12,14 @@ import pytest
 
 from sandbox.lib import nn
 from sandbox.lib.data import Scaler, TextEncoder
-from sandbox.lib.train import Pipeline
+from sandbox.lib.train import ModelBundle
 from sandbox.widgets.assets import bundle
 from sandbox.widgets.contributions import WordContributions, word_contributions
 
 WORTH = {"good": 2.0, "bad": -3.0, "film": 0.0, "a": 0.25}
 
 
-def pipeline(**options: Any) -> Pipeline:
+def pipeline(**options: Any) -> ModelBundle:
     """Make a pipeline whose log-odds are the sum of what its words are worth."""
     encoder = TextEncoder.build([" ".join(WORTH)], **options)
     words = nn.Embedding(len(encoder.vocabulary), 1, padding_index=0, rng=0)
@@ -27,7 +27,7 @@ def pipeline(**options: Any) -> Pipeline:
     table[encoder.vocabulary.ids(list(WORTH))] = np.array([*WORTH.values()])[:, None]
     words.weight.set(table)
     model = nn.Sequential(words=words, sum=nn.Sum(axis=1))
-    return Pipeline(encoder, model, labels=["bad", "good"])
+    return ModelBundle(encoder, model, labels=["bad", "good"])
 
 
 def test_of_a_sum_each_word_adds_what_it_is_worth() -> None:
@@ -47,7 +47,9 @@ def test_two_outputs_are_read_as_their_difference() -> None:
     assert twice.bias is not None
     twice.weight.set(np.array([[-0.5], [0.5]], np.float32))
     twice.bias.set(np.zeros(2, np.float32))
-    both = Pipeline(one.before, nn.Sequential(one=one.model, twice=twice), labels=["bad", "good"])
+    both = ModelBundle(
+        one.before, nn.Sequential(one=one.model, twice=twice), labels=["bad", "good"]
+    )
 
     a, b = (word_contributions(p, "a good bad film") for p in (one, both))
 
@@ -58,7 +60,7 @@ def test_two_outputs_are_read_as_their_difference() -> None:
 @pytest.mark.parametrize("end", [nn.Sigmoid(), nn.LogSigmoid()], ids=["sigmoid", "log-sigmoid"])
 def test_a_model_that_ends_in_probabilities_has_the_same_log_odds(end: nn.Module) -> None:
     one = pipeline()
-    ended = Pipeline(one.before, nn.Sequential(one=one.model, end=end), labels=["bad", "good"])
+    ended = ModelBundle(one.before, nn.Sequential(one=one.model, end=end), labels=["bad", "good"])
 
     a, b = (word_contributions(p, "a good bad film") for p in (one, ended))
 
@@ -89,10 +91,10 @@ def test_what_cannot_be_judged_is_refused() -> None:
     encoder = pipeline().before
     assert isinstance(encoder, TextEncoder)
     three = nn.Sequential(words=nn.Embedding(9, 3, rng=0), sum=nn.Sum(axis=1))
-    table = Pipeline(Scaler.fit({"x": [1.0, 2.0]}), nn.Linear(1, 2, rng=0))
+    table = ModelBundle(Scaler.fit({"x": [1.0, 2.0]}), nn.Linear(1, 2, rng=0))
 
     with pytest.raises(ValueError, match="two classes; got 3"):
-        word_contributions(Pipeline(encoder, three), "good")
+        word_contributions(ModelBundle(encoder, three), "good")
     with pytest.raises(ValueError, match="begin with a TextEncoder; got Scaler"):
         word_contributions(table, "good")
     with pytest.raises(ValueError, match="at least one word"):

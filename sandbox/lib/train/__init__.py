@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ..engine import names as _names
 from .backend import Backend, LocalBackend
+from .bundle import ModelBundle
 from .callbacks import Callback, LambdaCallback, Summary
 from .group import Group, SingleGroup
 from .history import History
 from .job import CheckpointPolicy, Command, Result, TrainJob
 from .model_io import load_model, save_model
-from .pipeline import Pipeline
 from .progress import TextProgress
 from .store import Checkpoints, CheckpointStore
 from .trainer import Trainer
@@ -46,9 +46,9 @@ __all__ = [
     "MaxScore",
     "MaxSteps",
     "MinLoss",
+    "ModelBundle",
     "Never",
     "Or",
-    "Pipeline",
     "Result",
     "SingleGroup",
     "Summary",

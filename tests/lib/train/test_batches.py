@@ -14,7 +14,7 @@ from sandbox.lib.criterion import MSE
 from sandbox.lib.data import ArrayDataset, PartitionedDataset
 from sandbox.lib.data.order import EpochOrder
 from sandbox.lib.optim import SGD
-from sandbox.lib.train import Pipeline, SingleGroup, Trainer
+from sandbox.lib.train import ModelBundle, SingleGroup, Trainer
 from sandbox.lib.train.batches import Batches
 
 
@@ -101,6 +101,6 @@ def test_inference_takes_many_small_rows_at_once_and_few_large_ones(numbers: int
 def test_a_batch_size_that_is_none_is_refused(size: int):
     model = make_trainer().model
     x = make_data(8)[0]
-    for run in (make_trainer().predict, Pipeline(None, model).outputs):
+    for run in (make_trainer().predict, ModelBundle(None, model).outputs):
         with pytest.raises(ArgumentError, match="batch_size"):
             run(x, batch_size=size)

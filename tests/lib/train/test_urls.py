@@ -18,7 +18,7 @@ from sandbox.lib.train import (
     Checkpoints,
     CheckpointStore,
     EverySteps,
-    Pipeline,
+    ModelBundle,
     TrainJob,
     load_model,
     save_model,
@@ -109,8 +109,8 @@ def test_models_and_pipelines_are_saved_and_loaded_behind_a_url(bucket: str) -> 
     assert_same(weights(make_model(5)), weights(load_model(str(place))))
 
     table = {name: np.arange(6.0) + k for k, name in enumerate("abcd")}
-    pipeline = Pipeline(Scaler.fit(table), model, labels=["no", "yes"])
-    again = Pipeline.load(pipeline.save(f"{bucket}/pipelines/one"))
+    pipeline = ModelBundle(Scaler.fit(table), model, labels=["no", "yes"])
+    again = ModelBundle.load(pipeline.save(f"{bucket}/pipelines/one"))
     np.testing.assert_array_equal(pipeline.probabilities(table), again.probabilities(table))
 
 

@@ -13,7 +13,7 @@ from sandbox.lib.core.errors import ArgumentError, CheckpointError, DataError, S
 from sandbox.lib.criterion import CrossEntropy
 from sandbox.lib.data import ArrayDataset, Scaler, TextEncoder, labels_of
 from sandbox.lib.metrics import AUC, PRAUC
-from sandbox.lib.train import Pipeline, Trainer
+from sandbox.lib.train import ModelBundle, Trainer
 
 
 def payments(rows=600, seed=0):
@@ -36,7 +36,7 @@ def fraud():
         **{"batch_size": 64, "threads": 1, "progress": None, "metrics": (AUC(), PRAUC())},
     )
     trainer.fit(data, epochs=15)
-    return Pipeline(scaler, model, labels=["good", "fraud"], threshold=0.4), trainer, data
+    return ModelBundle(scaler, model, labels=["good", "fraud"], threshold=0.4), trainer, data
 
 
 def test_pipeline_judges_a_table_as_the_trainer_does(fraud):
@@ -57,7 +57,7 @@ def test_folder_brings_everything_back_without_pickle(fraud, tmp_path):
     pipeline, _, _ = fraud
     pipeline.save(tmp_path / "fraud")
     moved = (tmp_path / "fraud").rename(tmp_path / "moved")
-    again = Pipeline.load(moved)
+    again = ModelBundle.load(moved)
     table = payments(50, seed=1)
     np.testing.assert_array_equal(pipeline.predict(table), again.predict(table))
     np.testing.assert_array_equal(pipeline.outputs(table), again.outputs(table))
@@ -87,14 +87,14 @@ def test_texts_of_all_lengths_come_back_in_their_order():
     words = [f"word{chr(97 + k)}" for k in range(20)]
     texts = [" ".join(rng.choice(words, n)) for n in rng.integers(1, 60, 90)]
     encoder = TextEncoder.build(texts)
-    pipeline = Pipeline(encoder, bag(len(encoder.vocabulary)))
+    pipeline = ModelBundle(encoder, bag(len(encoder.vocabulary)))
     whole = pipeline.outputs(texts, batch_size=7)
     for k in (0, 13, 89):
         np.testing.assert_allclose(whole[k], pipeline.outputs([texts[k]])[0], rtol=1e-5)
 
 
 def test_one_column_is_a_probability_of_yes():
-    pipeline = Pipeline(None, nn.Sequential(fc=nn.Linear(2, 1, rng=0)))
+    pipeline = ModelBundle(None, nn.Sequential(fc=nn.Linear(2, 1, rng=0)))
     x = np.ones((3, 2), "f4")
     expected = 1 / (1 + np.exp(-pipeline.outputs(x).astype("f8")))
     np.testing.assert_allclose(pipeline.probabilities(x)[:, 1:], expected)
@@ -104,8 +104,8 @@ def test_one_column_is_a_probability_of_yes():
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda p: (p / "pipeline.json").unlink(), "a folder that Pipeline.save wrote"),
-        (lambda p: (p / "pipeline.json").write_text("{}"), "a folder that Pipeline.save wrote"),
+        (lambda p: (p / "pipeline.json").unlink(), "a folder that ModelBundle.save wrote"),
+        (lambda p: (p / "pipeline.json").write_text("{}"), "a folder that ModelBundle.save wrote"),
         (lambda p: (p / "scaler.json").write_text("x"), "scaler.json: must be"),
         (lambda p: (p / "model.safetensors").unlink(), "must be a model file"),
         (lambda p: (p / "model.safetensors").write_bytes(b"x"), "model.safetensors"),
@@ -113,7 +113,7 @@ def test_one_column_is_a_probability_of_yes():
             lambda p: (p / "pipeline.json").write_text(
                 json.dumps({"format": "pipeline 1", "before": "os.system"})
             ),
-            "a folder that Pipeline.save wrote",
+            "a folder that ModelBundle.save wrote",
         ),
     ],
 )
@@ -121,7 +121,7 @@ def test_damaged_folders_are_named(fraud, tmp_path, spoil, message):
     folder = fraud[0].save(tmp_path / "fraud")
     spoil(folder)
     with pytest.raises(CheckpointError, match=message):
-        Pipeline.load(folder)
+        ModelBundle.load(folder)
 
 
 def test_bad_rows_and_arguments_are_named(fraud):
@@ -133,11 +133,11 @@ def test_bad_rows_and_arguments_are_named(fraud):
     with pytest.raises(DataError, match="at least one row"):
         pipeline.predict({"hour": [], "amount": []})
     with pytest.raises(ArgumentError, match="`before` must be a TextEncoder"):
-        Pipeline("scaler", pipeline.model)
+        ModelBundle("scaler", pipeline.model)
     with pytest.raises(ArgumentError, match="`model` must be a Module"):
-        Pipeline(None, "model")
+        ModelBundle(None, "model")
     with pytest.raises(ArgumentError, match="`threshold` must be in"):
-        Pipeline(None, pipeline.model, threshold=2)
+        ModelBundle(None, pipeline.model, threshold=2)
 
 
 class TwoAnswers(nn.Module):
@@ -159,7 +159,7 @@ def test_every_input_of_several_has_its_own_step_before_the_model(tmp_path):
     table = {"age": [20, 40, 30, 25, 60, 18], "amount": [1.0, 9.0, 3.0, 2.0, 2.0, 8.0]}
     before = {"text": TextEncoder.build(texts), "row": Scaler.fit(table)}
     model = TwoAnswers()
-    pipeline = Pipeline(before, model, labels=["no", "yes"], output="kind")
+    pipeline = ModelBundle(before, model, labels=["no", "yes"], output="kind")
     data = {"text": texts, "row": table}
     found = pipeline.outputs(data, batch_size=4)
     ids, row = before["text"].padded(texts)[0], before["row"].table(table)
@@ -168,13 +168,13 @@ def test_every_input_of_several_has_its_own_step_before_the_model(tmp_path):
         np.testing.assert_allclose(found[name], expected.data, rtol=1e-6, atol=1e-6)
     assert pipeline.probabilities(data).shape == (6, 2)
     nn.register("tests.TwoAnswers")(TwoAnswers)
-    again = Pipeline.load(pipeline.save(tmp_path / "both"))
+    again = ModelBundle.load(pipeline.save(tmp_path / "both"))
     assert (again.output, list(again.before)) == ("kind", ["text", "row"])
     np.testing.assert_array_equal(again.predict(data), pipeline.predict(data))
 
 
 def test_inputs_of_several_that_do_not_go_together_are_named():
-    pipeline = Pipeline({"row": Scaler.fit({"age": [1, 2]})}, TwoAnswers(), output="kind")
+    pipeline = ModelBundle({"row": Scaler.fit({"age": [1, 2]})}, TwoAnswers(), output="kind")
     with pytest.raises(DataError, match=r"must be a dict with row; got text"):
         pipeline.outputs({"text": np.ones((2, 3), int)})
     with pytest.raises(DataError, match=r"same number of rows; got 2, 3"):
@@ -182,12 +182,12 @@ def test_inputs_of_several_that_do_not_go_together_are_named():
     with pytest.raises(DataError, match=r"data\.text must be numbers"):
         pipeline.outputs({"row": {"age": [1, 2]}, "text": np.array(["a", "b"])})
     with pytest.raises(ArgumentError, match=r"names of arguments as keys; got '\.\./row'"):
-        Pipeline({"../row": None}, TwoAnswers())
+        ModelBundle({"../row": None}, TwoAnswers())
 
 
 def test_a_tuple_of_arrays_goes_into_the_model_by_place():
     ids, row = np.array([[1, 2], [3, 0]]), np.ones((2, 2))
-    found = Pipeline(None, TwoAnswers(), output="kind").outputs((ids, row))
+    found = ModelBundle(None, TwoAnswers(), output="kind").outputs((ids, row))
     assert found["kind"].shape == (2, 2)
-    with pytest.raises(ShapeError, match=r"Pipeline: output must have 'x'; got 'kind', 'sum'"):
-        Pipeline(None, TwoAnswers(), output="x").probabilities((ids, row))
+    with pytest.raises(ShapeError, match=r"ModelBundle: output must have 'x'; got 'kind', 'sum'"):
+        ModelBundle(None, TwoAnswers(), output="x").probabilities((ids, row))

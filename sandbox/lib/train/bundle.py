@@ -24,7 +24,7 @@ from ..metrics.metric import part_at
 from .batches import rows_at_once
 from .model_io import load_model, save_model
 
-__all__ = ["Pipeline"]
+__all__ = ["ModelBundle"]
 
 Before: TypeAlias = TextEncoder | Scaler | dict[str, TextEncoder | Scaler | None] | None
 
@@ -35,7 +35,7 @@ _ROUNDING = 1e-6
 _LEAST_ROWS = 16  # at once, however long they are
 
 
-class Pipeline:
+class ModelBundle:
     """A trained model with the encoder or scaler it was trained behind.
 
     Parameters
@@ -70,11 +70,12 @@ class Pipeline:
     >>> from sandbox.lib.data import Scaler
     >>> import tempfile
     >>> scaler = Scaler.fit({"age": [20, 40], "amount": [1.0, 9.0]}, log=["amount"])
-    >>> pipeline = Pipeline(scaler, nn.Sequential(fc=nn.Linear(2, 2, rng=0)), labels=["no", "yes"])
-    >>> folder = pipeline.save(tempfile.mkdtemp() + "/fraud")
-    >>> again = Pipeline.load(folder)
+    >>> model = nn.Sequential(fc=nn.Linear(2, 2, rng=0))
+    >>> bundle = ModelBundle(scaler, model, labels=["no", "yes"])
+    >>> folder = bundle.save(tempfile.mkdtemp() + "/fraud")
+    >>> again = ModelBundle.load(folder)
     >>> table = {"amount": [3.0], "age": [25]}
-    >>> bool((again.probabilities(table) == pipeline.probabilities(table)).all())
+    >>> bool((again.probabilities(table) == bundle.probabilities(table)).all())
     True
     """
 
@@ -91,30 +92,30 @@ class Pipeline:
         for key, step in before.items() if isinstance(before, dict) else [("", before)]:
             if step is not None and not isinstance(step, TextEncoder | Scaler):
                 raise ArgumentError(
-                    f"Pipeline: `before` must be a TextEncoder, a Scaler or None; got {step!r}."
+                    f"ModelBundle: `before` must be a TextEncoder, a Scaler or None; got {step!r}."
                 )
             if key and not key.isidentifier():  # it becomes the name of a folder
                 raise ArgumentError(
-                    f"Pipeline: `before` must have names of arguments as keys; got {key!r}."
+                    f"ModelBundle: `before` must have names of arguments as keys; got {key!r}."
                 )
         if not isinstance(model, nn.Module):
             raise ArgumentError(
-                f"Pipeline: `model` must be a Module; got {model!r}. The order is "
-                "Pipeline(encoder_or_scaler, model)."
+                f"ModelBundle: `model` must be a Module; got {model!r}. The order is "
+                "ModelBundle(encoder_or_scaler, model)."
             )
         if not isinstance(output, str):
-            raise ArgumentError(f"Pipeline: `output` must be text; got {output!r}.")
+            raise ArgumentError(f"ModelBundle: `output` must be text; got {output!r}.")
         try:
             self.threshold = check.in_range("threshold", threshold, 0, 1)
         except ArgumentError:
             raise ArgumentError(
-                f"Pipeline: `threshold` must be in [0, 1]; got {threshold!r}."
+                f"ModelBundle: `threshold` must be in [0, 1]; got {threshold!r}."
             ) from None
         try:
             if labels is not None:
                 labels = check.several("labels", labels, "a list of names, one for each class")
         except ArgumentError as error:
-            raise ArgumentError(f"Pipeline: {error}") from None
+            raise ArgumentError(f"ModelBundle: {error}") from None
         self.before, self.model = before, model
         self.labels = None if labels is None else tuple(map(str, labels))
         self.output = output
@@ -141,11 +142,11 @@ class Pipeline:
         for array in leaves:
             if len(array) != rows:
                 raise DataError(
-                    "Pipeline: all inputs must have the same number of rows; got "
+                    "ModelBundle: all inputs must have the same number of rows; got "
                     f"{', '.join(str(len(a)) for a in leaves)}."
                 )
         if not rows:
-            raise DataError("Pipeline: there must be at least one row; got 0.")
+            raise DataError("ModelBundle: there must be at least one row; got 0.")
         size = _rows(batch_size, sum(array[0].size for array in leaves))
         parts = [
             tree.map(
@@ -164,7 +165,7 @@ class Pipeline:
             if not isinstance(data, dict) or not set(self.before) <= set(data):
                 got = ", ".join(data) if isinstance(data, dict) else type(data).__name__
                 raise DataError(
-                    f"Pipeline: data must be a dict with {', '.join(self.before)}; got {got}."
+                    f"ModelBundle: data must be a dict with {', '.join(self.before)}; got {got}."
                 )
             return {key: _prepared(self.before.get(key), item, key) for key, item in data.items()}
         return _prepared(None, data, "")
@@ -172,7 +173,7 @@ class Pipeline:
     def _of_texts(self, encoder: TextEncoder, texts: Any, size: int | None) -> tuple[Any, Any]:
         ids = encoder.encode(texts)
         if not ids:
-            raise DataError("Pipeline: there must be at least one text; got 0.")
+            raise DataError("ModelBundle: there must be at least one text; got 0.")
         rows = SequenceDataset(ids, np.zeros(len(ids), np.int64), ids=len(encoder.vocabulary))
         order = rows.order(_rows(size, rows.spec.x.size), seed=0, shuffle=False)
         found: NDArray[np.float32] | None = None
@@ -209,7 +210,7 @@ class Pipeline:
         DataError : `gives` says that there are probabilities, and there are none.
         """
         outputs, row = self._run(data, batch_size)
-        found = part_at(outputs, self.output, "Pipeline: output").astype(np.float64)
+        found = part_at(outputs, self.output, "ModelBundle: output").astype(np.float64)
         meaning = self.meaning(row)
         if meaning in ("probabilities", "logarithms"):
             return _shares(np.exp(found) if meaning == "logarithms" else found)
@@ -258,12 +259,12 @@ class Pipeline:
             write_atomic(place / _FILE, (json.dumps(settings, indent=1) + "\n").encode())
         except OSError as error:
             raise CheckpointError(
-                f"{place}: the pipeline must be written there; got {error}."
+                f"{place}: the bundle must be written there; got {error}."
             ) from error
         return place
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Pipeline:
+    def load(cls, folder: str | os.PathLike[str]) -> ModelBundle:
         """Read what `save` wrote.
 
         Raises
@@ -283,7 +284,7 @@ class Pipeline:
             labels, threshold = found["labels"], found["threshold"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(
-                f"{place}: must be a folder that Pipeline.save wrote; got {error!r}."
+                f"{place}: must be a folder that ModelBundle.save wrote; got {error!r}."
             ) from None
         try:
             read = {k: None if s is None else _KINDS[s].load(place / k) for k, s in steps.items()}
@@ -296,7 +297,7 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return (
-            f"Pipeline({self.before!r}, {type(self.model).__name__}, labels={self.labels}, "
+            f"ModelBundle({self.before!r}, {type(self.model).__name__}, labels={self.labels}, "
             f"threshold={self.threshold})"
         )
 
@@ -311,7 +312,7 @@ def _shares(found: NDArray[np.float64]) -> NDArray[np.float64]:
     if wrong.any():
         place = tuple(int(k) for k in np.argwhere(wrong)[0])
         raise DataError(
-            f"Pipeline: outputs must be probabilities, in 0..1; got {found[place]:.6g} in row "
+            f"ModelBundle: outputs must be probabilities, in 0..1; got {found[place]:.6g} in row "
             f"{place[0]}. Does the model give logits? use gives='logits'."
         )
     if found.ndim > 1 and found.shape[1] != 1:
@@ -326,7 +327,7 @@ def _prepared(step: TextEncoder | Scaler | None, data: Any, key: str) -> Any:
         return step.padded(data)[0]
     if isinstance(step, Scaler):
         return step.table(data)
-    found = arrays(data, f"Pipeline: data.{key}" if key else "Pipeline: data")
+    found = arrays(data, f"ModelBundle: data.{key}" if key else "ModelBundle: data")
     return tree.map(lambda a: a.astype(np.float32) if a.dtype.kind == "f" else a, found)
 
 
