@@ -8,7 +8,7 @@ import pytest
 from sandbox.lib.core.errors import ArgumentError, DataError
 from sandbox.lib.data import ArrayDataset, EpochOrder
 from sandbox.lib.spark import SparkBackend, blocks, room
-from sandbox.lib.spark.blocks import Form, Packer
+from sandbox.lib.spark.blocks import Form, Packer, Ragged
 from sandbox.lib.spark.rows import Frame, FrameRows, Loader, deal
 
 
@@ -44,8 +44,8 @@ def frame_of(found, sizes, ranks, form):
     return Frame(0, dealt, owner, form, starts, digests, cut)
 
 
-def load(found, frame, rank, like, tmp_path, budget=1 << 20):
-    loader = Loader([frame], rank, budget=budget, folders=[tmp_path])
+def load(found, frame, rank, like, tmp_path, budget=1 << 20, **options):
+    loader = Loader([frame], rank, budget=budget, folders=[tmp_path], **options)
     for partition, first, rows, form, digest, data in reversed(found):
         start = int(frame.starts[partition]) + first
         loader.take(0, partition, first, rows, start, form, digest, data)
@@ -130,6 +130,35 @@ def test_types_of_all_blocks_meet_in_the_type_that_holds_them(tmp_path):
     ids = Form.from_json(found[0][3])
     with pytest.raises(DataError, match=r"partition 0: x must hold .* int64 .*0\.5 .*in row 2"):
         load(found, frame_of(found, (3,), 1, ids), 0, like, tmp_path)
+
+
+def test_rows_of_bytes_of_varying_length_are_packed_as_they_are_and_decoded_by_their_rank(tmp_path):
+    random = np.random.default_rng(0)
+    texts = [bytes(random.integers(0, 256, n, np.uint8)) for n in random.integers(0, 90, 60)]
+    ends = np.cumsum([0, *map(len, texts)])
+    whole = Ragged(ends, np.frombuffer(b"".join(texts), np.uint8))
+    packer, found = Packer(0), []
+    for start in range(0, 60, 7):
+        part = slice(start, min(start + 7, 60))
+        found += packer.add(whole[part], np.arange(60)[part])
+    found += packer.flush()
+    assert len(found) > 10
+    assert max(len(block[5]) for block in found) < 200 + 60 * 8 + 90
+
+    def decode(text):
+        return np.array([len(text), sum(text)])
+
+    like = ArrayDataset(np.array([decode(text) for text in texts]), np.arange(60))
+    frame = frame_of(found, (60,), 2, Form(*like.stored()))
+    for rank in (0, 1):
+        mine = load(found, frame, rank, like, tmp_path, decoders={0: decode})
+        here = slice(30 * rank, 30 * rank + 30)
+        np.testing.assert_array_equal(mine.load(rank)[0], like.x[here])
+        np.testing.assert_array_equal(mine.load(rank)[1], like.y[here])
+    with pytest.raises(DataError, match=r"row 0: `decode` must give numbers of shape \(2,\)"):
+        load(found[:1], frame, 0, like, tmp_path, decoders={0: len})
+    with pytest.raises(DataError, match=r"x, row \d+: its 0 bytes .* got ZeroDivisionError"):
+        load(found, frame, 0, like, tmp_path, decoders={0: lambda b: [1 // len(b), 0]})
 
 
 def test_rows_of_another_form_are_named():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sandbox.lib import criterion, nn, optim
-from sandbox.lib.core.errors import DataError
+from sandbox.lib.core.errors import ArgumentError, DataError
 from sandbox.lib.data import ArrayDataset, PartitionedDataset
 from sandbox.lib.spark import SparkBackend, SparkDataset, chaos
 from sandbox.lib.spark.inputs import Storage
@@ -187,6 +187,32 @@ def test_a_lost_executor_takes_no_rows_and_no_arrays_with_it(cluster, monkeypatc
     assert trainer.evaluate(data)["loss"] > 0
 
 
+def unpacked(text):
+    """Make a row of the file of a picture, as it were."""
+    return np.frombuffer(text, np.float32, 2)
+
+
+def test_bytes_of_varying_length_are_decoded_by_the_ranks(local):
+    x = np.random.default_rng(2).standard_normal((80, 2)).astype("f4")
+    y = (x[:, 0] > 0).astype("i8")
+    files = [row.tobytes() + b"." * (4 * (k % 5)) for k, row in enumerate(x)]
+    rows = local.sparkContext.parallelize(list(zip(files, y.tolist(), strict=True)), 2)
+    frame = local.createDataFrame(rows, "file binary, label long")
+    data = SparkDataset(frame, features="file", decode=unpacked)
+    trainer = trainer_on(SparkBackend(local, ranks=2))
+    trainer.fit(data, epochs=2)
+    alone = trainer_on(None)
+    alone.fit(PartitionedDataset([(x[:40], y[:40]), (x[40:], y[40:])]), epochs=2)
+    assert np.abs(weights(trainer) - weights(alone)).max() <= 1e-5 * np.abs(weights(alone)).max()
+    np.testing.assert_array_equal(data.rows(1, [3])[0], x[[43]])
+    bad = SparkDataset(frame, features="file", decode=len)
+    with pytest.raises(ArgumentError, match=r"one binary column as features; got .* label bigint"):
+        SparkDataset(frame, features="label", label="label", decode=len)
+    with pytest.raises(DataError, match="bytes must have one length"):
+        SparkDataset(frame, features="file").stored()
+    assert bad.stored().x.shape == ()
+
+
 class Weighted(ArrayDataset):
     """A user's own kind, with an array of its own."""
 
@@ -203,7 +229,7 @@ def test_a_subclass_travels_without_its_arrays_and_comes_back_whole(tmp_path, mo
     storage = Storage(None, 2)
     handle = storage.handle(Weighted(x, np.arange(30_000) % 2))
     assert len(handle.dataset) < 3_000
-    found = handle.open(None, 0)
+    found = handle.open()
     assert type(found) is Weighted
     assert found.note == "mine"
     np.testing.assert_array_equal(found.x, x)

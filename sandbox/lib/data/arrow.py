@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError
 
-__all__ = ["array_of", "is_number", "type_of"]
+__all__ = ["array_of", "bytes_of_rows", "is_number", "type_of"]
 
 
 def array_of(
@@ -64,15 +64,40 @@ none in row 1 (1 of 2 rows). Fill such rows or drop them.
     return flat.reshape(len(lengths), -1) if len(lengths) else flat.reshape(0, 0)
 
 
-def _bytes(array: Any, name: str, place: str, first: int, dtype: Any) -> NDArray[Any]:
-    """Return bytes of one length as an array that reads the column's own memory."""
+def bytes_of_rows(
+    column: Any, name: str, place: str, first: int = 0
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Return the bytes of a binary column, and where each row begins (and the last ends) in them.
+
+    Parameters are those of `array_of`.
+
+    Raises
+    ------
+    DataError : a place is empty; names the row.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> offsets, data = bytes_of_rows(pa.array([b"ab", b"", b"c"]), "a", "t.parquet")
+    >>> offsets.tolist(), bytes(data)
+    ([0, 2, 2, 3], b'abc')
+    """
     import pyarrow.types as kinds
 
+    array = _whole(column)
+    _refuse_empty(array.is_null(), len(array), name, place, first)
+    _, places, data = array.buffers()
+    width = np.dtype(np.int64 if kinds.is_large_binary(array.type) else np.int32)
+    offsets = np.frombuffer(places, width, len(array) + 1, array.offset * width.itemsize)
+    whole = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+    return offsets.astype(np.int64), whole
+
+
+def _bytes(array: Any, name: str, place: str, first: int, dtype: Any) -> NDArray[Any]:
+    """Return bytes of one length as an array that reads the column's own memory."""
     if not len(array):
         return np.zeros((0, 0), dtype)
-    _, places, data = array.buffers()
-    width = np.int64 if kinds.is_large_binary(array.type) else np.int32
-    offsets = np.frombuffer(places, width, len(array) + 1, array.offset * np.dtype(width).itemsize)
+    offsets, data = bytes_of_rows(array, name, place, first)
     lengths, size = np.diff(offsets), np.dtype(dtype).itemsize
     _refuse_lengths(lengths, "bytes", name, place, first)
     if lengths[0] % size:

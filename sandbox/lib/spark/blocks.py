@@ -9,9 +9,10 @@ still the one that was counted.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +24,70 @@ from ..core.errors import DataError
 from ..data.trees import named
 from ..engine.oplist import Spec
 
-__all__ = ["BLOCK_BYTES", "NAMES", "SCHEMA", "Form", "Packer", "record_batch"]
+__all__ = ["BLOCK_BYTES", "NAMES", "RAGGED", "SCHEMA", "Form", "Packer", "Ragged", "record_batch"]
 
 NAMES = ["partition", "first", "rows", "form", "digest", "data"]
 SCHEMA = "partition int, first bigint, rows int, form string, digest bigint, data binary"
 BLOCK_BYTES = 1 << 20
+RAGGED = "bytes"  # the dtype of a row whose bytes vary in number
 Block = tuple[int, int, int, str, int, bytes]
+
+
+class Ragged:
+    """Rows of bytes of varying length.
+
+    Parameters
+    ----------
+    ends : (rows + 1,) int64
+        Where each row begins in `data`, and where the last ends.
+    data : 1-D uint8
+
+    Examples
+    --------
+    >>> rows = Ragged(np.array([0, 2, 2, 5]), np.frombuffer(b"abcde", np.uint8))
+    >>> [bytes(row) for row in rows], [bytes(row) for row in rows[1:3]]
+    ([b'ab', b'', b'cde'], [b'', b'cde'])
+    >>> [bytes(row) for row in Ragged.read(b"." + rows[1:].tobytes(), 2, 1)]
+    [b'', b'cde']
+    """
+
+    def __init__(self, ends: NDArray[np.int64], data: NDArray[np.uint8]) -> None:
+        self.ends, self.data = ends, data
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes in a block."""
+        return int(self.ends.nbytes + self.ends[-1] - self.ends[0])
+
+    def __len__(self) -> int:
+        return len(self.ends) - 1
+
+    def __getitem__(self, rows: slice) -> Ragged:
+        start, stop, _ = rows.indices(len(self))
+        return Ragged(self.ends[start : stop + 1], self.data)
+
+    def __iter__(self) -> Iterator[memoryview]:
+        for start, stop in itertools.pairwise(self.ends):
+            yield self.data[start:stop].data
+
+    def tobytes(self) -> bytes:
+        """Return ends, then bytes."""
+        low, high = self.ends[0], self.ends[-1]
+        ends: bytes = (self.ends - low).tobytes()
+        return ends + self.data[low:high].tobytes()
+
+    @classmethod
+    def joined(cls, parts: Sequence[Ragged]) -> Ragged:
+        """Return several as one."""
+        lengths = np.concatenate([np.diff(part.ends) for part in parts])
+        data = np.concatenate([part.data[part.ends[0] : part.ends[-1]] for part in parts])
+        return cls(np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]), data)
+
+    @classmethod
+    def read(cls, block: Any, rows: int, at: int) -> Ragged:
+        """Return what `tobytes` wrote into a block, from byte `at` on."""
+        ends = np.frombuffer(block, np.int64, rows + 1, at)
+        return cls(ends, np.frombuffer(block, np.uint8, int(ends[-1]), at + ends.nbytes))
 
 
 @dataclass(frozen=True)
@@ -113,7 +172,7 @@ class Packer:
         self._digest = salt
         self._first: Form | None = None
         self._form: Form | None = None
-        self._waiting: list[list[NDArray[Any]]] = []
+        self._waiting: list[list[Any]] = []
         self._bytes = 0
 
     def add(self, x: Any, y: Any) -> Iterator[Block]:
@@ -143,16 +202,33 @@ class Packer:
         """Yield what is left."""
         if not self._waiting or self._form is None:
             return
-        arrays = [np.concatenate(parts) for parts in zip(*self._waiting, strict=True)]
+        arrays = [_joined(parts) for parts in zip(*self._waiting, strict=True)]
         self._waiting, self._bytes = [], 0
-        rows, form = len(arrays[0]), self._form.to_json()
-        step = max(1, BLOCK_BYTES // max(1, self._form.row_bytes))
-        for start in range(0, rows, step):
-            stop = min(start + step, rows)
+        form = self._form.to_json()
+        for start, stop in _cuts(arrays, self._form.row_bytes):
             data = b"".join(array[start:stop].tobytes() for array in arrays)
             self._digest = zlib.crc32(data, self._digest)
             yield self.partition, self._written, stop - start, form, self._digest, data
             self._written += stop - start
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    return Ragged.joined(parts) if isinstance(parts[0], Ragged) else np.concatenate(parts)
+
+
+def _cuts(arrays: list[Any], row_bytes: int) -> Iterator[tuple[int, int]]:
+    """Give ranges of rows that fill a block, at least a row each."""
+    rows = len(arrays[0])
+    ends = np.arange(1, rows + 1) * row_bytes
+    for array in arrays:
+        if isinstance(array, Ragged):
+            ends = ends + array.ends[1:] - array.ends[0]
+    start = 0
+    while start < rows:
+        before = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + BLOCK_BYTES, side="right")))
+        yield start, stop
+        start = stop
 
 
 def check_alike(form: Form, first: Form, names: tuple[str, str], place: str) -> None:
@@ -188,5 +264,7 @@ def record_batch(block: Block) -> Any:
     )
 
 
-def _spec(array: NDArray[Any]) -> Spec:
+def _spec(array: Any) -> Spec:
+    if isinstance(array, Ragged):
+        return Spec((), RAGGED)
     return Spec(tuple(array.shape[1:]), array.dtype.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from ..core import tree, validate
 from ..core.errors import ArgumentError, DataError
 from ..data.arrays import ArrayDataset
-from ..data.arrow import array_of
+from ..data.arrow import array_of, bytes_of_rows
 from ..data.casting import cast, side_by_side
 from ..data.dataset import Dataset, DataSpec, Pair, TransformLike
 from ..engine.oplist import Spec
-from .blocks import SCHEMA, Form, Packer, record_batch
+from .blocks import SCHEMA, Form, Packer, Ragged, record_batch
 from .columns import (
     Columns,
     as_given,
@@ -32,7 +32,7 @@ from .failures import named_errors
 from .hosts import equip, with_package
 from .packed import Packed, pack_table
 from .room import memory_share
-from .rows import DEALT, Frame, FrameRows, Loader, deal
+from .rows import DEALT, Frame, FrameRows, Loader, deal, decoded
 from .turns import check_free
 
 __all__ = ["SparkDataset"]
@@ -58,6 +58,9 @@ class SparkDataset(Dataset):
         Shape of one row of x; default as stored. Needed for bytes that are images.
     bytes_dtype : dtype, default=uint8
         What the bytes of a binary features column are.
+    decode : function of bytes, optional
+        Makes the array of a row of x from the bytes of its one column, which may vary in number
+        (files of pictures). The packed rows stay as they are; ranks decode theirs once.
     transform, dtype
         See `data.Dataset`.
 
@@ -88,6 +91,7 @@ class SparkDataset(Dataset):
         label: Any = "label",
         shape: Any = None,
         bytes_dtype: Any = np.uint8,
+        decode: Callable[[bytes], Any] | None = None,
         transform: TransformLike = None,
         dtype: Any = np.float32,
     ) -> None:
@@ -98,6 +102,7 @@ class SparkDataset(Dataset):
         self.label = None if label is None else grouped(label, "label")
         self.shapes = list(shapes_of(shape, self.features))
         self.bytes_dtype = validate.number_dtype("bytes_dtype", bytes_dtype)
+        self.decode = decode
         self._packed: Packed | None = None
         self._collected: FrameRows | None = None
         if self.is_rdd:
@@ -139,6 +144,8 @@ class SparkDataset(Dataset):
                     f"SparkDataset: column {name!r} must be there once; got {', '.join(alike)}. "
                     "After a join, rename or drop one: df.drop(right['...'])."
                 )
+        if self.decode is not None:
+            self._check_decode(fields)
         for name in names:
             kind = fields[name]
             inner = kind.elementType if isinstance(kind, types.ArrayType) else kind
@@ -150,6 +157,16 @@ class SparkDataset(Dataset):
                     f"SparkDataset: column {name!r} must hold numbers, lists of numbers, vectors "
                     f"or (features only) bytes; got {kind.simpleString()}. Convert it first."
                 )
+
+    def _check_decode(self, fields: dict[str, Any]) -> None:
+        names = names_of(self.features)
+        got = ", ".join(f"{name} {fields[name].simpleString()}" for name in names)
+        alone = isinstance(self.features, Columns) and len(names) == 1
+        if not callable(self.decode) or not alone or not got.endswith(" binary"):
+            raise ArgumentError(
+                "SparkDataset: `decode` must be a function of bytes, with one binary column as "
+                f"features; got {self.decode!r} for {got}."
+            )
 
     def _names(self) -> list[str]:
         return list(dict.fromkeys([*names_of(self.features), *names_of(self.label)]))
@@ -238,6 +255,12 @@ class SparkDataset(Dataset):
         if found is None:
             kind = "RDD" if self.is_rdd else "DataFrame"
             raise DataError(f"SparkDataset: the {kind} must have at least one row; got 0.")
+        if self.decode is not None:
+            first = self.packed().first()
+            place = f"column {names_of(self.features)[0]!r}, first row"
+            made = decoded(self.decode, bytes(next(iter(Ragged.read(*first, 0)))), place)
+            dtype = kept_type([made.dtype], self._wanted, alone=True)
+            found = found.like([Spec(made.shape, dtype.name), *found.specs[1:]])
         count = tree.flatten(found.x)[1].size
         shapes = self.shapes if len(self.shapes) == count else [None] * count
         specs = [row_spec(s, shape) for s, shape in zip(found.specs, shapes, strict=False)]
@@ -271,7 +294,11 @@ class SparkDataset(Dataset):
 
         number = {name: k for k, name in enumerate(self._names())}
         alone = isinstance(self.features, Columns)
-        x = tree.map(lambda columns: joined(columns, self._wanted), self.features)
+        if self.decode is None:
+            x = tree.map(lambda columns: joined(columns, self._wanted), self.features)
+        else:
+            name = self.features.names[0]
+            x = Ragged(*bytes_of_rows(table.column(number[name]), name, place, before))
         if self.label is None:
             return x, np.zeros(table.num_rows, np.int8)
         return x, tree.map(lambda columns: joined(columns, None), self.label)
@@ -283,7 +310,8 @@ class SparkDataset(Dataset):
             context = self._context()
             check_free(context)
             folders = [Path(context._temp_dir)]
-            loader = Loader([frame], 0, budget=memory_share(1), folders=folders)
+            decoders = {} if self.decode is None else {0: self.decode}
+            loader = Loader([frame], 0, budget=memory_share(1), folders=folders, decoders=decoders)
             with named_errors():
                 pieces = self.packed().pieces(frame, _PART_BYTES).select(*DEALT, "data")
                 for block in pieces.toLocalIterator(prefetchPartitions=True):

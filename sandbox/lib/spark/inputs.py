@@ -69,11 +69,8 @@ class Handle:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "pieces": []}
 
-    def open(self, loader: Loader, rank: int) -> Dataset:
-        """Return the data set with the rows this rank needs."""
-        if self.frame is not None:
-            like = unpack(self.dataset)
-            return FrameRows(self.frame, like, loader.pair(self.frame.tag), rank)
+    def open(self) -> Dataset:
+        """Return the data set with its arrays; of a frame without rows."""
         beside: list[Any] = []
         if self.spans:
             memory = memoryview(self._file())
@@ -118,11 +115,20 @@ def open_inputs(
     tell : callable(share), optional
         Hears how much has come, if it takes long.
     """
-    frames = [handle.frame for handle in handles if handle is not None and handle.frame is not None]
-    budget = memory_share(ranks_here) if memory is None else memory
-    loader = Loader(frames, rank, budget=budget, folders=spark_folders(), tell=tell)
+    opened: list[Any] = [None if handle is None else handle.open() for handle in handles]
+    found = [(k, handle.frame) for k, handle in enumerate(handles) if handle and handle.frame]
+    loader = Loader(
+        [frame for _, frame in found],
+        rank,
+        budget=memory_share(ranks_here) if memory is None else memory,
+        folders=spark_folders(),
+        tell=tell,
+        decoders={frame.tag: opened[k].decode for k, frame in found},
+    )
     loader.read(batches)
-    return [None if handle is None else handle.open(loader, rank) for handle in handles]
+    for k, frame in found:
+        opened[k] = FrameRows(frame, opened[k], loader.pair(frame.tag), rank)
+    return opened
 
 
 class Storage:

@@ -53,6 +53,11 @@ class Packed:
         """Whether Spark still has the blocks, as far as this object knows."""
         return not self.released and self.table.sparkSession.sparkContext._jsc is not None
 
+    def first(self) -> tuple[bytes, int]:
+        """Return the bytes of the first block, and how many rows it holds."""
+        found = self.table.where("first = 0").select("data", "rows").take(1)[0]
+        return found["data"], found["rows"]
+
     def release(self) -> None:
         """Let Spark remove the blocks."""
         self.released = True

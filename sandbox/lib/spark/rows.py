@@ -18,7 +18,7 @@ from ..data.casting import cast
 from ..data.dataset import Dataset, DataSpec, Pair
 from ..data.order import owners
 from ..engine.oplist import Spec
-from .blocks import Form
+from .blocks import RAGGED, Form, Ragged
 from .room import Room, make_rooms
 
 __all__ = ["DEALT", "Frame", "FrameRows", "Loader", "deal"]
@@ -97,6 +97,8 @@ class Loader:
         Where rows beyond the budget go.
     tell : callable(share), optional
         Hears now and then how much has come.
+    decoders : dict of functions, optional
+        By tag: what makes an array of the bytes of a row, where these vary in number.
 
     Raises
     ------
@@ -111,7 +113,9 @@ class Loader:
         budget: int,
         folders: Sequence[Path],
         tell: Callable[[float], object] | None = None,
+        decoders: dict[int, Callable[[bytes], Any]] | None = None,
     ) -> None:
+        self._decoders = decoders or {}
         self._frames = {frame.tag: frame for frame in frames}
         self._bounds = {tag: frame.bounds(rank) for tag, frame in self._frames.items()}
         self._got = dict.fromkeys(self._frames, 0)
@@ -159,11 +163,20 @@ class Loader:
         names = frame.form.places(("x", "y"))
         specs = Form.from_json(form).specs
         for room, spec, name in zip(self._rooms[tag], specs, names, strict=True):
+            mine = slice(begin - start, stop - start)
+            place, number = f"partition {partition}: {name}", first + begin - start
+            if spec.dtype == RAGGED:
+                ragged = Ragged.read(data, rows, offset)
+                offset += ragged.nbytes
+                decode = self._decoders[tag]
+                for k, row in enumerate(ragged[mine]):
+                    made = decoded(decode, bytes(row), f"{place}, row {number + k}", room.spec)
+                    room.put(begin - low + k, made[None])
+                continue
             values = np.frombuffer(data, spec.dtype, rows * spec.size, offset)
             offset += values.nbytes
-            values = values.reshape(rows, *room.spec.shape)[begin - start : stop - start]
-            numbers = np.arange(first + begin - start, first + stop - start)
-            place = f"partition {partition}: {name}"
+            values = values.reshape(rows, *room.spec.shape)[mine]
+            numbers = np.arange(number, number + len(values))
             room.put(begin - low, cast(values, room.spec.dtype, place, rows=numbers))
         self._got[tag] += stop - begin
         if self._tell is not None and time.monotonic() - self._told > _TELL_S:
@@ -178,6 +191,28 @@ class Loader:
         arrays = [room.array() for room in self._rooms[tag]]
         x, y = tree.flatten(frame.form.x)[1], tree.flatten(frame.form.y)[1]
         return x.unflatten(arrays[: x.size]), y.unflatten(arrays[x.size :])
+
+
+def decoded(
+    decode: Callable[[bytes], Any], row: bytes, place: str, spec: Spec | None = None
+) -> NDArray[Any]:
+    """Return the array that a function makes of a row's bytes, of the spec if there is one.
+
+    Raises
+    ------
+    DataError : it fails, gives no numbers, or another shape than the first row's; names the row.
+    """
+    try:
+        made = np.asarray(decode(row))
+    except Exception as error:
+        raise DataError(
+            f"{place}: its {len(row)} bytes must be what `decode` understands; got "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if made.dtype.kind not in "biuf" or (spec is not None and made.shape != spec.shape):
+        wanted = "numbers" if spec is None else f"numbers of shape {spec.shape}, as the first row's"
+        raise DataError(f"{place}: `decode` must give {wanted}; got {made.dtype} {made.shape}.")
+    return made if spec is None else cast(made, spec.dtype, place)
 
 
 def _changed(what: str) -> DataError:
