@@ -118,6 +118,27 @@ def test_a_batch_of_many_partitions_is_read_as_one(tmp_path):
     assert seen[-1] < share.rows  # told by the partition it is in
 
 
+def test_a_long_load_tells_how_far_it_is(tmp_path, monkeypatch):
+    import pyarrow as pa
+
+    monkeypatch.setattr("sandbox.lib.spark.rows._TELL_S", 0.0)
+    pair, told = table(40), []
+    found = packed(pair, (40,))
+    frame = frame_of(found, (40,), 2, Form(*ArrayDataset(*pair).stored()))
+    loader = Loader([frame], 0, budget=1 << 20, folders=[tmp_path], tell=told.append)
+    names = ["tag", "partition", "first", "rows", "start", "form", "digest", "data"]
+    batches = [
+        pa.RecordBatch.from_pydict(
+            {n: [v] for n, v in zip(names, (0, *b[:3], b[1], *b[3:]), strict=True)}
+        )
+        for b in found
+    ]
+    loader.read(iter([pa.RecordBatch.from_pydict({"id": [1]}), *batches]))
+    assert told == sorted(told)
+    assert 0 < told[0] < told[-1] == 1.0
+    assert len(loader.pair(0)[0]["ids"]) == 20
+
+
 def test_types_of_all_blocks_meet_in_the_type_that_holds_them(tmp_path):
     packer = Packer(0)
     found = [*packer.add(np.array([[1], [2]]), np.array([0, 1]))]

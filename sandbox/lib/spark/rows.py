@@ -128,7 +128,7 @@ class Loader:
             tag: [next(rooms) for _ in frame.form.specs] for tag, frame in self._frames.items()
         }
         self._rows = sum(high - low for low, high in self._bounds.values())
-        self._tell, self._told = tell, time.monotonic()
+        self._tell, self._told, self._said = tell, time.monotonic(), False
 
     def read(self, batches: Iterable[Any]) -> None:
         """Take all blocks of Arrow batches."""
@@ -139,6 +139,8 @@ class Loader:
             data = batch.column("data")
             for i, block in enumerate(zip(*columns, strict=True)):
                 self.take(*(*block, data[i].as_buffer()))
+        if self._tell is not None and self._said:
+            self._tell(1.0)
 
     def take(
         self,
@@ -180,7 +182,7 @@ class Loader:
             room.put(begin - low, cast(values, room.spec.dtype, place, rows=numbers))
         self._got[tag] += stop - begin
         if self._tell is not None and time.monotonic() - self._told > _TELL_S:
-            self._told = time.monotonic()
+            self._told, self._said = time.monotonic(), True
             self._tell(sum(self._got.values()) / max(1, self._rows))
 
     def pair(self, tag: int) -> Pair:
