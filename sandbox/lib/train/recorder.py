@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 from ..core import validate
@@ -64,6 +66,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._store: CheckpointStore | None = None
         self._spool: PrivateFolder | None = None
+        self._spooled: weakref.WeakSet[StateFile] = weakref.WeakSet()  # whose files lie there
         self._stored = -1  # step of the newest checkpoint file of this run
 
     def prepare(
@@ -123,8 +126,19 @@ class Recorder:
             except OSError:  # states are handed over in memory
                 return None
             weakref.finalize(self, self._spool.close)
+        self._sweep(self._spool.path)
         kept, run = ("", "") if self._store is None else (self._store.place, self._store.run)
         return StatePlaces(str(self._spool.path), str(kept), str(run))
+
+    def _sweep(self, folder: Path) -> None:
+        """Remove what ranks that were lost or cancelled have left: shards of no state."""
+        held: set[str] = set()
+        for state in self._spooled:
+            with contextlib.suppress(CheckpointError):  # it is gone
+                held |= {path.name for path in state.files()}
+        for path in folder.iterdir():
+            if path.name.lstrip(".").startswith(("state-", "weights-")) and path.name not in held:
+                path.unlink(missing_ok=True)
 
     def receive(self, event: Event) -> None:
         """Take an event: keep it, store checkpoints, pass it on."""
@@ -150,7 +164,7 @@ class Recorder:
                 if isinstance(data, StateFile):
                     data = StateFile(path)
             elif isinstance(data, StateFile):
-                data.own()
+                self._spooled.add(data.own())
             self.last = data
             if event["best"]:
                 self.best = data
@@ -181,6 +195,8 @@ class Recorder:
             # Of what has come as a checkpoint already, that one; else of this run alone.
             known = isinstance(self.last, StateFile) and self.last.place == state.place
             state = self.last if known or self._store is not None else state.own()
+            if isinstance(state, StateFile) and self._store is None:
+                self._spooled.add(state)
         self.last = self.held = result.state = state
 
     @property

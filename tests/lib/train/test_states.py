@@ -199,13 +199,19 @@ def test_states_of_no_folder_lie_in_a_private_one_and_go_with_the_trainer() -> N
     whole, parts = (make_trainer(optimizer=EMA(SGD(0.1), decay=0.9)) for _ in range(2))
     whole.fit(DATA, steps=9)
     parts.fit(DATA, steps=4)
-    folder = Path(parts.result.state.place).parent
+    early = parts.result.state
+    folder = Path(early.place).parent
     assert folder.stat().st_mode & 0o077 == 0
     parts.fit(DATA, steps=9, resume="auto")
     assert_same(weights(whole.model), weights(parts.model))
     with whole.averaged() as one, parts.averaged() as other:
         assert_same(weights(one), weights(other))
+    assert early.open().step == 4, "what somebody holds is there"
+    del early
     assert len(list(folder.glob("state*"))) == 1, "what nobody holds is removed"
+    (folder / "state-00000000-1-step00000004-00001-of-00002.safetensors").write_bytes(b"lost")
+    parts.fit(DATA, steps=9, resume="auto")
+    assert len(list(folder.glob("state*"))) == 1, "and what lost ranks have left"
     del parts, other
     gc.collect()
     assert not folder.exists()
