@@ -63,7 +63,8 @@ def interruptible(context: Any, job: Callable[[], T]) -> T:
     """
     from pyspark import InheritableThread
 
-    if threading.current_thread() is not threading.main_thread():
+    here = threading.current_thread() is threading.main_thread()
+    if not here or context is None:  # signals come to the main thread only
         return job()
     group = JobGroup(context, "looking at rows")
     done, interrupts = threading.Event(), list[float]()

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
+from .ended import java_alive
 from .inputs import Storage
 from .jobs import JobGroup
 from .worker import SCHEMA, RankPlan, make_task
 
 __all__ = ["SparkJob"]
+
+_LOOK_S = 0.1
+_TRIES = 3
 
 
 class SparkJob:
@@ -17,6 +23,10 @@ class SparkJob:
 
     A task that is lost is tried again by itself, as often as Spark tries any task: the ranks meet
     at the driver's line and need no barrier stage.
+
+    No call to Java lasts as long as the training: Ctrl-C in a call of the main thread closes the
+    connections of all threads (py4j takes them for its own), and py4j sends a call that was cut off
+    again, which would be a second job.
     """
 
     def __init__(self, spark: Any, plan: RankPlan, storage: Storage) -> None:
@@ -27,6 +37,7 @@ class SparkJob:
         self.done = threading.Event()
         self.error: Exception | None = None
         self.retryable = False
+        self._action: Any = None
         self._cancelled = False
         self._thread = InheritableThread(target=self._run, name=self.group.name, daemon=True)
         self._thread.start()
@@ -37,9 +48,12 @@ class SparkJob:
 
         try:
             self.group.enter()
-            table = self.storage.table()
+            table = self.storage.table().mapInArrow(make_task(self.plan), SCHEMA)
             if not self._cancelled:
-                table.mapInArrow(make_task(self.plan), SCHEMA).collect()
+                self._action = table._jdf.toJavaRDD().collectAsync()
+                while not _answer(self._action.isDone):
+                    time.sleep(_LOOK_S)
+                _answer(self._action.get)
         except (PySparkException, Py4JError) as error:
             self.retryable = True
             self.error = error
@@ -56,3 +70,20 @@ class SparkJob:
     def over(self) -> bool:
         """Tell whether nothing of this submission goes on, here or in Spark."""
         return self.done.is_set() and not self.group.active()
+
+
+def _answer(call: Callable[[], Any]) -> Any:
+    """Return what Java answers, asked again if the connection was lost on the way."""
+    from py4j.protocol import Py4JError, Py4JJavaError
+
+    for attempt in range(_TRIES):
+        try:
+            return call()
+        except Py4JJavaError:
+            raise
+        except (Py4JError, ConnectionError, EOFError):
+            with java_alive():
+                if attempt == _TRIES - 1:
+                    raise
+            time.sleep(_LOOK_S)
+    raise AssertionError("unreachable")
