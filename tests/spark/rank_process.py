@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sandbox.lib.spark import tcp
+from sandbox.lib.spark.door import Listener
 from sandbox.lib.spark.exchange import Group
 
 
@@ -181,7 +181,7 @@ def speed(group: Group, n: int = 60_000, repeats: int = 200, **_: object) -> dic
 def main() -> None:
     scenario, rank, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     options = json.loads(sys.argv[4])
-    listener = tcp.Listener("127.0.0.1", 0)
+    listener = Listener("127.0.0.1", 0)
     print(json.dumps(listener.address), flush=True)
     addresses = [(host, port) for host, port in json.loads(sys.stdin.readline())]
     modes = options.pop("exchange", "auto")

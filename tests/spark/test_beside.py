@@ -65,21 +65,29 @@ def test_cells_run_while_two_ranks_train_and_their_interrupt_is_theirs_alone(loc
     told = []
     trainer.subscribe(lambda event: told.append(event.get("state")))
     trainer.fit(rows(), steps=1_000_000, background=True)
-    while not len(trainer.history):
-        time.sleep(0.02)
-    begin = time.monotonic()
-    assert local.range(100_000).selectExpr("id % 7 AS k").groupBy("k").count().count() == 7
-    assert time.monotonic() - begin < 20  # it waited for the end of the training before
+    try:
+        while not len(trainer.history):
+            time.sleep(0.02)
+        assert local.range(100_000).selectExpr("id % 7 AS k").groupBy("k").count().count() == 7
+        mine = jobs(local)
 
-    threading.Timer(1.0, signal.raise_signal, [signal.SIGINT]).start()
-    slow = local.sparkContext.parallelize([1], 1).map(lambda row: time.sleep(3) or row)
-    with pytest.raises(KeyboardInterrupt):
-        slow.count()
-    steps = len(trainer.history)
-    assert local.range(10).count() == 10
-    while len(trainer.history) < steps + 100:
-        time.sleep(0.02)
-    trainer.stop()
-    trainer.wait(60)
+        threading.Timer(1.0, signal.raise_signal, [signal.SIGINT]).start()
+        slow = local.sparkContext.parallelize([1], 1).map(lambda row: time.sleep(60) or row)
+        with pytest.raises(KeyboardInterrupt):
+            slow.count()
+        steps = len(trainer.history)
+        begin = time.monotonic()
+        assert local.range(10).count() == 10  # the slot is free again: the query was cancelled
+        assert time.monotonic() - begin < 30
+        assert jobs(local) == mine
+        while len(trainer.history) < steps + 100:
+            time.sleep(0.02)
+    finally:
+        trainer.stop()
+        trainer.wait(60)
     assert trainer.state == "stopped"
     assert "retrying" not in told
+
+
+def jobs(spark):
+    return set(spark.sparkContext.statusTracker().getActiveJobsIds())

@@ -107,6 +107,7 @@ def test_a_rank_joins_again_on_the_same_line_when_another_was_lost(two):
         assert first[0]["addresses"] == [["127.0.0.1", 1000], ["127.0.0.1", 1001]]
         one.close()
         assert heard(two, "gone").rank == 1
+        until(zero.broken)
         late = call(two, 1, attempt=1)
         again = [pool.submit(join, line) for line in (zero, late)]
         second = [met.result(5) for met in again]
@@ -210,7 +211,7 @@ def test_a_stranger_gets_nothing_and_harms_nothing(server):
 def test_idle_strangers_do_not_lock_ranks_out_and_cost_no_threads(server):
     threads = threading.active_count()
     strangers = [socket.create_connection(server.address) for _ in range(3 * MAX_STRANGERS)]
-    until(lambda: len(server._door._strangers) == MAX_STRANGERS)
+    until(lambda: len(server._door._strangers) == server._door.room)
     assert threading.active_count() == threads
     begin = time.monotonic()
     line = call(server)

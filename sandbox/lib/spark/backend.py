@@ -14,6 +14,7 @@ from ..train.backend import calling_at_interrupt
 from ..train.events import Event, stage
 from ..train.job import Command, Result, TrainJob
 from . import cluster, hosts
+from .calls import mind_interrupts
 from .context import spark_session
 from .driver import SESSION, DriverRun, Interrupts
 from .frames import SparkDataset
@@ -117,6 +118,7 @@ class SparkBackend:
             self.spark = active or spark_session(master, tell=tell)
         cluster.check_session(self.spark)
         hosts.equip(self.spark.sparkContext)
+        mind_interrupts(self.spark.sparkContext._gateway)
         return self.spark
 
     def adapt(self, data: Any, like: Any = None, *, labelled: bool = True) -> Dataset:

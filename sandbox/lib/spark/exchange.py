@@ -46,7 +46,7 @@ class Group(Membership):
         Where each rank listens, in rank order.
     token : bytes
         The secret of this job; whoever does not know it is refused.
-    listener : tcp.Listener, optional
+    listener : Listener, optional
         The socket already bound to `addresses[rank]`; made here if missing.
     exchange : "auto", "shm" or "tcp"
         auto: shared memory between the ranks that share a host, TCP between the others.

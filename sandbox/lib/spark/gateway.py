@@ -21,6 +21,7 @@ from pyspark.java_gateway import launch_gateway
 
 from ..engine.files import write_atomic
 from ..engine.folders import cache_folder, temporary_folder
+from .calls import mind_interrupts
 from .ended import memory_limit
 from .errors import SparkSetupError
 
@@ -127,7 +128,9 @@ def start(settings: Mapping[str, str]) -> None:
         voice.start()
     try:
         outputs = {"stdout": voices[0].end, "stderr": voices[1].end}
-        SparkContext._ensure_initialized(gateway=launch_gateway(conf, outputs))  # type: ignore[no-untyped-call]
+        gateway = launch_gateway(conf, outputs)  # type: ignore[no-untyped-call]
+        mind_interrupts(gateway)
+        SparkContext._ensure_initialized(gateway=gateway)
     except Exception as error:
         failure = error
     else:

@@ -9,7 +9,8 @@ The frames, with the number of the generation in their header:
   for good, or that all is done. FETCH: the state to begin from, which comes as STATE; so does a
   part of a file that it GETs. PUT: a piece of a shard, for the driver's folder.
 - WANTED, HANDLED (driver, to rank 0): what is wanted of the run; how far the events are handled.
-- PING (both): I am here. STOP (driver): leave at once.
+- BROKEN (driver): another rank of this generation is lost. PING (both): I am here.
+- STOP (driver): leave at once.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from .errors import AuthenticationError, ExchangeError, Stopped
 __all__ = ["AHEAD", "Line"]
 
 HELLO, JOIN, MEET, ASK, FACT, EVENTS, FAILURE, FINISH, ACK = range(1, 10)
-LOST, FETCH, STATE, WANTED, HANDLED, PING, STOP, PUT, GET = range(10, 19)
+LOST, FETCH, STATE, WANTED, HANDLED, BROKEN, PING, STOP, PUT, GET = range(10, 20)
 LIMIT = 1 << 36  # bytes of one frame; the sender has proved to belong to us
 FLUSH_S = 0.05
 BATCH = 50  # events that do not wait for the next flush
@@ -72,6 +73,7 @@ class Line:
         tcp.limit_silence(self._connection, self.silence_s)
         self._on_stop = on_stop
         self._generation = 0
+        self._broken = -1
         self._facts: dict[str, Any] = {}
         self._replies: queue.SimpleQueue[tuple[int, int, bytearray]] = queue.SimpleQueue()
         self._control = Control()
@@ -107,6 +109,10 @@ class Line:
         self._newest = self._handled = -1
         self._holding = False
         return met
+
+    def broken(self) -> bool:
+        """Tell whether the driver knows that a rank of this generation is lost."""
+        return self._broken == self._generation or self.stopped.is_set()
 
     def fetch(self) -> dict[str, Any]:
         """Return what all ranks of this generation start from, as `Desk.offer` tells it."""
@@ -208,6 +214,8 @@ class Line:
                 elif kind == HANDLED:
                     if sequence == self._generation:
                         self._handled = wire.decode(payload)["step"]
+                elif kind == BROKEN:
+                    self._broken = sequence
                 elif kind == ASK:
                     field = wire.decode(payload)["field"]
                     self._send(FACT, wire.encode({"field": field, "value": self._facts[field]}))

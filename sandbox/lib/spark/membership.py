@@ -15,6 +15,7 @@ from ..core.errors import ArgumentError
 from ..engine.threads import cpu_count
 from ..train.group import Timings
 from . import shm, tcp
+from .door import Listener
 from .errors import ExchangeError, ExchangeTimeout
 from .mesh import Link, Mesh, build_mesh
 from .slices import KIND, Control, rounds
@@ -50,7 +51,7 @@ class Membership:
         addresses: Sequence[tcp.Address],
         token: bytes,
         *,
-        listener: tcp.Listener | None = None,
+        listener: Listener | None = None,
         exchange: str = "auto",
         deadline_s: float = 60.0,
         threads: int = 1,
@@ -73,7 +74,7 @@ class Membership:
         self._local: dict[int, Control] = {}
         self._mesh: Mesh | None = None
         if size > 1:
-            own = listener or tcp.Listener(addresses[rank][0], addresses[rank][1])
+            own = listener or Listener(addresses[rank][0], addresses[rank][1])
             try:
                 self._mesh = build_mesh(rank, list(addresses), token, own, deadline_s=deadline_s)
             finally:

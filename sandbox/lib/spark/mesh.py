@@ -9,8 +9,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .door import Listener
 from .errors import ExchangeError, ExchangeTimeout, PeerLost
-from .tcp import FRAME_MAGIC, HEADER, Address, Listener, connect, header, name
+from .tcp import FRAME_MAGIC, HEADER, Address, connect, header, name
 
 __all__ = ["Link", "Mesh", "build_mesh"]
 

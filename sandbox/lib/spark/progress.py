@@ -24,6 +24,7 @@ from .errors import ExchangeError
 from .line import (
     ACK,
     ASK,
+    BROKEN,
     EVENTS,
     FACT,
     FAILURE,
@@ -128,9 +129,10 @@ class LineServer:
         self._wanted = Wanted()
         self._callers: dict[_Caller, None] = {}  # in the order in which they called
         self._lock = threading.Lock()
+        self._finished = -1  # the generation whose rank 0 has told the end
         self._closed = False
         self._stopping = False
-        self._door = Door(listening, token, self._let_in)
+        self._door = Door(listening, token, self._let_in, size)
         self._thread = threading.Thread(target=self._door.serve, name="sandbox-line", daemon=True)
         self._thread.start()
 
@@ -227,6 +229,7 @@ class LineServer:
             caller.close()
             self.desk.drop(caller)
             if known:
+                self._break(caller)
                 self._put("gone", caller)
                 self._begin()  # a copy of it may be waiting
 
@@ -267,6 +270,7 @@ class LineServer:
         elif kind in (FAILURE, FINISH):
             value = wire.decode(payload)
             if kind == FINISH:
+                self._finished = caller.generation
                 value["state"] = self.desk.take(value["state"])
             self._put("failure" if kind == FAILURE else "finish", caller, value)
             caller.send(ACK)
@@ -325,6 +329,14 @@ class LineServer:
         payload = wire.encode(met)
         for caller in members:
             caller.send(MEET, payload, caller.generation)
+
+    def _break(self, caller: _Caller) -> None:
+        """Let the others know that a rank is lost: they may still wait for it to connect."""
+        if caller.generation != self.generation or self._finished == self.generation:
+            return
+        for other in self._current():
+            if other.generation == caller.generation:
+                other.send(BROKEN, sequence=other.generation)
 
     def _compare(self, field: str) -> None:
         """Let the driver know how two ranks differ, once both have told."""

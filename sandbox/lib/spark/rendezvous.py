@@ -16,7 +16,7 @@ import pyarrow
 from .. import engine
 from ..core.errors import ArgumentError
 from ..train.job import TrainJob
-from . import tcp
+from .door import Listener
 from .errors import ExchangeError, RendezvousError
 from .exchange import Group
 from .line import Line
@@ -152,6 +152,7 @@ def meet(
         Where this rank may listen.
     """
     listener = _listen(line, loopback, ports)
+    listener.lost = line.broken
     try:
         telling = {
             "address": listener.address,
@@ -175,14 +176,14 @@ def meet(
         raise
 
 
-def _listen(line: Line, loopback: bool, ports: Ports) -> tcp.Listener:
+def _listen(line: Line, loopback: bool, ports: Ports) -> Listener:
     """Listen on this host's own address: the one it was given, else the one to the driver."""
     if loopback:
-        return tcp.Listener("127.0.0.1", ports=ports)
+        return Listener("127.0.0.1", ports=ports)
     reasons = []
     for host in dict.fromkeys(filter(None, (os.environ.get("SPARK_LOCAL_IP"), line.host))):
         try:
-            return tcp.Listener(host, ports=ports)
+            return Listener(host, ports=ports)
         except OSError as error:
             reasons.append(f"{host}: {error}")
     raise ExchangeError(

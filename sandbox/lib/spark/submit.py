@@ -24,9 +24,8 @@ class SparkJob:
     A task that is lost is tried again by itself, as often as Spark tries any task: the ranks meet
     at the driver's line and need no barrier stage.
 
-    No call to Java lasts as long as the training: Ctrl-C in a call of the main thread closes the
-    connections of all threads (py4j takes them for its own), and py4j sends a call that was cut off
-    again, which would be a second job.
+    No call to Java lasts as long as the training: one that is cut off is sent again by py4j, and
+    would be a second job.
     """
 
     def __init__(self, spark: Any, plan: RankPlan, storage: Storage) -> None:

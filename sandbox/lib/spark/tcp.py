@@ -1,4 +1,4 @@
-"""Authenticated TCP: the handshake of a connection, a listener, and single frames.
+"""Authenticated TCP: the handshake of a connection, and single frames.
 
 Nothing on these sockets is ever unpickled: a connection starts with three fixed-size messages
 (an HMAC challenge in both directions), after which every frame is a 24-byte header and raw bytes
@@ -13,13 +13,10 @@ import hmac
 import os
 import socket
 import struct
-import threading
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .errors import AuthenticationError, ExchangeError, ExchangeTimeout
-from .ports import Ports, listen
+from .errors import AuthenticationError, ExchangeError
 
 Address = tuple[str, int]
 
@@ -27,7 +24,6 @@ MAGIC = b"SBXRANK1"
 MESH = b"mesh    "
 LINE = b"line    "
 HANDSHAKE_S = 10.0
-MAX_STRANGERS = 64
 
 _HELLO = struct.Struct("<8s32s")
 _CLAIM = struct.Struct("<8s8sqq32s32s")
@@ -162,101 +158,6 @@ class Challenge:
             raise AuthenticationError("a stranger connected: wrong token or not a rank.")
         answer = _ANSWER.pack(MAGIC, _proof(token, b"server", identity, nonce, self._nonce))
         return Claim(rank, extra, purpose), answer
-
-
-def welcome(connection: socket.socket, token: bytes, deadline_s: float = HANDSHAKE_S) -> Claim:
-    """Serve the other half of `connect`; raises `AuthenticationError` on anything unexpected."""
-    until = time.monotonic() + deadline_s
-    challenge = Challenge()
-    try:
-        connection.settimeout(deadline_s)
-        connection.sendall(challenge.hello())
-        raw = _receive_exactly(connection, CLAIM_BYTES, until)
-    except (OSError, EOFError) as error:
-        raise AuthenticationError(f"a stranger connected and left: {error!r}.") from error
-    try:
-        claim, answer = challenge.check(raw, token)
-    except AuthenticationError:
-        with contextlib.suppress(OSError):
-            connection.sendall(REFUSAL)
-        raise
-    try:
-        connection.sendall(answer)
-    except OSError as error:
-        raise AuthenticationError(f"a stranger connected and left: {error!r}.") from error
-    ready(connection)
-    return claim
-
-
-class Listener:
-    """A listening socket bound to one address; strangers are shown the door one by one.
-
-    Parameters
-    ----------
-    host : the address to bind to, never a wildcard: loopback or the executor's own address.
-    port : 0 lets the system choose.
-    ports : Ports, optional
-        A range of which the first free one is taken, in place of `port`.
-    """
-
-    def __init__(self, host: str = "127.0.0.1", port: int = 0, ports: Ports | None = None) -> None:
-        self._socket = listen(host, ports or Ports(port, port))
-        self.address: Address = self._socket.getsockname()[:2]
-        self._strangers = threading.Semaphore(MAX_STRANGERS)
-
-    def accept(
-        self, expected: Iterable[int], token: bytes, deadline_s: float
-    ) -> dict[int, socket.socket]:
-        """Wait until each rank of `expected` has connected and proved itself.
-
-        Raises
-        ------
-        ExchangeTimeout : somebody did not come within `deadline_s`; the message names the ranks.
-        """
-        missing = set(expected)
-        found: dict[int, socket.socket] = {}
-        lock = threading.Lock()
-
-        def serve(connection: socket.socket) -> None:
-            try:
-                claim = welcome(connection, token)
-                with lock:
-                    if claim.purpose == MESH and claim.rank in missing:
-                        missing.discard(claim.rank)
-                        found[claim.rank] = connection
-                        return
-                connection.close()
-            except AuthenticationError:
-                connection.close()
-            finally:
-                self._strangers.release()
-
-        until = time.monotonic() + deadline_s
-        self._socket.settimeout(0.02)
-        while True:
-            with lock:
-                if not missing:
-                    return found
-            if time.monotonic() > until:
-                for connection in found.values():
-                    connection.close()
-                raise ExchangeTimeout(
-                    f"rank {', '.join(map(str, sorted(missing)))} did not connect to "
-                    f"{self.address[0]}:{self.address[1]} within {deadline_s:g} s. Its process "
-                    "ended, or a firewall closes the ports between the hosts."
-                )
-            try:
-                connection, _ = self._socket.accept()
-            except TimeoutError:
-                continue
-            if not self._strangers.acquire(blocking=False):
-                connection.close()
-                continue
-            threading.Thread(target=serve, args=(connection,), daemon=True).start()
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._socket.close()
 
 
 def limit_silence(connection: socket.socket, seconds: float) -> None:

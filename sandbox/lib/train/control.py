@@ -91,11 +91,6 @@ class Control:
             return Command("pause" if wanted.pause else "resume")
         return None
 
-    def clear(self) -> None:
-        """Forget all: a new run begins."""
-        with self._lock:
-            self.wanted = self._told = Wanted()
-
     def pause(self) -> None:
         """Hold after the running iteration."""
         self.send(Command("pause"))

@@ -22,7 +22,6 @@ class Steered:
     _control: Control
     _background: BackgroundRun | None
     _runs: int  # those that go on, and those that wait for them to end
-    _unwanted: bool  # whether a run that waits is not to begin
 
     @property
     def history(self) -> History:
@@ -70,7 +69,6 @@ class Steered:
     def stop(self) -> None:
         """End after the running iteration; `fit` returns, `wait` waits for it."""
         if self._runs:
-            self._unwanted = True
             self._control.stop()
 
     def stop_other(self) -> bool:

@@ -145,11 +145,10 @@ class Trainer(Steered):
 
         self.result: Result | None = None
         self._recorder = Recorder(self._call_back)
-        self._control = Control()
+        self._control = Control()  # of the newest run, also of one that waits for another to end
         self._lock = threading.Lock()
         self._background: BackgroundRun | None = None
         self._runs = 0  # those that go on, and those that wait for them to end
-        self._unwanted = False  # whether a run that waits is not to begin
         self._predictor: Predictor | None = None
         self._preparation: Preparation | None = None  # of the rows of the last fit
 
@@ -232,23 +231,27 @@ class Trainer(Steered):
                     run.stop_and_join()
                 before = []
             job = self._job(data, epochs, steps, end, validation, validate, early_stop)
-            self._unwanted = False
+            control = self._control = Control()
             self._background = None
             if not before:
                 self._prepare(job, resume)
             if background:
                 self._background = BackgroundRun(
-                    lambda: self._run_after(before, job, resume), self._control.stop, owner=self
+                    lambda: self._run_after(before, job, resume, control), control.stop, owner=self
                 )
                 return self
         except BaseException:
             self._runs -= 1
             raise
-        self._run_after(before, job, resume)
+        self._run_after(before, job, resume, control)
         return self.history
 
     def _run_after(
-        self, before: list[BackgroundRun], job: TrainJob, resume: str | os.PathLike[str] | None
+        self,
+        before: list[BackgroundRun],
+        job: TrainJob,
+        resume: str | os.PathLike[str] | None,
+        control: Control,
     ) -> None:
         """Train once these runs have been stopped."""
         if before:
@@ -257,12 +260,10 @@ class Trainer(Steered):
                 for run in before:
                     run.stop_and_join()
                 self._prepare(job, resume)
-                if self._unwanted:
-                    self._control.stop()  # asked for meanwhile
             except BaseException:
                 self._runs -= 1
                 raise
-        self._run(job)
+        self._run(job, control)
 
     def _refuse_shared(self, ending: list[BackgroundRun]) -> None:
         """Refuse to train what another trainer is training, unless that one is about to end."""
@@ -281,7 +282,6 @@ class Trainer(Steered):
 
     def _prepare(self, job: TrainJob, resume: str | os.PathLike[str] | None) -> None:
         self._recorder.prepare(job, resume, self.checkpoint)
-        self._control.clear()
         self._recorder.state = "running"
 
     def _job(
@@ -334,13 +334,13 @@ class Trainer(Steered):
             watch_every=self.watch_every,
         )
 
-    def _run(self, job: TrainJob) -> None:
+    def _run(self, job: TrainJob, control: Control) -> None:
         started: list[Callback] = []
         try:
             for callback in self.callbacks:
                 callback.on_start(self)
                 started.append(callback)
-            result = self.backend.run(job, self._recorder.receive, self._control.poll)
+            result = self.backend.run(job, self._recorder.receive, control.poll)
             self._take(result)
             restore_best(job, result, self._recorder)
             self._finish("stopped" if result.reason == "stopped" else "done")
