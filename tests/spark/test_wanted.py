@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -92,22 +93,30 @@ def test_what_is_asked_while_a_lost_worker_is_replaced_is_obeyed(local):
     assert trainer.result.step > 0
 
 
-def test_a_stop_before_the_ranks_have_met_ends_the_run(local):
+def test_a_stop_before_the_ranks_have_met_ends_the_run(local, tmp_path):
     # Someone else's work fills the slots that the ranks need.
-    busy = threading.Thread(
-        target=lambda: local.sparkContext.parallelize(range(2), 2).foreach(lambda _: time.sleep(8))
-    )
-    busy.start()
-    trainer, said = trainer_of(local), []
-    trainer.subscribe(lambda event: said.append(event.get("text", "")))
-    begin = time.monotonic()
-    trainer.fit(rows(), steps=10, background=True)
-    until(lambda: any("1 of 2 ranks wait for a free slot" in text for text in said))
-    trainer.stop()
-    trainer.wait(PATIENCE_S)
-    assert time.monotonic() - begin < 8
+    done = tmp_path / "done"
+
+    def wait(_):
+        while not done.exists():
+            time.sleep(0.05)
+
+    rdd = local.sparkContext.parallelize(range(2), 2)
+    with ThreadPoolExecutor(1) as other:
+        busy = other.submit(rdd.foreach, wait)
+        try:
+            trainer, said = trainer_of(local), []
+            trainer.subscribe(lambda event: said.append(event.get("text", "")))
+            trainer.fit(rows(), steps=10, background=True)
+            until(lambda: any("1 of 2 ranks wait for a free slot" in text for text in said))
+            trainer.stop()
+            trainer.wait(PATIENCE_S)
+            assert not busy.done()
+        finally:
+            done.touch()
+        busy.result(PATIENCE_S)
     assert trainer.state == "stopped"
-    busy.join()
+    assert len(trainer.history) == 0
 
 
 class Heavy(nn.ReLU):

@@ -239,7 +239,6 @@ class DriverRun:
                 continue
             heard = 0
             self._acknowledge()
-            self._command()
             now = time.monotonic()
             if job.done.is_set():
                 if self.result is None and (message := self._next()) is not None:
@@ -343,7 +342,11 @@ class DriverRun:
             self.emit(stage(event["text"], SENT + (MET - SENT) * share))
 
     def _acknowledge(self) -> None:
-        """Let rank 0 know how far its events have been handled: it goes no further ahead."""
+        """Let rank 0 know how far its events have been handled: it goes no further ahead.
+
+        Before that it hears what was asked for meanwhile.
+        """
+        self._command()
         if self.handled != self.acknowledged:
             self.acknowledged = self.handled
             self.server.handled(self.handled)
