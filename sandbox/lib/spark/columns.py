@@ -67,6 +67,18 @@ def shapes_of(given: Any, columns: Any) -> Iterator[tuple[int, ...] | None]:
         yield from shapes_of(said.get(key), part)
 
 
+def chunks(rows: Iterator[Any], count: int) -> Iterator[list[Any]]:
+    """Give rows in lists of so many, the last perhaps shorter."""
+    some: list[Any] = []
+    for row in rows:
+        some.append(row)
+        if len(some) == count:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
 def rdd_rows(rows: list[Any], partition: int, before: int) -> Pair:
     """Turn pairs (x, y) of an RDD, from row `before` on, into arrays or trees of arrays.
 

@@ -21,6 +21,7 @@ from .blocks import SCHEMA, Form, Packer, Ragged, record_batch
 from .columns import (
     Columns,
     as_given,
+    chunks,
     grouped,
     kept_type,
     names_of,
@@ -207,7 +208,7 @@ class SparkDataset(Dataset):
 
             def pack_rdd(number: int, rows: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
                 packer = Packer(number, names, salt)
-                for some in _chunks(rows, _CHUNK):
+                for some in chunks(rows, _CHUNK):
                     yield from packer.add(*rdd_rows(some, number, packer.seen))
                 yield from packer.flush()
 
@@ -395,14 +396,3 @@ def _partition() -> int:
 
     context: Any = TaskContext.get()
     return int(context.partitionId())
-
-
-def _chunks(rows: Iterator[Any], count: int) -> Iterator[list[Any]]:
-    some: list[Any] = []
-    for row in rows:
-        some.append(row)
-        if len(some) == count:
-            yield some
-            some = []
-    if some:
-        yield some
