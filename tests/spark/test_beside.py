@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -71,7 +72,7 @@ def test_cells_run_while_two_ranks_train_and_their_interrupt_is_theirs_alone(loc
         assert local.range(100_000).selectExpr("id % 7 AS k").groupBy("k").count().count() == 7
         mine = jobs(local)
 
-        threading.Timer(1.0, signal.raise_signal, [signal.SIGINT]).start()
+        threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGINT]).start()
         slow = local.sparkContext.parallelize([1], 1).map(lambda row: time.sleep(60) or row)
         with pytest.raises(KeyboardInterrupt):
             slow.count()

@@ -183,3 +183,24 @@ def test_a_cluster_without_workers_is_an_error_that_asks_for_them(session):
     with pytest.raises(SparkSetupError, match=r"ranks=2.*has 0 after 2 s.*reachable"):
         fit(SparkBackend(spark, ranks=2, start_timeout_s=2))
     assert time.monotonic() - begin < 20
+
+
+@pytest.mark.campaign
+def test_executors_that_come_when_they_are_asked_for_train_too(session):
+    spark = session(
+        **{
+            "spark.executor.memory": "1g",
+            "spark.executor.cores": 1,
+            "spark.cores.max": 2,
+            "spark.dynamicAllocation.enabled": True,
+            "spark.dynamicAllocation.shuffleTracking.enabled": True,
+            "spark.dynamicAllocation.minExecutors": 0,
+        }
+    )
+    with pytest.raises(SparkSetupError, match=r"how many ranks train must be said.*ranks=4"):
+        fit(SparkBackend(spark))
+    alone, _ = fit(None)
+    together, _ = fit(SparkBackend(spark, ranks=2))
+    assert np.abs(together - alone).max() / np.abs(alone).max() <= 1e-5
+    with pytest.raises(SparkSetupError, match=r"ranks=3: Spark has 2 slots left.*Use ranks=2"):
+        fit(SparkBackend(spark, ranks=3, start_timeout_s=5))
