@@ -95,8 +95,9 @@ def compile_native(
             blueprint = make_blueprint(part, storage, count, plan, precision, checkpointing)
             return NativeExecutable(blueprint, storage, owner=owner, versions=versions)
 
-    parts = split(oplist, count, lambda part, number: make(part, 1, part_owner(owner, number)))
-    return make(oplist, count, owner) if parts is None else parts
+    with threads.limit(count):
+        parts = split(oplist, count, lambda part, number: make(part, 1, part_owner(owner, number)))
+        return make(oplist, count, owner) if parts is None else parts
 
 
 def worthwhile(oplist: OpList, count: int) -> int:
