@@ -128,6 +128,12 @@ def bare_python(folder):
     return bare
 
 
+def use(spark, python, monkeypatch):
+    """Have the hosts run this Python: named by a person, or ours would be taken."""
+    monkeypatch.setenv("PYSPARK_PYTHON", str(python))
+    spark.sparkContext.pythonExec = str(python)
+
+
 def fit(backend, steps=12):
     random = np.random.default_rng(0)
     x = random.standard_normal((200, 6)).astype(np.float32)
@@ -148,7 +154,9 @@ def fit(backend, steps=12):
 
 
 @pytest.mark.campaign
-def test_a_standalone_cluster_trains_like_one_process_also_without_the_package(session, tmp_path):
+def test_a_standalone_cluster_trains_like_one_process_also_without_the_package(
+    session, tmp_path, monkeypatch
+):
     conf = {"spark.executor.memory": "1g", "spark.executor.cores": 1, "spark.cores.max": 2}
     spark = session(**conf)
     alone, _ = fit(None)
@@ -157,7 +165,7 @@ def test_a_standalone_cluster_trains_like_one_process_also_without_the_package(s
     assert np.abs(together - alone).max() / np.abs(alone).max() <= 1e-5
 
     # Hosts without this package: a Python that sees the wheels but not our checkout.
-    spark.sparkContext.pythonExec = str(bare_python(tmp_path))
+    use(spark, bare_python(tmp_path), monkeypatch)
     together, events = fit(SparkBackend(spark, ranks=2))
 
     assert np.abs(together - alone).max() / np.abs(alone).max() <= 1e-5
@@ -168,10 +176,10 @@ def test_a_standalone_cluster_trains_like_one_process_also_without_the_package(s
         fit(SparkBackend(spark, ranks=5, start_timeout_s=1))
 
 
-def test_rows_are_counted_on_hosts_that_lack_the_package(session, tmp_path):
+def test_rows_are_counted_on_hosts_that_lack_the_package(session, tmp_path, monkeypatch):
     conf = {"spark.executor.memory": "1g", "spark.executor.cores": 1, "spark.cores.max": 2}
     spark = session(**conf)
-    spark.sparkContext.pythonExec = str(bare_python(tmp_path))
+    use(spark, bare_python(tmp_path), monkeypatch)
     rows = spark.createDataFrame([([1.0, 2.0], k % 2) for k in range(8)], ["features", "label"])
     assert sum(SparkDataset(rows.repartition(2)).partition_sizes) == 8
 
