@@ -76,8 +76,9 @@ def _rank(rank: int, size: int, pipe: Any) -> None:
     from sandbox.lib import criterion, nn, optim
     from sandbox.lib.data import ArrayDataset
     from sandbox.lib.metrics import Top1
-    from sandbox.lib.spark import tcp, wire
-    from sandbox.lib.spark.exchange import Group
+    from sandbox.lib.spark.exchange import tcp
+    from sandbox.lib.spark.exchange.group import Group
+    from sandbox.lib.spark.line import messages as wire
     from sandbox.lib.train import MaxSteps, TrainJob, loop
 
     listener = tcp.Listener("127.0.0.1")
@@ -132,7 +133,7 @@ def _rank(rank: int, size: int, pipe: Any) -> None:
 
 def pieces(report: harness.Report) -> None:
     """Print in how many pieces the gradients of 100 million parameters go between 256 ranks."""
-    from sandbox.lib.spark.slices import Cut
+    from sandbox.lib.spark.exchange.slices import Cut
     from sandbox.lib.train.loop import SLICE
 
     ranks, floats = 256, 100_000_000
@@ -162,8 +163,8 @@ def reading(report: harness.Report, rounds: int) -> None:
 
 def _reader(partitions: int) -> Any:
     from sandbox.lib.data import ArrayDataset
-    from sandbox.lib.spark.blocks import Form
-    from sandbox.lib.spark.rows import Frame, FrameRows
+    from sandbox.lib.spark.rows.blocks import Form
+    from sandbox.lib.spark.rows.loading import Frame, FrameRows
     from sandbox.lib.train import SingleGroup
     from sandbox.lib.train.batches import Batches
 

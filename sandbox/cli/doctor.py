@@ -28,7 +28,7 @@ GIGABYTE = 1 << 30
 NOT_SET_UP = "NOT SET UP: "
 SPARK_TRIAL = f"""
 import sys
-from sandbox.lib.spark import context
+from sandbox.lib.spark.session import context
 try:
     session = context.spark_session("local[2]", app_name="doctor")
 except context.SparkSetupError as error:
@@ -85,7 +85,7 @@ def check_disk() -> Check:
 
 def check_shared_memory() -> Check:
     """Make a piece of the memory through which the ranks of one host exchange gradients."""
-    from ..lib.spark import shm
+    from ..lib.spark.exchange import shm
 
     reason = shm.supported()
     if reason is None:

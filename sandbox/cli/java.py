@@ -13,7 +13,7 @@ def settle() -> str | None:
     for.
     """
     from ..lib.spark.errors import SparkSetupError
-    from ..lib.spark.java import java_home
+    from ..lib.spark.session.java import java_home
 
     try:
         home = str(java_home())

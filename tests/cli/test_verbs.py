@@ -23,7 +23,7 @@ from sandbox.cli.errors import CommandError
 from sandbox.cli.help import HandedOn
 from sandbox.lib.data import sources
 from sandbox.lib.engine import folders
-from sandbox.lib.spark import shm
+from sandbox.lib.spark.exchange import shm
 
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = ("lab", "run", "test", "doctor", "data", "bench", "reset")

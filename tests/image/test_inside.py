@@ -253,7 +253,7 @@ def test_memory_that_runs_out_is_named(containers):
     """Java grows past what the container may use, and is killed for it."""
     script = (
         "from sandbox.lib.spark import spark_session\n"
-        "from sandbox.lib.spark.ended import java_alive\n"
+        "from sandbox.lib.spark.session.ended import java_alive\n"
         "s = spark_session('local[1]', conf={'spark.driver.memory': '3g'})\n"
         "gateway = s.sparkContext._gateway\n"
         "with java_alive():\n"

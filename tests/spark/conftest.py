@@ -12,7 +12,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 @pytest.fixture(scope="session")
 def sessions():
     """Start sessions by master, one at a time; stop the last one in the end."""
-    from sandbox.lib.spark import chaos, context
+    from sandbox.lib.spark import chaos
+    from sandbox.lib.spark.session import context
 
     before = set(os.listdir("/dev/shm"))
     running = {}

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sandbox.lib.spark.door import Listener
-from sandbox.lib.spark.exchange import Group
+from sandbox.lib.spark.exchange.group import Group
+from sandbox.lib.spark.line.door import Listener
 
 
 @dataclass
@@ -186,7 +186,7 @@ def main() -> None:
     addresses = [(host, port) for host, port in json.loads(sys.stdin.readline())]
     modes = options.pop("exchange", "auto")
     if options.pop("no_memory", None) == rank:
-        from sandbox.lib.spark import shm
+        from sandbox.lib.spark.exchange import shm
 
         original = shm.Segment.__init__
 
@@ -198,7 +198,7 @@ def main() -> None:
         shm.Segment.__init__ = refuse
     hosts = options.pop("hosts", None)
     if hosts is not None:  # ranks of another host cannot open our segments
-        from sandbox.lib.spark import shm
+        from sandbox.lib.spark.exchange import shm
 
         real = shm.open_segment
         near = [i for i in range(size) if hosts[i] == hosts[rank]]

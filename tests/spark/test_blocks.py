@@ -7,9 +7,10 @@ import pytest
 
 from sandbox.lib.core.errors import ArgumentError, DataError
 from sandbox.lib.data import ArrayDataset, EpochOrder
-from sandbox.lib.spark import SparkBackend, blocks, room
-from sandbox.lib.spark.blocks import Form, Packer, Ragged
-from sandbox.lib.spark.rows import Frame, FrameRows, Loader, deal
+from sandbox.lib.spark import SparkBackend
+from sandbox.lib.spark.rows import blocks, room
+from sandbox.lib.spark.rows.blocks import Form, Packer, Ragged
+from sandbox.lib.spark.rows.loading import Frame, FrameRows, Loader, deal
 
 
 def table(rows, seed=0):
@@ -121,7 +122,7 @@ def test_a_batch_of_many_partitions_is_read_as_one(tmp_path):
 def test_a_long_load_tells_how_far_it_is(tmp_path, monkeypatch):
     import pyarrow as pa
 
-    monkeypatch.setattr("sandbox.lib.spark.rows._TELL_S", 0.0)
+    monkeypatch.setattr("sandbox.lib.spark.rows.loading._TELL_S", 0.0)
     pair, told = table(40), []
     found = packed(pair, (40,))
     frame = frame_of(found, (40,), 2, Form(*ArrayDataset(*pair).stored()))

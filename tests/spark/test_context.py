@@ -16,7 +16,7 @@ import pytest
 
 from sandbox.lib.core.errors import SparkSetupError
 from sandbox.lib.engine.folders import temporary_folder
-from sandbox.lib.spark import context, gateway, java
+from sandbox.lib.spark.session import context, gateway, java
 
 SCRIPT = Path(__file__).with_name("fit_process.py")
 
@@ -99,7 +99,7 @@ def test_a_spark_home_of_another_version_is_refused_by_name(nowhere, tmp_path):
 
 @pytest.mark.parametrize("master", ["spark://127.0.0.1:{0}", "spark://127.0.0.1:{0},[::1]:{0}"])
 def test_a_master_that_nobody_listens_on_is_named_at_once(nowhere, master):
-    nowhere.setattr("pyspark.sql.SparkSession.getActiveSession", lambda: None)
+    nowhere.setattr(context, "running_session", lambda: None)
     with socket.create_server(("127.0.0.1", 0)) as server:
         master = master.format(server.getsockname()[1])
         context.check_master(master)  # somebody listens

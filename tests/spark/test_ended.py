@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.lib.spark import ended
+from sandbox.lib.spark.session import ended
 
 pytestmark = [pytest.mark.spark, pytest.mark.faults]
 

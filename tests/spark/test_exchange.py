@@ -12,11 +12,11 @@ import pytest
 from launch import Ranks, run
 
 from sandbox.lib.core.errors import ArgumentError
-from sandbox.lib.spark import tcp
 from sandbox.lib.spark.errors import AuthenticationError, ExchangeError
-from sandbox.lib.spark.exchange import Group
-from sandbox.lib.spark.mesh import Link, Mesh
-from sandbox.lib.spark.slices import family, join, rounds
+from sandbox.lib.spark.exchange import tcp
+from sandbox.lib.spark.exchange.group import Group
+from sandbox.lib.spark.exchange.mesh import Link, Mesh
+from sandbox.lib.spark.exchange.slices import family, join, rounds
 
 
 def campaign(value):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.lib.core.errors import SparkSetupError
-from sandbox.lib.spark import gateway
+from sandbox.lib.spark.session import gateway
 from tests.cli.test_script_starts import as_stranger
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,14 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from sandbox.lib.spark import tcp, wire
-from sandbox.lib.spark.door import MAX_STRANGERS
 from sandbox.lib.spark.errors import AuthenticationError, ExchangeError, RendezvousError, Stopped
-from sandbox.lib.spark.line import AHEAD, Line
-from sandbox.lib.spark.ports import Ports
-from sandbox.lib.spark.progress import LineServer
-from sandbox.lib.spark.rendezvous import digests, disagreement
-from sandbox.lib.spark.states import Desk
+from sandbox.lib.spark.exchange import tcp
+from sandbox.lib.spark.exchange.ports import Ports
+from sandbox.lib.spark.line import messages as wire
+from sandbox.lib.spark.line.caller import AHEAD, Line
+from sandbox.lib.spark.line.door import MAX_STRANGERS
+from sandbox.lib.spark.line.rendezvous import digests, disagreement
+from sandbox.lib.spark.line.server import LineServer
+from sandbox.lib.spark.line.states import Desk
 from sandbox.lib.train.control import Wanted
 from sandbox.lib.train.job import Command
 

@@ -264,7 +264,7 @@ def test_an_rdd_of_pairs_trains_with_validation_from_a_frame(local):
 
 
 def test_hosts_that_cannot_read_the_drivers_folder_get_the_files(local, monkeypatch):
-    from sandbox.lib.spark import inputs
+    from sandbox.lib.spark.rows import inputs
 
     class Elsewhere(inputs.Storage):
         def handle(self, dataset):
@@ -272,8 +272,8 @@ def test_hosts_that_cannot_read_the_drivers_folder_get_the_files(local, monkeypa
             handle.nonce = "another folder"
             return handle
 
-    monkeypatch.setattr("sandbox.lib.spark.travel._SMALL", 0)
-    monkeypatch.setattr("sandbox.lib.spark.inputs._PIECE", 1000)
+    monkeypatch.setattr("sandbox.lib.spark.rows.travel._SMALL", 0)
+    monkeypatch.setattr("sandbox.lib.spark.rows.inputs._PIECE", 1000)
     monkeypatch.setattr("sandbox.lib.spark.driver.Storage", Elsewhere)
     _, together = fit(ArrayDataset(*rows()), SparkBackend(local, ranks=2), steps=5)
     _, alone = fit(ArrayDataset(*rows()), None, steps=5)

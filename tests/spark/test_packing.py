@@ -14,8 +14,8 @@ from sandbox.lib import criterion, nn, optim
 from sandbox.lib.core.errors import ArgumentError, DataError
 from sandbox.lib.data import ArrayDataset, PartitionedDataset
 from sandbox.lib.spark import SparkBackend, SparkDataset, chaos
-from sandbox.lib.spark.inputs import Storage
-from sandbox.lib.spark.rows import deal
+from sandbox.lib.spark.rows.inputs import Storage
+from sandbox.lib.spark.rows.loading import deal
 from sandbox.lib.train import Trainer
 
 pytestmark = pytest.mark.spark
@@ -158,7 +158,7 @@ def test_a_lost_executor_takes_no_rows_and_no_arrays_with_it(cluster, monkeypatc
             handle.nonce = "another folder"
             return handle
 
-    monkeypatch.setattr("sandbox.lib.spark.travel._SMALL", 0)
+    monkeypatch.setattr("sandbox.lib.spark.rows.travel._SMALL", 0)
     monkeypatch.setattr("sandbox.lib.spark.driver.Storage", Elsewhere)
     x = np.random.default_rng(0).standard_normal((400, 2)).astype("f4")
     y = (x[:, 0] > 0).astype("i8")

@@ -12,10 +12,11 @@ import pytest
 from sandbox.lib import nn
 from sandbox.lib.criterion import CrossEntropy
 from sandbox.lib.optim import Adam
-from sandbox.lib.spark import SparkBackend, driver, wire, worker
+from sandbox.lib.spark import SparkBackend, driver, worker
 from sandbox.lib.spark.errors import ExchangeError
-from sandbox.lib.spark.states import Desk, RecoveryPoints, _LineFile, _LinePath
-from sandbox.lib.spark.travel import pack
+from sandbox.lib.spark.line import messages as wire
+from sandbox.lib.spark.line.states import Desk, RecoveryPoints, _LineFile, _LinePath
+from sandbox.lib.spark.rows.travel import pack
 from sandbox.lib.train import Checkpoints, EverySteps, Trainer
 from sandbox.lib.train.checkpoint import StateFile, unpack
 from sandbox.lib.train.tensors import Reader, write

@@ -56,7 +56,7 @@ def cut(x, y, cuts):
 
 @pytest.mark.spark
 def test_wide_and_deep_on_spark_equals_one_process(local, monkeypatch):
-    from sandbox.lib.spark import inputs
+    from sandbox.lib.spark.rows import inputs
 
     x, y = table()
     backend = SparkBackend(local, ranks=2)
@@ -77,7 +77,7 @@ def test_wide_and_deep_on_spark_equals_one_process(local, monkeypatch):
             handle.nonce = "another folder"
             return handle
 
-    monkeypatch.setattr("sandbox.lib.spark.travel._SMALL", 0)
+    monkeypatch.setattr("sandbox.lib.spark.rows.travel._SMALL", 0)
     monkeypatch.setattr("sandbox.lib.spark.driver.Storage", Elsewhere)
     assert_close(fit(data, backend)[1], fit(data, None)[1])
 

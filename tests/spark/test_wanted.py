@@ -21,7 +21,7 @@ from sandbox.lib import criterion, nn, optim
 from sandbox.lib.core.errors import ArgumentError
 from sandbox.lib.data import ArrayDataset
 from sandbox.lib.spark import SparkBackend
-from sandbox.lib.spark.line import AHEAD
+from sandbox.lib.spark.line.caller import AHEAD
 from sandbox.lib.train import Callback, Trainer
 
 pytestmark = pytest.mark.spark

@@ -12,18 +12,18 @@ from ..engine.names import missing
 
 if TYPE_CHECKING:
     from .backend import SparkBackend
-    from .context import java_home, spark_session
-    from .exchange import Group
-    from .frames import SparkDataset
+    from .exchange.group import Group
+    from .rows.dataset import SparkDataset
+    from .session.context import java_home, spark_session
 
 __all__ = ["Group", "SparkBackend", "SparkDataset", "java_home", "spark_session"]
 
 _HOMES = {
-    "Group": "exchange",
+    "Group": "exchange.group",
     "SparkBackend": "backend",
-    "SparkDataset": "frames",
-    "java_home": "java",
-    "spark_session": "context",
+    "SparkDataset": "rows.dataset",
+    "java_home": "session.java",
+    "spark_session": "session.context",
 }
 
 

@@ -13,14 +13,14 @@ from ..data import Dataset, as_dataset
 from ..train.backend import calling_at_interrupt
 from ..train.events import Event, stage
 from ..train.job import Command, Result, TrainJob
-from . import cluster, hosts
-from .calls import mind_interrupts
-from .context import spark_session
 from .driver import SESSION, DriverRun, Interrupts
-from .frames import SparkDataset
-from .membership import MODES
-from .ports import read_ports
-from .room import bytes_of
+from .exchange.membership import MODES
+from .exchange.ports import read_ports
+from .rows.dataset import SparkDataset
+from .rows.room import bytes_of
+from .session import cluster, hosts
+from .session.calls import mind_interrupts
+from .session.context import spark_session
 from .turns import Turn, Unwanted, stop_holders
 
 __all__ = ["SparkBackend"]

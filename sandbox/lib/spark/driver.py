@@ -19,19 +19,19 @@ from ..train.backend import Interrupted
 from ..train.control import Control
 from ..train.events import Event, stage
 from ..train.job import CheckpointPolicy, Command, Result, TrainJob
-from . import cluster, hosts
-from .ended import java_alive
 from .errors import SparkSetupError, WorkerError
+from .exchange.ports import Ports
 from .failures import explain, python_error, rebuild
-from .frames import SparkDataset
-from .hosts import is_local
-from .inputs import Storage
-from .jobs import GONE_S
-from .line import AHEAD
-from .ports import Ports
-from .progress import LineServer, Message
-from .rendezvous import disagreement
-from .states import Desk, RecoveryPoints, nonce, weights_file
+from .line.caller import AHEAD
+from .line.rendezvous import disagreement
+from .line.server import LineServer, Message
+from .line.states import Desk, RecoveryPoints, nonce, weights_file
+from .rows.dataset import SparkDataset
+from .rows.inputs import Storage
+from .session import cluster, hosts
+from .session.ended import java_alive
+from .session.hosts import is_local
+from .session.jobs import GONE_S
 from .submit import SparkJob
 from .worker import RankPlan
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from ..core import errors as core_errors
 from . import errors as own_errors
-from .ended import java_alive
 from .errors import SparkSetupError, WorkerError
+from .session.ended import java_alive
 
 __all__ = ["explain", "named_errors", "python_error", "rebuild"]
 

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .ended import java_alive
-from .inputs import Storage
-from .jobs import JobGroup
+from .rows.inputs import Storage
+from .session.ended import java_alive
+from .session.jobs import JobGroup
 from .worker import SCHEMA, RankPlan, make_task
 
 __all__ = ["SparkJob"]

@@ -16,7 +16,7 @@ from ..core.errors import TrainingError
 from ..train.control import Control
 from ..train.events import Event, stage
 from ..train.job import Command
-from .cluster import capacity
+from .session.cluster import capacity
 
 __all__ = ["Turn", "Unwanted", "check_free", "stop_holders"]
 

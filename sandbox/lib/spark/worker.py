@@ -18,12 +18,12 @@ from ..core.parameter import without_values
 from ..train.events import stage
 from ..train.job import CheckpointPolicy, TrainJob
 from .errors import ExchangeError, Stopped
-from .inputs import Handle, NotReadable, open_inputs
-from .line import Line
-from .ports import Ports
-from .rendezvous import facts_of, meet
-from .states import RecoveryPoints, settle, told
-from .travel import pack, unpack
+from .exchange.ports import Ports
+from .line.caller import Line
+from .line.rendezvous import facts_of, meet
+from .line.states import RecoveryPoints, settle, told
+from .rows.inputs import Handle, NotReadable, open_inputs
+from .rows.travel import pack, unpack
 
 __all__ = ["SCHEMA", "RankPlan", "make_task"]
 

@@ -9,8 +9,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .door import Listener
-from .errors import ExchangeError, ExchangeTimeout, PeerLost
+from ..errors import ExchangeError, ExchangeTimeout, PeerLost
+from ..line.door import Listener
 from .tcp import FRAME_MAGIC, HEADER, Address, connect, header, name
 
 __all__ = ["Link", "Mesh", "build_mesh"]

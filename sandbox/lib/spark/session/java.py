@@ -16,9 +16,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ..engine.files import write_atomic
-from ..engine.folders import cache_folder, is_ours_alone
-from .errors import SparkSetupError
+from ...engine.files import write_atomic
+from ...engine.folders import cache_folder, is_ours_alone
+from ..errors import SparkSetupError
 
 __all__ = ["java_home"]
 

@@ -19,11 +19,11 @@ from pathlib import Path
 from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 
-from ..engine.files import write_atomic
-from ..engine.folders import cache_folder, temporary_folder
+from ...engine.files import write_atomic
+from ...engine.folders import cache_folder, temporary_folder
+from ..errors import SparkSetupError
 from .calls import mind_interrupts
 from .ended import memory_limit
-from .errors import SparkSetupError
 
 _LOG4J = """# Only what a person must know.
 rootLogger.level = error

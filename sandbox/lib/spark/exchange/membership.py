@@ -11,12 +11,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import ArgumentError
-from ..engine.threads import cpu_count
-from ..train.group import Timings
+from ...core.errors import ArgumentError
+from ...engine.threads import cpu_count
+from ...train.group import Timings
+from ..errors import ExchangeError, ExchangeTimeout
+from ..line.door import Listener
 from . import shm, tcp
-from .door import Listener
-from .errors import ExchangeError, ExchangeTimeout
 from .mesh import Link, Mesh, build_mesh
 from .slices import KIND, Control, rounds
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import ArgumentError
-from ..train.group import BucketLike
+from ...core.errors import ArgumentError
+from ...train.group import BucketLike
 from .membership import BARRIER, BROADCAST, GATHER, REDUCE, SMALL, Membership
 from .slices import SLOT, Cut, add_in_order, as_bytes, family, join
 

@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import validate
-from ..core.errors import DataError
-from ..engine.oplist import Spec
-from .ended import memory_limit
+from ...core import validate
+from ...core.errors import DataError
+from ...engine.oplist import Spec
+from ..session.ended import memory_limit
 
 __all__ = ["Room", "bytes_of", "make_rooms", "memory_share", "spark_folders"]
 

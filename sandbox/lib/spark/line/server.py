@@ -17,11 +17,12 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..train.control import Wanted
-from . import tcp, wire
-from .door import Door
-from .errors import ExchangeError
-from .line import (
+from ...train.control import Wanted
+from ..errors import ExchangeError
+from ..exchange import tcp
+from ..exchange.ports import Ports, listen
+from . import messages as wire
+from .caller import (
     ACK,
     ASK,
     BROKEN,
@@ -44,7 +45,7 @@ from .line import (
     STOP,
     WANTED,
 )
-from .ports import Ports, listen
+from .door import Door
 from .rendezvous import odd_one
 from .states import Desk
 

@@ -21,11 +21,11 @@ import pyarrow
 from pyspark import worker
 from pyspark.daemon import manager
 
-from .. import criterion, data, metrics, nn, optim, summary, train
-from ..engine import compiler, dnnl
-from ..engine.errors import EngineError
-from ..train import loop
-from . import worker as rank
+from ... import criterion, data, metrics, nn, optim, summary, train
+from ...engine import compiler, dnnl
+from ...engine.errors import EngineError
+from ...train import loop
+from .. import worker as rank
 
 __all__ = [
     "compiler",

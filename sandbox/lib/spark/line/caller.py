@@ -23,10 +23,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from ..train.control import Control, Wanted
-from ..train.job import Command
-from . import tcp, wire
-from .errors import AuthenticationError, ExchangeError, Stopped
+from ...train.control import Control, Wanted
+from ...train.job import Command
+from ..errors import AuthenticationError, ExchangeError, Stopped
+from ..exchange import tcp
+from . import messages as wire
 
 __all__ = ["AHEAD", "Line"]
 

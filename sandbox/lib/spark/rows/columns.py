@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import tree, validate
-from ..core.errors import ArgumentError, DataError
-from ..data.casting import cast, common_type
-from ..data.dataset import Pair
-from ..data.trees import arrays, named
-from ..engine.oplist import Spec
+from ...core import tree, validate
+from ...core.errors import ArgumentError, DataError
+from ...data.casting import cast, common_type
+from ...data.dataset import Pair
+from ...data.trees import arrays, named
+from ...engine.oplist import Spec
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from . import tcp
-from .errors import AuthenticationError, ExchangeError, ExchangeTimeout, PeerLost
-from .ports import Ports, listen
+from ..errors import AuthenticationError, ExchangeError, ExchangeTimeout, PeerLost
+from ..exchange import tcp
+from ..exchange.ports import Ports, listen
 
 __all__ = ["MAX_STRANGERS", "Door", "Listener"]
 

@@ -21,7 +21,7 @@ __all__ = ["equip", "is_local", "lacks_package", "send_package", "with_package"]
 
 T = TypeVar("T")
 _LOOPBACK = re.compile(r"local(\[|$|-cluster\[)|spark://(127\.|localhost[:/]|\[::1\])")
-_PACKAGE = Path(__file__).resolve().parents[2]
+_PACKAGE = Path(__file__).resolve().parents[3]
 _sent: weakref.WeakSet[Any] = weakref.WeakSet()
 
 

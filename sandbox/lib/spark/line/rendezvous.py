@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pyarrow
 
-from .. import engine
-from ..core.errors import ArgumentError
-from ..train.job import TrainJob
+from ... import engine
+from ...core.errors import ArgumentError
+from ...train.job import TrainJob
+from ..errors import ExchangeError, RendezvousError
+from ..exchange.group import Group
+from ..exchange.ports import Ports
+from .caller import Line
 from .door import Listener
-from .errors import ExchangeError, RendezvousError
-from .exchange import Group
-from .line import Line
-from .ports import Ports
 
 __all__ = ["digests", "disagreement", "facts_of", "host_identity", "meet", "odd_one"]
 
@@ -35,7 +35,7 @@ _CURES = {
 
 def facts_of(job: TrainJob) -> dict[str, Any]:
     """Return what must be the same on all ranks before they train, as plain data."""
-    from .. import nn
+    from ... import nn
 
     shapes = [(name, tuple(p.shape)) for name, p in job.model.named_parameters()]
     try:

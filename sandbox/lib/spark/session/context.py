@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyspark
 
-from ..core import validate
-from ..train.backend import calling_at_interrupt
+from ...core import validate
+from ...train.backend import calling_at_interrupt
+from ..errors import SparkSetupError
 from . import gateway
 from .ended import bury
-from .errors import SparkSetupError
 from .hosts import equip, is_local
 from .java import java_home
 

@@ -16,7 +16,7 @@ import struct
 import time
 from dataclasses import dataclass
 
-from .errors import AuthenticationError, ExchangeError
+from ..errors import AuthenticationError, ExchangeError
 
 Address = tuple[str, int]
 

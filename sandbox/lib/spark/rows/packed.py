@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.casting import common_type
-from ..engine.oplist import Spec
+from ...data.casting import common_type
+from ...engine.oplist import Spec
 from .blocks import Form, check_alike
-from .rows import Frame
+from .loading import Frame
 from .sessions import own_session, rebased
 
 __all__ = ["Packed", "pack_table", "small_batches"]

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .errors import SparkSetupError
+from ..errors import SparkSetupError
 
 __all__ = ["capacity", "check_session", "ranks_on_a_host", "slots", "wait_for_slots"]
 

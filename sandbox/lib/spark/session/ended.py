@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pyspark import SparkContext
 
-from .errors import SparkSetupError
+from ..errors import SparkSetupError
 
 __all__ = ["bury", "how_java_ended", "java_alive"]
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import tree
-from ..core.errors import DataError
-from ..data.casting import cast
-from ..data.dataset import Dataset, DataSpec, Pair
-from ..data.order import owners
-from ..engine.oplist import Spec
+from ...core import tree
+from ...core.errors import DataError
+from ...data.casting import cast
+from ...data.dataset import Dataset, DataSpec, Pair
+from ...data.order import owners
+from ...engine.oplist import Spec
 from .blocks import RAGGED, Form, Ragged
 from .room import Room, make_rooms
 

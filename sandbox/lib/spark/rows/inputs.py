@@ -18,14 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..core.errors import DataError, SandboxError
-from ..data import Dataset
-from ..engine.spool import PrivateFolder
-from .errors import SparkSetupError
-from .frames import SparkDataset
+from ...core.errors import DataError, SandboxError
+from ...data import Dataset
+from ...engine.spool import PrivateFolder
+from ..errors import SparkSetupError
+from .dataset import SparkDataset
+from .loading import Frame, FrameRows, Loader
 from .packed import small_batches
 from .room import memory_share, spark_folders
-from .rows import Frame, FrameRows, Loader
 from .sessions import own_session
 from .travel import pack, unpack
 

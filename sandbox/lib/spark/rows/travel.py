@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import ArgumentError
+from ...core.errors import ArgumentError
 
 __all__ = ["pack", "unpack"]
 

@@ -7,8 +7,8 @@ import re
 import socket
 from typing import NamedTuple
 
-from ..core.errors import ArgumentError
-from .errors import ExchangeError
+from ...core.errors import ArgumentError
+from ..errors import ExchangeError
 
 __all__ = ["Ports", "listen", "read_ports"]
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..train.backend import calling_at_interrupt
+from ...train.backend import calling_at_interrupt
 
 __all__ = ["JobGroup", "interruptible"]
 

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import tree, validate
-from ..core.errors import ArgumentError, DataError
-from ..data.arrays import ArrayDataset
-from ..data.arrow import array_of, bytes_of_rows
-from ..data.casting import cast, side_by_side
-from ..data.dataset import Dataset, DataSpec, Pair, TransformLike
-from ..engine.oplist import Spec
+from ...core import tree, validate
+from ...core.errors import ArgumentError, DataError
+from ...data.arrays import ArrayDataset
+from ...data.arrow import array_of, bytes_of_rows
+from ...data.casting import cast, side_by_side
+from ...data.dataset import Dataset, DataSpec, Pair, TransformLike
+from ...engine.oplist import Spec
+from ..failures import named_errors
+from ..session.hosts import equip, with_package
+from ..turns import check_free
 from .blocks import SCHEMA, Form, Packer, Ragged, record_batch
 from .columns import (
     Columns,
@@ -29,12 +32,9 @@ from .columns import (
     row_spec,
     shapes_of,
 )
-from .failures import named_errors
-from .hosts import equip, with_package
+from .loading import DEALT, Frame, FrameRows, Loader, deal, decoded
 from .packed import Packed, pack_table
 from .room import memory_share
-from .rows import DEALT, Frame, FrameRows, Loader, deal, decoded
-from .turns import check_free
 
 __all__ = ["SparkDataset"]
 

@@ -20,18 +20,18 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from ..engine.files import locate, write_atomic
-from ..engine.remote import RemotePath
-from ..train.checkpoint import PackedState, StateFile
-from ..train.job import StatePlaces, TrainJob
-from ..train.tensors import write
-from ..train.triggers import Progress, Trigger
-from . import wire
-from .errors import ExchangeError
+from ...engine.files import locate, write_atomic
+from ...engine.remote import RemotePath
+from ...train.checkpoint import PackedState, StateFile
+from ...train.job import StatePlaces, TrainJob
+from ...train.tensors import write
+from ...train.triggers import Progress, Trigger
+from ..errors import ExchangeError
+from . import messages as wire
 
 if TYPE_CHECKING:
-    from .exchange import Group
-    from .line import Line
+    from ..exchange.group import Group
+    from .caller import Line
 
 __all__ = ["Desk", "RecoveryPoints", "nonce", "settle", "told", "weights_file"]
 

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import tree
-from ..core.errors import DataError
-from ..data.trees import named
-from ..engine.oplist import Spec
+from ...core import tree
+from ...core.errors import DataError
+from ...data.trees import named
+from ...engine.oplist import Spec
 
 __all__ = ["BLOCK_BYTES", "NAMES", "RAGGED", "SCHEMA", "Form", "Packer", "Ragged", "record_batch"]
 

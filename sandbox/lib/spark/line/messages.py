@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ExchangeError
+from ..errors import ExchangeError
 
 __all__ = ["decode", "encode"]
 
