@@ -19,9 +19,9 @@ from ..train.backend import Interrupted
 from ..train.control import Control
 from ..train.events import Event, stage
 from ..train.job import CheckpointPolicy, Command, Result, TrainJob
+from .diagnosis import explain, python_error, rebuild
 from .errors import SparkSetupError, WorkerError
 from .exchange.ports import Ports
-from .failures import explain, python_error, rebuild
 from .line.caller import AHEAD
 from .line.rendezvous import disagreement
 from .line.server import LineServer, Message
@@ -33,7 +33,7 @@ from .session.ended import java_alive
 from .session.hosts import is_local
 from .session.jobs import GONE_S
 from .submit import SparkJob
-from .worker import RankPlan
+from .worker import RankTask
 
 __all__ = ["SESSION", "DriverRun", "Interrupts"]
 
@@ -163,7 +163,7 @@ class DriverRun:
             ),
         )
         self.emit(stage("sending the data", SESSION))
-        self.plan = RankPlan(
+        self.plan = RankTask(
             job=light,
             data=self.storage.handle(job.data),
             validation=None if job.validation is None else self.storage.handle(job.validation),

@@ -10,7 +10,7 @@ from typing import Any
 from .rows.inputs import Storage
 from .session.ended import java_alive
 from .session.jobs import JobGroup
-from .worker import SCHEMA, RankPlan, make_task
+from .worker import SCHEMA, RankTask, make_task
 
 __all__ = ["SparkJob"]
 
@@ -28,7 +28,7 @@ class SparkJob:
     would be a second job.
     """
 
-    def __init__(self, spark: Any, plan: RankPlan, storage: Storage) -> None:
+    def __init__(self, spark: Any, plan: RankTask, storage: Storage) -> None:
         from pyspark import InheritableThread
 
         self.spark, self.plan, self.storage = spark, plan, storage

@@ -25,7 +25,7 @@ from .line.states import RecoveryPoints, settle, told
 from .rows.inputs import Handle, NotReadable, open_inputs
 from .rows.travel import pack, unpack
 
-__all__ = ["SCHEMA", "RankPlan", "make_task"]
+__all__ = ["SCHEMA", "RankTask", "make_task"]
 
 SCHEMA = "answer string"
 LAST_WORDS_S = 1.0
@@ -33,7 +33,7 @@ HANDOVER_S = 5.0
 
 
 @dataclass
-class RankPlan:
+class RankTask:
     """All that a rank needs; it travels inside Spark's closure.
 
     Parameters
@@ -69,7 +69,7 @@ class RankPlan:
     ranks_here: int = 1
 
 
-def make_task(plan: RankPlan) -> Callable[[Iterator[Any]], Iterator[Any]]:
+def make_task(plan: RankTask) -> Callable[[Iterator[Any]], Iterator[Any]]:
     """Return the function for `mapInArrow`."""
     # Where large states lie in files, so do the parameters: rank 0 reads them there.
     large = plan.job.places is not None
@@ -92,7 +92,7 @@ def run_rank(packed: bytes, batches: Iterator[Any], pieces: list[Any]) -> dict[s
     Parameters
     ----------
     packed : bytes
-        The `RankPlan`. It is unpacked anew for each generation, as training changes what is in it.
+        The `RankTask`. It is unpacked anew for each generation, as training changes what is in it.
     batches : Arrow batches
         The task's own input.
     pieces : list
@@ -100,7 +100,7 @@ def run_rank(packed: bytes, batches: Iterator[Any], pieces: list[Any]) -> dict[s
     """
     from pyspark import TaskContext
 
-    plan: RankPlan = unpack(packed)
+    plan: RankTask = unpack(packed)
     context: Any = TaskContext.get()
     rank = context.partitionId()
     os.environ.update(plan.environment)
@@ -151,7 +151,7 @@ def run_rank(packed: bytes, batches: Iterator[Any], pieces: list[Any]) -> dict[s
         line.close()
 
 
-def _train(plan: RankPlan, job: TrainJob, rank: int, line: Line, leash: _Leash) -> dict[str, Any]:
+def _train(plan: RankTask, job: TrainJob, rank: int, line: Line, leash: _Leash) -> dict[str, Any]:
     """Take part in one generation, from the meeting of the ranks to its end."""
     from ..train.loop import run
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .run_state import TrainState
 from .slots import Slots
-from .state import TrainState
 
 if TYPE_CHECKING:
     from ..core import FlatParameters

@@ -8,7 +8,7 @@ from typing import Any
 
 from .job import TrainJob
 from .reports import Reports
-from .state import TrainState
+from .run_state import TrainState
 from .triggers import scalar_metric
 
 __all__ = ["Judge"]

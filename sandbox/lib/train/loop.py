@@ -21,19 +21,19 @@ from ..core import FlatParameters
 from ..core.errors import DataError, DivergedError
 from .batches import Batches
 from .checkpoint import PackedState
+from .commands import Commands
+from .contribution import FIXED, LOSS, ROWS, WEIGHT, Contribution
 from .events import Event
 from .good import LastGood
 from .group import Group
-from .hearing import Hearing
 from .history import History
 from .job import Command, Result, TrainJob
 from .judge import Judge
+from .kernels import settle_plan
 from .packing import Packer
-from .plan import settle_plan
 from .programs import Programs
 from .reports import Reports, laps
 from .running import RunningMetrics
-from .share import FIXED, LOSS, ROWS, WEIGHT, OwnShare
 from .slots import Slots
 from .start import start_state
 from .updates import Updates, check_optimizer, check_parameters
@@ -124,12 +124,12 @@ class _Loop:
         )
         self.reports = Reports(group, emit, History())
         self.state = start_state(job, self.flat, self.slots, self.reports, self.total_steps)
-        self.hearing = Hearing(group, poll, self.state)
+        self.commands = Commands(group, poll, self.state)
         self.updates = Updates(job, self.flat, self.slots, group)
         self.buffers = self.flat.buffers if group.size > 1 else self.flat.buffers[:0]
         self._lay_out()
-        self.share = OwnShare(
-            job, group, self.batches, self.programs, self.flat, self.running, self.hearing
+        self.contribution = Contribution(
+            job, group, self.batches, self.programs, self.flat, self.running, self.commands
         )
         self.judge = Judge(job, self.state, self.reports, self.total_steps)
         self.good = LastGood(
@@ -144,7 +144,7 @@ class _Loop:
         self.mark = 0.0
         self.plan = ""
         self.planned = 0.0
-        self.packer = Packer(job, self.flat, self.slots, self.reports, self.hearing.meet)
+        self.packer = Packer(job, self.flat, self.slots, self.reports, self.commands.meet)
         self.packed: tuple[int, PackedState | None] | None = None
 
     def _lay_out(self) -> None:
@@ -168,7 +168,7 @@ class _Loop:
         self._announce()
         self.reports.tell("stage", text="choosing kernels", share=0.0)
         with engine.planning(self._tell_planning):
-            self.plan = settle_plan(job, self.batches, self.programs, self.hearing)
+            self.plan = settle_plan(job, self.batches, self.programs, self.commands)
         if self.programs.eager is not None:
             self.reports.log(
                 "info", f"the model runs eagerly, which takes longer: {self.programs.eager}"
@@ -194,9 +194,9 @@ class _Loop:
             if self.judge.best_now or (due and not self.good.lost()):
                 wanted = getattr(job.checkpoint and job.checkpoint.every, "wanted", True)
                 self._checkpoint(kept=wanted or self.judge.best_now or reason is not None)
-            if self.hearing.waiting and reason is None:
+            if self.commands.waiting and reason is None:
                 self._hold()
-                reason = "stopped" if self.hearing.stopping else None
+                reason = "stopped" if self.commands.stopping else None
         if reason != "stopped":
             self.judge.tell_who_waited()
         if self.good.lost() and self.good.there:
@@ -242,8 +242,8 @@ class _Loop:
             state.sums = self.running.zeros()
         small.fill(0.0)
         self.good.before()
-        self.hearing.listen(small)
-        batch = self.share.compute(state, small)
+        self.commands.listen(small)
+        batch = self.contribution.compute(state, small)
         self.reports.put(small[self.times_at], small[self.record_at])
         if self.buffers.size:
             np.multiply(self.buffers, batch.rows, out=small[self.buffers_at], dtype=np.float64)
@@ -253,13 +253,13 @@ class _Loop:
         table = self.reports.gather(total[self.times_at])
         verbs = lap()
         self.reports.take(total[self.times_at], total[self.record_at], table)
-        if self.hearing.failed(total):
-            self.share.raise_together(state, batch)
+        if self.commands.failed(total):
+            self.contribution.raise_together(state, batch)
         compute += lap()
         group.reduce_scatter(self.flat.gradients, self.flat.buckets)
         verbs += lap()
 
-        self.hearing.obey(total)
+        self.commands.obey(total)
         loss_sum, weight, rows = (float(total[i]) for i in (LOSS, WEIGHT, ROWS))
         loss = loss_sum / weight if weight > 0 else math.nan  # all class weights may be 0
         self.good.look(loss)
@@ -334,12 +334,12 @@ class _Loop:
         """
         self.reports.flush()
         told = False
-        while self.hearing.waiting:
-            if told != self.hearing.pausing:
+        while self.commands.waiting:
+            if told != self.commands.pausing:
                 told = not told
                 self.reports.tell("state", state="paused" if told else "running")
-            self.hearing.wait()
-        if told and not self.hearing.stopping:
+            self.commands.wait()
+        if told and not self.commands.stopping:
             self.reports.tell("state", state="running")
         self._restart_clock()
 
@@ -355,7 +355,7 @@ class _Loop:
         if (
             job.validation is not None
             and (state.validation_due or ended)
-            and not self.hearing.stopping
+            and not self.commands.stopping
         ):
             stale = self._validate(state.validation_due)
             ended = ended or job.end(state.progress)
@@ -363,7 +363,7 @@ class _Loop:
             return "end"
         if stale:
             return "early_stop"
-        return "stopped" if self.hearing.stopping else None
+        return "stopped" if self.commands.stopping else None
 
     def _validate(self, due: bool) -> bool:
         """Validate; return whether the early stop says so.
@@ -376,7 +376,7 @@ class _Loop:
         job, progress = self.job, self.state.progress
         start = time.perf_counter()
         with self.updates.averaged(started=progress.step > 0):
-            metrics = validate(job, self.group, self.programs, self.hearing.hear)
+            metrics = validate(job, self.group, self.programs, self.commands.hear)
         stale = False
         if metrics is not None:
             self.state.validation_due = False

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from ..core.errors import CheckpointError
 from ..engine.files import Place, locate, write_atomic
 from .checkpoint import PackedState, StateFile, pack
+from .run_state import describe
 from .shards import INDEX, owners, shard_name, write_index
-from .state import describe
 from .tensors import write
 
 if TYPE_CHECKING:
     from ..core import FlatParameters
     from .job import StatePlaces, TrainJob
     from .reports import Reports
+    from .run_state import TrainState
     from .slots import Slots
-    from .state import TrainState
 
 __all__ = ["Packer"]
 

@@ -19,7 +19,7 @@ from .checkpoint import PackedState, StateFile, unpack
 from .events import Event
 from .history import History
 from .job import Result, StatePlaces, TrainJob
-from .state import best_step, check_fits
+from .run_state import best_step, check_fits
 from .store import Checkpoints, CheckpointStore
 
 __all__ = ["Recorder", "State"]

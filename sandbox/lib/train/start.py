@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from .checkpoint import unpack
 from .history import History
 from .model_io import fill
+from .run_state import TrainState, check_fits, cut_otherwise, restore_state
 from .settings import describe_changes
 from .slots import Slots
-from .state import TrainState, check_fits, cut_otherwise, restore_state
 
 if TYPE_CHECKING:
     from ..core import FlatParameters

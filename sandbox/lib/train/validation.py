@@ -12,10 +12,10 @@ from ..core import tree
 from ..core.errors import SandboxError
 from ..metrics import Gathered
 from .batches import Batches, rows_at_once
-from .failures import describe
 from .group import Group
 from .job import TrainJob
 from .programs import Programs
+from .raising import describe
 
 __all__ = ["plain", "validate", "validation_batches"]
 

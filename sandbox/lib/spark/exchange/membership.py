@@ -29,9 +29,9 @@ MODES = ("auto", "shm", "tcp")
 SPIN_S = 200e-6
 LOWEST_RATE = 50e6  # bytes/s that the slowest of what a peer may do between two verbs reaches
 
-SHARE, AGREE, REDUCE, GATHER, SMALL, BROADCAST, BARRIER = range(1, 8)
+OFFER, AGREE, REDUCE, GATHER, SMALL, BROADCAST, BARRIER = range(1, 8)
 NAMES = {
-    SHARE: "allocate",
+    OFFER: "allocate",
     AGREE: "allocate",
     REDUCE: "reduce_scatter",
     GATHER: "all_gather",
@@ -120,7 +120,7 @@ class Membership:
                     f"({error.strerror}); exchanging by TCP"
                 )
         offered = segment.announcement() if segment else shm.REFUSED
-        heard = self._ask(SHARE, offered)
+        heard = self._ask(OFFER, offered)
         opened: dict[int, NDArray[np.uint8]] = {}
         if segment is not None:
             for rank in sorted(candidates):

@@ -17,7 +17,7 @@ from ...data.arrow import array_of, bytes_of_rows
 from ...data.casting import cast, side_by_side
 from ...data.dataset import Dataset, DataSpec, Pair, TransformLike
 from ...engine.oplist import Spec
-from ..failures import named_errors
+from ..diagnosis import named_errors
 from ..session.hosts import equip, with_package
 from ..turns import check_free
 from .blocks import SCHEMA, Form, Packer, Ragged, record_batch

@@ -9,12 +9,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from .failures import raise_together
 from .group import Group
 from .job import Command
-from .state import TrainState
+from .raising import raise_together
+from .run_state import TrainState
 
-__all__ = ["WORDS", "Hearing"]
+__all__ = ["WORDS", "Commands"]
 
 _KINDS = ("", "pause", "resume", "stop", "learning_rate", "hold", "go")
 _KIND, _VALUE, _FAILED = range(3)
@@ -22,7 +22,7 @@ _PAUSE_POLL = 0.03  # seconds; the ranks also meet this often, within any deadli
 WORDS = 3  # numbers at the start of the vector that all ranks sum in each iteration
 
 
-class Hearing:
+class Commands:
     """Takes commands and failures through the vector that all ranks sum.
 
     Parameters

@@ -15,12 +15,12 @@ from .single_values import refuse_single_values
 from .validation import validation_batches
 
 if TYPE_CHECKING:
-    from .hearing import Hearing
+    from .commands import Commands
 
 __all__ = ["settle_plan"]
 
 
-def settle_plan(job: TrainJob, batches: Batches, programs: Programs, hearing: Hearing) -> str:
+def settle_plan(job: TrainJob, batches: Batches, programs: Programs, commands: Commands) -> str:
     """Fix the kernel plan and make the first programs. Collective.
 
     What a checkpoint or the job brings is taken as it is. Else rank 0 makes its programs with the
@@ -36,18 +36,18 @@ def settle_plan(job: TrainJob, batches: Batches, programs: Programs, hearing: He
     ------
     ShapeError, ... : on all ranks, when the model cannot be made into a program on one of them.
     """
-    hearing.meet(refuse_single_values(job, batches))
+    commands.meet(refuse_single_values(job, batches))
     text = job.plan
     if job.start is not None:
         text = unpack(job.start, "checkpoint").meta["plan"]
     if text is None:
-        text = _timed_plan(job, batches, programs, hearing)
+        text = _timed_plan(job, batches, programs, commands)
     programs.plan = engine.KernelPlan.from_json(text)
-    hearing.meet(_attempt(job, batches, programs))
+    commands.meet(_attempt(job, batches, programs))
     return text
 
 
-def _timed_plan(job: TrainJob, batches: Batches, programs: Programs, hearing: Hearing) -> str:
+def _timed_plan(job: TrainJob, batches: Batches, programs: Programs, commands: Commands) -> str:
     """Return the plan of rank 0 after it has made its programs."""
     group = batches.group
     payload = np.zeros(0, np.uint8)
@@ -56,7 +56,7 @@ def _timed_plan(job: TrainJob, batches: Batches, programs: Programs, hearing: He
         programs.plan = engine.default_plan()
         error = _attempt(job, batches, programs)
         payload = np.frombuffer(programs.plan.to_json().encode(), np.uint8).copy()
-    hearing.meet(error)
+    commands.meet(error)
     length = int(group.all_reduce(np.array([float(payload.size)]))[0])
     if group.rank:
         payload = np.zeros(length, np.uint8)

@@ -10,23 +10,23 @@ from ..core import FlatParameters
 from ..data.order import Share
 from ..engine.random import RandomKey
 from .batches import Batch, Batches
-from .failures import describe, raise_together
+from .commands import WORDS, Commands
 from .group import Group
-from .hearing import WORDS, Hearing
 from .job import TrainJob
 from .programs import Programs
+from .raising import describe, raise_together
+from .run_state import TrainState
 from .running import RunningMetrics
-from .state import TrainState
 
-__all__ = ["FIXED", "LOSS", "ROWS", "WEIGHT", "OwnShare"]
+__all__ = ["FIXED", "LOSS", "ROWS", "WEIGHT", "Contribution"]
 
-# Places in the small vector that all ranks sum in each iteration. The words of `Hearing` stand
+# Places in the small vector that all ranks sum in each iteration. The words of `Commands` stand
 # before them; metrics, times and running statistics follow.
 LOSS, WEIGHT, ROWS = range(WORDS, WORDS + 3)
 FIXED = WORDS + 3
 
 
-class OwnShare:
+class Contribution:
     """Runs the program on this rank's rows of a batch.
 
     What fails here is kept until the ranks have met: they wait for this one, and are told first.
@@ -37,7 +37,7 @@ class OwnShare:
         What is trained, by whom.
     batches, programs, flat, running : Batches, Programs, FlatParameters, RunningMetrics
         Where rows come from, what runs on them, where gradients and metrics go.
-    hearing : Hearing
+    commands : Commands
         Tells the other ranks of a failure.
     """
 
@@ -49,10 +49,10 @@ class OwnShare:
         programs: Programs,
         flat: FlatParameters,
         running: RunningMetrics,
-        hearing: Hearing,
+        commands: Commands,
     ) -> None:
         self.job, self.group, self.batches, self.programs = job, group, batches, programs
-        self.flat, self.running, self.hearing = flat, running, hearing
+        self.flat, self.running, self.commands = flat, running, commands
         self.unchecked = batches.order.steps_per_epoch
         self.failure: Exception | None = None
 
@@ -76,7 +76,7 @@ class OwnShare:
             self.running.put(small, output, batch.target)
         except Exception as error:
             self.failure = error
-            self.hearing.report(small)
+            self.commands.report(small)
         return batch
 
     def raise_together(self, state: TrainState, batch: Batch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.lib.core.errors import DataError, SparkSetupError
-from sandbox.lib.spark import failures
+from sandbox.lib.spark import diagnosis
 from sandbox.lib.spark.errors import RendezvousError, WorkerError
 
 
@@ -21,7 +21,7 @@ from sandbox.lib.spark.errors import RendezvousError, WorkerError
 )
 def test_an_error_of_a_rank_comes_back_as_itself_with_its_traceback(name, library, kind, text):
     failure = {"type": name, "library": library, "text": "row 3", "rank": 1, "trace": "line 7"}
-    error = failures.rebuild(failure)
+    error = diagnosis.rebuild(failure)
     assert type(error) is kind
     assert str(error) == text
     assert error.__notes__ == ["on rank 1:\nline 7"]
@@ -37,9 +37,9 @@ def test_an_error_of_a_rank_comes_back_as_itself_with_its_traceback(name, librar
 )
 def test_what_trying_again_cannot_help_is_told_with_the_cure(said, advice):
     with pytest.raises(SparkSetupError, match=advice) as caught:
-        failures.explain(said)
+        diagnosis.explain(said)
     assert "at x" not in str(caught.value)
 
 
 def test_a_lost_executor_needs_no_explanation():
-    failures.explain("ExecutorLostFailure (executor 1 exited)")
+    diagnosis.explain("ExecutorLostFailure (executor 1 exited)")
