@@ -13,7 +13,7 @@ from ..data import Dataset, as_dataset
 from ..train.backend import calling_at_interrupt
 from ..train.events import Event, stage
 from ..train.job import Command, Result, TrainJob
-from .driver import SESSION, DriverRun, Interrupts
+from .driver import SESSION, DriverRun
 from .exchange.membership import MODES
 from .exchange.ports import read_ports
 from .rows.dataset import SparkDataset
@@ -22,6 +22,7 @@ from .session import cluster, hosts
 from .session.calls import mind_interrupts
 from .session.context import spark_session
 from .turns import Turn, Unwanted, stop_holders
+from .watch import Interrupts
 
 __all__ = ["SparkBackend"]
 

@@ -8,7 +8,6 @@ import logging
 import os
 import queue
 import secrets
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -25,7 +24,7 @@ from .exchange.ports import Ports
 from .line.caller import AHEAD
 from .line.rendezvous import disagreement
 from .line.server import LineServer, Message
-from .line.states import Desk, RecoveryPoints, nonce, weights_file
+from .line.states import Desk, RecoveryPoints, nonce, state_distance, weights_file
 from .rows.dataset import SparkDataset
 from .rows.inputs import Storage
 from .session import cluster, hosts
@@ -33,40 +32,19 @@ from .session.ended import java_alive
 from .session.hosts import is_local
 from .session.jobs import GONE_S
 from .submit import SparkJob
+from .watch import MET, SENT, Absences, Interrupts, Loading, Losses
 from .worker import RankTask
 
-__all__ = ["SESSION", "DriverRun", "Interrupts"]
+__all__ = ["SESSION", "DriverRun"]
 
 logger = logging.getLogger("sandbox.spark")
 
-GIVE_UP = 5  # failures in a row without one more iteration
 SOFT_STOP_S = 1.5  # after Ctrl-C, for the iteration under way and the final state
 EARLY_STOP_S = 2.0  # after a stop before the ranks have met, in case they are about to
-REPLACED_S = 15.0  # for Spark to start a task again whose process was told to leave
-MISSED_S = 2.0  # until a rank that has not called is spoken of
 BUSY = 200  # events heard in a row before commands get their turn
-SESSION, SENT, MET = 0.5, 0.6, 0.8  # shares of the way to the first iteration
+SESSION = 0.5  # share of the way to the first iteration
 _NEVER = float("inf")
 _ENVIRONMENT = ("SANDBOX_ENGINE", "SANDBOX_EAGER", "SANDBOX_GEMM", "SANDBOX_CACHE", "SANDBOX_DATA")
-
-
-class Interrupts:
-    """Ctrl-C during a run: told by flags, for an exception in a call to Java would break it."""
-
-    def __init__(self) -> None:
-        self.soft = threading.Event()
-        self.hard = threading.Event()
-
-    def __call__(self) -> None:
-        """Stop softly at the first call, hard at the second."""
-        if self.soft.is_set():
-            self.hard.set()
-        self.soft.set()
-
-    def check(self) -> None:
-        """Raise KeyboardInterrupt if there was one."""
-        if self.soft.is_set():
-            raise KeyboardInterrupt
 
 
 class DriverRun:
@@ -106,18 +84,11 @@ class DriverRun:
         self.result: Result | None = None
         self.newest = (0, 0)  # step and epoch of the newest state
         self.best_step = -1
-        self.mark_step = -1
         self.handled = self.acknowledged = -1
-        self.failures = 0
-        self.last_words = ""
-        self.died = False  # whether a process ended without a word
+        self.losses = Losses()
         self.paused = False
         self.begun = False
-        self.stop_by = self.replaced_by = _NEVER
-        self.missed = 0.0
-        self.loaded: dict[int, float] = {}
-        self.told = 0.0
-        self.waited = ""
+        self.stop_by = _NEVER
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -157,7 +128,8 @@ class DriverRun:
             weights=None,
             checkpoint=CheckpointPolicy(
                 RecoveryPoints(
-                    None if asked is None else asked.every, _distance(job, self.state_every)
+                    None if asked is None else asked.every,
+                    self.state_every or state_distance(job.model),
                 ),
                 True if asked is None else asked.history,
             ),
@@ -217,8 +189,12 @@ class DriverRun:
     def _follow(self, job: SparkJob) -> bool:
         """Hear the ranks until this submission ends; returns whether to try again."""
         self.begun = False
-        self.missed, self.replaced_by = time.monotonic(), _NEVER
-        self.loaded, self.told = {}, 0.0
+        self.loading = Loading(self.ranks, self.emit)
+        self.absences = Absences(
+            *(self.spark, self.server, self.ranks, self.emit, self.losses),
+            deadline_s=self.deadline_s,
+            start_timeout_s=self.start_timeout_s,
+        )
         self.stop_by = finished_by = _NEVER
         heard = 0
         while True:
@@ -256,9 +232,9 @@ class DriverRun:
                     state = self.server.desk.latest if self.newest[0] else None
                     self.result = Result("stopped", *self.newest, state, 0.0)
                 return False
-            if self.result is None and self._unreplaced(now):
+            if self.result is None and self.absences.hopeless():
                 self._cancel(job)
-                self._count_failure()
+                self.losses.add(self.best_step)
                 return True
 
     def _patience(self) -> float:
@@ -291,21 +267,16 @@ class DriverRun:
                 return "ship"
             if value["kind"] == "own":
                 raise rebuild(value)
-            self._lost(value["text"])
+            self.losses.hear(value["text"])
         elif message.kind == "disagree":
             raise disagreement(message.rank, **value)
         elif message.generation == self.server.generation and self.result is None:
-            self.missed = time.monotonic()
+            self.absences.begin_anew()
             if message.kind == "lost":
-                self._lost(value["text"])
-            elif not self.last_words:
-                self.died = True
-                self._lost(f"the process of rank {message.rank} ended")
+                self.losses.hear(value["text"])
+            elif not self.losses.words:
+                self.losses.hear(f"the process of rank {message.rank} ended", died=True)
         return None
-
-    def _lost(self, text: str) -> None:
-        self.last_words = self.last_words or text
-        logger.info("lost: %s", text)
 
     def _pass_on(self, rank: int, event: Event) -> None:
         kind = event["type"]
@@ -315,7 +286,7 @@ class DriverRun:
             event = {**event, "rank": rank}
         elif kind == "stage":
             if not self.begun:
-                self._loading(rank, event)
+                self.loading.hear(rank, event)
                 return
             event = stage(event["text"], MET + (1.0 - MET) * event["share"])
         elif kind == "iteration":
@@ -333,14 +304,6 @@ class DriverRun:
             if self.handled - self.acknowledged >= AHEAD // 4:
                 self._acknowledge()
 
-    def _loading(self, rank: int, event: Event) -> None:
-        """Tell how far that rank is which has the most to load yet."""
-        self.loaded[rank] = event["share"]
-        share = min(self.loaded.values()) if len(self.loaded) == self.ranks else 0.0
-        if share >= self.told + 0.01 or not self.told:
-            self.told = max(share, 1e-9)
-            self.emit(stage(event["text"], SENT + (MET - SENT) * share))
-
     def _acknowledge(self) -> None:
         """Let rank 0 know how far its events have been handled: it goes no further ahead.
 
@@ -355,7 +318,7 @@ class DriverRun:
         if not self.begun and not self.interrupts.soft.is_set():
             self.stop_by = _NEVER  # a stop reaches the ranks now
         self.begun = True
-        self.replaced_by = _NEVER
+        self.absences.all_met()
         self.handled = self.acknowledged = -1
         self.emit(
             {
@@ -366,14 +329,14 @@ class DriverRun:
             }
         )
         if generation > 1:
-            self._count_failure()
+            self.losses.add(self.best_step)
             self.emit({"type": "state", "state": "retrying"})
             self._log(
                 "warning",
-                f"a worker was lost ({self.last_words or 'no last words'}); the "
+                f"a worker was lost ({self.losses.words or 'no last words'}); the "
                 f"ranks go on from step {max(0, self.server.latest_step)}",
             )
-        self.last_words, self.died = "", False
+        self.losses.forget()
 
     def _command(self) -> None:
         command = self.poll()
@@ -385,21 +348,6 @@ class DriverRun:
         self.server.want(self.control.wanted)
 
     # -- when something goes wrong ------------------------------------------------------------
-
-    def _count_failure(self) -> None:
-        if self.best_step > self.mark_step:
-            self.failures = 0
-        self.mark_step = self.best_step
-        self.failures += 1
-        if self.failures > GIVE_UP:
-            cure = (
-                " Memory is the usual cause: raise spark.executor.memoryOverhead (ranks live "
-                "outside of the JVM heap)."
-            )
-            raise WorkerError(
-                f"{self.failures} failures in a row without one more iteration; the last: "
-                f"{self.last_words or 'unknown'}.{cure if self.died else ''}"
-            )
 
     def _judge(self, job: SparkJob) -> bool:
         """Decide whether a job that ended without a result is submitted again."""
@@ -414,41 +362,13 @@ class DriverRun:
             return True
         if not self.begun and (found := python_error(text)) is not None:
             raise found  # a row that cannot be read: the same again and again
-        self.last_words = self.last_words or text.strip().splitlines()[0][:500]
+        self.losses.hear(text.strip().splitlines()[0][:500])
         if not self.begun:  # else it is counted when the ranks meet again
-            self.died = True
-            self._count_failure()
+            self.losses.died = True
+            self.losses.add(self.best_step)
         if self.spark.sparkContext._jsc is None:
             raise SparkSetupError("the Spark session was stopped while it trained.") from error
         return True
-
-    def _unreplaced(self, now: float) -> bool:
-        """Look after ranks that do not come; whether the job has to be submitted again."""
-        for rank in self.server.drop_silent(self.deadline_s):
-            self._lost(f"rank {rank} has not come back within {self.deadline_s:g} s")
-            self.replaced_by = now + REPLACED_S
-        missing = self.server.missing()
-        if not missing:
-            self.missed = now
-            return False
-        if now > self.replaced_by:
-            return True
-        if now - self.missed > MISSED_S and len(missing) < self.ranks:
-            self._miss(missing, now)
-        return False
-
-    def _miss(self, missing: list[int], now: float) -> None:
-        """Tell that ranks wait for slots; raise an error if the cluster has not enough any more."""
-        have = cluster.slots(self.spark.sparkContext)
-        if now - self.missed > self.start_timeout_s and have < self.ranks:
-            raise SparkSetupError(
-                f"ranks={self.ranks}: Spark has {have} slots left, and no others within "
-                f"{self.start_timeout_s:g} s. Are the workers running? Use ranks={max(1, have)}."
-            )
-        text = f"{len(missing)} of {self.ranks} ranks wait for a free slot of Spark"
-        if text != self.waited:
-            self.waited = text
-            self.emit(stage(text, SENT))
 
     def _lacks_package(self, text: str) -> bool:
         if not hosts.lacks_package(text) or not hosts.send_package(self.spark.sparkContext):
@@ -483,11 +403,3 @@ class DriverRun:
 
 def _ranks(count: int) -> str:
     return f"{count} Python processes" if count > 1 else "a Python process"
-
-
-def _distance(job: TrainJob, asked: int | None) -> int:
-    """Choose the iterations between two states by the size of the model."""
-    if asked is not None:
-        return asked
-    parameters = sum(p.data.size for _, p in job.model.named_parameters())
-    return 100 + int(parameters) // 100_000

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..exchange.group import Group
     from .caller import Line
 
-__all__ = ["Desk", "RecoveryPoints", "nonce", "settle", "told", "weights_file"]
+__all__ = ["Desk", "RecoveryPoints", "nonce", "settle", "state_distance", "told", "weights_file"]
 
 PIECE = 1 << 20  # bytes of a shard in one frame
 _BY_LINE = "line:"
@@ -60,6 +60,18 @@ class RecoveryPoints(Trigger):
         while distance * 20 <= progress.step and distance < self.base * 16:
             distance *= 2
         return self.wanted or progress.step == 1 or progress.step % distance == 0
+
+
+def state_distance(model: Any) -> int:
+    """Return the iterations between two states, by the size of the model.
+
+    Examples
+    --------
+    >>> from sandbox.lib import nn
+    >>> state_distance(nn.Linear(1000, 1000, rng=0))
+    110
+    """
+    return 100 + sum(int(p.data.size) for _, p in model.named_parameters()) // 100_000
 
 
 def told(state: PackedState | None) -> Any:
