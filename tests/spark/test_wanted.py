@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -138,7 +139,7 @@ def resources():
     process = psutil.Process()
     listening = sum(c.status == "LISTEN" for c in process.net_connections("tcp"))
     ours = [t.name for t in threading.enumerate() if t.name.startswith("sandbox")]
-    return listening, ours
+    return Counter(ours, listening=listening)
 
 
 def test_a_set_up_that_fails_gives_everything_back(local, tmp_path, monkeypatch):
@@ -153,7 +154,7 @@ def test_a_set_up_that_fails_gives_everything_back(local, tmp_path, monkeypatch)
         with pytest.raises(ArgumentError, match="cannot travel"):
             trainer.fit(data, steps=2)
         assert list(tmp_path.iterdir()) == []
-        until(lambda: resources() == before)
+        until(lambda: resources() <= before)  # others' may end meanwhile
 
     # The same if a callback fails in the middle of the set-up.
     trainer = trainer_of(local)
@@ -161,7 +162,7 @@ def test_a_set_up_that_fails_gives_everything_back(local, tmp_path, monkeypatch)
     with pytest.raises(ZeroDivisionError, match="sending the data"):
         trainer.fit(rows(), steps=2)
     assert list(tmp_path.iterdir()) == []
-    until(lambda: resources() == before)
+    until(lambda: resources() <= before)  # others' may end meanwhile
 
 
 def test_ranks_and_driver_listen_within_the_range_of_ports(local):

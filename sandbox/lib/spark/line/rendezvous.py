@@ -75,7 +75,7 @@ def digests(facts: dict[str, Any]) -> dict[str, str]:
     Examples
     --------
     >>> digests({"data": [[70, 41], "f4"], "seed": 3})
-    {'data': '9ab4e0e4afd9b7ac', 'seed': '4e07408562bedb8b'}
+    {'data': 'a72d99951a19a9f2', 'seed': '4e07408562bedb8b'}
     """
     return {name: _digest(value) for name, value in facts.items()}
 
