@@ -17,6 +17,7 @@ from sandbox.lib import criterion, nn, optim
 from sandbox.lib.core.errors import SparkSetupError
 from sandbox.lib.data import ArrayDataset
 from sandbox.lib.spark import SparkBackend, SparkDataset, java_home, spark_session
+from sandbox.lib.spark.session.context import running_session
 from sandbox.lib.train import Trainer
 
 pytestmark = pytest.mark.spark
@@ -42,9 +43,7 @@ def listening(port):
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """A master and a worker with two cores, as their own processes."""
-    from pyspark.sql import SparkSession
-
-    active = SparkSession.getActiveSession()
+    active = running_session()
     if active is not None:
         active.stop()
     folder = tmp_path_factory.mktemp("spark")
@@ -99,7 +98,7 @@ def cluster(tmp_path_factory):
         )
         yield master
     finally:
-        active = SparkSession.getActiveSession()
+        active = running_session()
         if active is not None:
             active.stop()
         for process in reversed(processes):
