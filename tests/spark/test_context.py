@@ -16,6 +16,7 @@ import pytest
 
 from sandbox.lib.core.errors import SparkSetupError
 from sandbox.lib.engine.folders import temporary_folder
+from sandbox.lib.spark import SparkBackend
 from sandbox.lib.spark.session import context, gateway, java
 
 SCRIPT = Path(__file__).with_name("fit_process.py")
@@ -166,6 +167,7 @@ def test_another_thread_is_given_the_running_session_or_told_of_its_master(local
         assert other.submit(context.spark_session, "local[3]").result() is local
         with pytest.raises(SparkSetupError, match=r"local\[3\] is running, so local\[2\] cannot"):
             other.submit(context.spark_session, "local[2]").result()
+        assert other.submit(SparkBackend().session).result() is local
 
 
 @pytest.mark.spark

@@ -20,7 +20,7 @@ from .rows.dataset import SparkDataset
 from .rows.room import bytes_of
 from .session import cluster, hosts
 from .session.calls import mind_interrupts
-from .session.context import spark_session
+from .session.context import running_session, spark_session
 from .turns import Turn, Unwanted, stop_holders
 from .watch import Interrupts
 
@@ -112,10 +112,8 @@ class SparkBackend:
     def session(self, tell: Callable[[str, float], object] | None = None) -> Any:
         """Return the Spark session, starting one if needed; `tell` hears how far that is."""
         if self.spark is None or isinstance(self.spark, str):
-            from pyspark.sql import SparkSession
-
             master = self.spark or f"local[{engine.threads.cpu_count() + 1}]"
-            active = SparkSession.getActiveSession() if self.spark is None else None
+            active = running_session() if self.spark is None else None
             self.spark = active or spark_session(master, tell=tell)
         cluster.check_session(self.spark)
         hosts.equip(self.spark.sparkContext)

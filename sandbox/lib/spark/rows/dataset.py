@@ -18,6 +18,7 @@ from ...data.casting import cast, side_by_side
 from ...data.dataset import Dataset, DataSpec, Pair, TransformLike
 from ...engine.oplist import Spec
 from ..diagnosis import named_errors
+from ..session.context import running_session
 from ..session.hosts import equip, with_package
 from ..turns import check_free
 from .blocks import SCHEMA, Form, Packer, Ragged, record_batch
@@ -212,7 +213,7 @@ class SparkDataset(Dataset):
                     yield from packer.add(*rdd_rows(some, number, packer.seen))
                 yield from packer.flush()
 
-            spark = SparkSession.getActiveSession() or SparkSession(self.source.context)
+            spark = running_session() or SparkSession(self.source.context)
             packing = self.source.mapPartitionsWithIndex(pack_rdd)
             table = spark.createDataFrame(packing, SCHEMA, verifySchema=False)
         else:
