@@ -76,12 +76,12 @@ def _rank(rank: int, size: int, pipe: Any) -> None:
     from sandbox.lib import criterion, nn, optim
     from sandbox.lib.data import ArrayDataset
     from sandbox.lib.metrics import Top1
-    from sandbox.lib.spark.exchange import tcp
+    from sandbox.lib.spark.exchange import door
     from sandbox.lib.spark.exchange.group import Group
     from sandbox.lib.spark.line import messages as wire
     from sandbox.lib.train import MaxSteps, TrainJob, loop
 
-    listener = tcp.Listener("127.0.0.1")
+    listener = door.Listener("127.0.0.1")
     pipe.send(listener.address)
     addresses = pipe.recv()
     begin = time.perf_counter()

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sandbox.lib.spark.exchange.door import Listener
 from sandbox.lib.spark.exchange.group import Group
-from sandbox.lib.spark.line.door import Listener
 
 
 @dataclass

@@ -13,10 +13,10 @@ import pytest
 
 from sandbox.lib.spark.errors import AuthenticationError, ExchangeError, RendezvousError, Stopped
 from sandbox.lib.spark.exchange import tcp
+from sandbox.lib.spark.exchange.door import MAX_STRANGERS
 from sandbox.lib.spark.exchange.ports import Ports
 from sandbox.lib.spark.line import messages as wire
 from sandbox.lib.spark.line.caller import AHEAD, Line
-from sandbox.lib.spark.line.door import MAX_STRANGERS
 from sandbox.lib.spark.line.rendezvous import digests, disagreement
 from sandbox.lib.spark.line.server import LineServer
 from sandbox.lib.spark.line.states import Desk

@@ -15,8 +15,8 @@ from ...core.errors import ArgumentError
 from ...engine.threads import cpu_count
 from ...train.group import Timings
 from ..errors import ExchangeError, ExchangeTimeout
-from ..line.door import Listener
 from . import shm, tcp
+from .door import Listener
 from .mesh import Link, Mesh, build_mesh
 from .slices import KIND, Control, rounds
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..errors import ExchangeError, ExchangeTimeout, PeerLost
-from ..line.door import Listener
+from .door import Listener
 from .tcp import FRAME_MAGIC, HEADER, Address, connect, header, name
 
 __all__ = ["Link", "Mesh", "build_mesh"]

@@ -17,10 +17,10 @@ from ... import engine
 from ...core.errors import ArgumentError
 from ...train.job import TrainJob
 from ..errors import ExchangeError, RendezvousError
+from ..exchange.door import Listener
 from ..exchange.group import Group
 from ..exchange.ports import Ports
 from .caller import Line
-from .door import Listener
 
 __all__ = ["digests", "disagreement", "facts_of", "host_identity", "meet", "odd_one"]
 

@@ -20,6 +20,7 @@ from typing import Any
 from ...train.control import Wanted
 from ..errors import ExchangeError
 from ..exchange import tcp
+from ..exchange.door import Door
 from ..exchange.ports import Ports, listen
 from . import messages as wire
 from .caller import (
@@ -45,7 +46,6 @@ from .caller import (
     STOP,
     WANTED,
 )
-from .door import Door
 from .rendezvous import odd_one
 from .states import Desk
 

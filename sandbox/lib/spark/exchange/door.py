@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ..errors import AuthenticationError, ExchangeError, ExchangeTimeout, PeerLost
-from ..exchange import tcp
-from ..exchange.ports import Ports, listen
+from . import tcp
+from .ports import Ports, listen
 
 __all__ = ["MAX_STRANGERS", "Door", "Listener"]
 
