@@ -7,6 +7,7 @@ the rows and a program of one thread for it.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,6 @@ from itertools import pairwise
 import numpy as np
 
 from . import threads
-from .errors import EngineError
 from .executable import NativeExecutable
 from .links import batch_values
 from .oplist import OpList, Spec
@@ -27,7 +27,6 @@ from .steps import Array, InputCheck, StepInfo, Storage
 __all__ = ["SplitExecutable", "split"]
 
 _RECURRENT = {"lstm", "gru", "rnn"}
-_pool: ThreadPoolExecutor | None = None
 
 Make = Callable[[OpList, int], NativeExecutable]
 
@@ -120,9 +119,9 @@ class SplitExecutable:
         """Run once on inputs whose shapes and dtypes are known to be the list's."""
         if threads.has_lost_helpers():
             return threads.run_in_worker(self.run_checked, inputs, random=random)
-        pool = _threads(len(self._parts) - 1)
         others = [
-            pool.submit(self._run, number, inputs, random) for number in range(1, len(self._parts))
+            _pool().submit(self._run, number, inputs, random)
+            for number in range(1, len(self._parts))
         ]
         try:
             self._run(0, inputs, random)
@@ -137,11 +136,6 @@ class SplitExecutable:
         found = self._parts[number].run_checked([array[rows] for array in inputs], random=random)
         for whole, part in zip(self._outputs, found, strict=True):
             whole[rows] = part
-
-    def run_into(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
-        """Run once on checked inputs, writing into the given arrays."""
-        for given, made in zip(outputs, self.run_checked(inputs), strict=True):
-            np.copyto(given, made)
 
     def clone(self, storage: Storage | None = None, owner: Hashable = None) -> SplitExecutable:
         """Return a copy with its own activations, for another thread."""
@@ -172,20 +166,10 @@ def part_owner(owner: Hashable, number: int) -> Hashable:
     return None if owner is None else (owner, number)
 
 
-def _threads(count: int) -> ThreadPoolExecutor:
-    """Return threads that wait for work, more of them if need be."""
-    global _pool
-    if _pool is None or _pool._max_workers < count:
-        if count < 1:
-            raise EngineError("split: must have a second part.")
-        _pool = ThreadPoolExecutor(max(count, (os.cpu_count() or 2) - 1), "sandbox-rows")
-    return _pool
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), "sandbox-rows")
 
 
-def _forget_threads() -> None:
-    global _pool
-    _pool = None  # threads are not forked with their process
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_threads)
+if hasattr(os, "register_at_fork"):  # threads are not forked with their process
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,4 +1,4 @@
-"""The Spark backend: the same training job, run by long barrier tasks on a Spark cluster."""
+"""The Spark backend: the same training job, run by long tasks on a Spark cluster."""
 
 from __future__ import annotations
 

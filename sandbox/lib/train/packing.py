@@ -38,11 +38,6 @@ class _Target(NamedTuple):
     sync: bool = True
 
 
-def state_size(flat: FlatParameters, slots: Slots) -> int:
-    """Return about how many bytes a packed state has, the same on all ranks."""
-    return int(flat.values.nbytes * (1 + len(slots.state)) + flat.buffers.nbytes)
-
-
 class Packer:
     """Hands over the states of a run.
 
@@ -62,6 +57,7 @@ class Packer:
     ) -> None:
         self.job, self.flat, self.slots, self.reports = job, flat, slots, reports
         self.group, self._meet = slots.group, meet
+        # About that of a packed state, the same on all ranks.
         size = flat.values.nbytes * (1 + len(slots.state)) + flat.buffers.nbytes
         places = job.places
         self._places = None if places is None or size < places.large else places

@@ -22,7 +22,7 @@ from ..exchange.group import Group
 from ..exchange.ports import Ports
 from .caller import Line
 
-__all__ = ["digests", "disagreement", "facts_of", "host_identity", "meet", "odd_one"]
+__all__ = ["digests", "disagreement", "facts_of", "meet", "odd_one"]
 
 _SHOWN = 300  # characters of a fact in a message
 _CURES = {
@@ -117,16 +117,6 @@ def _short(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-def host_identity() -> str:
-    """Return what two processes have in common if they run in one place: one boot, one container.
-
-    Processes of another container of the same host are elsewhere: they do not see each other.
-    """
-    with open("/proc/sys/kernel/random/boot_id") as file:
-        boot = file.read().strip()
-    return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
-
-
 def meet(
     line: Line,
     token: bytes,
@@ -156,7 +146,6 @@ def meet(
     try:
         telling = {
             "address": listener.address,
-            "host": host_identity(),
             "facts": digests(facts),
         }
         met = line.meet(telling, facts)

@@ -322,7 +322,6 @@ class LineServer:
             return
         met = {
             "addresses": [telling["address"] for telling in tellings],
-            "hosts": [telling["host"] for telling in tellings],
             "salt": secrets.token_hex(16),
             "wanted": asdict(wanted),
         }

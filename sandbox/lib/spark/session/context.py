@@ -1,4 +1,4 @@
-"""Spark sessions that suit long barrier tasks: right confs, quiet, on loopback where possible."""
+"""Spark sessions that suit long tasks: right confs, quiet, on loopback where possible."""
 
 from __future__ import annotations
 
