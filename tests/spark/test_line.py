@@ -46,7 +46,7 @@ def call(server, rank=0, token=b"secret", on_stop=lambda: None, **hello):
 
 
 def join(line, **facts):
-    told = {"address": ("127.0.0.1", 1000 + line.rank), "host": "here", "facts": digests(facts)}
+    told = {"address": ("127.0.0.1", 1000 + line.rank), "facts": digests(facts)}
     return line.meet(told, facts)
 
 
