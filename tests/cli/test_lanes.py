@@ -92,10 +92,10 @@ def test_parts_come_in_order_and_the_end_tells_all(tmp_path):
 
     assert status == 1
     begun = re.findall(r"^ +\d:\d\d  (.+): (\d+) tests?$", "\n".join(said), re.MULTILINE)
-    beside = {("Spark", "4"), ("Docker", "1")}  # each in a process of its own from the start
-    assert set(begun[:2]) == beside
-    behind = [part for part in begun[2:] if part[0] != "virtual machine"]  # in Docker's process
-    assert behind == [("units", "250"), ("contracts", "1")]
+    # The machine comes behind Docker, which may be through before Spark's process has begun.
+    others = [part for part in begun if part[0] != "virtual machine"]
+    assert set(others[:2]) == {("Spark", "4"), ("Docker", "1")}  # in processes of their own
+    assert others[2:] == [("units", "250"), ("contracts", "1")]
     assert len(begun) == 5
     at_once = next(line for line in said if line.endswith("FAILED tests/test_b.py::test_unit[7]"))
     assert said.index(at_once) < next(n for n, line in enumerate(said) if "FAILURES" in line)
