@@ -6,88 +6,27 @@ from ..engine import names as _names
 from . import init as init
 from . import registry as registry
 from . import zoo as zoo
-from .activation import AlongAxis as AlongAxis
-from .activation import Elementwise as Elementwise
-from .activation import LogSoftmax as LogSoftmax
-from .activation import ReLU as ReLU
-from .activation import Sigmoid as Sigmoid
-from .activation import Softmax as Softmax
-from .activation import Tanh as Tanh
-from .attention import MultiHeadAttention as MultiHeadAttention
+from .activation import *
+from .attention import *
 from .calls import observe as observe
 from .case import Case as Case
-from .clipped import HardSigmoid as HardSigmoid
-from .clipped import HardSwish as HardSwish
-from .clipped import HardTanh as HardTanh
-from .clipped import ReLU6 as ReLU6
-from .clipped import Threshold as Threshold
-from .containers import Container as Container
-from .containers import Sequential as Sequential
-from .convolution import Conv1d as Conv1d
-from .convolution import Conv2d as Conv2d
-from .convolution import Convolution as Convolution
-from .dropout import Dropout as Dropout
-from .embedding import Embedding as Embedding
-from .graph import Graph as Graph
-from .linear import Linear as Linear
+from .container import *
+from .convolution import *
+from .linear import *
 from .meaning import meaning_of as meaning_of
 from .meaning import output_meanings as output_meanings
-from .merge import Concat as Concat
-from .merge import Dot as Dot
-from .merge import Merge as Merge
 from .module import Module as Module
 from .node import Input as Input
 from .node import Node as Node
-from .normalization import BatchNorm as BatchNorm
-from .normalization import LayerNorm as LayerNorm
-from .pairwise import Add as Add
-from .pairwise import Average as Average
-from .pairwise import Divide as Divide
-from .pairwise import Maximum as Maximum
-from .pairwise import Minimum as Minimum
-from .pairwise import Multiply as Multiply
-from .pairwise import Pairwise as Pairwise
-from .pairwise import Subtract as Subtract
-from .pooling import AvgPool2d as AvgPool2d
-from .pooling import GlobalAvgPool2d as GlobalAvgPool2d
-from .pooling import GlobalMaxPool2d as GlobalMaxPool2d
-from .pooling import GlobalPooling as GlobalPooling
-from .pooling import MaxPool2d as MaxPool2d
-from .pooling import Pooling as Pooling
-from .rectifier import ELU as ELU
-from .rectifier import SELU as SELU
-from .rectifier import LeakyReLU as LeakyReLU
-from .rectifier import PReLU as PReLU
-from .recurrence import Recurrent as Recurrent
-from .recurrent import GRU as GRU
-from .recurrent import LSTM as LSTM
-from .recurrent import RNN as RNN
-from .reduce import Mean as Mean
-from .reduce import Reduction as Reduction
-from .reduce import Sum as Sum
+from .noise import *
+from .normalization import *
+from .pooling import *
+from .recurrent import *
 from .registry import deserialize as deserialize
 from .registry import register as register
 from .registry import registered as registered
 from .registry import serialize as serialize
-from .scale import AddConstant as AddConstant
-from .scale import MultiplyConstant as MultiplyConstant
-from .scale import Scale as Scale
-from .sequence import GlobalMaxOverTime as GlobalMaxOverTime
-from .sequence import GlobalMeanOverTime as GlobalMeanOverTime
-from .sequence import Masking as Masking
-from .sequence import OverTime as OverTime
-from .sequence import TimeDistributed as TimeDistributed
-from .sequence import Transpose as Transpose
-from .shape import Flatten as Flatten
-from .shape import Reshape as Reshape
-from .smooth import GELU as GELU
-from .smooth import LogSigmoid as LogSigmoid
-from .smooth import Mish as Mish
-from .smooth import SiLU as SiLU
-from .smooth import Softplus as Softplus
-from .smooth import Softsign as Softsign
-from .transformer import PositionEmbedding as PositionEmbedding
-from .transformer import TransformerEncoderLayer as TransformerEncoderLayer
-from .transposed import ConvTranspose2d as ConvTranspose2d
+from .shape import *
+from .table import *
 
 _names.suggest(__name__)

@@ -7,12 +7,12 @@ from typing import Any
 
 from ...core.errors import ArgumentError
 from .. import init
-from ..activation import ReLU
-from ..containers import Sequential
-from ..convolution import Conv2d
-from ..linear import Linear
-from ..pooling import MaxPool2d
-from ..shape import Flatten
+from ..activation.elementwise import ReLU
+from ..container.sequential import Sequential
+from ..convolution.plain import Conv2d
+from ..linear.dense import Linear
+from ..pooling.windows import MaxPool2d
+from ..shape.views import Flatten
 
 
 def lenet5(rng: init.Rng = None) -> Sequential:

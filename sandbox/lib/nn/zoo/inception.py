@@ -6,15 +6,15 @@ from typing import Any
 
 from ...core.validate import positive
 from .. import init
-from ..activation import ReLU
-from ..convolution import Conv2d
-from ..dropout import Dropout
-from ..graph import Graph
-from ..linear import Linear
-from ..merge import Concat
+from ..activation.elementwise import ReLU
+from ..container.graph import Graph
+from ..convolution.plain import Conv2d
+from ..linear.dense import Linear
 from ..node import Input
-from ..normalization import BatchNorm
-from ..pooling import GlobalAvgPool2d, MaxPool2d
+from ..noise.dropout import Dropout
+from ..normalization.statistics import BatchNorm
+from ..pooling.windows import GlobalAvgPool2d, MaxPool2d
+from ..table.merge import Concat
 
 # Szegedy et al., table 1: 1x1; 3x3 reduce, 3x3; 5x5 reduce, 5x5; behind the pool. A number alone is
 # the window of a pool between the modules.

@@ -6,18 +6,18 @@ from typing import Any
 
 from ...core.validate import positive
 from .. import init
-from ..activation import ReLU
-from ..clipped import ReLU6
-from ..containers import Sequential
-from ..convolution import Conv2d
-from ..dropout import Dropout
-from ..graph import Graph
-from ..linear import Linear
-from ..merge import Concat
+from ..activation.clipped import ReLU6
+from ..activation.elementwise import ReLU
+from ..container.graph import Graph
+from ..container.sequential import Sequential
+from ..convolution.plain import Conv2d
+from ..linear.dense import Linear
 from ..node import Input
-from ..normalization import BatchNorm
-from ..pairwise import Add
-from ..pooling import GlobalAvgPool2d, MaxPool2d
+from ..noise.dropout import Dropout
+from ..normalization.statistics import BatchNorm
+from ..pooling.windows import GlobalAvgPool2d, MaxPool2d
+from ..table.merge import Concat
+from ..table.pairwise import Add
 
 # Sandler et al., table 2: expansion, channels, blocks, stride of the first one.
 _INVERTED = (

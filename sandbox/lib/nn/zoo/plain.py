@@ -8,14 +8,14 @@ from typing import Any
 from ...core.errors import ArgumentError
 from ...core.validate import integers, positive_int
 from .. import init
-from ..activation import ReLU
-from ..containers import Sequential
-from ..convolution import Conv2d
-from ..dropout import Dropout
-from ..linear import Linear
-from ..normalization import BatchNorm
-from ..pooling import GlobalAvgPool2d, MaxPool2d
-from ..shape import Flatten
+from ..activation.elementwise import ReLU
+from ..container.sequential import Sequential
+from ..convolution.plain import Conv2d
+from ..linear.dense import Linear
+from ..noise.dropout import Dropout
+from ..normalization.statistics import BatchNorm
+from ..pooling.windows import GlobalAvgPool2d, MaxPool2d
+from ..shape.views import Flatten
 
 
 def cifar_net(rng: init.Rng = None) -> Sequential:

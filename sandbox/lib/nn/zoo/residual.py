@@ -7,15 +7,15 @@ from typing import Any
 from ...core.errors import ArgumentError
 from ...core.validate import positive_int
 from .. import init
-from ..activation import ReLU
-from ..convolution import Conv2d
-from ..graph import Graph
-from ..linear import Linear
+from ..activation.elementwise import ReLU
+from ..container.graph import Graph
+from ..convolution.plain import Conv2d
+from ..linear.dense import Linear
 from ..node import Input
-from ..normalization import BatchNorm
-from ..pairwise import Add
-from ..pooling import GlobalAvgPool2d, MaxPool2d
-from ..shape import Flatten
+from ..normalization.statistics import BatchNorm
+from ..pooling.windows import GlobalAvgPool2d, MaxPool2d
+from ..shape.views import Flatten
+from ..table.pairwise import Add
 
 
 def resnet(

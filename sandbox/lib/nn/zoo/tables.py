@@ -10,16 +10,16 @@ import numpy as np
 from ...core.errors import ArgumentError
 from ...core.validate import integers, positive_int
 from .. import init
-from ..activation import ReLU
-from ..containers import Sequential
-from ..embedding import Embedding
-from ..graph import Graph
-from ..linear import Linear
-from ..merge import Concat
+from ..activation.elementwise import ReLU
+from ..container.graph import Graph
+from ..container.sequential import Sequential
+from ..linear.dense import Linear
+from ..linear.embedding import Embedding
 from ..node import Input
-from ..pairwise import Add
-from ..reduce import Sum
-from ..shape import Flatten
+from ..shape.reduce import Sum
+from ..shape.views import Flatten
+from ..table.merge import Concat
+from ..table.pairwise import Add
 
 
 def fraud_mlp(

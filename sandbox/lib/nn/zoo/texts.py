@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from ...core.errors import ArgumentError
 from ...core.validate import integers, positive_int
 from .. import init
-from ..activation import ReLU
-from ..containers import Sequential
-from ..convolution import Conv1d
-from ..dropout import Dropout
-from ..embedding import Embedding
-from ..graph import Graph
-from ..linear import Linear
-from ..merge import Concat
+from ..activation.elementwise import ReLU
+from ..attention.transformer import PositionEmbedding, TransformerEncoderLayer
+from ..container.graph import Graph
+from ..container.sequential import Sequential
+from ..convolution.plain import Conv1d
+from ..linear.dense import Linear
+from ..linear.embedding import Embedding
 from ..node import Input
-from ..normalization import LayerNorm
-from ..recurrent import GRU, LSTM
-from ..sequence import GlobalMaxOverTime, GlobalMeanOverTime, Transpose
-from ..transformer import PositionEmbedding, TransformerEncoderLayer
+from ..noise.dropout import Dropout
+from ..normalization.statistics import LayerNorm
+from ..recurrent.layers import GRU, LSTM
+from ..recurrent.time import GlobalMaxOverTime, GlobalMeanOverTime
+from ..shape.views import Transpose
+from ..table.merge import Concat
 
 
 def text_cnn(
