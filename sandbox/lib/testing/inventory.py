@@ -1,0 +1,134 @@
+"""The counterparts of BigDL's names: a table made of what docstrings say.
+
+`python -m sandbox.lib.testing.inventory` writes `docs/inventory.md`; a test finds rows without a
+counterpart and a table that is out of date. What a docstring must say: `equivalents` below.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import ArgumentError
+
+ROOMS = (
+    "nn", "nn.init", "nn.zoo", "criterion", "optim", "optim.schedules", "metrics", "train",
+    "quantize", "summary", "data", "core", "core.ops", "interop", "spark",
+)  # fmt: skip
+FRAMEWORKS = ("BigDL", "Keras", "PyTorch", "ONNX", "Torch7")
+_QUOTED = r"`[^`]+`(?:-\d+)?(?: ?\([^()]*\))?"
+_NAMES = re.compile(
+    rf"\b({'|'.join(FRAMEWORKS)})(?:'s)? ({_QUOTED}(?:(?:, | and | or |, and ){_QUOTED})*)"
+)
+
+
+def equivalents(thing: Any) -> dict[str, tuple[str, ...]]:
+    """Return what other frameworks call a class or function, as its docstring says.
+
+    The name of a framework is followed by its names in backticks: "Same as BigDL `LookupTable`
+    (0.13), Keras `Embedding` and PyTorch `Embedding`."
+
+    Parameters
+    ----------
+    thing : class or function
+        Of this library, or any other with such a docstring.
+
+    Raises
+    ------
+    ArgumentError : it is neither.
+
+    Examples
+    --------
+    >>> from sandbox.lib import nn
+    >>> equivalents(nn.Embedding)["BigDL"]
+    ('LookupTable',)
+    """
+    if not callable(thing) and not isinstance(thing, property):
+        raise ArgumentError(f"`thing` must be a class or a function; got {thing!r}.")
+    found: dict[str, tuple[str, ...]] = {}
+    text = " ".join((inspect.getdoc(thing) or "").split())
+    for framework, names in _NAMES.findall(text):
+        plain = [re.match(r"[\w.]+", name) for name in re.findall(r"`([^`]+)`", names)]
+        more = tuple(match[0] for match in plain if match)
+        found[framework] = (*found.get(framework, ()), *more)
+    return found
+
+
+def offered() -> Iterator[tuple[str, Any]]:
+    """Go through the public classes and functions of all rooms, and the methods of the classes."""
+    seen: set[int] = set()
+    for room in ROOMS:
+        try:
+            module = importlib.import_module(f"sandbox.lib.{room}")
+        except ModuleNotFoundError:
+            continue
+        names = getattr(module, "__all__", None)
+        for name in names or [name for name in vars(module) if not name.startswith("_")]:
+            thing = getattr(module, name)
+            home = getattr(thing, "__module__", "") or ""
+            if id(thing) in seen or not callable(thing) or not home.startswith("sandbox.lib"):
+                continue
+            seen.add(id(thing))
+            yield f"{room}.{name}", thing
+            for method, function in vars(thing).items() if inspect.isclass(thing) else ():
+                usual = method in ("__call__", "__init__") or not method.startswith("_")
+                function = getattr(function, "__func__", function)
+                if usual and (inspect.isfunction(function) or isinstance(function, property)):
+                    yield f"{room}.{name}.{method}", function
+
+
+def counterparts(framework: str = "BigDL") -> dict[str, list[str]]:
+    """Return, for each of a framework's names, ours.
+
+    Raises
+    ------
+    ArgumentError : no such framework is named anywhere.
+
+    Examples
+    --------
+    >>> counterparts("BigDL")["SpatialMaxPooling"]
+    ['nn.GlobalMaxPool2d', 'nn.MaxPool2d']
+    """
+    if framework not in FRAMEWORKS:
+        raise ArgumentError(f"`framework` must be one of {FRAMEWORKS}; got {framework!r}.")
+    found: dict[str, set[str]] = {}
+    for ours, thing in offered():
+        for theirs in equivalents(thing).get(framework, ()):
+            found.setdefault(theirs, set()).add(ours)
+    return {theirs: sorted(ours) for theirs, ours in found.items()}
+
+
+def inventory() -> dict[str, list[str]]:
+    """Return the names that must have a counterpart, by section."""
+    sections: dict[str, list[str]] = {}
+    lines = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8").splitlines()[1:]
+    for line in lines:
+        if line.startswith("# "):
+            section = sections.setdefault(line[2:], [])
+        else:
+            section.extend(line.split())
+    return sections
+
+
+def table() -> str:
+    """Return `docs/inventory.md`."""
+    known = counterparts()
+    lines = [
+        "# What BigDL's names are here",
+        "",
+        "Made by `python -m sandbox.lib.testing.inventory` from docstrings; those tell what differs.",
+    ]
+    for section, names in inventory().items():
+        lines += ["", f"## {section}", "", "| BigDL 0.13 | here |", "|---|---|"]
+        for name in names:
+            ours = ", ".join(f"`{one}`" for one in known.get(name, ()))
+            lines.append(f"| `{name}` | {ours} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    Path("docs/inventory.md").write_text(table(), encoding="utf-8")
