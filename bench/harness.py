@@ -122,6 +122,10 @@ class Apart:
         """Give an attribute of the side."""
         return self._ask("get", name)
 
+    def call(self, name: str, *arguments: Any) -> Any:
+        """Call a method of the side."""
+        return self._ask("call", name, *arguments)
+
     def peak(self) -> int:
         """Give the largest resident memory of its process so far, in bytes."""
         return self._ask("memory", "VmHWM")
@@ -150,7 +154,9 @@ def _serve(pipe: Any, make: Callable[..., Any], arguments: Sequence[Any]) -> Non
     with suppress(EOFError):
         while True:
             what, *arguments = pipe.recv()
-            if what == "turn":
+            if what == "call":
+                pipe.send(getattr(side, arguments[0])(*arguments[1:]))
+            elif what == "turn":
                 pipe.send((turn(side.step, *arguments), getattr(side, "loss", float("nan"))))
             elif what == "get":
                 pipe.send(getattr(side, *arguments))

@@ -120,7 +120,7 @@ def table() -> str:
     lines = [
         "# What BigDL's names are here",
         "",
-        "Made by `python -m sandbox.lib.testing.inventory` from docstrings; those tell what differs.",
+        "By `python -m sandbox.lib.testing.inventory` from docstrings, which tell what differs.",
     ]
     for section, names in inventory().items():
         lines += ["", f"## {section}", "", "| BigDL 0.13 | here |", "|---|---|"]

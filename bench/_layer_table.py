@@ -1,0 +1,130 @@
+"""The layers of `layers`: ours beside PyTorch's, and the shapes they are called with.
+
+Both are made by functions of a module: ours of `sandbox.lib.nn`, theirs of `torch.nn`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+IMAGE, WIDE, TEXT, ROWS = (32, 32, 28, 28), (16, 16, 56, 56), (32, 64, 128), (512, 1024)
+VOLUME, LINE = (2, 16, 8, 28, 28), (16, 64, 200)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer; with `below`, its inputs are whole numbers below it."""
+
+    name: str
+    ours: Callable[[Any], Any]
+    theirs: Callable[[Any], Any]
+    shapes: tuple[tuple[int, ...], ...]
+    below: int = 0
+
+
+def same(name: str, *shapes: tuple[int, ...], **names: Any) -> Layer:
+    """Return a layer that takes no arguments and has one name on both sides, or `theirs`."""
+    theirs = names.get("theirs", name)
+    return Layer(name, lambda nn: getattr(nn, name)(), lambda nn: getattr(nn, theirs)(), shapes)
+
+
+LAYERS = [
+    # -- linear and embedding
+    Layer("Linear", lambda nn: nn.Linear(1024, 512), lambda nn: nn.Linear(1024, 512), (ROWS,)),
+    Layer(
+        "Embedding",
+        lambda nn: nn.Embedding(10_000, 64),
+        lambda nn: nn.Embedding(10_000, 64),
+        ((64, 100),),
+        below=10_000,
+    ),
+    # -- convolution
+    Layer(
+        "Conv1d, 3",
+        lambda nn: nn.Conv1d(64, 64, 3, padding=1),
+        lambda nn: nn.Conv1d(64, 64, 3, padding=1),
+        (LINE,),
+    ),
+    Layer(
+        "Conv2d, 3x3",
+        lambda nn: nn.Conv2d(32, 64, 3, padding=1),
+        lambda nn: nn.Conv2d(32, 64, 3, padding=1),
+        (IMAGE,),
+    ),
+    Layer(
+        "Conv2d, 1x1", lambda nn: nn.Conv2d(32, 64, 1), lambda nn: nn.Conv2d(32, 64, 1), (IMAGE,)
+    ),
+    Layer(
+        "Conv2d, 3x3, depthwise",
+        lambda nn: nn.Conv2d(32, 32, 3, padding=1, groups=32),
+        lambda nn: nn.Conv2d(32, 32, 3, padding=1, groups=32),
+        (IMAGE,),
+    ),
+    Layer(
+        "Conv2d, 3x3, dilated",
+        lambda nn: nn.Conv2d(32, 32, 3, padding=2, dilation=2),
+        lambda nn: nn.Conv2d(32, 32, 3, padding=2, dilation=2),
+        (IMAGE,),
+    ),
+    Layer(
+        "ConvTranspose2d, 4x4, stride 2",
+        lambda nn: nn.ConvTranspose2d(32, 16, 4, stride=2, padding=1),
+        lambda nn: nn.ConvTranspose2d(32, 16, 4, stride=2, padding=1),
+        (IMAGE,),
+    ),
+    # -- pooling
+    Layer("MaxPool2d", lambda nn: nn.MaxPool2d(2), lambda nn: nn.MaxPool2d(2), (WIDE,)),
+    Layer("AvgPool2d", lambda nn: nn.AvgPool2d(2), lambda nn: nn.AvgPool2d(2), (WIDE,)),
+    # -- normalisation and noise
+    Layer("BatchNorm", lambda nn: nn.BatchNorm(32), lambda nn: nn.BatchNorm2d(32), (IMAGE,)),
+    Layer("LayerNorm", lambda nn: nn.LayerNorm(128), lambda nn: nn.LayerNorm(128), (TEXT,)),
+    same("Dropout", ROWS),
+    # -- activations
+    same("ReLU", IMAGE),
+    same("ReLU6", IMAGE),
+    same("LeakyReLU", IMAGE),
+    same("ELU", IMAGE),
+    same("SELU", IMAGE),
+    same("PReLU", IMAGE),
+    same("Sigmoid", IMAGE),
+    same("Tanh", IMAGE),
+    same("GELU", IMAGE),
+    same("SiLU", IMAGE),
+    same("Mish", IMAGE),
+    same("Softplus", IMAGE),
+    same("Softsign", IMAGE),
+    same("LogSigmoid", IMAGE),
+    same("HardTanh", IMAGE, theirs="Hardtanh"),
+    same("HardSigmoid", IMAGE, theirs="Hardsigmoid"),
+    same("HardSwish", IMAGE, theirs="Hardswish"),
+    Layer("Softmax", lambda nn: nn.Softmax(), lambda nn: nn.Softmax(-1), (ROWS,)),
+    Layer("LogSoftmax", lambda nn: nn.LogSoftmax(), lambda nn: nn.LogSoftmax(-1), (ROWS,)),
+    # -- recurrent
+    Layer(
+        "LSTM",
+        lambda nn: nn.LSTM(64, 128),
+        lambda nn: nn.LSTM(64, 128, batch_first=True),
+        ((32, 50, 64),),
+    ),
+    Layer(
+        "GRU",
+        lambda nn: nn.GRU(64, 128),
+        lambda nn: nn.GRU(64, 128, batch_first=True),
+        ((32, 50, 64),),
+    ),
+    Layer(
+        "RNN",
+        lambda nn: nn.RNN(64, 128),
+        lambda nn: nn.RNN(64, 128, batch_first=True),
+        ((32, 50, 64),),
+    ),
+    # -- attention
+    Layer(
+        "TransformerEncoderLayer",
+        lambda nn: nn.TransformerEncoderLayer(128, 4, hidden=256, p=0.0),
+        lambda nn: nn.TransformerEncoderLayer(128, 4, 256, dropout=0.0, batch_first=True),
+        (TEXT,),
+    ),
+]
