@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import functools
+import inspect
+import re
 import sys
 from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any, NoReturn
 
-__all__ = ["meant", "missing", "public", "suggest"]
+__all__ = ["FRAMEWORKS", "equivalents", "meant", "missing", "public", "suggest"]
+
+FRAMEWORKS = ("BigDL", "Keras", "PyTorch", "ONNX", "Torch7")
+_QUOTED = r"`[^`]+`(?:-\d+)?(?: ?\([^()]*\))?"
+_EQUIVALENTS = re.compile(
+    rf"\b({'|'.join(FRAMEWORKS)})(?:'s)? ({_QUOTED}(?:(?:, | and | or |, and ){_QUOTED})*)"
+)
 
 
 def meant(name: str, known: Iterable[str]) -> str | None:
@@ -31,6 +40,45 @@ def meant(name: str, known: Iterable[str]) -> str | None:
 
 def _fold(name: str) -> str:
     return name.replace("_", "").lower()
+
+
+def equivalents(thing: object) -> dict[str, tuple[str, ...]]:
+    """Return what other frameworks call a class or function, as its docstring says.
+
+    The name of a framework is followed by its names in backticks: "Same as BigDL `LookupTable`
+    (0.13), Keras `Embedding` and PyTorch `Embedding`."
+
+    Examples
+    --------
+    >>> def twice(x):
+    ...     '''Double: like BigDL `MulConstant(2)` (0.13), `Mul`, and ONNX `Mul`-14.'''
+    >>> equivalents(twice)
+    {'BigDL': ('MulConstant', 'Mul'), 'ONNX': ('Mul',)}
+    """
+    return dict(_said(inspect.getdoc(thing) or ""))
+
+
+@functools.cache
+def _said(documentation: str) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    text = " ".join(documentation.split())
+    for framework, names in _EQUIVALENTS.findall(text):
+        plain = [re.match(r"[\w.]+", name) for name in re.findall(r"`([^`]+)`", names)]
+        more = tuple(match[0] for match in plain if match)
+        found[framework] = (*found.get(framework, ()), *more)
+    return found
+
+
+def _counterpart(module: ModuleType, name: str) -> str | None:
+    """Return which of a module's own another framework's name stands for, as a sentence."""
+    for own in public(module):
+        thing = getattr(module, own, None)
+        if isinstance(thing, ModuleType) or not callable(thing):
+            continue
+        for framework, names in equivalents(thing).items():
+            if name in names:
+                return f"{framework}'s {name} is {own!r} here"
+    return None
 
 
 def public(module: ModuleType) -> list[str]:
@@ -78,7 +126,11 @@ def missing(module: str) -> Callable[[str], Any]:
 
     def answer(name: str) -> NoReturn:
         text = f"module {module!r} has no attribute {name!r}"
-        found = None if name.startswith("_") else meant(name, public(sys.modules[module]))
+        room = sys.modules[module]
+        private = name.startswith("_")
+        if not private and (counterpart := _counterpart(room, name)) is not None:
+            raise AttributeError(f"{text}. {counterpart}.")
+        found = None if private else meant(name, public(room))
         if found is not None:
             text += f". Did you mean {found!r}?"
         elif (elsewhere := _elsewhere(module, name)) is not None:

@@ -1,61 +1,24 @@
 """The counterparts of BigDL's names: a table made of what docstrings say.
 
 `python -m sandbox.lib.testing.inventory` writes `docs/inventory.md`; a test finds rows without a
-counterpart and a table that is out of date. What a docstring must say: `equivalents` below.
+counterpart and a table that is out of date. What a docstring must say: `engine.names.equivalents`.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import ArgumentError
+from ..engine.names import FRAMEWORKS, equivalents
 
 ROOMS = (
     "nn", "nn.init", "nn.zoo", "criterion", "optim", "optim.schedules", "metrics", "train",
     "quantize", "summary", "data", "core", "core.ops", "interop", "spark",
 )  # fmt: skip
-FRAMEWORKS = ("BigDL", "Keras", "PyTorch", "ONNX", "Torch7")
-_QUOTED = r"`[^`]+`(?:-\d+)?(?: ?\([^()]*\))?"
-_NAMES = re.compile(
-    rf"\b({'|'.join(FRAMEWORKS)})(?:'s)? ({_QUOTED}(?:(?:, | and | or |, and ){_QUOTED})*)"
-)
-
-
-def equivalents(thing: Any) -> dict[str, tuple[str, ...]]:
-    """Return what other frameworks call a class or function, as its docstring says.
-
-    The name of a framework is followed by its names in backticks: "Same as BigDL `LookupTable`
-    (0.13), Keras `Embedding` and PyTorch `Embedding`."
-
-    Parameters
-    ----------
-    thing : class or function
-        Of this library, or any other with such a docstring.
-
-    Raises
-    ------
-    ArgumentError : it is neither.
-
-    Examples
-    --------
-    >>> from sandbox.lib import nn
-    >>> equivalents(nn.Embedding)["BigDL"]
-    ('LookupTable',)
-    """
-    if not callable(thing) and not isinstance(thing, property):
-        raise ArgumentError(f"`thing` must be a class or a function; got {thing!r}.")
-    found: dict[str, tuple[str, ...]] = {}
-    text = " ".join((inspect.getdoc(thing) or "").split())
-    for framework, names in _NAMES.findall(text):
-        plain = [re.match(r"[\w.]+", name) for name in re.findall(r"`([^`]+)`", names)]
-        more = tuple(match[0] for match in plain if match)
-        found[framework] = (*found.get(framework, ()), *more)
-    return found
 
 
 def offered() -> Iterator[tuple[str, Any]]:

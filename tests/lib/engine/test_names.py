@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from sandbox.lib import nn
 from sandbox.lib.engine import names
 
 ROOMS = [
@@ -54,6 +55,11 @@ def test_a_name_like_none_gets_no_advice_and_underscores_are_python_s():
             getattr(module, name)
         assert str(told.value) == f"module 'sandbox.lib.nn' has no attribute {name!r}"
         assert not hasattr(module, name)
+
+
+def test_a_name_of_bigdl_is_answered_with_its_counterpart():
+    with pytest.raises(AttributeError, match="BigDL's SpatialConvolution is 'Conv2d' here"):
+        nn.SpatialConvolution  # noqa: B018
 
 
 def test_every_room_is_named_here():
