@@ -23,6 +23,15 @@ OPTIMIZERS = {
     "RMSprop": optim.RMSprop(0.02, centered=True, momentum=0.5),
     "Adagrad": optim.Adagrad(0.2),
     "Adadelta": optim.Adadelta(2.0, epsilon=1e-3),
+    "Adamax": optim.Adamax(0.05),
+    "NAdam": optim.NAdam(0.05),
+    "RAdam": optim.RAdam(0.2),
+    "Lion": optim.Lion(0.02),
+    "Rprop": optim.Rprop(0.02),
+    "Ftrl": optim.Ftrl(0.2),
+    "ASGD": optim.ASGD(0.5),
+    "SWA": optim.SWA(optim.SGD(0.5), start=10),
+    "Lookahead": optim.Lookahead(optim.SGD(0.5)),
     "LARS": optim.LARS(1.0, trust=0.1),
     "LAMB": optim.LAMB(0.05),
     "LBFGS": optim.LBFGS(0.5),
@@ -47,6 +56,14 @@ SCHEDULES = {
     "Exponential": optim.Exponential(0.9),
     "Plateau": optim.Plateau("loss", patience=1),
     "Warmup": optim.Warmup(optim.Cosine(), steps=2),
+    "Piecewise": optim.Piecewise([2, 4], [1.0, 0.5, 0.1]),
+    "InverseTime": optim.InverseTime(0.1),
+    "InverseSquareRoot": optim.InverseSquareRoot(3),
+    "CosineRestarts": optim.CosineRestarts(2, growth=2.0),
+    "Cyclic": optim.Cyclic(2),
+    "Epochs": optim.Epochs(optim.Exponential(0.9)),
+    "SequentialSchedule": optim.SequentialSchedule([optim.Warmup(steps=2), optim.Cosine()], [2]),
+    "Product": optim.Product([optim.Warmup(steps=2), optim.Epochs(optim.StepDecay(1))]),
 }
 METRICS = {
     "Top1": metrics.Top1(),
@@ -137,6 +154,7 @@ def test_every_schedule_sets_the_rates_of_a_run(name):
     if name == "Plateau":  # goes by validations, and here each of them is better
         assert rates["learning_rate"].tolist() == [0.5] * 4
         return
+    schedule.pace(1)
     wanted = [0.5 * schedule(step, 4) for step in range(4)]
     assert rates["learning_rate"].tolist() == pytest.approx(wanted)
 

@@ -62,15 +62,17 @@ def fill(theirs: torch.nn.Module, pair: Pair) -> None:
 
 def of_method(method: Method) -> Arrays:
     """Compute the parameters after each step."""
+    torch.set_default_dtype(torch.float64)  # that of the numbers an optimiser keeps
     parameters = {part: torch.tensor(array) for part, array in method.start().items()}
     optimizer = method.theirs(torch, list(parameters.values()))
     found = {part: [] for part in parameters}
     for gradients in method.gradients():
         for part, gradient in gradients.items():
             parameters[part].grad = torch.tensor(gradient)
-        optimizer.step()
+        optimizer.step(lambda: torch.zeros(()))  # LBFGS wants a loss
         for part in parameters:
             found[part].append(parameters[part].numpy().copy())
+    torch.set_default_dtype(torch.float32)
     return {part: np.stack(steps) for part, steps in found.items()}
 
 
@@ -78,10 +80,10 @@ def of_timetable(timetable: Timetable) -> Arrays:
     """Compute the learning rates of the first steps."""
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
     scheduler, rates = timetable.theirs(torch, optimizer), []
-    for _ in range(timetable.steps):
+    for step in range(timetable.steps):
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
-        scheduler.step()
+        scheduler.step(*timetable.losses[step : step + 1])
     return {"rates": np.array(rates)}
 
 

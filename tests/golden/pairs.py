@@ -135,13 +135,15 @@ class Method:
 class Timetable:
     """A schedule of ours beside PyTorch's: factors on a learning rate of 1.
 
-    `theirs(torch, optimizer)` makes PyTorch's scheduler of an optimiser whose rate is 1.
+    `theirs(torch, optimizer)` makes PyTorch's scheduler of an optimiser whose rate is 1. `losses`
+    are validations, one after each step, for schedules that go by them.
     """
 
     name: str
     ours: Callable[[], Any]
     theirs: Callable[[Any, Any], Any]
     steps: int = 30
+    losses: tuple[float, ...] = ()
 
 
 Any_ = Pair | Method | Timetable

@@ -39,7 +39,9 @@ class Adam(Optimizer):
 
     Notes
     -----
-    Kingma and Ba 2015; same as PyTorch's Adam and, but for the place of epsilon, BigDL's.
+    Same as PyTorch `Adam`; like BigDL `Adam`, `ParallelAdam` (0.13) and Keras `Adam`: epsilon
+    stands at another place there. What `ParallelAdam` does in threads, ranks do: each updates its
+    slices. Source: Kingma and Ba 2015.
 
     Examples
     --------
@@ -105,7 +107,8 @@ class AdamW(Adam):
 
     Notes
     -----
-    Loshchilov and Hutter 2019; same as PyTorch's AdamW.
+    Same as PyTorch `AdamW`; like Keras `AdamW`: epsilon stands at another place there. Source:
+    Loshchilov and Hutter 2019.
 
     Examples
     --------

@@ -44,8 +44,9 @@ class RMSprop(Optimizer):
 
     Notes
     -----
-    Tieleman and Hinton 2012; centered: Graves 2013. Same as PyTorch's and, with alpha named
-    decayRate, BigDL's RMSprop.
+    Same as BigDL `RMSprop` (0.13, where alpha is decayrate) and PyTorch `RMSprop`; like Keras
+    `RMSprop`: epsilon stands in the root there. Source: Tieleman and Hinton 2012; centered: Graves
+    2013.
 
     Examples
     --------
@@ -142,7 +143,8 @@ class Adagrad(Optimizer):
 
     Notes
     -----
-    Duchi, Hazan and Singer 2011; same as PyTorch's, Torch7's and BigDL's Adagrad.
+    Same as BigDL `Adagrad` (0.13), PyTorch `Adagrad` and Torch7 `adagrad`; like Keras `Adagrad`:
+    epsilon stands in the root there. Source: Duchi, Hazan and Singer 2011.
 
     Examples
     --------
@@ -229,7 +231,8 @@ class Adadelta(Optimizer):
 
     Notes
     -----
-    Zeiler 2012; same as PyTorch's and, with decayRate for rho, BigDL's Adadelta.
+    Same as BigDL `Adadelta` (0.13, where rho is decayrate), Keras `Adadelta` and PyTorch
+    `Adadelta`. Source: Zeiler 2012.
 
     Examples
     --------

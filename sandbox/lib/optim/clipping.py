@@ -50,6 +50,11 @@ class ClipNorm(Clip):
     ArgumentError : `max_norm` is not positive.
     DivergedError : in `scale`, the norm is NaN or infinite.
 
+    Notes
+    -----
+    Same as BigDL `set_gradclip_l2norm` (0.13), Keras `global_clipnorm` and PyTorch
+    `clip_grad_norm_`.
+
     Examples
     --------
     >>> clip, g = ClipNorm(1.0), np.array([3, 4], "f4")
@@ -86,6 +91,11 @@ class ClipNorm(Clip):
 
 class ClipValue(Clip):
     """Clip every gradient into [-value, value].
+
+    Notes
+    -----
+    Same as Keras `clipvalue` and PyTorch `clip_grad_value_`; like BigDL `set_gradclip_const`
+    (0.13): two bounds there.
 
     Examples
     --------

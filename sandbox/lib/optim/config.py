@@ -150,6 +150,14 @@ def checked_integer(owner: object, name: str, value: Any) -> int:
         raise ArgumentError(f"{type(owner).__name__}: {error}") from None
 
 
+def checked_non_negative_integer(owner: object, name: str, value: Any) -> int:
+    """Return an int >= 0; the error names the owner's class."""
+    try:
+        return validate.non_negative_int(name, value)
+    except ArgumentError as error:
+        raise ArgumentError(f"{type(owner).__name__}: {error}") from None
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Configured):
         return value.config()

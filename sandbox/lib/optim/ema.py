@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import ArgumentError
 from ..engine.subnormal import FlushToZero
 from .config import checked_boolean, checked_number
 from .optimizer import Optimizer, UpdateArguments, Vector
@@ -36,10 +35,11 @@ class EMA(Wrapper):
 
     Notes
     -----
-    Polyak and Juditsky 1992; the warm start is TensorFlow's `ExponentialMovingAverage`. The average
-    is a slot: it lives on slices, is kept in checkpoints, and costs nothing to exchange. A Trainer
-    validates with it, and lends it to the model: `with trainer.averaged(): save_model(...)`.
-    Running statistics of batch norms are those of the weights that are trained.
+    Like Keras `SwapEMAWeights` and PyTorch `AveragedModel`: a slot instead of a second model.
+    Source: Polyak and Juditsky 1992; the warm start is TensorFlow's `ExponentialMovingAverage`. A
+    slot lives on slices, is kept in checkpoints, and costs nothing to exchange. A Trainer validates
+    with it, and lends it to the model: `with trainer.averaged(): save_model(...)`. Running
+    statistics of batch norms are those of the weights that are trained.
 
     Examples
     --------
@@ -54,10 +54,7 @@ class EMA(Wrapper):
 
     def __init__(self, optimizer: Optimizer, *, decay: float = 0.999, warm: bool = True) -> None:
         super().__init__(optimizer)
-        if optimizer.average_slot:
-            raise ArgumentError(
-                f"EMA: `optimizer` must not be averaged already; got {optimizer!r}."
-            )
+        self.refuse_averaged()
         self.decay = checked_number(self, "decay", decay, 0, 1)
         self.warm = checked_boolean(self, "warm", warm)
         self.slots = (*optimizer.slots, "average")  # type: ignore[misc]
@@ -84,10 +81,4 @@ class EMA(Wrapper):
 
     def _follow(self, p: Vector, average: Vector, step: int) -> None:
         keep = min(self.decay, (1 + step) / (10 + step)) if self.warm else self.decay
-        work = np.empty(min(self.chunk, p.size), p.dtype)
-        for start in range(0, p.size, self.chunk):
-            here = slice(start, min(start + self.chunk, p.size))
-            part = work[: here.stop - start]
-            np.subtract(p[here], average[here], out=part)
-            np.multiply(part, 1 - keep, out=part)
-            np.add(average[here], part, out=average[here])
+        self.approach(average, p, 1 - keep)

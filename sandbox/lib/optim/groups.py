@@ -102,6 +102,11 @@ class ParameterGroups(Wrapper):
     ArgumentError : a value is out of its range; when training begins, a pattern that no parameter
         has.
 
+    Notes
+    -----
+    Like BigDL `setOptimMethods` (0.13) and PyTorch `param_groups`: told by name; a Trainer takes a
+    dict as well, `Trainer(optimizer={"embedding": Adam(), "*": SGD(0.1)})`.
+
     Examples
     --------
     >>> from sandbox.lib.optim import L1, SGD, Adam
@@ -115,11 +120,7 @@ class ParameterGroups(Wrapper):
 
     def __init__(self, optimizer: Optimizer, groups: Sequence[ParameterGroup]) -> None:
         super().__init__(optimizer)
-        if optimizer.average_slot:
-            raise ArgumentError(
-                "ParameterGroups: `optimizer` must not be averaged; got "
-                f"{optimizer!r}. Put it around: EMA(ParameterGroups(...))."
-            )
+        self.refuse_averaged()
         self.groups = tuple(groups) if isinstance(groups, tuple | list) else (groups,)
         for group in self.groups:
             if not isinstance(group, ParameterGroup):

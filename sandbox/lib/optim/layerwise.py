@@ -119,8 +119,8 @@ class LARS(LayerwiseAdaptive):
 
     Notes
     -----
-    You, Gitman and Ginsburg 2017, algorithm 1; BigDL's LarsSGD. Biases and the numbers of batch
-    norms are usually left to plain SGD, as in the last example.
+    Same as BigDL `LarsSGD` (0.13). Source: You, Gitman and Ginsburg 2017, algorithm 1. Biases and
+    the numbers of batch norms are usually left to plain SGD, as in the last example.
 
     Examples
     --------
@@ -220,7 +220,8 @@ class LAMB(LayerwiseAdaptive):
 
     Notes
     -----
-    You et al. 2020, algorithm 2, with the identity for the function phi.
+    Same as Keras `Lamb`. Source: You et al. 2020, algorithm 2, with the identity for the function
+    phi.
 
     Examples
     --------

@@ -37,7 +37,8 @@ class LBFGS(Optimizer):
 
     Notes
     -----
-    Nocedal 1980. Same as PyTorch's LBFGS with max_iter=1 and no line search.
+    Like BigDL `LBFGS` (0.13) and PyTorch `LBFGS`: one iteration a step (max_iter=1), and no line
+    search. Source: Nocedal 1980.
     Its limits: differences of gradients must come from the parameters, not from another choice of
     rows, so every batch must be the whole data set (`batch_size=len(data)`) and dropout is out of
     place. There is no line search: the loss of a step is not looked at before the next one.

@@ -140,6 +140,11 @@ class Optimizer(Configured, ABC):
         if self.schedule is not None:
             self.schedule.orient(higher_is_better)
 
+    def pace(self, steps_per_epoch: int) -> None:
+        """Tell the schedule, before training, how many steps a pass over the data has."""
+        if self.schedule is not None:
+            self.schedule.pace(steps_per_epoch)
+
     def measure_slice(
         self,
         parameters: Vector,

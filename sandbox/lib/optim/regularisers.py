@@ -50,6 +50,10 @@ class Regulariser(Configured, ABC):
 class L1(Regulariser):
     """Pull every parameter towards 0 by the same amount: g + strength · sign(p).
 
+    Notes
+    -----
+    Same as BigDL `L1Regularizer` (0.13) and Keras `L1`.
+
     Examples
     --------
     >>> L1(0.5).penalty(np.array([1.0, -3.0]))
@@ -69,6 +73,10 @@ class L2(Regulariser):
 
     The same as `weight_decay` of SGD; of AdamW and LAMB, whose decay is decoupled, it is not.
 
+    Notes
+    -----
+    Same as BigDL `L2Regularizer` (0.13); like Keras `L2`: its strength is half of ours.
+
     Examples
     --------
     >>> L2(0.5).penalty(np.array([1.0, -3.0]))
@@ -85,6 +93,11 @@ class L2(Regulariser):
 
 class L1L2(Regulariser):
     """Both: g + l1 · sign(p) + l2 · p ("elastic net").
+
+    Notes
+    -----
+    Same as BigDL `L1L2Regularizer` (0.13); like Keras `L1L2`: its l2 is half of ours. Source: Zou
+    and Hastie 2005.
 
     Examples
     --------

@@ -39,9 +39,10 @@ class SGD(Optimizer):
 
     Notes
     -----
-    Same as Torch7 `optim.sgd` and PyTorch's SGD (the learning rate multiplies the velocity and is
-    not folded into it, unlike Sutskever et al. 2013, whose form of Nesterov's method this is);
-    BigDL's SGD is the same, with dampening = momentum unless given.
+    Same as PyTorch `SGD` and Torch7 `sgd`; like BigDL `SGD` (0.13): dampening is the momentum there
+    unless given, and a learning rate decay is the schedule `InverseTime`; like Keras `SGD`: the
+    learning rate is folded into the velocity there. Source: Sutskever et al. 2013 (the form of
+    Nesterov's method, but for the learning rate).
 
     Examples
     --------

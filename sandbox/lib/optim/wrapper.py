@@ -70,6 +70,25 @@ class Wrapper(Optimizer):
     ) -> NDArray[np.float64]:
         return self.optimizer._measure(p, g, state, now)
 
+    def refuse_averaged(self) -> None:
+        """Raise if the inner optimiser averages weights: only the outermost one may."""
+        if self.optimizer.average_slot:
+            raise ArgumentError(
+                f"{type(self).__name__}: `optimizer` must not be averaged already; got "
+                f"{self.optimizer!r}. Put what averages around all else: "
+                "EMA(ParameterGroups(...))."
+            )
+
+    def approach(self, follower: Vector, p: Vector, share: float) -> None:
+        """Set follower = follower + share · (p - follower), in place."""
+        work = np.empty(min(self.chunk, p.size), p.dtype)
+        for start in range(0, p.size, self.chunk):
+            here = slice(start, min(start + self.chunk, p.size))
+            part = work[: here.stop - start]
+            np.subtract(p[here], follower[here], out=part)
+            np.multiply(part, share, out=part)
+            np.add(follower[here], part, out=follower[here])
+
     def update(self, *vectors: Any, **numbers: Any) -> None:
         """Not used: the inner optimiser updates."""
         raise ArgumentError(f"{type(self).__name__}: use apply_slice.")

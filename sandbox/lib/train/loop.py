@@ -104,6 +104,7 @@ class _Loop:
                 " Use fewer ranks."
             )
         self.order = job.data.order(job.batch_size, seed=job.seed)
+        job.optimizer.pace(self.order.steps_per_epoch)
         spare = group.size == 1 and engine.threads.cpu_count() > job.threads
         self.batches = Batches(job.data, self.order, group, spare=spare)
         self.total_steps = job.end.total_steps(self.order.steps_per_epoch)

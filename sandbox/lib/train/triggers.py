@@ -112,7 +112,12 @@ class Never(Trigger):
 
 
 class EveryEpoch(Trigger):
-    """Fires at the end of every `epochs`-th pass over the data."""
+    """Fires at the end of every `epochs`-th pass over the data.
+
+    Notes
+    -----
+    Same as BigDL `EveryEpoch` (0.13).
+    """
 
     def __init__(self, epochs: int = 1) -> None:
         self.epochs = validate.positive_int("epochs", epochs)
@@ -123,7 +128,12 @@ class EveryEpoch(Trigger):
 
 
 class EverySteps(Trigger):
-    """Fires after every `steps`-th iteration."""
+    """Fires after every `steps`-th iteration.
+
+    Notes
+    -----
+    Same as BigDL `SeveralIteration` (0.13).
+    """
 
     def __init__(self, steps: int) -> None:
         self.steps = validate.positive_int("steps", steps)
@@ -134,7 +144,12 @@ class EverySteps(Trigger):
 
 
 class MaxEpoch(Trigger):
-    """Fires once `epochs` passes are done."""
+    """Fires once `epochs` passes are done.
+
+    Notes
+    -----
+    Same as BigDL `MaxEpoch` (0.13).
+    """
 
     def __init__(self, epochs: int) -> None:
         self.epochs = validate.positive_int("epochs", epochs)
@@ -149,7 +164,12 @@ class MaxEpoch(Trigger):
 
 
 class MaxSteps(Trigger):
-    """Fires once `steps` iterations are done."""
+    """Fires once `steps` iterations are done.
+
+    Notes
+    -----
+    Same as BigDL `MaxIteration` (0.13).
+    """
 
     def __init__(self, steps: int) -> None:
         self.steps = validate.positive_int("steps", steps)
@@ -164,7 +184,12 @@ class MaxSteps(Trigger):
 
 
 class MinLoss(Trigger):
-    """Fires when the loss of an iteration is below `loss`."""
+    """Fires when the loss of an iteration is below `loss`.
+
+    Notes
+    -----
+    Same as BigDL `MinLoss` (0.13).
+    """
 
     def __init__(self, loss: float) -> None:
         self.loss = validate.finite("loss", loss)
@@ -175,7 +200,12 @@ class MinLoss(Trigger):
 
 
 class MaxScore(Trigger):
-    """Fires when the latest validation's metric `name` is above `score`; never without one."""
+    """Fires when the latest validation's metric `name` is above `score`; never without one.
+
+    Notes
+    -----
+    Same as BigDL `MaxScore` (0.13), which knows one metric only.
+    """
 
     def __init__(self, score: float, name: str = "top1") -> None:
         self.score = validate.finite("score", score)
@@ -214,7 +244,12 @@ class _Combined(Trigger):
 
 
 class Or(_Combined):
-    """Fires when any of its triggers does."""
+    """Fires when any of its triggers does.
+
+    Notes
+    -----
+    Same as BigDL `TriggerOr` (0.13).
+    """
 
     def __call__(self, progress: Progress) -> bool:
         """Answer."""
@@ -230,7 +265,12 @@ class Or(_Combined):
 
 
 class And(_Combined):
-    """Fires when all of its triggers do at once."""
+    """Fires when all of its triggers do at once.
+
+    Notes
+    -----
+    Same as BigDL `TriggerAnd` (0.13).
+    """
 
     def __call__(self, progress: Progress) -> bool:
         """Answer."""
@@ -266,6 +306,10 @@ class EarlyStopping:
         a Trainer passes on.
     restore_best : bool, default=True
         Whether the model holds the weights of the best validation in the end; else the last ones.
+
+    Notes
+    -----
+    Same as Keras `EarlyStopping`, but for `restore_best`, which is False there.
 
     Examples
     --------

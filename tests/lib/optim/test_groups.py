@@ -42,6 +42,10 @@ OPTIMIZERS = [
     ParameterGroups(optim.LARS(0.5, trust=0.1), [ParameterGroup("*.bias", optimizer=SGD(0.1))]),
     ParameterGroups(optim.LAMB(0.01), [ParameterGroup("fc1.*", regulariser=L1L2(0.1, 0.2))]),
     EMA(SGD(0.1, momentum=0.9), decay=0.9),
+    optim.SWA(SGD(0.1, momentum=0.9), start=1, every=2),
+    optim.Lookahead(Adam(0.1), every=2, share=0.3),
+    EMA(optim.Lookahead(optim.LAMB(0.05), every=2), decay=0.5),
+    ParameterGroups(Adam(0.01), [ParameterGroup("head.*", optimizer=optim.Rprop(0.02))]),
     EMA(
         ParameterGroups(optim.AdamW(0.01), [ParameterGroup("*.bias", weight_decay=0)]),
         decay=0.5,

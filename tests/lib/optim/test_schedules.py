@@ -22,6 +22,14 @@ SCHEDULES = [
     optim.Cosine(cycles=3, steps=70),
     optim.Exponential(0.9, every=4),
     optim.Plateau(),
+    optim.Piecewise([3, 9], [0.5, 1.0, 0.2]),
+    optim.InverseTime(0.1),
+    optim.InverseSquareRoot(12),
+    optim.CosineRestarts(7, growth=1.5, shrink=0.8, final=0.05),
+    optim.Cyclic(6, 9, lowest=0.2, shrink=0.5),
+    optim.Epochs(optim.Cosine(), steps=7),
+    optim.SequentialSchedule([optim.Warmup(steps=5), optim.OneCycle(), optim.Cosine()], [5, 40]),
+    optim.Product([optim.Warmup(steps=9), optim.Plateau(), optim.StepDecay(20)]),
 ]
 
 
@@ -75,10 +83,25 @@ def test_schedule_without_a_known_length_names_the_cure():
         (lambda: optim.Polynomial(0), "Polynomial: `power` must be"),
         (lambda: optim.OneCycle(warm=1.0), "OneCycle: `warm` must be"),
         (lambda: optim.OneCycle(shape="square"), "shape must be 'linear' or 'cosine'"),
-        (lambda: optim.Warmup("x", steps=3), "inner must be a Schedule"),
+        (lambda: optim.Warmup("x", steps=3), "Warmup: `inner` must be a Schedule"),
         (lambda: optim.Warmup(steps=-1), "Warmup: `steps` must be"),
         (lambda: optim.Cosine(cycles=0), "Cosine: `cycles` must be"),
         (lambda: optim.Exponential(1.1), "Exponential: `gamma` must be"),
+        (lambda: optim.Piecewise([3], [1.0]), "Piecewise: `factors` must be 2 numbers"),
+        (lambda: optim.InverseTime(-1), "InverseTime: `decay` must be"),
+        (lambda: optim.InverseSquareRoot(0), "InverseSquareRoot: `warm` must be"),
+        (lambda: optim.CosineRestarts(4, growth=0.5), "CosineRestarts: `growth` must be"),
+        (lambda: optim.Cyclic(4, lowest=1.5), "Cyclic: `lowest` must be"),
+        (lambda: optim.Epochs("x"), "Epochs: `inner` must be a Schedule"),
+        (lambda: optim.Product([]), "Product: `schedules` must be a list of schedules"),
+        (
+            lambda: optim.Product([optim.Plateau(), optim.Plateau()]),
+            "only one of `schedules` may go by a metric",
+        ),
+        (
+            lambda: optim.SequentialSchedule([optim.Constant()], [3]),
+            "SequentialSchedule: `milestones` must be 0 steps",
+        ),
         (lambda: optim.Plateau(factor=1.0), "Plateau: `factor` must be"),
         (lambda: optim.Plateau(mode="less"), "Plateau: `mode` must be 'min', 'max' or None"),
         (lambda: optim.Plateau(7), "Plateau: `monitor` must be a metric's name; got 7"),
@@ -99,6 +122,60 @@ def test_cosine_falls_as_pytorch_says():
 def test_restarts_begin_at_one_again():
     factors = [optim.Cosine(cycles=4)(step, 100) for step in range(100)]
     assert [k for k, factor in enumerate(factors) if factor == 1.0] == [0, 25, 50, 75]
+
+
+def test_noam_follows_the_formula_of_its_paper():
+    # Vaswani et al. 2017, equation 3, over its largest value
+    def paper(t, width=512, warm=40):
+        return width**-0.5 * min(t**-0.5, t * warm**-1.5)
+
+    wanted = [paper(step + 1) / paper(40) for step in range(200)]
+    assert [optim.InverseSquareRoot(40)(step) for step in range(200)] == pytest.approx(wanted)
+
+
+def test_inverse_time_is_the_default_of_bigdl():
+    wanted = [1 / (1 + 0.02 * step) for step in range(50)]
+    assert [optim.InverseTime(0.02)(step) for step in range(50)] == wanted
+
+
+def test_restarts_of_growing_length_begin_where_they_should():
+    schedule = optim.CosineRestarts(4, growth=2.0, shrink=0.5)
+    assert [schedule(step) for step in (0, 4, 12, 28)] == [1.0, 0.5, 0.25, 0.125]
+    assert [schedule(step) for step in (2, 8, 20)] == pytest.approx([0.5, 0.25, 0.125])
+
+
+def test_epochs_count_passes_and_need_to_know_their_length():
+    schedule = optim.Epochs(optim.Polynomial())
+    with pytest.raises(ArgumentError, match="the steps of a pass must be known; got None"):
+        schedule(0, 40)
+    optimizer = optim.EMA(optim.SGD(1.0, schedule=optim.Warmup(schedule, steps=2)))
+    optimizer.pace(10)
+    rates = [optimizer.learning_rate_at(step, 42) for step in (0, 1, 2, 11, 12, 41)]
+    assert rates == [0.0, 0.5, 1.0, 1.0, 0.75, 0.25]
+    assert optimizer == optim.from_config(optimizer.config())
+
+
+def test_bigdl_epoch_schedules_are_made_of_parts():
+    step = optim.Epochs(optim.StepDecay(2, gamma=0.5), steps=3)
+    assert [step(k) for k in (0, 5, 6, 12)] == [1, 1, 0.5, 0.25]
+    regime = optim.Epochs(optim.Piecewise([1, 3], [1.0, 0.5, 0.1]), steps=4)
+    assert [regime(k) for k in (0, 4, 11, 12)] == [1.0, 0.5, 0.5, 0.1]
+
+
+def test_a_schedule_within_another_still_hears_validations():
+    made = optim.Warmup(
+        optim.SequentialSchedule([optim.Constant(), optim.Plateau("auc", patience=1)], [3]),
+        steps=2,
+    )
+    again = optim.from_config(made.config())
+    assert made.monitored() == "auc"
+    for score in (0.5, 0.4):
+        made.observe({"auc": score})
+    again.remember(made.memory())
+    assert made(10) == again(10) == pytest.approx(0.1)
+    assert made(3) == 1.0
+    again.remember({})
+    assert again(10) == 1.0
 
 
 def test_plateau_waits_falls_and_stops_at_its_lowest():

@@ -153,7 +153,7 @@ def test_loading_draws_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def refuse(*_: Any) -> None:
         raise AssertionError("numbers were drawn")
 
-    monkeypatch.setattr(nn.init, "_filled", refuse)
+    monkeypatch.setattr(nn.init.base, "filled", refuse)
     loaded = load_model(tmp_path / "m")
     ids = np.array([[1, 4], [0, 2]])
     np.testing.assert_array_equal(model(ids), loaded(ids))

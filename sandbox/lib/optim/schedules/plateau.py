@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..core.errors import ArgumentError
-from .config import checked_integer, checked_number
-from .schedules import Schedule
+from ...core.errors import ArgumentError
+from ..config import checked_integer, checked_number
+from .base import Schedule
 
 
 class Plateau(Schedule):
@@ -37,6 +37,11 @@ class Plateau(Schedule):
     Raises
     ------
     ArgumentError : a value is out of its range; the metric is not among those of the run.
+
+    Notes
+    -----
+    Like BigDL `Plateau` (0.13), Keras `ReduceLROnPlateau` and PyTorch `ReduceLROnPlateau`: PyTorch
+    bears one validation more, BigDL and Keras have a cooldown as well; min_delta is absolute.
 
     Examples
     --------
