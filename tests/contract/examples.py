@@ -151,6 +151,14 @@ def examples(folder: Path) -> dict[str, Any]:
         "core.ops.cond": lambda: given(True, ops.exp, ops.square, X),
         "core.ops.conv2d": lambda: given(IMAGE, f4(4, 3, 2, 2), f4(4)),
         "core.ops.conv_transpose2d": lambda: given(IMAGE, f4(3, 4, 2, 2), f4(4)),
+        "core.ops.conv1d": lambda: given(f4(2, 3, 5), f4(4, 3, 2), f4(4)),
+        "core.ops.conv3d": lambda: given(f4(1, 2, 3, 3, 3), f4(2, 2, 2, 2, 2), f4(2)),
+        "core.ops.conv_transpose1d": lambda: given(f4(2, 3, 5), f4(3, 4, 2), f4(4)),
+        "core.ops.conv_transpose3d": lambda: given(
+            f4(1, 2, 2, 2, 2), f4(2, 2, 2, 2, 2), f4(2)
+        ),
+        "core.ops.fold": lambda: given(f4(2, 2, 6), (2, 3, 3), 2),
+        "core.ops.unfold": lambda: given(IMAGE, 2),
         "core.ops.embedding": lambda: given(LABELS, f4(4, 3)),
         "core.ops.gru": lambda: given(SEQUENCE, f4(9, 3), f4(9, 3), f4(12), LENGTHS),
         "core.ops.lstm": lambda: given(SEQUENCE, f4(12, 3), f4(12, 3), f4(12), LENGTHS),

@@ -226,26 +226,45 @@ def divides(name: str, value: Any, of_name: str, of: int) -> int:
     return number
 
 
+_AXES = {2: "pair (height, width)", 3: "triple (depth, height, width)"}
+
+
+def window(name: str, value: Any, axes: int, *, minimum: int = 1) -> tuple[int, ...]:
+    """Return one int for each of one to three axes, from an int or from that many."""
+    many = f" or a {_AXES[axes]} of them" if axes > 1 else ""
+    constraint = f"an int >= {minimum}{many}"
+    value = value.tolist() if isinstance(value, np.ndarray) else value
+    items = tuple(value) if isinstance(value, tuple | list) else (value,) * axes
+    if len(items) != axes:
+        raise refuse(name, constraint, value)
+    found = tuple(_int(name, item, constraint) for item in items)
+    if min(found) < minimum:
+        raise refuse(name, constraint, value)
+    return found
+
+
 def pair(name: str, value: Any, *, minimum: int = 1) -> tuple[int, int]:
     """Return (height, width) from an int or a pair of ints."""
-    constraint = f"an int >= {minimum} or a pair (height, width) of them"
-    value = value.tolist() if isinstance(value, np.ndarray) else value
-    items = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(items) != 2:
-        raise refuse(name, constraint, value)
-    height, width = (_int(name, item, constraint) for item in items)
-    if height < minimum or width < minimum:
-        raise refuse(name, constraint, value)
+    height, width = window(name, value, 2, minimum=minimum)
     return height, width
 
 
-def padding_pairs(name: str, value: Any) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return ((top, bottom), (left, right)) from an int, (height, width) or the full form."""
-    constraint = "an int >= 0, a pair (height, width), or ((top, bottom), (left, right))"
-    items = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(items) != 2:
+def sides(name: str, value: Any, axes: int) -> tuple[tuple[int, int], ...]:
+    """Return (before, after) for each of one to three axes.
+
+    Given are an int, one for each axis, or the full form; for one axis also (before, after).
+    """
+    constraint = {
+        1: "an int >= 0 or (before, after)",
+        2: "an int >= 0, a pair (height, width), or ((top, bottom), (left, right))",
+        3: "an int >= 0, (depth, height, width), or ((front, back), (top, bottom), (left, right))",
+    }[axes]
+    items = tuple(value) if isinstance(value, tuple | list) else (value,) * axes
+    if axes == 1 and len(items) == 2:
+        items = (items,)
+    if len(items) != axes:
         raise refuse(name, constraint, value)
-    sides: list[tuple[int, int]] = []
+    found: list[tuple[int, int]] = []
     for item in items:
         ends = tuple(item) if isinstance(item, tuple | list) else (item, item)
         if len(ends) != 2:
@@ -253,8 +272,14 @@ def padding_pairs(name: str, value: Any) -> tuple[tuple[int, int], tuple[int, in
         before, after = (_int(name, end, constraint) for end in ends)
         if before < 0 or after < 0:
             raise refuse(name, constraint, value)
-        sides.append((before, after))
-    return sides[0], sides[1]
+        found.append((before, after))
+    return tuple(found)
+
+
+def padding_pairs(name: str, value: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return ((top, bottom), (left, right)) from an int, (height, width) or the full form."""
+    rows, columns = sides(name, value, 2)
+    return rows, columns
 
 
 def axis(name: str, value: Any, ndim: int) -> int:
@@ -301,6 +326,21 @@ CASES: dict[str, Case] = {
         number_dtype, (("f4", np.dtype("f4")), (bool, np.dtype(bool))), (None, "spam", "U3", [1], 2)
     ),
     "pair": Case(pair, ((3, (3, 3)), ([1, 2], (1, 2))), (0, (1, 2, 3), (0, 1), "ab", 1.5, None)),
+    "window of three axes": Case(
+        lambda name, value: window(name, value, 3),
+        ((2, (2, 2, 2)), ([1, 2, 3], (1, 2, 3))),
+        (0, (1, 2), (1, 2, 0), "abc", 1.5, None),
+    ),
+    "sides of one axis": Case(
+        lambda name, value: sides(name, value, 1),
+        ((1, ((1, 1),)), ((0, 2), ((0, 2),)), (((0, 2),), ((0, 2),)), ([3], ((3, 3),))),
+        (-1, (1, 2, 3), (0, -1), "causal", None, 0.5),
+    ),
+    "sides of three axes": Case(
+        lambda name, value: sides(name, value, 3),
+        ((1, ((1, 1),) * 3), ((0, (0, 2), 1), ((0, 0), (0, 2), (1, 1)))),
+        ((1, 2), -1, "same", ((1, 2, 3), 1, 1), None),
+    ),
     "padding_pairs": Case(
         padding_pairs,
         ((1, ((1, 1), (1, 1))), ((0, 2), ((0, 0), (2, 2))), (((0, 1), 2), ((0, 1), (2, 2)))),

@@ -99,6 +99,47 @@ CASES = {
         ),
         [normal(2, 4, 3, 4), normal(4, 3, 3, 3), normal(6)],
     ),
+    "conv1d strided, dilated, grouped, padded at one end": (
+        lambda x, w, b: ops.conv1d(x, w, b, stride=2, dilation=2, groups=2, padding=(1, 0)),
+        [normal(2, 4, 7), normal(6, 2, 3), normal(6)],
+    ),
+    "conv3d": (ops.conv3d, [normal(2, 2, 3, 4, 3), normal(3, 2, 2, 2, 3), normal(3)]),
+    "conv3d strided, dilated, grouped, padded on one side": (
+        lambda x, w, b: ops.conv3d(
+            x,
+            w,
+            b,
+            stride=(1, 2, 1),
+            dilation=(1, 1, 2),
+            groups=2,
+            padding=((1, 0), (0, 1), (1, 1)),
+        ),
+        [normal(1, 4, 2, 4, 3), normal(2, 2, 2, 2, 2), normal(2)],
+    ),
+    "conv_transpose1d strided, dilated, grouped, padded at one end": (
+        lambda x, w, b: ops.conv_transpose1d(
+            x, w, b, stride=2, dilation=2, groups=2, padding=(1, 0), output_padding=1
+        ),
+        [normal(2, 4, 3), normal(4, 3, 2), normal(6)],
+    ),
+    "conv_transpose3d strided, dilated, grouped, padded on one side": (
+        lambda x, w, b: ops.conv_transpose3d(
+            x,
+            w,
+            b,
+            stride=(1, 2, 2),
+            dilation=(1, 1, 2),
+            groups=2,
+            padding=((0, 0), (1, 0), (0, 1)),
+            output_padding=(0, 1, 0),
+        ),
+        [normal(1, 2, 2, 2, 3), normal(2, 2, 2, 3, 2), normal(4)],
+    ),
+    "unfold strided, dilated, padded on one side": (
+        lambda x: ops.unfold(x, (2, 3), stride=(2, 1), dilation=(1, 2), padding=((1, 0), (0, 2))),
+        [normal(2, 3, 4, 5)],
+    ),
+    "fold over one axis": (lambda x: ops.fold(x, (2, 3, 5), 2, stride=2), [normal(2, 2, 6)]),
     "linear": (ops.linear, [normal(4, 3), normal(5, 3), normal(5)]),
     "linear without bias": (ops.linear, [normal(4, 3), normal(5, 3)]),
     "linear over three axes": (ops.linear, [normal(2, 4, 3), normal(5, 3), normal(5)]),

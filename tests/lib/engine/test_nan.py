@@ -24,6 +24,8 @@ Array = NDArray[Any]
 # kernels leave what they know to be 0 out.
 CONV = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
 PADDED = {**CONV, "padding": ((1, 1), (1, 1))}
+CONV3 = {"stride": (1,) * 3, "padding": ((0, 0),) * 3, "dilation": (1,) * 3, "groups": 1}
+VOLUME = (2, 16, 4, 4, 4)
 POOL = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0))}
 OVERLAPPING = {"kernel": (3, 3), "stride": (2, 2), "padding": ((1, 1), (1, 1))}
 MAP, INNER, SMALL, TEXT = (4, 16, 8, 8), (4, 16, 6, 6), (4, 16, 4, 4), (4, 12, 1, 24)
@@ -54,6 +56,22 @@ CASES: dict[str, Case] = {
         "conv2d_grad_weight",
         [MAP, INNER],
         {**CONV, "weight_shape": (16, 16, 3, 3), "with_bias": True},
+    ),
+    "conv3d": ("conv3d", [VOLUME, (16, 16, 2, 2, 2), (16,)], CONV3),
+    "conv3d_grad_input": (
+        "conv3d_grad_input",
+        [(2, 16, 3, 3, 3), (16, 16, 2, 2, 2)],
+        {**CONV3, "input_shape": VOLUME},
+    ),
+    "conv3d_grad_weight": (
+        "conv3d_grad_weight",
+        [VOLUME, (2, 16, 3, 3, 3)],
+        {**CONV3, "weight_shape": (16, 16, 2, 2, 2), "with_bias": True},
+    ),
+    "unfold": (
+        "unfold",
+        [MAP],
+        {"kernel": (2, 2), **{key: CONV[key] for key in ("stride", "padding", "dilation")}},
     ),
     "conv2d_peak_grad_input": (
         "conv2d_peak_grad_input",

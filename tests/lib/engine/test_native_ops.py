@@ -22,7 +22,7 @@ def conv(x, w, *, stride=(1, 1), padding=((0, 0), (0, 0)), dilation=(1, 1), grou
     attrs = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     size = [
         (x[2 + i] + sum(padding[i]) - dilation[i] * (w[2 + i] - 1) - 1) // stride[i] + 1
-        for i in range(2)
+        for i in range(len(x) - 2)
     ]
     return x, w, (x[0], w[0], *size), attrs
 
@@ -41,6 +41,32 @@ CONVOLUTIONS = {
     "wide kernel": conv((1, 2, 6, 20), (3, 2, 1, 7)),
     "whole map": conv((3, 4, 5, 5), (6, 4, 5, 5)),
 }
+
+
+WINDOW3 = {"stride": (1, 1, 1), "padding": ((0, 0),) * 3, "dilation": (1, 1, 1)}
+VOLUMES = {
+    "first layer": conv((2, 1, 6, 9, 8), (8, 1, 3, 3, 3), **WINDOW3),
+    "batch 1": conv((1, 16, 4, 5, 6), (32, 16, 3, 3, 3), **WINDOW3),
+    "odd": conv(
+        (2, 5, 5, 4, 7), (7, 5, 2, 3, 1), **{**WINDOW3, "padding": ((1, 0), (1, 1), (0, 2))}
+    ),
+    "stride": conv((2, 16, 5, 6, 7), (16, 16, 3, 3, 3), **{**WINDOW3, "stride": (1, 2, 3)}),
+    "dilation": conv((2, 4, 5, 6, 7), (8, 4, 2, 3, 2), **{**WINDOW3, "dilation": (2, 1, 3)}),
+    "groups": conv((2, 8, 3, 4, 4), (12, 4, 2, 2, 2), **WINDOW3, groups=2),
+    "depthwise": conv((2, 16, 4, 4, 4), (16, 1, 3, 3, 3), **WINDOW3, groups=16),
+    "pointwise": conv((2, 16, 2, 3, 4), (32, 16, 1, 1, 1), **WINDOW3),
+}
+
+
+@pytest.mark.parametrize("case", VOLUMES)
+def test_conv3d_and_its_gradients_equal_their_references(case):
+    x, w, y, attrs = VOLUMES[case]
+    compare("conv3d", [x, w], [y], attrs, TOLERANCE)
+    compare("conv3d", [x, w, (w[0],)], [y], {**attrs, "post_ops": RELU}, TOLERANCE)
+    compare("conv3d_grad_input", [y, w], [x], {**attrs, "input_shape": x}, TOLERANCE)
+    for bias in (False, True):
+        wanted = {**attrs, "weight_shape": w, "with_bias": bias}
+        compare("conv3d_grad_weight", [x, y], [w, (w[0],)][: 1 + bias], wanted, TOLERANCE)
 
 
 @pytest.mark.parametrize("case", CONVOLUTIONS)
@@ -69,15 +95,16 @@ def test_conv2d_gradients_equal_their_references(case):
 
 
 def transposed(x, w, *, groups=1, output_padding=(0, 0), **window):
-    attrs = {**conv(x, (w[0], x[1] // groups, *w[2:]), groups=groups)[3], **window}
+    attrs = {**conv(x, (w[0], x[1] // groups, *w[2:]), groups=groups, **window)[3]}
     attrs["output_padding"] = output_padding
+    axes = len(x) - 2
     size = [
         (x[2 + i] - 1) * attrs["stride"][i]
         - sum(attrs["padding"][i])
         + attrs["dilation"][i] * (w[2 + i] - 1)
         + output_padding[i]
         + 1
-        for i in range(2)
+        for i in range(axes)
     ]
     return x, w, (x[0], w[1] * groups, *size), attrs
 
@@ -91,16 +118,46 @@ TRANSPOSED = {
 }
 
 
-@pytest.mark.parametrize("case", TRANSPOSED)
-def test_transposed_convolution_and_its_gradients_equal_their_references(case):
-    x, w, y, attrs = TRANSPOSED[case]
-    compare("conv_transpose2d", [x, w], [y], attrs, TOLERANCE)
-    compare("conv_transpose2d", [x, w, (y[1],)], [y], attrs, TOLERANCE)
-    compare("conv_transpose2d_grad_input", [y, w], [x], attrs, TOLERANCE)
+TRANSPOSED_VOLUMES = {
+    "twice as large": transposed(
+        (2, 16, 3, 4, 4),
+        (16, 8, 2, 2, 2),
+        output_padding=(0, 0, 0),
+        **{**WINDOW3, "stride": (2,) * 3},
+    ),
+    "odd": transposed(
+        (1, 3, 2, 3, 4),
+        (3, 5, 3, 2, 3),
+        output_padding=(0, 1, 0),
+        **{**WINDOW3, "stride": (1, 2, 2), "padding": ((1, 0), (0, 1), (1, 1))},
+    ),
+    "groups": transposed(
+        (2, 4, 2, 3, 3), (4, 3, 2, 2, 2), output_padding=(0, 0, 0), groups=2, **WINDOW3
+    ),
+}
+TRANSPOSITIONS = [("2d", case) for case in TRANSPOSED]
+TRANSPOSITIONS += [("3d", case) for case in TRANSPOSED_VOLUMES]
+
+
+@pytest.mark.parametrize(("axes", "case"), TRANSPOSITIONS)
+def test_transposed_convolution_and_its_gradients_equal_their_references(axes, case):
+    x, w, y, attrs = (TRANSPOSED if axes == "2d" else TRANSPOSED_VOLUMES)[case]
+    name = f"conv_transpose{axes}"
+    compare(name, [x, w], [y], attrs, TOLERANCE)
+    compare(name, [x, w, (y[1],)], [y], attrs, TOLERANCE)
+    compare(f"{name}_grad_input", [y, w], [x], attrs, TOLERANCE)
     for bias in (False, True):
         wanted = {**attrs, "weight_shape": w, "with_bias": bias}
         outputs = [w, (y[1],)] if bias else [w]
-        compare("conv_transpose2d_grad_weight", [x, y], outputs, wanted, TOLERANCE)
+        compare(f"{name}_grad_weight", [x, y], outputs, wanted, TOLERANCE)
+
+
+UNFOLDED = {"kernel": (2, 3), "stride": (2, 1), "padding": ((1, 0), (0, 2)), "dilation": (1, 2)}
+
+
+def test_unfold_and_fold_equal_their_references():
+    compare("unfold", [(2, 3, 5, 4)], [(6, 2, 18)], UNFOLDED, 0)
+    compare("fold", [(6, 2, 18)], [(2, 3, 5, 4)], {"input_shape": (2, 3, 5, 4), **UNFOLDED}, 1e-6)
 
 
 @pytest.mark.parametrize(("n", "i", "o"), [(1, 1, 1), (1, 7, 3), (5, 256, 120), (128, 84, 10)])

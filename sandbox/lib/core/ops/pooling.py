@@ -11,7 +11,7 @@ from ...engine.ops.rules import ndim
 from .. import validate
 from ..function import TapeEntry, as_operand, function
 from ..value import Input, Value
-from .convolution import Pair, _frozen
+from .convolution import _frozen
 
 __all__ = [
     "avg_pool2d",
@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 Gradients = Sequence[Input | None]
+Pair = tuple[int, int]
 
 
 _max_pool2d = function("max_pool2d")

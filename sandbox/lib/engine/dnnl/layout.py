@@ -11,7 +11,8 @@ from .library import RefusedError, check, native
 _TYPES = {"float16": 1, "bfloat16": 2, "float32": 3, "int32": 4, "int8": 5, "uint8": 6}
 _TYPE_NAMES = {number: name for name, number in _TYPES.items()}
 _SHORT = {"bfloat16": "bf16", "float16": "f16"}
-_TAG_ANY, _TAGS = 1, {"blocked16": {3: 56, 4: 78}, "blocked8": {3: 69, 4: 102}}
+_TAG_ANY = 1
+_TAGS = {"blocked16": {3: 56, 4: 78, 5: 121}, "blocked8": {3: 69, 4: 102, 5: 142}}
 _Q_NDIMS, _Q_DIMS, _Q_TYPE, _Q_PADDED, _Q_KIND = 256, 257, 258, 260, 262
 _Q_STRIDES, _Q_BLOCK_COUNT, _Q_BLOCKS, _Q_BLOCK_AXES = 14, 263, 264, 265
 _KIND_BLOCKED = 2

@@ -25,6 +25,7 @@ from . import sequence as sequence
 from . import shape as shape
 from . import softmax as softmax
 from . import transposed as transposed
+from . import unfold as unfold
 
 OURS = frozenset(OPERATIONS)
 """Names of the operations the engine brings along; all others are their users'."""

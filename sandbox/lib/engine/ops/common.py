@@ -88,7 +88,7 @@ def like(layout: dnnl.Layout, dims: Dims) -> dnnl.Layout:
     if len(dims) > 2 and layout == dnnl.channels_last(layout.dims, layout.dtype):
         return dnnl.channels_last(dims, layout.dtype)
     for tag in ("blocked16", "blocked8"):
-        if len(dims) in (3, 4) and layout == dnnl.tagged(layout.dims, tag, layout.dtype):
+        if len(dims) in (3, 4, 5) and layout == dnnl.tagged(layout.dims, tag, layout.dtype):
             return dnnl.tagged(dims, tag, layout.dtype)
     raise dnnl.RefusedError(f"layout {layout}: must be plain, channels last or blocked.")
 
@@ -97,7 +97,7 @@ def families(dims: Dims, dtype: str) -> Iterator[dnnl.Layout]:
     """Yield the layouts worth trying for an image-like array."""
     if len(dims) > 2:
         yield dnnl.channels_last(dims, dtype)
-    if len(dims) in (3, 4):
+    if len(dims) in (3, 4, 5):
         yield dnnl.tagged(dims, "blocked16", dtype)
         yield dnnl.tagged(dims, "blocked8", dtype)
     yield dnnl.plain(dims, dtype)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,67 +13,55 @@ from ..operation import operands
 from ..oplist import Op
 from ..steps import Array
 from .common import Dims, finish_in_numpy
+from .windows import inside, pad_images, taps
 
 if TYPE_CHECKING:
     from ..builder import Builder
 
 
 class _Columns:
-    """Unfold and fold images for one convolution; (N, C, H, W) <-> (G, C/G·kh·kw, N·oh·ow)."""
+    """Unfold and fold images for one convolution; (N, C, *sizes) <-> (G, C/G·kernel, N·places)."""
 
     def __init__(self, x_shape: Dims, w_shape: Dims, y_shape: Dims, attrs: dict[str, Any]) -> None:
-        self.stride = attrs.get("stride") or (1, 1)
-        self.dilation = attrs.get("dilation") or (1, 1)
-        self.padding = attrs.get("padding") or ((0, 0), (0, 0))
-        self.groups = attrs.get("groups", 1)
         self.x_shape, self.kernel = x_shape, w_shape[2:]
+        axes = len(self.kernel)
+        self.stride = attrs.get("stride") or (1,) * axes
+        self.dilation = attrs.get("dilation") or (1,) * axes
+        self.padding = attrs.get("padding") or ((0, 0),) * axes
+        self.groups = attrs.get("groups", 1)
         self.rows = w_shape[0] // self.groups
-        self.inner = w_shape[1] * w_shape[2] * w_shape[3]
+        self.inner = math.prod(w_shape[1:])
         self.out = y_shape[2:]
-        self.columns = y_shape[0] * y_shape[2] * y_shape[3]
+        self.columns = y_shape[0] * math.prod(self.out)
 
-    def _taps(self, padded: Array) -> Any:
-        height, width = self.out
-        for u in range(self.kernel[0]):
-            for v in range(self.kernel[1]):
-                top, left = u * self.dilation[0], v * self.dilation[1]
-                yield (
-                    u,
-                    v,
-                    padded[
-                        :,
-                        :,
-                        top : top + (height - 1) * self.stride[0] + 1 : self.stride[0],
-                        left : left + (width - 1) * self.stride[1] + 1 : self.stride[1],
-                    ],
-                )
+    def _taps(self, padded: Array) -> Iterator[tuple[Any, Array]]:
+        for tap in np.ndindex(*self.kernel):
+            yield (slice(None), *tap), padded[taps(tap, self.out, self.stride, self.dilation)]
 
     def unfold(self, x: Array) -> Array:
         n, c = self.x_shape[:2]
-        padded = np.pad(x, ((0, 0), (0, 0), *self.padding)) if np.any(self.padding) else x
-        columns = np.empty((c, *self.kernel, n, *self.out), np.float32)
-        for u, v, taps in self._taps(padded):
-            columns[:, u, v] = taps.transpose(1, 0, 2, 3)
+        padded = pad_images(x, self.padding)
+        columns: Array = np.empty((c, *self.kernel, n, *self.out), np.float32)
+        for tap, elements in self._taps(padded):
+            columns[tap] = elements.swapaxes(0, 1)
         return columns.reshape(self.groups, self.inner, self.columns)
 
     def fold(self, columns: Array) -> Array:
-        n, c, h, w = self.x_shape
-        (top, bottom), (left, right) = self.padding
-        padded = np.zeros((n, c, h + top + bottom, w + left + right), np.float32)
+        n, c, *sizes = self.x_shape
+        padded_sizes = [size + sum(ends) for size, ends in zip(sizes, self.padding, strict=True)]
+        padded: Array = np.zeros((n, c, *padded_sizes), np.float32)
         parts = columns.reshape(c, *self.kernel, n, *self.out)
-        for u, v, taps in self._taps(padded):
-            taps += parts[:, u, v].transpose(1, 0, 2, 3)
-        return padded[:, :, top : top + h, left : left + w]
+        for tap, elements in self._taps(padded):
+            elements += parts[tap].swapaxes(0, 1)
+        return padded[inside(sizes, self.padding)]
 
     def to_rows(self, y: Array) -> Array:
-        """(N, O, oh, ow) -> (G, O/G, N·oh·ow)."""
-        return np.ascontiguousarray(y.transpose(1, 0, 2, 3)).reshape(
-            self.groups, self.rows, self.columns
-        )
+        """(N, O, *places) -> (G, O/G, N·places)."""
+        return np.ascontiguousarray(y.swapaxes(0, 1)).reshape(self.groups, self.rows, self.columns)
 
 
 def lower_forward(builder: Builder, op: Op) -> None:
-    """Lower `conv2d`."""
+    """Lower `conv2d` and `conv3d`."""
     x, w = op.inputs[:2]
     has_bias = len(op.inputs) - len(operands(op)) > 2
     y_shape = builder.shape(op.outputs[0])
@@ -84,11 +73,11 @@ def lower_forward(builder: Builder, op: Op) -> None:
         rows = np.empty((unfolder.groups, unfolder.rows, unfolder.columns), np.float32)
         for g in range(unfolder.groups):
             dnnl.sgemm(weights[g], columns[g], rows[g])
-        n, o, height, width = y_shape
+        n, o, *places = y_shape
         y = writes[0]
-        y[...] = rows.reshape(o, n, height, width).transpose(1, 0, 2, 3)
+        y[...] = rows.reshape(o, n, *places).swapaxes(0, 1)
         if has_bias:
-            y += reads[2].reshape(1, -1, 1, 1)
+            y += reads[2].reshape(-1, *(1,) * len(places))
         if op.attrs.get("post_ops"):
             finish_in_numpy(op, y, reads)
 
@@ -97,7 +86,7 @@ def lower_forward(builder: Builder, op: Op) -> None:
 
 
 def lower_grad_input(builder: Builder, op: Op) -> None:
-    """Lower `conv2d_grad_input`."""
+    """Lower `conv2d_grad_input` and `conv3d_grad_input`."""
     dy, w = op.inputs
     dx = op.outputs[0]
     folder = _Columns(builder.shape(dx), builder.shape(w), builder.shape(dy), op.attrs)
@@ -115,7 +104,7 @@ def lower_grad_input(builder: Builder, op: Op) -> None:
 
 
 def lower_grad_weight(builder: Builder, op: Op) -> None:
-    """Lower `conv2d_grad_weight`."""
+    """Lower `conv2d_grad_weight` and `conv3d_grad_weight`."""
     x, dy = op.inputs
     w_shape = builder.shape(op.outputs[0])
     unfolder = _Columns(builder.shape(x), w_shape, builder.shape(dy), op.attrs)
@@ -127,7 +116,7 @@ def lower_grad_weight(builder: Builder, op: Op) -> None:
         for g in range(unfolder.groups):
             dnnl.sgemm(rows[g], columns[g], weights[g], transpose_b=True)
         if len(writes) > 1:
-            np.sum(reads[1], axis=(0, 2, 3), out=writes[1])
+            np.sum(reads[1], axis=(0, *range(2, reads[1].ndim)), out=writes[1])
 
     reads = [builder.plain(x), builder.plain(dy)]
     writes = [builder.define(value) for value in op.outputs]

@@ -22,7 +22,7 @@ from ..errors import DataError, ShapeError
 from ..operation import register
 from ..oplist import Spec
 from ..steps import Array
-from .convolution import conv2d, infer_conv2d
+from .convolution import conv, infer_conv
 from .int8_native import (
     BYTE,
     lower_add_int8,
@@ -76,7 +76,7 @@ def _infer_conv2d(
 ) -> tuple[Spec, ...]:
     _check_numbers(x, w, factors, offsets)
     window = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    (result,) = infer_conv2d(Spec(x.shape), Spec(w.shape), **window)
+    (result,) = infer_conv(Spec(x.shape), Spec(w.shape), **window)
     if residual is not None and residual != Spec(result.shape, dtype):
         raise ShapeError(
             f"residual must be {dtype} in shape {result.shape}; got {residual.dtype} in shape "
@@ -161,7 +161,7 @@ def _conv2d(
     **window: Any,
 ) -> Array:
     """y[n, o] = clip(factors[o] · (w * x)[n, o] + offsets[o] + share · residual[n, o])."""
-    y = conv2d(x.astype(np.float64), w.astype(np.float64), **window)
+    y = conv(x.astype(np.float64), w.astype(np.float64), **window)
     y = y * factors.astype(np.float64)[:, None, None] + offsets[:, None, None]
     if residual is not None:
         y = y + np.float64(np.float32(share)) * residual

@@ -19,7 +19,7 @@ from ..oplist import Op, Spec
 from ..radix import stable_order
 from ..steps import Array
 from .common import Dims, like
-from .convolution import conv2d_grad_input, conv2d_grad_weight, infer_grad_input, infer_grad_weight
+from .convolution import conv_grad_input, conv_grad_weight, infer_grad_input, infer_grad_weight
 from .sequence import row_starts
 from .shape import renamed
 
@@ -61,14 +61,14 @@ def conv2d_peak_grad_input(
     dy: Array, index: Array, w: Array, *, map_shape: tuple[int, ...], **attrs: Any
 ) -> Array:
     """Give the gradient of conv2d's input through a maximum over its whole width."""
-    return conv2d_grad_input(_spread(dy, index, map_shape), w, **attrs)
+    return conv_grad_input(_spread(dy, index, map_shape), w, **attrs)
 
 
 def conv2d_peak_grad_weight(
     x: Array, dy: Array, index: Array, *, map_shape: tuple[int, ...], **attrs: Any
 ) -> Array | tuple[Array, Array]:
     """Give the gradient of conv2d's weight through a maximum over its whole width."""
-    return conv2d_grad_weight(x, _spread(dy, index, map_shape), **attrs)
+    return conv_grad_weight(x, _spread(dy, index, map_shape), **attrs)
 
 
 # -- native ----------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ Array = NDArray[Any]
 BYTES = 256  # windows of so many elements have their places in one byte, as oneDNN keeps them
 
 
-def _windows(x: Spec, kernel: Pair, stride: Pair, padding: tuple[Pair, Pair]) -> tuple[int, ...]:
+def _windows(x: Spec, kernel: Pair, stride: Pair, padding: Pads) -> tuple[int, ...]:
     floating(x)
     ndim(x, 4, "(batch, channels, height, width)")
     sizes = [window_length(x.shape[2 + k], kernel[k], stride[k], padding[k]) for k in (0, 1)]

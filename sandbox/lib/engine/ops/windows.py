@@ -1,32 +1,60 @@
-"""Windows over images, as views: what NumPy's convolutions and poolings are made of."""
+"""Windows over images, as views: what NumPy's convolutions and poolings are made of.
+
+Images have one to three axes behind batch and channels.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .rules import window_length
+
 Array = NDArray[Any]
+Sizes = tuple[int, ...]  # one for each axis of the images
 Pair = tuple[int, int]
-Pads = tuple[Pair, Pair]
+Pads = tuple[Pair, ...]
 
 
 def pad_images(x: Array, padding: Pads, fill: float = 0.0) -> Array:
     """Return images with a border; the input itself if there is none."""
-    if not any(padding[0]) and not any(padding[1]):
+    if not any(map(any, padding)):
         return x
     return np.pad(x, ((0, 0), (0, 0), *padding), constant_values=fill)
 
 
-def windows(x: Array, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)) -> Array:
-    """Return a view (N, C, rows, columns, kernel height, kernel width) of padded images."""
-    height = (x.shape[2] - dilation[0] * (kernel[0] - 1) - 1) // stride[0] + 1
-    width = (x.shape[3] - dilation[1] * (kernel[1] - 1) - 1) // stride[1] + 1
-    n, c, sh, sw = x.strides
+def windows(x: Array, kernel: Sizes, stride: Sizes, dilation: Sizes | None = None) -> Array:
+    """Return a view (N, C, *places, *kernel) of padded images."""
+    steps = dilation or (1,) * len(kernel)
+    places = [
+        window_length(size, k, s, (0, 0), d)
+        for size, k, s, d in zip(x.shape[2:], kernel, stride, steps, strict=True)
+    ]
+    spatial = x.strides[2:]
     return np.lib.stride_tricks.as_strided(
         x,
-        (*x.shape[:2], height, width, *kernel),
-        (n, c, sh * stride[0], sw * stride[1], sh * dilation[0], sw * dilation[1]),
+        (*x.shape[:2], *places, *kernel),
+        (
+            *x.strides[:2],
+            *(step * s for step, s in zip(spatial, stride, strict=True)),
+            *(step * d for step, d in zip(spatial, steps, strict=True)),
+        ),
         writeable=False,
     )
+
+
+def inside(sizes: Sequence[int], padding: Pads) -> tuple[slice, ...]:
+    """Return where the images lie in padded ones (N, C, ...)."""
+    cut = (slice(before, before + size) for size, (before, _) in zip(sizes, padding, strict=True))
+    return (slice(None), slice(None), *cut)
+
+
+def taps(tap: Sizes, places: Sizes, stride: Sizes, dilation: Sizes) -> tuple[slice, ...]:
+    """Return where the element `tap` of all windows lies in padded images (N, C, ...)."""
+    found = [slice(None), slice(None)]
+    for at, count, s, d in zip(tap, places, stride, dilation, strict=True):
+        found.append(slice(at * d, at * d + (count - 1) * s + 1, s))
+    return tuple(found)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..links import Links
 from ..oplist import Op, OpList, Spec
 
-_LAYERS = ("conv2d", "linear")  # whose weights' axis 0 is the outputs' axis 1
+_LAYERS = ("conv2d", "conv3d", "linear")  # whose weights' axis 0 is the outputs' axis 1
 
 
 def fold_batch_norm(oplist: OpList) -> None:

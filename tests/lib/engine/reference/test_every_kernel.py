@@ -136,6 +136,27 @@ def calls(dtype):
         (image, f(2, 3, 5, 5)),
         {"weight_shape": (2, 3, 2, 2), **turned, "with_bias": True},
     )
+    volume, window = f(2, 2, 3, 3, 3), {"stride": (1,) * 3, "dilation": (1,) * 3, "groups": 1}
+    window["padding"] = ((0, 0),) * 3
+    named["conv3d"] = ((volume, f(4, 2, 2, 2, 2), f(4)), window)
+    named["conv3d_grad_input"] = (
+        (f(2, 4, 2, 2, 2), f(4, 2, 2, 2, 2)),
+        {"input_shape": volume.shape, **window},
+    )
+    named["conv3d_grad_weight"] = (
+        (volume, f(2, 4, 2, 2, 2)),
+        {"weight_shape": (4, 2, 2, 2, 2), **window, "with_bias": True},
+    )
+    turned = {**window, "output_padding": (0, 0, 0)}
+    named["conv_transpose3d"] = ((volume, f(2, 3, 2, 2, 2), f(3)), turned)
+    named["conv_transpose3d_grad_input"] = ((f(2, 3, 4, 4, 4), f(2, 3, 2, 2, 2)), turned)
+    named["conv_transpose3d_grad_weight"] = (
+        (volume, f(2, 3, 4, 4, 4)),
+        {"weight_shape": (2, 3, 2, 2, 2), **turned, "with_bias": True},
+    )
+    slid = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
+    named["unfold"] = ((image,), slid)
+    named["fold"] = ((f(4, 2, 8),), {"input_shape": shape, **slid})
     named["bce_with_logits"] = ((f(3, 2), labels[:, None] * np.ones(2, int), f(2)), {})
     named["bce_with_logits_grad"] = ((f(), f(3, 2), f(3, 2), f(2)), {})
     for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", *COMPARISONS):
