@@ -88,6 +88,6 @@ def check_window(x: Any, kernel: tuple[int, ...], padding: Any, dilation: tuple[
             )
 
 
-def window_text(size: tuple[int, int]) -> str:
+def window_text(size: tuple[int, ...]) -> str:
     """Write (5, 3) as 5x3."""
-    return f"{size[0]}x{size[1]}"
+    return "x".join(map(str, size))

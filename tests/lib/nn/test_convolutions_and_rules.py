@@ -85,8 +85,11 @@ def test_constant_weights_are_written_with_their_number():
     ("make", "words"),
     [
         (lambda: nn.ConvTranspose2d(1, 1, 3, stride=2, output_padding=2), "less than `stride`"),
-        (lambda: nn.ConvTranspose2d(1, 1, 3, padding="same"), "`padding` must be"),
-        (lambda: nn.Conv1d(1, 1, 3, padding="valid"), "'same', 'causal'"),
+        (
+            lambda: nn.ConvTranspose2d(1, 1, 3, padding="causal"),
+            "`padding` must be 'same', 'valid'",
+        ),
+        (lambda: nn.Conv1d(1, 1, 3, padding="full"), "'same', 'causal', 'valid'"),
         (lambda: nn.HardTanh(1.0, -1.0), "`low` must be less"),
         (lambda: nn.LeakyReLU(float("nan")), "finite number"),
         (lambda: nn.Scale((3, 0)), "an int > 0; got 0"),

@@ -1,13 +1,26 @@
-"""Convolutions: one filter over all places."""
+"""Convolutions: one filter over all places, and filters of their own at each place."""
 
 from __future__ import annotations
 
-from .plain import Conv1d, Conv2d, Convolution
-from .transposed import ConvTranspose2d
+from .base import Convolution
+from .connected import ConvolutionMap
+from .local import LocallyConnected1d, LocallyConnected2d
+from .plain import Conv1d, Conv2d, Conv3d
+from .separable import DepthwiseConv2d, SeparableConv1d, SeparableConv2d
+from .transposed import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 
 __all__ = [
     "Conv1d",
     "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
     "ConvTranspose2d",
+    "ConvTranspose3d",
     "Convolution",
+    "ConvolutionMap",
+    "DepthwiseConv2d",
+    "LocallyConnected1d",
+    "LocallyConnected2d",
+    "SeparableConv1d",
+    "SeparableConv2d",
 ]

@@ -9,7 +9,7 @@ from ...core.errors import ArgumentError
 from ...core.validate import boolean, padding_pairs, pair
 from ..case import Case
 from ..checks import check_rank, check_window, floating, window_text
-from ..convolution.plain import Sides
+from ..convolution.base import Sides
 from ..module import Module
 from ..registry import register
 
