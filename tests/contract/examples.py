@@ -160,8 +160,12 @@ def examples(folder: Path) -> dict[str, Any]:
         "core.ops.fold": lambda: given(f4(2, 2, 6), (2, 3, 3), 2),
         "core.ops.unfold": lambda: given(IMAGE, 2),
         "core.ops.embedding": lambda: given(LABELS, f4(4, 3)),
-        "core.ops.gru": lambda: given(SEQUENCE, f4(9, 3), f4(9, 3), f4(12), LENGTHS),
-        "core.ops.lstm": lambda: given(SEQUENCE, f4(12, 3), f4(12, 3), f4(12), LENGTHS),
+        "core.ops.gru": lambda: given(
+            SEQUENCE, f4(9, 3), f4(9, 3), f4(12), LENGTHS, state=f4(2, 3)
+        ),
+        "core.ops.lstm": lambda: given(
+            SEQUENCE, f4(12, 3), f4(12, 3), f4(12), LENGTHS, state=(f4(2, 3), f4(2, 3))
+        ),
         "core.ops.rnn": lambda: given(SEQUENCE, f4(3, 3), f4(3, 3), f4(3), LENGTHS),
         "core.ops.linear": lambda: given(X, f4(2, 3), f4(2)),
         "core.ops.logical_and": lambda: given(MASK, MASK),

@@ -331,6 +331,8 @@ class Builder(Tensors):
         for rule in find(op.name).ranges:
             if rule.position < len(op.inputs):
                 limit = rule.limit(*[self.spec(value) for value in op.inputs], **op.attrs)
+                if limit is None:
+                    continue
                 step = _range_step(rule, limit, origin(self.oplist, op.inputs[rule.position]))
                 self.python(op, step, [self.plain(op.inputs[rule.position])], [], "check")
 

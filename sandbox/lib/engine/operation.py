@@ -40,12 +40,13 @@ class Range:
         Which input.
     check : function of (array, limit)
         Raises a `DataError` that names the first element which does not.
-    limit : function of (*specs of the inputs, **attrs) -> int
+    limit : function of (*specs of the inputs, **attrs) -> int or None
+        None: there is nothing to check.
     """
 
     position: int
     check: Callable[[Array, int], None]
-    limit: Callable[..., int]
+    limit: Callable[..., int | None]
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,9 @@ class Operation:
         """Raise a `DataError` if numbers of an input are out of their range."""
         for rule in self.ranges:
             if rule.position < len(inputs):
-                rule.check(inputs[rule.position], rule.limit(*inputs, **attrs))
+                limit = rule.limit(*inputs, **attrs)
+                if limit is not None:
+                    rule.check(inputs[rule.position], limit)
 
 
 def register(name: str, *, infer: Infer, reference: Kernel, **traits: Any) -> Operation:

@@ -57,6 +57,25 @@ def rnn_by(**attrs):
     return lambda x, w, u, b: ops.rnn(x, w, u, b, lengths, **attrs)
 
 
+# Of an LSTM of 5 cells and 3 projected features: x, weights, h, c, peepholes, projection.
+EVERYTHING = [(3, 4, 2), (20, 2), (20, 3), (20,), (3, 3), (3, 5), (15,), (3, 5)]
+
+
+def lstm_with(x, w, u, b, h, c, p, q):
+    return sum_of(
+        ops.lstm(x, w, u, b, LENGTHS, state=(h, c), peephole=p, projection=q, reverse=True)
+    )
+
+
+def gru_from(**attrs):
+    return lambda x, w, u, b, h: sum_of(ops.gru(x, w, u, b, LENGTHS, state=h, **attrs))
+
+
+def sum_of(results):
+    """Return one number that all results change."""
+    return ops.sum(results[0]) + sum(ops.sum(ops.square(last)) for last in results[1:])
+
+
 def dropped(x):
     with core.using(training=True, random=RandomKey(1, 2, 3)), core.scope("drop"):
         return ops.dropout(x, 0.4)
@@ -260,6 +279,16 @@ CASES = {
     "gru of lengths": (gru_by(lengths=LENGTHS), gated(3, 4)),
     "gru of lengths backwards": (gru_by(lengths=LENGTHS, reverse=True), gated(3, 4)),
     "gru, last state": (lambda *a: ops.gru(*a)[1], gated(3, 4)),
+    "lstm with everything": (
+        lstm_with,
+        [normal(*shape) for shape in EVERYTHING],
+    ),
+    "gru from a state": (gru_from(), [*gated(3, 4), normal(3, 5)]),
+    "gru, reset before": (gru_from(reset_after=False), [*gated(3, 3), normal(3, 5)]),
+    "rnn from a state": (
+        lambda x, w, u, b, h: sum_of(ops.rnn(x, w, u, b, state=h, reverse=True)),
+        [*gated(1, 1), normal(3, 5)],
+    ),
     "rnn": (rnn_by(), gated(1, 1)),
     "rnn backwards": (rnn_by(reverse=True), gated(1, 1)),
     "rnn with relu": (rnn_by(activation="relu"), gated(1, 1)),

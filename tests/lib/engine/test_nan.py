@@ -189,6 +189,16 @@ for _name, _gates, _biases, _attrs in (
 ):
     _inputs: list[Any] = [(3, 5, 8), (16 * _gates, 8), (16 * _gates, 16), (16 * _biases,)]
     CASES[_name] = (_name, _inputs, {**_attrs, "reverse": False})
+CASES["lstm with everything"] = (
+    "lstm",
+    [(3, 5, 8), (64, 8), (64, 4), (64,), (3, 4), (3, 16), (48,), (4, 16)],
+    {"reverse": False, "optional": ("h", "c", "peephole", "projection")},
+)
+CASES["gru, reset before"] = (
+    "gru",
+    [(3, 5, 8), (48, 8), (48, 16), (48,), (3, 16)],
+    {"reverse": False, "reset_after": False, "optional": ("h",)},
+)
 CASES["rnn with tanh"] = ("rnn", _inputs, {"activation": "tanh", "reverse": True})
 
 # Gradients that need what their forward kernel left: the list is made of both.

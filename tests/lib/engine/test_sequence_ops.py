@@ -95,6 +95,67 @@ def test_recurrent_layers_and_gradients_equal_their_references(kind, reverse, le
     assert ("ref" in {s.implementation for s in program.steps}) == native
 
 
+VARIANTS = {
+    "lstm from states": ("lstm", "h c", {}),
+    "lstm with peepholes": ("lstm", "peephole", {}),
+    "lstm with a projection": ("lstm", "projection", {}),
+    "lstm with everything": ("lstm", "h c peephole projection", {}),
+    "lstm of lengths with everything": ("lstm", "lengths h c peephole projection", {}),
+    "gru from a state": ("gru", "h", {"reset_after": True}),
+    "gru of lengths from a state": ("gru", "lengths h", {"reset_after": True}),
+    "gru, reset before": ("gru", "", {"reset_after": False}),
+    "gru of lengths, reset before": ("gru", "lengths h", {"reset_after": False}),
+    "rnn from a state": ("rnn", "h", {"activation": "relu"}),
+}
+
+
+@pytest.mark.parametrize("given", ["y", "yh", "yhc", "hc"])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_what_a_layer_may_be_given_runs_natively_and_equals_its_reference(name, reverse, given):
+    kind, words, attrs = VARIANTS[name]
+    optional = tuple(words.split())
+    if kind != "lstm" or "lengths" in optional:
+        given = given.replace("c", "")
+    gates, biases, states, space = KINDS[kind]
+    biases -= attrs.get("reset_after") is False
+    rows, time, features, cells = 5, 6, 3, 7
+    size = 4 if "projection" in optional else cells
+    shapes = {
+        "x": (rows, time, features),
+        "w": (gates * cells, features),
+        "u": (gates * cells, size),
+        "b": (biases * cells,),
+        "h": (rows, size),
+        "c": (rows, cells),
+        "peephole": (3 * cells,),
+        "projection": (size, cells),
+    }
+    w = Lines()
+    made = {
+        n: w.input(LENGTHS["of lengths"] if n == "lengths" else normal(*shapes[n], seed=place))
+        for place, n in enumerate(("x", "w", "u", "b", *optional))
+    }
+    attrs = {**attrs, "reverse": reverse, "optional": optional}
+    y_shape = (rows, time, size)
+    lasts = [shapes["h"], shapes["c"]][:states]
+    outputs = w.op(kind, made.values(), y_shape, *lasts, (rows, time, space * cells), **attrs)
+    named = dict(zip("yhc", outputs[:-1], strict=False))
+    arriving = [w.input(normal(*{**shapes, "y": y_shape}[n], seed=20)) for n in given]
+    x, *weights = list(made.values())[:4]
+    results = w.op(
+        f"{kind}_grad",
+        (*arriving, x, outputs[0], *weights, outputs[-1], *list(made.values())[4:]),
+        *[shapes[n] for n in made if n != "lengths"],
+        given=given,
+        **attrs,
+    )
+
+    program = w.check(*[named[n] for n in given], *results)
+
+    assert "reference" not in {s.implementation for s in program.steps}
+
+
 @pytest.mark.parametrize(("rows", "time", "features", "size"), [(1, 1, 1, 1), (64, 3, 16, 32)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_recurrent_inference_equals_its_reference(kind, rows, time, features, size):

@@ -19,10 +19,12 @@ _OVERWRITE = 1  # gradients of weights are written, not added to
 
 # Arguments of recurrent primitives; the others are those of `primitive`.
 SRC_LAYER, DST_LAYER, WEIGHTS_LAYER, WEIGHTS_ITER, BIAS = 1, 17, 33, 34, 41
+WEIGHTS_PEEPHOLE, WEIGHTS_PROJECTION = 35, 36
 SRC_ITER, SRC_ITER_C, DST_ITER, DST_ITER_C = 2, 3, 18, 19
-DIFF_SRC_LAYER, DIFF_DST_LAYER, DIFF_DST_ITER, DIFF_DST_ITER_C = 129, 145, 146, 147
-DIFF_WEIGHTS_LAYER, DIFF_WEIGHTS_ITER, DIFF_BIAS = 161, 162, 169
 DIFF = 128  # from an argument to that of its gradient
+DIFF_SRC_LAYER, DIFF_DST_LAYER = DIFF + SRC_LAYER, DIFF + DST_LAYER
+DIFF_WEIGHTS_LAYER, DIFF_WEIGHTS_ITER = DIFF + WEIGHTS_LAYER, DIFF + WEIGHTS_ITER
+DIFF_BIAS = DIFF + BIAS
 
 Layouts = Mapping[int, Wanted]
 
@@ -34,6 +36,7 @@ class Cell:
     kind: str
     reverse: bool = False
     activation: str = "tanh"
+    reset_after: bool = True
 
     @property
     def gates(self) -> int:
@@ -43,12 +46,14 @@ class Cell:
     @property
     def biases(self) -> int:
         """Number of biases per hidden unit."""
-        return 1 if self.kind == "rnn" else 4
+        return self.gates + (self.kind == "gru" and self.reset_after)
 
     @property
     def function(self) -> str:
         """Name of the C function, without what all names have."""
-        return {"lstm": "lstm", "gru": "lbr_gru", "rnn": "vanilla_rnn"}[self.kind]
+        if self.kind == "gru":
+            return "lbr_gru" if self.reset_after else "gru"
+        return {"lstm": "lstm", "rnn": "vanilla_rnn"}[self.kind]
 
     def arguments(self, layouts: Layouts, order: tuple[int, ...], flags: int) -> list[Any]:
         """Return what the C function takes between the propagation and the hint."""
@@ -60,17 +65,12 @@ class Cell:
 
 
 def _order(cell: Cell, backward: bool) -> tuple[int, ...]:
-    """Return the arguments in the order of the C functions; 0 stands for one never given."""
+    """Return the arguments in the order of the C functions."""
     lstm = cell.kind == "lstm"
-    first = (SRC_LAYER, SRC_ITER, *((SRC_ITER_C,) if lstm else ()), WEIGHTS_LAYER, WEIGHTS_ITER)
-    first = (*first, *((0, 0) if lstm else ()), BIAS, DST_LAYER, DST_ITER)
-    first = (*first, *((DST_ITER_C,) if lstm else ()))
-    if not backward:
-        return first
-    second = (DIFF_SRC_LAYER, DIFF + SRC_ITER, *((DIFF + SRC_ITER_C,) if lstm else ()))
-    second = (*second, DIFF_WEIGHTS_LAYER, DIFF_WEIGHTS_ITER)
-    second = (*second, *((0, 0) if lstm else ()), DIFF_BIAS, DIFF_DST_LAYER, DIFF_DST_ITER)
-    return (*first, *second, *((DIFF_DST_ITER_C,) if lstm else ()))
+    read = (SRC_LAYER, SRC_ITER, *((SRC_ITER_C,) if lstm else ()), WEIGHTS_LAYER, WEIGHTS_ITER)
+    read = (*read, *((WEIGHTS_PEEPHOLE, WEIGHTS_PROJECTION) if lstm else ()), BIAS)
+    both = (*read, DST_LAYER, DST_ITER, *((DST_ITER_C,) if lstm else ()))
+    return both + tuple(DIFF + argument for argument in both) if backward else both
 
 
 def recurrent(cell: Cell, layouts: Layouts, *, training: bool) -> Primitive:
@@ -110,6 +110,14 @@ int dnnl_lbr_gru_forward_primitive_desc_create(pd_t *, engine_t, int prop, int d
     md_t src_layer, md_t src_iter, md_t weights_layer, md_t weights_iter, md_t bias,
     md_t dst_layer, md_t dst_iter, unsigned flags, attr_t);
 int dnnl_lbr_gru_backward_primitive_desc_create(pd_t *, engine_t, int prop, int direction,
+    md_t src_layer, md_t src_iter, md_t weights_layer, md_t weights_iter, md_t bias,
+    md_t dst_layer, md_t dst_iter, md_t diff_src_layer, md_t diff_src_iter,
+    md_t diff_weights_layer, md_t diff_weights_iter, md_t diff_bias, md_t diff_dst_layer,
+    md_t diff_dst_iter, unsigned flags, pd_t hint, attr_t);
+int dnnl_gru_forward_primitive_desc_create(pd_t *, engine_t, int prop, int direction,
+    md_t src_layer, md_t src_iter, md_t weights_layer, md_t weights_iter, md_t bias,
+    md_t dst_layer, md_t dst_iter, unsigned flags, attr_t);
+int dnnl_gru_backward_primitive_desc_create(pd_t *, engine_t, int prop, int direction,
     md_t src_layer, md_t src_iter, md_t weights_layer, md_t weights_iter, md_t bias,
     md_t dst_layer, md_t dst_iter, md_t diff_src_layer, md_t diff_src_iter,
     md_t diff_weights_layer, md_t diff_weights_iter, md_t diff_bias, md_t diff_dst_layer,

@@ -1,4 +1,4 @@
-"""LSTM, GRU and RNN by oneDNN's recurrent kernels.
+"""LSTM, GRU and RNN by oneDNN's recurrent kernels, also with peepholes and projections.
 
 The library runs all rows to the full length. Rows of other lengths are made to fit: read forwards,
 what comes behind the length is thrown away and gets no gradient; to be read backwards, each row is
@@ -34,15 +34,16 @@ class _Forward:
     primitive: dnnl.Primitive
     x: Tensor
     y: Tensor
-    states: dict[int, Tensor]
+    states: dict[int, Tensor]  # the first and last ones that the kernel knows, by argument
 
 
 class _Shapes:
     """Sizes of a layer, and our arrays as the library names their axes."""
 
-    def __init__(self, x: tuple[int, ...], size: int, cell: Cell) -> None:
-        self.rows, self.time, self.features = x
-        self.size, self.cell = size, cell
+    def __init__(self, builder: Builder, x: int, w_hidden: int, cell: Cell) -> None:
+        self.rows, self.time, self.features = builder.shape(x)
+        rows, self.size = builder.shape(w_hidden)
+        self.cells, self.cell = rows // cell.gates, cell  # `size` is that of h, `cells` that of c
 
     def steps(self, features: int) -> dnnl.Layout:
         """Return how the library sees (rows, time, features): as (time, rows, features)."""
@@ -54,152 +55,187 @@ class _Shapes:
         return dnnl.plain((self.time, self.rows, features))
 
     def weights(self, features: int) -> dnnl.Layout:
-        """Return how it sees (gates · size, features): as (1, 1, features, gates, size)."""
-        gates, size = self.cell.gates, self.size
+        """Return how it sees (gates · cells, features): as (1, 1, features, gates, cells)."""
+        gates, size = self.cell.gates, self.cells
         whole = gates * size * features
         return dnnl.strided(
             (1, 1, features, gates, size), (whole, whole, 1, size * features, features)
         )
 
-    def bias(self) -> dnnl.Layout:
-        """Return how it sees (biases · size,): as (1, 1, biases, size)."""
-        return dnnl.plain((1, 1, self.cell.biases, self.size))
+    def projection(self) -> dnnl.Layout:
+        """Return how it sees (size, cells): as (1, 1, cells, size)."""
+        whole = self.size * self.cells
+        return dnnl.strided((1, 1, self.cells, self.size), (whole, whole, 1, self.cells))
 
-    def state(self) -> dnnl.Layout:
-        """Return how it sees (rows, size): as (1, 1, rows, size)."""
-        return dnnl.plain((1, 1, self.rows, self.size))
+    def bias(self) -> dnnl.Layout:
+        """Return how it sees (biases · cells,): as (1, 1, biases, cells)."""
+        return dnnl.plain((1, 1, self.cell.biases, self.cells))
+
+    def peephole(self) -> dnnl.Layout:
+        """Return how it sees (3 · cells,): as (1, 1, 3, cells)."""
+        return dnnl.plain((1, 1, 3, self.cells))
+
+    def state(self, argument: int) -> dnnl.Layout:
+        """Return how it sees (rows, size) or (rows, cells): as (1, 1, rows, ...)."""
+        of_cell = argument in (rnn.SRC_ITER_C, rnn.DST_ITER_C)
+        return dnnl.plain((1, 1, self.rows, self.cells if of_cell else self.size))
+
+    def products(self, given: dict[str, int]) -> dict[int, dnnl.Layout]:
+        """Return our layouts of the weights that are multiplied, which the kernels have packed."""
+        found = {
+            rnn.WEIGHTS_LAYER: self.weights(self.features),
+            rnn.WEIGHTS_ITER: self.weights(self.size),
+        }
+        return found | (
+            {rnn.WEIGHTS_PROJECTION: self.projection()} if "projection" in given else {}
+        )
+
+    def vectors(self, given: dict[str, int]) -> dict[int, dnnl.Layout]:
+        """Return the layouts of the weights that are added or multiplied element by element."""
+        found = {rnn.BIAS: self.bias()}
+        return found | ({rnn.WEIGHTS_PEEPHOLE: self.peephole()} if "peephole" in given else {})
+
+
+_FIRST = {"h": rnn.SRC_ITER, "c": rnn.SRC_ITER_C}
+_LAST = {"h": rnn.DST_ITER, "c": rnn.DST_ITER_C}
+_WEIGHTS = {
+    rnn.WEIGHTS_LAYER: "w_input",
+    rnn.WEIGHTS_ITER: "w_hidden",
+    rnn.WEIGHTS_PROJECTION: "projection",
+    rnn.BIAS: "bias",
+    rnn.WEIGHTS_PEEPHOLE: "peephole",
+}
+
+
+def _given(op: Op, inputs: Sequence[int]) -> dict[str, int]:
+    """Return the inputs behind x by name: weights, and what is optional."""
+    names = ("w_input", "w_hidden", "bias", *op.attrs.get("optional", ("lengths",)))
+    return dict(zip(names, inputs, strict=False))
 
 
 def _cell(op: Op, reverse: bool) -> Cell:
-    return Cell(op.name.removesuffix("_grad"), reverse, op.attrs.get("activation", "tanh"))
+    attrs = op.attrs
+    kind = op.name.removesuffix("_grad")
+    return Cell(kind, reverse, attrs.get("activation", "tanh"), attrs.get("reset_after", True))
+
+
+def _states(cell: Cell) -> str:
+    return "hc" if cell.kind == "lstm" else "h"
 
 
 def lower_recurrent(builder: Builder, op: Op) -> None:
     """Lower `lstm`, `gru`, `rnn`."""
-    x, w_input, w_hidden, bias, *lengths = op.inputs
+    x, given = op.inputs[0], _given(op, op.inputs[1:])
     _, h, *c, workspace = op.outputs
-    if lengths and any(builder.is_used(value) for value in c):
+    lengths = given.get("lengths")
+    if lengths is not None and any(builder.is_used(value) for value in c):
         raise dnnl.RefusedError("lstm: the last cell of rows of other lengths is the reference's.")
-    cell = _cell(op, op.attrs["reverse"] and not lengths)
-    shapes = _Shapes(builder.shape(x), builder.shape(w_hidden)[1], cell)
+    cell = _cell(op, op.attrs["reverse"] and lengths is None)
+    shapes = _Shapes(builder, x, given["w_hidden"], cell)
     training = builder.is_used(workspace)
     if training and builder.wanted(dnnl.WORKSPACE, workspace):
         raise dnnl.RefusedError(f"{op.name}: its workspace cannot be handed out.")
     # One that is done again, for its gradient, leaves the states that a gradient arrives at.
-    given = "".join(use.attrs["given"] for use in builder.consumers(workspace))
-    states = not lengths and (
-        any(builder.is_used(value) for value in (h, *c)) or bool({"h", "c"}.intersection(given))
+    arriving = "".join(use.attrs["given"] for use in builder.consumers(workspace))
+    last = lengths is None and (
+        any(builder.is_used(value) for value in (h, *c)) or bool({"h", "c"}.intersection(arriving))
     )
+    # Without a first state the gradient of w_hidden reads what happens to lie there (3.2).
+    first = "h" in given or (training and cell.function != "lbr_gru")
+    states = [_FIRST[name] for name in _states(cell) if first]
+    ends = [_LAST[name] for name in _states(cell) if last]
     layouts: dict[int, dnnl.Wanted] = {
         rnn.SRC_LAYER: shapes.wanted(shapes.features),
-        rnn.WEIGHTS_LAYER: dnnl.any_layout(shapes.weights(shapes.features).dims),
-        rnn.WEIGHTS_ITER: dnnl.any_layout(shapes.weights(shapes.size).dims),
-        rnn.BIAS: shapes.bias(),
+        **{key: dnnl.any_layout(ours.dims) for key, ours in shapes.products(given).items()},
+        **shapes.vectors(given),
         rnn.DST_LAYER: shapes.wanted(shapes.size),
+        **{argument: shapes.state(argument) for argument in (*states, *ends)},
     }
-    if states:
-        layouts[rnn.DST_ITER] = shapes.state()
-        if c:
-            layouts[rnn.DST_ITER_C] = shapes.state()
-    if training and cell.kind != "gru":
-        # Without a first state the gradient of w_hidden reads what happens to lie there (3.2).
-        for argument in _first_states(cell):
-            layouts[argument] = shapes.state()
     primitive = rnn.recurrent(cell, layouts, training=training)
-    turned = bool(lengths) and bool(op.attrs["reverse"])
+    turned = lengths is not None and bool(op.attrs["reverse"])
     source = builder.plain(x)
-    if turned:
-        source = turn(builder, op, source, lengths[0], builder.shape(x))
+    if lengths is not None and turned:
+        source = turn(builder, op, source, lengths, builder.shape(x))
     reads = {
         rnn.SRC_LAYER: builder.moved(
             seen(source, shapes.steps(shapes.features)), shapes.wanted(shapes.features)
         ),
-        **_weights(builder, primitive, shapes, w_input, w_hidden, bias),
+        **_weights(builder, primitive, shapes, given),
     }
-    for argument in _first_states(cell):
+    for name, argument in _FIRST.items():
         if argument in layouts:
-            reads[argument] = _zeros(builder, op, shapes)
+            reads[argument] = _state(builder, op, shapes.state(argument), given.get(name))
     result = private(shapes.wanted(shapes.size))
-    writes = {rnn.DST_LAYER: result}
-    for argument in (rnn.DST_ITER, rnn.DST_ITER_C):
-        if argument in layouts:
-            writes[argument] = private(shapes.state())
+    writes = {rnn.DST_LAYER: result} | {end: private(shapes.state(end)) for end in ends}
     if training:
         space = builder.define(workspace, primitive.needs(dnnl.WORKSPACE))
-        held = {key: reads[key] for key in _first_states(cell) if key in reads}
-        source = reads[rnn.SRC_LAYER]
-        note = _Forward(cell, primitive, source, result, {**held, **writes})
+        held = {key: reads[key] for key in states} | {key: writes[key] for key in ends}
+        note = _Forward(cell, primitive, reads[rnn.SRC_LAYER], result, held)
         builder.notes["recurrent", workspace] = note
         builder.native(op, primitive, reads, {**writes, dnnl.WORKSPACE: space})
     else:
         builder.native(op, primitive, reads, writes)
-    _deliver(builder, op, shapes, writes, turned)
+    _deliver(builder, op, shapes, writes, lengths, turned)
 
 
-def _first_states(cell: Cell) -> tuple[int, ...]:
-    return (rnn.SRC_ITER, *((rnn.SRC_ITER_C,) if cell.kind == "lstm" else ()))
-
-
-def _zeros(builder: Builder, op: Op, shapes: _Shapes) -> Tensor:
-    """Return a state of zeros, written anew in each run."""
-    made = private(shapes.state())
+def _state(builder: Builder, op: Op, layout: dnnl.Layout, value: int | None) -> Tensor:
+    """Return a state or a gradient of one; zeros, written anew in each run, if none is given."""
+    if value is not None:
+        return seen(builder.plain(value), layout)
+    made = private(layout)
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
         writes[0].fill(0)
 
-    builder.python(
-        op, run, [], [Tensor(made.allocation, (shapes.rows, shapes.size), "float32", None)]
-    )
+    builder.python(op, run, [], [as_array(made)])
     return made
 
 
 def _weights(
-    builder: Builder,
-    primitive: dnnl.Primitive,
-    shapes: _Shapes,
-    w_input: int,
-    w_hidden: int,
-    bias: int,
+    builder: Builder, primitive: dnnl.Primitive, shapes: _Shapes, given: dict[str, int]
 ) -> dict[int, Tensor]:
-    found = {rnn.BIAS: seen(builder.plain(bias), shapes.bias())}
-    for argument, value, features in (
-        (rnn.WEIGHTS_LAYER, w_input, shapes.features),
-        (rnn.WEIGHTS_ITER, w_hidden, shapes.size),
-    ):
-        wanted = primitive.needs(argument)
+    found = {
+        argument: seen(builder.plain(given[_WEIGHTS[argument]]), layout)
+        for argument, layout in shapes.vectors(given).items()
+    }
+    for argument, ours in shapes.products(given).items():
+        wanted, value = primitive.needs(argument), given[_WEIGHTS[argument]]
         key = "recurrent weights", value, wanted.key
         if key not in builder.notes:
-            source = seen(builder.plain(value), shapes.weights(features))
-            builder.notes[key] = builder.moved(source, wanted)
+            builder.notes[key] = builder.moved(seen(builder.plain(value), ours), wanted)
         found[argument] = builder.notes[key]
     return found
 
 
 def _deliver(
-    builder: Builder, op: Op, shapes: _Shapes, made: dict[int, Tensor], turned: bool
+    builder: Builder,
+    op: Op,
+    shapes: _Shapes,
+    made: dict[int, Tensor],
+    lengths: int | None,
+    turned: bool,
 ) -> None:
     """Bring the kernel's results into the values: in our order of axes, cut to the lengths."""
     y, h, *c, _ = op.outputs
-    lengths = op.inputs[4:]
     result = made[rnn.DST_LAYER]
     readers = [use for use in builder.consumers(y) if use.name != f"{op.name}_grad"]
     handed_out = bool(builder.wanted(dnnl.DST, y))
     target = builder.define(y)  # its gradient reads the kernel's own result instead
     if readers or handed_out:
-        if turned:
+        if lengths is not None and turned:
             ours = private(shapes.steps(shapes.size))
             builder.reorder(result, ours)
-            turn(builder, op, ours, lengths[0], builder.shape(y), target)
-        elif lengths and result.allocation.constant:
-            copy_and_cut(builder, op, result, lengths[0], target)
+            turn(builder, op, ours, lengths, builder.shape(y), target)
+        elif lengths is not None and result.allocation.constant:
+            copy_and_cut(builder, op, result, lengths, target)
         else:
             builder.reorder(result, seen(target, shapes.steps(shapes.size)))
-            if lengths:
-                cut(builder, op, target, lengths[0])
-    if lengths and builder.is_used(h):
-        pick(builder, op, result, lengths[0], builder.define(h))
+            if lengths is not None:
+                cut(builder, op, target, lengths)
+    if lengths is not None and builder.is_used(h):
+        pick(builder, op, result, lengths, builder.define(h))
     elif rnn.DST_ITER in made:
-        for value, argument in ((h, rnn.DST_ITER), *((v, rnn.DST_ITER_C) for v in c)):
+        for value, argument in zip((h, *c), _LAST.values(), strict=False):
             _copy(builder, op, made[argument], builder.define(value))
         return
     for value in (h, *c):
@@ -218,87 +254,78 @@ def _copy(builder: Builder, op: Op, source: Tensor, target: Tensor) -> None:
 
 def lower_recurrent_grad(builder: Builder, op: Op) -> None:
     """Lower the gradients of `lstm`, `gru`, `rnn`."""
-    given: str = op.attrs["given"]
-    arriving = dict(zip(given, op.inputs, strict=False))
-    x, _, w_input, w_hidden, bias, workspace, *lengths = op.inputs[len(given) :]
+    names: str = op.attrs["given"]
+    arriving = dict(zip(names, op.inputs, strict=False))
+    x, _, w_input, w_hidden, bias, workspace, *rest = op.inputs[len(names) :]
+    given = _given(op, (w_input, w_hidden, bias, *rest))
+    lengths = given.get("lengths")
     forward: _Forward | None = builder.notes.get(("recurrent", workspace))
     if forward is None:
         raise dnnl.RefusedError(f"{op.name}: the workspace must be of a native kernel.")
     cell = forward.cell
-    shapes = _Shapes(builder.shape(x), builder.shape(w_hidden)[1], cell)
+    shapes = _Shapes(builder, x, w_hidden, cell)
     features, size = shapes.features, shapes.size
-    inputs, hidden = shapes.weights(features), shapes.weights(size)
-    states = sorted(set(forward.states) - {rnn.DST_LAYER})
     layouts: dict[int, dnnl.Wanted] = {
         rnn.SRC_LAYER: shapes.wanted(features),
-        rnn.WEIGHTS_LAYER: dnnl.any_layout(inputs.dims),
-        rnn.WEIGHTS_ITER: dnnl.any_layout(hidden.dims),
-        rnn.BIAS: shapes.bias(),
+        **{key: dnnl.any_layout(ours.dims) for key, ours in shapes.products(given).items()},
+        **shapes.vectors(given),
         rnn.DST_LAYER: shapes.wanted(size),
-        rnn.DIFF_SRC_LAYER: shapes.wanted(features),
-        rnn.DIFF_WEIGHTS_LAYER: dnnl.any_layout(inputs.dims),
-        rnn.DIFF_WEIGHTS_ITER: dnnl.any_layout(hidden.dims),
-        rnn.DIFF_BIAS: shapes.bias(),
-        rnn.DIFF_DST_LAYER: shapes.wanted(size),
+        **{argument: shapes.state(argument) for argument in forward.states},
     }
-    for argument in states:
-        layouts[argument] = layouts[argument + rnn.DIFF] = shapes.state()
+    layouts |= {argument + rnn.DIFF: layout for argument, layout in layouts.items()}
     primitive = rnn.recurrent_grad(cell, layouts, forward.primitive)
     reads = {
         rnn.SRC_LAYER: forward.x,
         rnn.DST_LAYER: forward.y,
-        **{argument: forward.states[argument] for argument in states},
-        **_weights(builder, primitive, shapes, w_input, w_hidden, bias),
+        **forward.states,
+        **_weights(builder, primitive, shapes, given),
         rnn.DIFF_DST_LAYER: _arriving(builder, op, shapes, arriving, lengths),
         dnnl.WORKSPACE: builder.fetch_raw(workspace, primitive.needs(dnnl.WORKSPACE)),
     }
-    for argument, name in ((rnn.DST_ITER, "h"), (rnn.DST_ITER_C, "c")):
-        if argument in states:
-            value = arriving.get(name)
-            reads[argument + rnn.DIFF] = (
-                _zeros(builder, op, shapes)
-                if value is None
-                else seen(builder.plain(value), shapes.state())
+    for name, argument in _LAST.items():
+        if argument in forward.states:
+            layout = shapes.state(argument)
+            reads[argument + rnn.DIFF] = _state(builder, op, layout, arriving.get(name))
+    dx, *others = op.outputs
+    results = dict(zip([name for name in given if name != "lengths"], others, strict=True))
+    writes = {rnn.DIFF_SRC_LAYER: private(shapes.wanted(features))}
+    for argument in shapes.products(given):
+        writes[argument + rnn.DIFF] = private(primitive.needs(argument + rnn.DIFF))
+    for argument, layout in shapes.vectors(given).items():
+        target = builder.define(results[_WEIGHTS[argument]])
+        writes[argument + rnn.DIFF] = seen(target, layout)
+    for name, argument in _FIRST.items():
+        if argument in forward.states:
+            layout = shapes.state(argument)
+            writes[argument + rnn.DIFF] = (
+                seen(builder.define(results[name]), layout) if name in results else private(layout)
             )
-    turned = bool(lengths) and bool(op.attrs["reverse"])
-    dx, dw_input, dw_hidden, dbias = op.outputs
-    writes = {
-        rnn.DIFF_SRC_LAYER: private(shapes.wanted(features)),
-        rnn.DIFF_WEIGHTS_LAYER: private(primitive.needs(rnn.DIFF_WEIGHTS_LAYER)),
-        rnn.DIFF_WEIGHTS_ITER: private(primitive.needs(rnn.DIFF_WEIGHTS_ITER)),
-        rnn.DIFF_BIAS: seen(builder.define(dbias), shapes.bias()),
-    }
-    for argument in _first_states(cell):
-        if argument in states:
-            writes[argument + rnn.DIFF] = private(shapes.state())
     builder.native(op, primitive, reads, writes)
-    for argument, value, layout in (
-        (rnn.DIFF_WEIGHTS_LAYER, dw_input, inputs),
-        (rnn.DIFF_WEIGHTS_ITER, dw_hidden, hidden),
-    ):
-        builder.reorder(writes[argument], seen(builder.define(value), layout))
+    for argument, layout in shapes.products(given).items():
+        target = seen(builder.define(results[_WEIGHTS[argument]]), layout)
+        builder.reorder(writes[argument + rnn.DIFF], target)
     target = builder.define(dx)
     if not builder.is_used(dx):
         return
-    if turned:
+    if lengths is not None and op.attrs["reverse"]:
         ours = private(shapes.steps(features))
         builder.reorder(writes[rnn.DIFF_SRC_LAYER], ours)
-        turn(builder, op, ours, lengths[0], builder.shape(x), target)
+        turn(builder, op, ours, lengths, builder.shape(x), target)
     else:
         builder.reorder(writes[rnn.DIFF_SRC_LAYER], seen(target, shapes.steps(features)))
 
 
 def _arriving(
-    builder: Builder, op: Op, shapes: _Shapes, arriving: dict[str, int], lengths: list[int]
+    builder: Builder, op: Op, shapes: _Shapes, arriving: dict[str, int], lengths: int | None
 ) -> Tensor:
     """Return the gradient of all steps as the kernel takes it."""
     size, rows, time = shapes.size, shapes.rows, shapes.time
-    if not lengths and "y" in arriving:
+    if lengths is None and "y" in arriving:
         ours = seen(builder.plain(arriving["y"]), shapes.steps(size))
         return builder.moved(ours, shapes.wanted(size))
     made = private(shapes.wanted(size))
     turned = bool(op.attrs["reverse"])
-    names = [name for name in "yh" if name in arriving] if lengths else []
+    names = [name for name in "yh" if name in arriving and lengths is not None]
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
         given = dict(zip([*names, "lengths"], reads, strict=False))
@@ -311,7 +338,7 @@ def _arriving(
             total[...] = dy.reshape(-1, size)[places].reshape(rows, time, size)
         else:
             total[...] = dy
-        if not lengths:
+        if lengths is None:
             return
         if dy is not None:
             clear(total, given["lengths"])
@@ -319,6 +346,6 @@ def _arriving(
             total[np.arange(rows), given["lengths"] - 1] += given["h"]
 
     sources = [builder.plain(arriving[name]) for name in names]
-    sources += [builder.plain(value) for value in lengths]
+    sources += [] if lengths is None else [builder.plain(lengths)]
     builder.python(op, run, sources, [as_array(made)])
     return made

@@ -194,7 +194,7 @@ def dropout(maker: Maker, x: int) -> Call | None:
 
 @move("lstm", "gru", "rnn")
 def recurrent(maker: Maker, x: int, name: str) -> Call | None:
-    """Draw weights, lengths, direction."""
+    """Draw weights, lengths, direction, the first state, and which kind of GRU."""
     found = maker.rank(x, 3) if maker.is_float(x) else None
     if found is None or maker.shape(found)[1] > 12:
         return None
@@ -203,13 +203,22 @@ def recurrent(maker: Maker, x: int, name: str) -> Call | None:
     attrs: dict[str, Any] = {"reverse": maker.chance(0.5)}
     if name == "rnn":
         attrs["activation"] = maker.one_of(("tanh", "relu"))
+    biases = gates
+    if name == "gru":
+        attrs["reset_after"] = maker.chance(0.5)
+        biases += attrs["reset_after"]
     weights = (
         maker.weight((gates * size, maker.shape(found)[2])),
         maker.weight((gates * size, size)),
-        maker.parameter(((4 if name == "gru" else gates) * size,), 0.3),
+        maker.parameter((biases * size,), 0.3),
     )
     if maker.chance(0.5):
         attrs["lengths"] = lengths(maker, found)
+    if maker.chance(0.3):
+        if name == "lstm":
+            attrs["peephole"] = maker.parameter((3 * size,))
+        else:
+            attrs["state"] = maker.other((maker.shape(found)[0], size))
     return (Ref(found), *weights), attrs
 
 
