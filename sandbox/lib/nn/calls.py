@@ -167,6 +167,21 @@ def run(
     return output
 
 
+@contextmanager
+def inside(module: Module, segment: str) -> Iterator[None]:
+    """Let a module compute by another method than `call`, under its name in its parent."""
+    enter_scope(segment)
+    _calls.stack.append(module)
+    try:
+        yield
+    except Exception as error:
+        add_path(error, segment, type(module).__name__)
+        raise
+    finally:
+        _calls.stack.pop()
+        leave_scope()
+
+
 def segmented() -> SegmentedRun | None:
     """Return the run in segments that parts of a module may join now, if there is one."""
     now = STATE.segments

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from .cell import Recurrent
+from .cell import Cell
+from .cells import GRUCell, LSTMCell, RNNCell
+from .convolutional import ConvLSTMCell2d
+from .decoder import RecurrentDecoder
+from .layer import BiRecurrent, Recurrent, StackedCells
 from .layers import GRU, LSTM, RNN
+from .stack import RecurrentStack
 from .time import GlobalMaxOverTime, GlobalMeanOverTime, Masking, OverTime, TimeDistributed
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "BiRecurrent",
+    "Cell",
+    "ConvLSTMCell2d",
+    "GRUCell",
     "GlobalMaxOverTime",
     "GlobalMeanOverTime",
+    "LSTMCell",
     "Masking",
     "OverTime",
+    "RNNCell",
     "Recurrent",
+    "RecurrentDecoder",
+    "RecurrentStack",
+    "StackedCells",
     "TimeDistributed",
 ]

@@ -1,114 +1,135 @@
-"""What recurrent layers share: weights, layers above each other, directions, lengths."""
+"""Cells: one step of a recurrent layer, and how all steps of a sequence are read with it."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
-from ...core import Parameter, ops
+import numpy as np
+
+from ...core import ops, tree
 from ...core.errors import ShapeError
-from ...core.validate import boolean, positive_int
-from .. import init
-from ..checks import check_axis, check_rank, floating
+from .. import calls
 from ..module import Module
 
 
-class Recurrence(Module):
-    """The weights of one layer in one direction; `Recurrent` makes it and reads with it."""
+class Cell(Module):
+    """One step of a recurrent layer: (x, state) -> (y, state). The base of all cells, and of yours.
 
-    def __init__(
-        self, kind: type[Recurrent], in_features: int, hidden: int, weight_init: str, rng: init.Rng
-    ) -> None:
-        super().__init__()
-        rows = kind.gates * hidden
-        self.weight_input = Parameter(
-            init.draw(weight_init, (rows, in_features), rng), "weight_input", copy=False
-        )
-        self.weight_hidden = Parameter(
-            init.draw(weight_init, (rows, hidden), rng), "weight_hidden", copy=False
-        )
-        self.bias = Parameter(kind.first_bias(hidden), "bias")
+    To write one: `step(z, state)` with `core.ops` and other modules, and `first_state(z)`. The
+    state is a value or a tree of values with the batch axis first. What of a step depends on its
+    input alone may be computed in `prepare(x)`, which then sees the steps of all times at once;
+    `step` and `first_state` are given what it gives.
 
-    @property
-    def weights(self) -> tuple[Parameter, Parameter, Parameter]:
-        """All of them, in the order in which the operations take them."""
-        return self.weight_input, self.weight_hidden, self.bias
+    Shapes
+    ------
+    x : (batch, ...), one step
+    state : what `first_state` gives, optional: that is what a cell begins with
+    y : (batch, ...), of any form
 
+    Notes
+    -----
+    Same as BigDL `Cell` (0.13). In a program `Recurrent` compiles the step once, however long the
+    sequence is (`core.ops.scan`).
 
-class Recurrent(Module):
-    """What recurrent layers share: layers above each other, directions, lengths of rows."""
+    Examples
+    --------
+    >>> from sandbox.lib import nn
+    >>> @nn.register("doctest.Decay")
+    ... class Decay(nn.Cell):
+    ...     def first_state(self, z):
+    ...         return self.zeros(z, z.shape[1])
+    ...     def step(self, z, state):
+    ...         state = state * 0.5 + z
+    ...         return state, state
+    >>> x = np.ones((1, 3, 1), "f4")
+    >>> nn.Recurrent(Decay())(x).reshape(-1).tolist()
+    [1.0, 1.5, 1.75]
+    """
 
-    gates: ClassVar[int] = 1
+    def first_state(self, z: Any) -> Any:
+        """Give the state to begin with, from a prepared step."""
+        raise NotImplementedError(f"{type(self).__name__} must define first_state(self, z).")
 
-    def __init__(
-        self,
-        in_features: int,
-        hidden_features: int,
-        *,
-        num_layers: int = 1,
-        bidirectional: bool = False,
-        return_sequences: bool = True,
-        weight_init: str = "xavier_uniform",
-        rng: init.Rng = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(name=name)
-        self.in_features = positive_int("in_features", in_features)
-        self.hidden_features = positive_int("hidden_features", hidden_features)
-        self.num_layers = positive_int("num_layers", num_layers)
-        self.bidirectional = boolean("bidirectional", bidirectional)
-        self.return_sequences = boolean("return_sequences", return_sequences)
-        self.out_features = self.hidden_features * (2 if self.bidirectional else 1)
-        rng = init.generator(rng)
-        sizes = [self.in_features] + [self.out_features] * (self.num_layers - 1)
-        self.layers = tuple(
-            Recurrence(type(self), size, self.hidden_features, weight_init, rng)
-            for size in sizes
-            for _ in range(2 if self.bidirectional else 1)
-        )
+    def step(self, z: Any, state: Any) -> tuple[Any, Any]:
+        """Give y and the state behind a prepared step."""
+        raise NotImplementedError(f"{type(self).__name__} must define step(self, z, state).")
 
-    @classmethod
-    def first_bias(cls, hidden: int) -> Any:
-        """Give the first bias of one layer."""
-        return init.zeros((cls.gates * hidden,))
+    def prepare(self, x: Any) -> Any:
+        """Compute what depends on the input alone."""
+        return x
+
+    def call(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+        """Take one step."""
+        z = self.prepare(x)
+        return self.step(z, self.first_state(z) if state is None else state)
 
     def read(
-        self, x: Any, layer: Recurrence, lengths: Any | None, reverse: bool
+        self, x: Any, lengths: Any = None, state: Any = None, *, reverse: bool = False
     ) -> tuple[Any, Any]:
-        """Run one layer in one direction; gives all states and the last one."""
-        raise NotImplementedError(f"{type(self).__name__} must define read.")
+        """Take all steps of (batch, time, ...); gives all ys and the last state.
 
-    def call(self, x: Any, lengths: Any | None = None) -> Any:
-        """Run all layers over the time axis."""
-        x = floating(x, self.layers[0].bias)
-        check_rank(x, "(batch, time, in_features)", 3)
-        check_axis(x, 2, self.in_features, "in_features")
-        if x.shape[1] == 0:
-            raise ShapeError(f"input axis 1 must be >= 1 (time); got 0 in shape {x.shape}.")
-        directions = (False, True) if self.bidirectional else (False,)
-        last = x
-        for level in range(self.num_layers):
-            parts = [
-                self.read(x, self.layers[level * len(directions) + place], lengths, reverse)
-                for place, reverse in enumerate(directions)
-            ]
-            x, last = (
-                parts[0]
-                if len(parts) == 1
-                else (ops.concat([p[0] for p in parts], 2), ops.concat([p[1] for p in parts], 1))
-            )
-        return x if self.return_sequences else last
+        Behind a row's length y is 0 and the state stays. With `reverse` a row is read from its own
+        end to its beginning.
+        """
+        batch, time = x.shape[:2]
+        z = self.prepare(ops.reshape(x, (batch * time, *x.shape[2:])))
+        z = ops.reshape(z, (batch, time, *z.shape[1:]))
+        if state is None:
+            state = self.first_state(z[:, 0])
+        alive = None
+        if lengths is not None:
+            alive = ops.mask_sequence(np.ones((batch, time), z.dtype), lengths)
 
-    def extra(self) -> str:
-        """Give the sizes, then what differs from the defaults."""
-        parts = [f"{self.in_features} -> {self.out_features}"]
-        if self.num_layers != 1:
-            parts.append(f"num_layers={self.num_layers}")
-        if self.bidirectional:
-            parts.append("bidirectional=True")
-        if not self.return_sequences:
-            parts.append("return_sequences=False")
-        return ", ".join(parts)
+        def body(old: Any, given: Any) -> tuple[Any, Any]:
+            step, here = given
+            y, new = self.step(step, old)
+            if here is None:
+                return new, y
+            kept = tree.map(lambda a, b: _where(here, a, b), new, old)
+            return kept, tree.map(lambda a: _where(here, a, 0.0), y)
 
-    def __repr__(self) -> str:
-        """Give class and sizes; the layers inside hold nothing else to tell."""
-        return f"{type(self).__name__}({self.extra()})"
+        last, ys = ops.scan(body, state, (z, alive), axis=1, reverse=reverse)
+        return ys, last
+
+    @staticmethod
+    def zeros(z: Any, *sizes: int) -> Any:
+        """Give zeros (batch, *sizes) of z's dtype."""
+        shape = (z.shape[0], *sizes)
+        return ops.broadcast_to(np.zeros((1,) * len(shape), z.dtype), shape)
+
+
+def _where(alive: Any, a: Any, b: Any) -> Any:
+    """Give a in the rows that are alive, b in the others."""
+    mask = ops.greater(ops.reshape(alive, (alive.shape[0], *(1,) * (len(a.shape) - 1))), 0.5)
+    return ops.where(mask, a, b)
+
+
+class StepwiseCell(Cell):
+    """A cell that an operation of the engine reads whole sequences with: one step is a short one.
+
+    Subclasses write `read` instead of `step`.
+    """
+
+    def step(self, z: Any, state: Any) -> tuple[Any, Any]:
+        """Read a sequence of one step."""
+        y, state = self.read(ops.reshape(z, (z.shape[0], 1, *z.shape[1:])), None, state)
+        return ops.reshape(y, (y.shape[0], *y.shape[2:])), state
+
+
+def read(
+    cell: Cell, name: str, x: Any, lengths: Any, state: Any, *, reverse: bool = False
+) -> tuple[Any, Any]:
+    """Read with a cell that is part of a layer under this name."""
+    with calls.inside(cell, name):
+        return cell.read(x, lengths, state, reverse=reverse)
+
+
+def check_time(x: Any) -> None:
+    """Refuse a sequence without a time axis, or without steps."""
+    if len(x.shape) < 3:
+        raise ShapeError(
+            f"input must have at least 3 axes (batch, time, ...); got {len(x.shape)} in shape "
+            f"{x.shape}."
+        )
+    if x.shape[1] == 0:
+        raise ShapeError(f"input axis 1 must be >= 1 (time); got 0 in shape {x.shape}.")
