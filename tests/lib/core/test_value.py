@@ -85,9 +85,9 @@ def test_indexing_ends_a_loop_over_rows():
     assert [row.data.tolist() for row in Value(np.arange(4).reshape(2, 2))] == [[0, 1], [2, 3]]
 
 
-def test_steps_in_slices_are_refused():
-    with pytest.raises(ArgumentError, match="step 1"):
-        Value(np.arange(4))[::2]
+def test_a_slice_of_step_0_is_refused():
+    with pytest.raises(ArgumentError, match="step"):
+        Value(np.arange(4))[::0]
 
 
 @settings(max_examples=60, deadline=None)

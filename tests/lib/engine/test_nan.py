@@ -15,6 +15,7 @@ from sandbox.lib import engine
 from sandbox.lib.engine import Op, OpList, Spec
 from sandbox.lib.engine.executable import NativeExecutable
 from sandbox.lib.engine.ops import OPERATIONS, find
+from sandbox.lib.engine.ops.functions import SMOOTH, TESTS
 
 pytestmark = pytest.mark.usefixtures("native")
 
@@ -133,6 +134,11 @@ CASES: dict[str, Case] = {
         [(3, 6)],
         {"starts": (1, 0), "stops": (4, 6), "input_shape": (5, 6)},
     ),
+    "flip": ("flip", [(5, 6)], {"axes": (1,)}),
+    "pad": ("pad", [(5, 6)], {"widths": ((1, 0), (0, 2)), "value": 0.5}),
+    "take": ("take", [(5, 6), Spec((4,), I64)], {"axis": 1}),
+    "stack": ("stack", [(5, 6), (5, 6)], {"axis": 1}),
+    "stop_gradient": ("stop_gradient", [MAP], {}),
     "max_with_index of steps": ("max_with_index", [(4, 9, 16)], {"axis": 1}),
     "max_with_index": ("max_with_index", [(4, 16, 1, 24)], {"axis": 3}),
     "max_with_index_grad": (
@@ -201,9 +207,12 @@ CASES["gru, reset before"] = (
 )
 CASES["rnn with tanh"] = ("rnn", _inputs, {"activation": "tanh", "reverse": True})
 
+for _name in (*SMOOTH, *TESTS, "erf"):
+    CASES[_name] = (_name, [(3, 4)], {})
+
 # Gradients that need what their forward kernel left: the list is made of both.
 AFTER = {"lstm_grad", "gru_grad", "rnn_grad"}
-OF_BOOLEANS = {"logical_and", "logical_or", "logical_not"}
+OF_BOOLEANS = {"logical_and", "logical_or", "logical_xor", "logical_not"}
 OF_BYTES = {name for name in OPERATIONS if name.endswith("_int8")}  # no NaN; see test_int8.py
 OF_INTEGERS = {"sequence_lengths"}
 OF_LISTS = {"scan", "cond", "while_loop"}  # made of the others

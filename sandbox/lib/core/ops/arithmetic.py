@@ -44,7 +44,11 @@ def paired(a: Input, b: Input) -> tuple[Operand, Operand]:
         if isinstance(a, float | int):
             return _scalar(a, b), b
         return _constant(a, b), b
-    return as_operand(a), as_operand(b)
+    if isinstance(a, float | int):
+        second = as_operand(b)
+        return as_operand(a) if isinstance(b, float | int) else _scalar(a, second), second
+    first = as_operand(a)
+    return first, _scalar(b, first) if isinstance(b, float | int) else as_operand(b)
 
 
 def _constant(array: Input, like: Operand) -> Operand:

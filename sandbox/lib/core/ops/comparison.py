@@ -21,6 +21,7 @@ __all__ = [
     "logical_and",
     "logical_not",
     "logical_or",
+    "logical_xor",
     "not_equal",
     "where",
 ]
@@ -35,6 +36,7 @@ _greater = function("greater")
 _greater_equal = function("greater_equal")
 _logical_and = function("logical_and")
 _logical_or = function("logical_or")
+_logical_xor = function("logical_xor")
 _logical_not = function("logical_not")
 _where = function("where")
 
@@ -86,6 +88,11 @@ def logical_or(a: Input, b: Input) -> Value:
     return _logical_or.apply((as_operand(a), as_operand(b)), {})[0]
 
 
+def logical_xor(a: Input, b: Input) -> Value:
+    """Return whether one of them is true, and the other one not."""
+    return _logical_xor.apply((as_operand(a), as_operand(b)), {})[0]
+
+
 def logical_not(x: Input) -> Value:
     """Return whether x is false."""
     return _logical_not.apply((as_operand(x),), {})[0]
@@ -114,7 +121,7 @@ for _comparison in (_equal, _not_equal, _less, _less_equal, _greater, _greater_e
         return None, None
 
 
-for _logic in (_logical_and, _logical_or, _logical_not):
+for _logic in (_logical_and, _logical_or, _logical_xor, _logical_not):
 
     @_logic.gradient
     def _none(entry: TapeEntry, dy: Value) -> Gradients:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..errors import ShapeError
 from ..function import TapeEntry, as_operand, function
 from ..value import Input, Value
 from . import shape
@@ -54,8 +55,23 @@ _matmul = function("matmul")
 
 
 def matmul(a: Input, b: Input) -> Value:
-    """Return the matrix product over the last two axes; leading axes broadcast."""
-    return _matmul.apply((as_operand(a), as_operand(b)), {})[0]
+    """Return the matrix product over the last two axes; leading axes broadcast.
+
+    A vector on the left is one row, on the right one column; the result has not that axis.
+    """
+    left, right = as_operand(a), as_operand(b)
+    if not left.ndim or not right.ndim:
+        raise ShapeError(f"matmul needs axes on both sides; got {left.shape} and {right.shape}.")
+    row, column = left.ndim == 1, right.ndim == 1
+    if row:
+        left = shape.reshape(left, (1, -1))
+    if column:
+        right = shape.reshape(right, (-1, 1))
+    y = _matmul.apply((left, right), {})[0]
+    if row or column:
+        first, second = y.shape[-2:]
+        y = shape.reshape(y, (*y.shape[:-2], *[first] * (not row), *[second] * (not column)))
+    return y
 
 
 def _swap(x: Input) -> Value:

@@ -29,16 +29,6 @@ _unstack = function("unstack")
 _reshape = function("reshape")
 
 
-@_stack.gradient
-def _stack_gradient(entry: TapeEntry, dy: Value) -> Gradients:
-    return _unstack.apply((dy,), {})
-
-
-@_unstack.gradient
-def _unstack_gradient(entry: TapeEntry, *dys: Value | None) -> Gradients:
-    return (_stack.apply(tuple(filled(dys, entry.outputs)), {})[0],)
-
-
 def scan(
     body: Callable[[Any, Any], tuple[Any, Any]],
     init: tree.Tree,

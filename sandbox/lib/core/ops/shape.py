@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 
 from .. import validate
 from ..errors import ArgumentError, ShapeError
 from ..function import TapeEntry, as_operand, as_value, function
-from ..value import Input, Operand, Value
+from ..value import Input, Value
 
 __all__ = [
     "broadcast_to",
     "concat",
+    "expand_dims",
     "flatten",
+    "move_axis",
     "reshape",
     "slice",
-    "slicing",
+    "squeeze",
+    "stop_gradient",
     "sum_to",
     "transpose",
 ]
@@ -153,12 +152,16 @@ _slice = function("slice")
 _slice_grad = function("slice_grad")
 
 
-def slice(x: Input, starts: Sequence[int], stops: Sequence[int]) -> Value:
-    """Return the block from `starts` up to `stops`, one number per axis."""
+def slice(
+    x: Input, starts: Sequence[int], stops: Sequence[int], steps: Sequence[int] | None = None
+) -> Value:
+    """Return the block from `starts` up to `stops`, one number per axis, by `steps` > 0."""
     attrs = {
         "starts": validate.integers("starts", starts),
         "stops": validate.integers("stops", stops),
     }
+    if steps is not None:
+        attrs["steps"] = validate.integers("steps", steps, "a list of ints > 0", 1)
     return _slice.apply((as_operand(x),), attrs)[0]
 
 
@@ -169,54 +172,77 @@ def _slice_gradient(entry: TapeEntry, dy: Value) -> Gradients:
 
 @_slice_grad.gradient
 def _slice_grad_gradient(entry: TapeEntry, dy: Value) -> Gradients:
-    return (slice(dy, entry.attrs["starts"], entry.attrs["stops"]),)
+    block = {key: entry.attrs[key] for key in entry.attrs if key != "input_shape"}
+    return (slice(dy, **block),)
 
 
-def slicing(x: Input, index: Any) -> Value:
-    """Return x[index] for ints, slices without a step, `...` and None (a new axis)."""
+_stop_gradient = function("stop_gradient")
+
+
+def stop_gradient(x: Input) -> Value:
+    """Return the same numbers, through which no gradient flows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sandbox.lib import core
+    >>> x = core.Value(np.float32([3.0]))
+    >>> with core.Tape() as tape:
+    ...     y = (x * stop_gradient(x)).sum()
+    >>> tape.gradients(y, [x])
+    [array([3.], dtype=float32)]
+    """
+    return _stop_gradient.apply((as_operand(x),), {})[0]
+
+
+@_stop_gradient.gradient
+def _stop_gradient_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return (None,)
+
+
+def expand_dims(x: Input, axis: int | Sequence[int]) -> Value:
+    """Return x with new axes of size 1, at these places of the result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> expand_dims(np.ones((2, 3)), (0, -1)).shape
+    (1, 2, 3, 1)
+    """
     operand = as_operand(x)
-    items = list(index) if isinstance(index, tuple) else [index]
-    given = sum(1 for item in items if item is not None and item is not Ellipsis)
-    if given > operand.ndim:
-        raise ShapeError(f"index must name at most {operand.ndim} axes; got {index!r}.")
-    if not any(item is Ellipsis for item in items):
-        items.append(Ellipsis)
-    starts: list[int] = []
-    stops: list[int] = []
-    shape: list[int] = []
-    for item in items:
-        if item is None:
-            shape.append(1)
-            continue
-        lengths = operand.shape[len(starts) :]
-        if item is Ellipsis:
-            skipped = lengths[: operand.ndim - given]
-            starts += [0] * len(skipped)
-            stops += skipped
-            shape += skipped
-        else:
-            start, stop, keep = _bounds(item, lengths[0])
-            starts.append(start)
-            stops.append(stop)
-            if keep:
-                shape.append(stop - start)
-    block: Operand = operand
-    if any(starts) or tuple(stops) != operand.shape:
-        block = slice(operand, starts, stops)
-    return reshape(block, shape)
+    several = [axis] if isinstance(axis, int) else validate.several("axis", axis, "an axis or some")
+    count = operand.ndim + len(several)
+    places = {validate.axis("axis", k, count) for k in several}
+    if len(places) != len(several):
+        raise ArgumentError(f"`axis` must name each place once; got {axis}.")
+    sizes = iter(operand.shape)
+    return reshape(operand, [1 if k in places else next(sizes) for k in range(count)])
 
 
-def _bounds(item: Any, length: int) -> tuple[int, int, bool]:
-    if isinstance(item, builtins.slice):
-        start, stop, step = item.indices(length)
-        if step != 1:
-            raise ArgumentError(
-                f"a slice must have step 1; got {item!r}. Reverse with NumPy before."
+def squeeze(x: Input, axis: int | Sequence[int] | None = None) -> Value:
+    """Return x without axes of size 1, all of them by default."""
+    operand = as_operand(x)
+    if axis is None:
+        gone = {k for k, n in enumerate(operand.shape) if n == 1}
+    else:
+        several = (
+            [axis] if isinstance(axis, int) else validate.several("axis", axis, "an axis or some")
+        )
+        gone = {validate.axis("axis", k, operand.ndim) for k in several}
+    for k in sorted(gone):
+        if operand.shape[k] != 1:
+            raise ShapeError(
+                f"input axis {k} must be 1 to be squeezed; got {operand.shape[k]} in shape "
+                f"{operand.shape}."
             )
-        return start, max(start, stop), True
-    if isinstance(item, int | np.integer) and not isinstance(item, bool):
-        if not -length <= item < length:
-            raise ShapeError(f"index {item} must lie in [{-length}, {length}).")
-        start = int(item) % length
-        return start, start + 1, False
-    raise ArgumentError(f"an index must be an int, a slice, `...` or None; got {item!r}.")
+    return reshape(operand, [n for k, n in enumerate(operand.shape) if k not in gone])
+
+
+def move_axis(x: Input, source: int, target: int) -> Value:
+    """Return x with one axis moved to another place."""
+    operand = as_operand(x)
+    start = validate.axis("source", source, operand.ndim)
+    end = validate.axis("target", target, operand.ndim)
+    order = [k for k in range(operand.ndim) if k != start]
+    order.insert(end, start)
+    return transpose(operand, order)

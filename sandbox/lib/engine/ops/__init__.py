@@ -8,10 +8,13 @@ from __future__ import annotations
 from ..operation import OPERATIONS, Operation, find, register
 from . import activation as activation
 from . import arithmetic as arithmetic
+from . import arrange as arrange
 from . import cast as cast
 from . import comparison as comparison
 from . import control as control
 from . import convolution as convolution
+from . import functions as functions
+from . import index as index
 from . import int8 as int8
 from . import linear as linear
 from . import loss as loss
@@ -24,6 +27,7 @@ from . import reduce as reduce
 from . import sequence as sequence
 from . import shape as shape
 from . import softmax as softmax
+from . import sort as sort
 from . import transposed as transposed
 from . import unfold as unfold
 

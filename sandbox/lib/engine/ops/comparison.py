@@ -29,6 +29,7 @@ COMPARISONS: dict[str, Callable[..., Any]] = {
 LOGIC: dict[str, Callable[..., Any]] = {
     "logical_and": np.logical_and,
     "logical_or": np.logical_or,
+    "logical_xor": np.logical_xor,
     "logical_not": np.logical_not,
 }
 

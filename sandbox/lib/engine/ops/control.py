@@ -22,32 +22,6 @@ if TYPE_CHECKING:
     from ..builder import Builder
 
 
-def stack(*parts: Array) -> Array:
-    """Return the parts along a new axis 0."""
-    return np.stack(parts)
-
-
-def unstack(x: Array) -> tuple[Array, ...]:
-    """Return the parts along axis 0."""
-    return tuple([x[k, ...] for k in range(len(x))])
-
-
-def _infer_stack(*parts: Spec) -> tuple[Spec, ...]:
-    for part in parts[1:]:
-        if part != parts[0]:
-            raise ShapeError(
-                f"parts must be alike; got {parts[0].dtype} {parts[0].shape} and {part.dtype} "
-                f"{part.shape}."
-            )
-    return (Spec((len(parts), *parts[0].shape), parts[0].dtype),)
-
-
-def _infer_unstack(x: Spec) -> tuple[Spec, ...]:
-    if not x.shape:
-        raise ShapeError("input must have an axis; got a scalar.")
-    return (Spec(x.shape[1:], x.dtype),) * x.shape[0]
-
-
 # -- scan ------------------------------------------------------------------------------------------
 
 
@@ -244,8 +218,6 @@ def _endless() -> Iterator[int]:
         step += 1
 
 
-register("stack", infer=_infer_stack, reference=stack)
-register("unstack", infer=_infer_unstack, reference=unstack, moves=True)
 register("scan", infer=_infer_scan, reference=scan, lower=lower_scan)
 register("cond", infer=_infer_cond, reference=cond, lower=lower_cond)
 register("while_loop", infer=_infer_while, reference=while_loop, lower=lower_while)

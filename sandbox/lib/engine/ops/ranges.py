@@ -83,3 +83,23 @@ def check_lengths(lengths: Array, time: int) -> None:
             f"({int(wrong.sum())} of {lengths.size} rows). Leave empty texts out, or give them "
             "one padding id."
         )
+
+
+def check_indices(indices: Array, length: int) -> None:
+    """Raise a `DataError` that names the first index which is not in [-length, length).
+
+    Examples
+    --------
+    >>> check_indices(np.array([0, -2, 2]), 2)
+    Traceback (most recent call last):
+    sandbox.lib.core.errors.DataError: indices must be integers in [-2, 2); got 2 at position 2.
+    """
+    wrong = indices >= length
+    if indices.dtype.kind == "i":
+        wrong |= indices < -length
+    if wrong.any():
+        place = tuple(int(k) for k in np.argwhere(wrong)[0])
+        where = f" at position {', '.join(map(str, place))}" if place else ""
+        raise DataError(
+            f"indices must be integers in [{-length}, {length}); got {indices[place]}{where}."
+        )

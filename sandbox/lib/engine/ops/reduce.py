@@ -45,6 +45,14 @@ def _infer_mean(x: Spec, *, axes: tuple[int, ...], keepdims: bool) -> tuple[Spec
     return _infer_kept(x, axes=axes, keepdims=keepdims)
 
 
+def _infer_truth(x: Spec, *, axes: tuple[int, ...], keepdims: bool) -> tuple[Spec, ...]:
+    if x.dtype != "bool":
+        raise ShapeError(
+            f"input dtype must be bool; got {x.dtype} in shape {x.shape}. Compare: x != 0."
+        )
+    return _infer_kept(x, axes=axes, keepdims=keepdims)
+
+
 def _infer_max(x: Spec, *, axes: tuple[int, ...], keepdims: bool) -> tuple[Spec, ...]:
     _not_empty(x, axes)
     return _infer_kept(x, axes=axes, keepdims=keepdims)
@@ -74,6 +82,26 @@ def mean(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
 def maximum(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
     """Return the maximum."""
     return np.asarray(x.max(axis=axes, keepdims=keepdims))
+
+
+def minimum(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """Return the minimum over axes."""
+    return np.asarray(x.min(axis=axes, keepdims=keepdims))
+
+
+def product(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """Return the product over axes, wide enough for whole numbers."""
+    return np.asarray(x.prod(axis=axes, keepdims=keepdims, dtype=sum_dtype(x.dtype.name)))
+
+
+def some(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """Return whether one is true."""
+    return np.asarray(x.any(axis=axes, keepdims=keepdims))
+
+
+def every(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """Return whether all are true."""
+    return np.asarray(x.all(axis=axes, keepdims=keepdims))
 
 
 def sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
@@ -130,3 +158,7 @@ register("sum", infer=_infer_sum, reference=total, lower=lower_sum)
 register("mean", infer=_infer_mean, reference=mean, lower=lower_mean)
 register("max", infer=_infer_max, reference=maximum)
 register("sum_to", infer=_infer_sum_to, reference=sum_to, lower=lower_sum_to)
+register("min", infer=_infer_max, reference=minimum)
+register("prod", infer=_infer_sum, reference=product)
+register("any", infer=_infer_truth, reference=some)
+register("all", infer=_infer_truth, reference=every)

@@ -70,7 +70,13 @@ def _infer_concat(*xs: Spec, axis: int) -> tuple[Spec, ...]:
     return (Spec((*first[:axis], length, *first[axis + 1 :]), promoted(*xs)),)
 
 
-def _infer_slice(x: Spec, *, starts: tuple[int, ...], stops: tuple[int, ...]) -> tuple[Spec, ...]:
+def _infer_slice(
+    x: Spec,
+    *,
+    starts: tuple[int, ...],
+    stops: tuple[int, ...],
+    steps: tuple[int, ...] | None = None,
+) -> tuple[Spec, ...]:
     if not len(starts) == len(stops) == len(x.shape):
         raise ShapeError(f"starts and stops must name {len(x.shape)} axes; got {starts}, {stops}.")
     for k, (start, stop, length) in enumerate(zip(starts, stops, x.shape, strict=True)):
@@ -79,7 +85,11 @@ def _infer_slice(x: Spec, *, starts: tuple[int, ...], stops: tuple[int, ...]) ->
                 f"slice of axis {k} must lie in [0, {length}]; got [{start}, {stop}) of shape "
                 f"{x.shape}."
             )
-    return (Spec(tuple(b - a for a, b in zip(starts, stops, strict=True)), x.dtype),)
+    by = (1,) * len(starts) if steps is None else steps
+    if len(by) != len(starts) or any(step < 1 for step in by):
+        raise ShapeError(f"steps must be {len(starts)} ints > 0, one for each axis; got {steps}.")
+    sizes = [-(-(b - a) // step) for a, b, step in zip(starts, stops, by, strict=True)]
+    return (Spec(tuple(sizes), x.dtype),)
 
 
 def reshape(x: Array, *, shape: tuple[int, ...]) -> Array:
@@ -102,22 +112,28 @@ def concat(*xs: Array, axis: int) -> Array:
     return np.concatenate(xs, axis=axis, dtype=reduce(common, [x.dtype for x in xs]))
 
 
-def _block(starts: tuple[int, ...], stops: tuple[int, ...]) -> tuple[builtins.slice, ...]:
-    return tuple(builtins.slice(a, b) for a, b in zip(starts, stops, strict=True))
+def _block(
+    starts: tuple[int, ...], stops: tuple[int, ...], steps: tuple[int, ...] | None = None
+) -> tuple[builtins.slice, ...]:
+    by = (1,) * len(starts) if steps is None else steps
+    return tuple(builtins.slice(*each) for each in zip(starts, stops, by, strict=True))
 
 
-def slice(x: Array, *, starts: tuple[int, ...], stops: tuple[int, ...]) -> Array:
-    """Return the block between starts and stops."""
-    return x[_block(starts, stops)]
+def slice(x: Array, **block: tuple[int, ...]) -> Array:
+    """Return the block between starts and stops, every `steps`-th element of each axis."""
+    return x[_block(**block)]
 
 
-def slice_grad(
-    dy: Array, *, starts: tuple[int, ...], stops: tuple[int, ...], input_shape: tuple[int, ...]
-) -> Array:
+def slice_grad(dy: Array, *, input_shape: tuple[int, ...], **block: tuple[int, ...]) -> Array:
     """Return zeros with dy in the block."""
     dx = np.zeros(input_shape, dy.dtype)
-    dx[_block(starts, stops)] = dy
+    dx[_block(**block)] = dy
     return dx
+
+
+def stop_gradient(x: Array) -> Array:
+    """Return the same."""
+    return x.view()
 
 
 # -- native: views --------------------------------------------------------------------------------
@@ -284,7 +300,7 @@ def lower_broadcast_to(builder: Builder, op: Op) -> None:
 
 def lower_slice(builder: Builder, op: Op) -> None:
     """Lower `slice`: NumPy, into the planned memory."""
-    block = _block(op.attrs["starts"], op.attrs["stops"])
+    block = _block(**op.attrs)
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
         np.copyto(writes[0], reads[0][block])
@@ -294,7 +310,7 @@ def lower_slice(builder: Builder, op: Op) -> None:
 
 def lower_slice_grad(builder: Builder, op: Op) -> None:
     """Lower `slice_grad`: zeros and a copy, into the planned memory."""
-    block = _block(op.attrs["starts"], op.attrs["stops"])
+    block = _block(**{key: op.attrs[key] for key in op.attrs if key != "input_shape"})
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
         writes[0].fill(0)
@@ -307,6 +323,15 @@ register(
     "reshape",
     infer=_infer_reshape,
     reference=reshape,
+    lower=lower_reshape,
+    moves=True,
+    view=True,
+    follows=(0,),
+)
+register(
+    "stop_gradient",
+    infer=lambda x: (x,),
+    reference=stop_gradient,
     lower=lower_reshape,
     moves=True,
     view=True,
@@ -337,7 +362,7 @@ register(
 register("slice", infer=_infer_slice, reference=slice, lower=lower_slice, moves=True)
 register(
     "slice_grad",
-    infer=lambda dy, *, starts, stops, input_shape: (Spec(input_shape, dy.dtype),),
+    infer=lambda dy, *, input_shape, **block: (Spec(input_shape, dy.dtype),),
     reference=slice_grad,
     lower=lower_slice_grad,
     gradient=True,

@@ -6,17 +6,29 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from . import layers, simple
+from . import arrange, layers, simple
 from .graph import Graph, Ref
 from .maker import MOVES, Maker
 
-__all__ = ["EXCEPTIONS", "generate", "layers", "names", "sequence", "simple"]
+__all__ = ["EXCEPTIONS", "arrange", "generate", "layers", "names", "sequence", "simple"]
 
 # Operations of core.ops that no step of the list above stands for, and why.
 EXCEPTIONS = {
     "cond": "runs lists: tests/lib/core/test_control.py",
     "scan": "runs lists: tests/lib/core/test_control.py",
     "while_loop": "runs lists: tests/lib/core/test_control.py",
+    **dict.fromkeys(
+        (
+            *("bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "floor_divide"),
+            *("any", "all", "count_nonzero", "logical_xor", "is_finite", "is_inf", "is_nan"),
+            *("arg_max", "arg_min", "arg_sort", "one_hot", "ceil", "floor", "round", "trunc"),
+        ),
+        "gives whole numbers or steps, no slopes: tests/lib/core/test_indexing.py",
+    ),
+    **dict.fromkeys(
+        ("acos", "acosh", "asin", "atanh", "tan", "fmod", "remainder"),
+        "has poles or jumps within what is drawn: tests/lib/core/test_gradients.py",
+    ),
     "update_running": "is a part of the steps `norm` and `update`, which bring its buffers along",
 }
 OFTEN = ("reshape", "transpose", "slice", "slicing", "concat", "add", "multiply", "conv2d", "relu")

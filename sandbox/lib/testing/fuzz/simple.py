@@ -9,7 +9,10 @@ import numpy as np
 from .graph import Ref
 from .maker import Call, Maker, move
 
-SMOOTH = ("elu", "log_sigmoid", "mish", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh")
+SMOOTH = (
+    *("elu", "log_sigmoid", "mish", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh"),
+    *("asinh", "atan", "cos", "erf", "sin"),
+)
 KINKED = ("abs", "hard_sigmoid", "hard_swish", "hard_tanh", "negative", "relu", "sign")
 
 
@@ -60,13 +63,13 @@ def prelu(maker: Maker, x: int) -> Call | None:
     return (Ref(x), slope, axis), {}
 
 
-@move("exp")
-def exp(maker: Maker, x: int) -> Call | None:
+@move("exp", "exp2", "expm1", "sinh", "cosh")
+def exp(maker: Maker, x: int, name: str) -> Call | None:
     """Draw where the result stays small."""
     return ((Ref(x),), {}) if maker.is_float(x) and maker.range(x)[1] < 3 else None
 
 
-@move("log", "sqrt")
+@move("log", "sqrt", "log1p", "log2", "log10", "reciprocal", "rsqrt")
 def of_positive(maker: Maker, x: int, name: str) -> Call | None:
     """Draw where numbers are positive, or made so."""
     if not maker.is_float(x):
@@ -122,6 +125,15 @@ def binary(maker: Maker, x: int, name: str) -> Call | None:
     if name == "scale_add":
         return (*pair, maker.number(-1, 2), maker.number(-1, 2)), {}
     return tuple(pair), {}
+
+
+@move("atan2", "pow")
+def real(maker: Maker, x: int, name: str) -> Call | None:
+    """Draw a positive number beside: no angle turns over, no root is of a negative number."""
+    if not maker.is_float(x):
+        return None
+    positive = maker.positive(maker.shape(x))
+    return ((Ref(x), positive) if name == "atan2" else (positive, Ref(x))), {}
 
 
 @move("logical_and", "logical_or", "logical_not")

@@ -9,7 +9,10 @@ from kernels import PLAIN, normal, numpy_kernel
 from sandbox.lib.engine.oplist import Op, OpList, Spec
 from sandbox.lib.engine.ops import OPERATIONS
 from sandbox.lib.engine.ops.comparison import COMPARISONS, LOGIC
+from sandbox.lib.engine.ops.functions import BITS, REAL, ROUNDING, SMOOTH, TESTS, WITHOUT_REST
 from sandbox.lib.engine.random import RandomKey
+
+PAIRED = (*REAL, *WITHOUT_REST)
 
 
 def over_time(f):
@@ -45,6 +48,29 @@ def over_time(f):
         behind = (x, y, *weights, f(2, 3, space * 4), lengths)
         named[f"{name}_grad"] = ((y, f(2, 4), *behind), {"given": "yh", **attrs})
     return named
+
+
+def by_index(f):
+    """Return calls of the kernels that find, order and move elements."""
+    x, ids = f(3, 4), np.array([[0, 2, -1], [1, 1, 0], [3, 0, 2]])
+    axis = {"axis": 1}
+    return {
+        "flip": ((x,), {"axes": (1,)}),
+        "pad": ((x,), {"widths": ((1, 0), (0, 2)), "value": 0.5}),
+        "take": ((x, ids), axis),
+        "take_grad": ((f(3, 3, 3), ids), {"axis": 1, "input_shape": (3, 4)}),
+        "gather": ((x, ids), axis),
+        "gather_grad": ((f(3, 3), ids), {"axis": 1, "input_shape": (3, 4)}),
+        "scatter": ((x, ids, f(3, 3)), {"axis": 1, "reduce": "add"}),
+        "ravel_index": ((ids,), {"sizes": (4, 4, 4)}),
+        "arg_max": ((x,), axis),
+        "arg_min": ((x,), axis),
+        "arg_sort": ((x,), {"axis": 1, "descending": True}),
+        "arg_top_k": ((x,), {"axis": 1, "k": 2, "largest": False}),
+        "cum_sum": ((x,), axis),
+        "cum_prod": ((x,), axis),
+        "cum_prod_grad": ((f(3, 4), x), axis),
+    }
 
 
 def calls(dtype):
@@ -97,7 +123,8 @@ def calls(dtype):
     }
     named.update(over_time(f))
     named.update(lists(f, dtype))
-    for name in ("sum", "mean", "max"):
+    named.update(by_index(f))
+    for name in ("sum", "mean", "max", "min", "prod"):
         named[name] = ((image,), axes)
     for name in ("softmax", "log_softmax"):
         named[name] = ((f(3, 2),), {"axis": 1})
@@ -113,6 +140,11 @@ def calls(dtype):
         "abs",
         "negative",
         "sign",
+        "stop_gradient",
+        *SMOOTH,
+        *ROUNDING,
+        *TESTS,
+        "erf",
     ):
         named[name] = ((f(3, 2),), {})
     for name in ("relu_grad", "tanh_grad", "sigmoid_grad"):
@@ -159,11 +191,25 @@ def calls(dtype):
     named["fold"] = ((f(4, 2, 8),), {"input_shape": shape, **slid})
     named["bce_with_logits"] = ((f(3, 2), labels[:, None] * np.ones(2, int), f(2)), {})
     named["bce_with_logits_grad"] = ((f(), f(3, 2), f(3, 2), f(2)), {})
-    for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", *COMPARISONS):
+    for name in (
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "maximum",
+        "minimum",
+        *COMPARISONS,
+        *PAIRED,
+    ):
         named[name] = (two, {})
     truth = two[0] > two[1]
     for name in LOGIC:
         named[name] = ((truth,) if name == "logical_not" else (truth, ~truth), {})
+    for name in ("any", "all"):
+        named[name] = ((truth,), axes)
+    for name in BITS:
+        named[name] = ((truth, ~truth), {})
+    named["bitwise_not"] = ((truth,), {})
     named["cast"] = ((np.arange(6),), {"dtype": dtype})
     named["where"] = ((truth, *two), {})
     return named
@@ -208,7 +254,10 @@ def test_kernels_keep_the_dtype_and_do_not_write_into_inputs(name, dtype):
 
     results = numpy_kernel(name)(*inputs, **attrs)
 
-    whole = dict.fromkeys((*COMPARISONS, *LOGIC), np.bool_) | {
+    truths = (*COMPARISONS, *LOGIC, *TESTS, *BITS, "bitwise_not", "any", "all")
+    places = ("arg_max", "arg_min", "arg_sort", "arg_top_k", "ravel_index")
+    whole = dict.fromkeys(truths, np.bool_) | dict.fromkeys(places, np.int64)
+    whole |= {
         "max_pool2d": np.uint8,
         "max_with_index": np.int64,
         "sequence_lengths": np.int64,

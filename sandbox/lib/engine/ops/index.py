@@ -1,0 +1,184 @@
+"""Elements by their indices: gathered and scattered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import DataError, ShapeError
+from ..operation import Range, register
+from ..oplist import Op, Spec
+from ..radix import stable_order
+from ..steps import Array
+from .ranges import check_indices
+from .rules import integers, promoted
+
+if TYPE_CHECKING:
+    from ..builder import Builder
+
+JOINED: dict[str, np.ufunc] = {
+    "add": np.add,
+    "multiply": np.multiply,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+}
+"""What `scatter` does with an element that is there, by the name of `reduce`."""
+
+
+# -- the same indices for all rows ---------------------------------------------------------------
+
+
+def _infer_take(x: Spec, index: Spec, *, axis: int) -> tuple[Spec, ...]:
+    integers(index, "indices")
+    return (Spec((*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]), x.dtype),)
+
+
+def take(x: Array, index: Array, *, axis: int) -> Array:
+    """Return the parts of x at the indices along an axis."""
+    return np.asarray(np.take(x, index, axis))
+
+
+def lower_take(builder: Builder, op: Op) -> None:
+    """Lower `take`: NumPy, into the planned memory."""
+    axis = op.attrs["axis"]
+    length = builder.shape(op.inputs[0])[axis]
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        x, index = reads
+        if index.dtype.kind == "i" and (index < 0).any():
+            index = np.where(index < 0, index + length, index)
+        np.take(x, index, axis, out=writes[0], mode="clip")  # checked before; "raise" would buffer
+
+    reads = [builder.plain(value) for value in op.inputs]
+    builder.python(op, run, reads, [builder.define(op.outputs[0])], "gather")
+
+
+def take_grad(dy: Array, index: Array, *, axis: int, input_shape: tuple[int, ...]) -> Array:
+    """Sum the gradients of each index, in the order of their positions."""
+    length = input_shape[axis]
+    outer, inner = math.prod(input_shape[:axis]), math.prod(input_shape[axis + 1 :])
+    dx = np.zeros((outer, length, inner), dy.dtype)
+    flat = index.reshape(-1).astype(np.int64)
+    if flat.size:
+        flat[flat < 0] += length
+        order = stable_order(flat, length)
+        ordered = flat[order]
+        starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+        parts = dy.reshape(outer, flat.size, inner)[:, order]
+        dx[:, ordered[starts]] = np.add.reduceat(parts, starts, axis=1)
+    return dx.reshape(input_shape)
+
+
+# -- an index for each element -------------------------------------------------------------------
+
+
+def _alike(x: Spec, index: Spec, axis: int) -> None:
+    integers(index, "indices")
+    rest = [n for k, n in enumerate(x.shape) if k != axis]
+    if (
+        len(index.shape) != len(x.shape)
+        or [n for k, n in enumerate(index.shape) if k != axis] != rest
+    ):
+        raise ShapeError(
+            f"indices must have the shape of the input but for axis {axis}; got {index.shape} "
+            f"and {x.shape}."
+        )
+
+
+def _infer_gather(x: Spec, index: Spec, *, axis: int) -> tuple[Spec, ...]:
+    _alike(x, index, axis)
+    return (Spec(index.shape, x.dtype),)
+
+
+def gather(x: Array, index: Array, *, axis: int) -> Array:
+    """Return, for each index, the element of x in its line along the axis."""
+    return np.take_along_axis(x, index.astype(np.int64, copy=False), axis)
+
+
+def _places(index: Array, shape: tuple[int, ...], axis: int) -> Array:
+    """Return where the elements lie in the flat array."""
+    places = np.where(index < 0, index + shape[axis], index).astype(np.int64)
+    places *= math.prod(shape[axis + 1 :])
+    for k, n in enumerate(shape):
+        if k != axis:
+            line = np.arange(n) * math.prod(shape[k + 1 :])
+            places += line.reshape([-1 if j == k else 1 for j in range(len(shape))])
+    return places
+
+
+def gather_grad(dy: Array, index: Array, *, axis: int, input_shape: tuple[int, ...]) -> Array:
+    """Add each gradient to the element it was read from."""
+    dx = np.zeros(math.prod(input_shape), dy.dtype)
+    np.add.at(dx, _places(index, input_shape, axis).reshape(-1), dy.reshape(-1))
+    return dx.reshape(input_shape)
+
+
+def _infer_scatter(x: Spec, index: Spec, updates: Spec, *, axis: int, reduce: str | None) -> Any:
+    _alike(x, index, axis)
+    if updates.shape != index.shape:
+        raise ShapeError(
+            f"updates must have the shape of the indices, {index.shape}; got {updates.shape}."
+        )
+    if promoted(x, updates) != x.dtype:
+        raise ShapeError(f"updates dtype must fit into {x.dtype}; got {updates.dtype}.")
+    return (x,)
+
+
+def scatter(x: Array, index: Array, updates: Array, *, axis: int, reduce: str | None) -> Array:
+    """Return x with updates put at the indices (the last one wins), or added and the like."""
+    y = np.array(x).reshape(-1)
+    places = _places(index, x.shape, axis).reshape(-1)
+    values = updates.reshape(-1).astype(x.dtype, copy=False)
+    if reduce is None:
+        y[places] = values
+    else:
+        JOINED[reduce].at(y, places, values)
+    return y.reshape(x.shape)
+
+
+# -- an index along several axes -----------------------------------------------------------------
+
+
+def _infer_ravel(index: Spec, *, sizes: tuple[int, ...]) -> tuple[Spec, ...]:
+    integers(index, "indices")
+    if not index.shape or index.shape[-1] != len(sizes):
+        raise ShapeError(
+            f"indices must have {len(sizes)} numbers along the last axis, one for each axis of "
+            f"{sizes}; got shape {index.shape}."
+        )
+    return (Spec(index.shape[:-1], "int64"),)
+
+
+def ravel_index(index: Array, *, sizes: tuple[int, ...]) -> Array:
+    """Return the place in the flat array of each group of indices along the last axis."""
+    wide = index.astype(np.int64)
+    limits = np.array(sizes, np.int64)
+    wrong = (wide < -limits) | (wide >= limits)
+    if wrong.any():
+        row = wide[tuple(np.argwhere(wrong)[0][:-1])]
+        raise DataError(f"indices must lie within shape {sizes}; got {tuple(row.tolist())}.")
+    wide = np.where(wide < 0, wide + limits, wide)
+    steps = [math.prod(sizes[k + 1 :]) for k in range(len(sizes))]
+    return np.asarray((wide * np.array(steps, np.int64)).sum(axis=-1))
+
+
+def _along(x: Any, *others: Any, axis: int, **attrs: Any) -> int:
+    return int(x.shape[axis])
+
+
+_IN_AXIS = (Range(1, check_indices, _along),)
+
+
+def _infer_grad(dy: Spec, index: Spec, *, axis: int, input_shape: tuple[int, ...]) -> Any:
+    return (Spec(input_shape, dy.dtype),)
+
+
+register("take", infer=_infer_take, reference=take, lower=lower_take, moves=True, ranges=_IN_AXIS)
+register("take_grad", infer=_infer_grad, reference=take_grad, gradient=True)
+register("gather", infer=_infer_gather, reference=gather, moves=True, ranges=_IN_AXIS)
+register("gather_grad", infer=_infer_grad, reference=gather_grad, gradient=True)
+register("scatter", infer=_infer_scatter, reference=scatter, ranges=_IN_AXIS)
+register("ravel_index", infer=_infer_ravel, reference=ravel_index)
