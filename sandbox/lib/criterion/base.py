@@ -319,10 +319,7 @@ class ElementwiseCriterion(Criterion):
             self.check(output.shape, numbers)
             return Value(numbers.astype(output.dtype, copy=False))
         check_numbers(output.shape, target)
-        if str(target.dtype) in ("float32", "float64"):
-            return target
-        # A product with a number of the output's type makes numbers of integers and booleans.
-        return ops.multiply(target, Value(np.ones((), output.dtype)))
+        return ops.cast(target, output.dtype)
 
     @abstractmethod
     def total(self, output: Any, goal: Any) -> Any:

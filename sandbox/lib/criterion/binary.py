@@ -9,8 +9,10 @@ import numpy as np
 
 from ..core import Value, ops
 from ..core.errors import DataError, ShapeError
+from ..core.validate import in_range, non_negative
 from ..nn.registry import register
 from .base import Array, CriterionCase, ElementwiseCriterion, check_numbers, weights
+from .labels import check_probabilities
 
 
 def check_shares(output_shape: tuple[int, ...], target: Array) -> None:
@@ -52,6 +54,37 @@ class Shares(ElementwiseCriterion):
         check_shares(output_shape, target)
 
 
+class Questions(Shares):
+    """What criterions share whose outputs are questions of unlike importance.
+
+    Parameters
+    ----------
+    output_weights : sequence of float, optional
+        How much each output counts; 1 by default. The mean of a row is over its outputs all the
+        same, that of a batch over the rows.
+    """
+
+    def __init__(self, output_weights: Sequence[float] | None = None) -> None:
+        wanted = "a list of numbers >= 0, one per output"
+        self.output_weights = weights("output_weights", output_weights, wanted, (1,))
+
+    def check(self, output_shape: tuple[int, ...], target: Array) -> None:
+        """Refuse targets outside of 0..1, and weights of other outputs."""
+        super().check(output_shape, target)
+        given = self.output_weights
+        if given is not None and output_shape[-1:] != given.shape:
+            raise ShapeError(
+                f"`output_weights` must hold {output_shape[-1]} numbers, one per output; got "
+                f"{given.size}."
+            )
+
+    def weighted(self, losses: Any) -> Any:
+        """Add up the losses of all elements, each times its output's weight."""
+        if self.output_weights is not None:
+            losses = ops.multiply(losses, Value(self.output_weights.astype(losses.dtype)))
+        return ops.sum(losses)
+
+
 @register("criterion.BCEWithLogits")
 class BCEWithLogits(Shares):
     """Compare logits with yes and no, each output by itself.
@@ -77,9 +110,9 @@ class BCEWithLogits(Shares):
 
     Notes
     -----
-    Exact also far from 0, where the logarithm of a sigmoid is not. The mean is over rows, also
-    with `pos_weight`. Same as BigDL `BCECriterion` behind a `Sigmoid` (0.13).
-    Reference: `engine.ops.loss`.
+    Same as Keras `BinaryCrossentropy` (from_logits=True) and PyTorch `BCEWithLogitsLoss`. Exact
+    also far from 0, where the logarithm of a sigmoid is not. The mean is over rows, also with
+    `pos_weight`. Reference: `engine.ops.loss`.
 
     Examples
     --------
@@ -138,10 +171,15 @@ class BCEWithLogits(Shares):
 
 
 @register("criterion.BCE")
-class BCE(Shares):
+class BCE(Questions):
     """Compare probabilities with yes and no.
 
-    call = sum_n mean_k -(t · log(x) + (1 - t) · log(1 - x))
+    call = sum_n mean_k -w_k · (t · log(x) + (1 - t) · log(1 - x)), weight = number of rows
+
+    Parameters
+    ----------
+    output_weights : sequence of float, optional
+        How much each output counts; 1 by default.
 
     Shapes
     ------
@@ -150,14 +188,16 @@ class BCE(Shares):
 
     Raises
     ------
+    ArgumentError : a weight is negative.
     ShapeError : the target has not the output's shape.
     DataError : a target or an output is outside of 0..1.
 
     Notes
     -----
-    1e-7 is added inside the logarithms, so that a wrong certainty costs about 16 and no more;
+    Same as BigDL `BCECriterion` (0.13), Keras `BinaryCrossentropy` and PyTorch `BCELoss`. 1e-7 is
+    added inside the logarithms, so that a wrong certainty costs about 16 and no more;
     `BCEWithLogits` on the numbers before the sigmoid is exact and faster.
-    Same as BigDL `BCECriterion` (0.13). Reference: `engine.ops.arithmetic`.
+    Reference: `engine.ops.arithmetic`.
 
     Examples
     --------
@@ -167,7 +207,7 @@ class BCE(Shares):
 
     cases: ClassVar[tuple[CriterionCase, ...]] = (
         CriterionCase(
-            lambda: BCE(),
+            lambda: BCE([1.0, 0.5, 2.0]),
             output=(4, 3),
             target=lambda rows, rng: rng.integers(0, 2, (rows, 3)),
             wrong=(([[0], [1], [1]], ShapeError), (np.full((3, 3), 2.0), DataError)),
@@ -179,27 +219,26 @@ class BCE(Shares):
 
     def check_output(self, output: Array) -> None:
         """Refuse numbers that are no probabilities."""
-        outside = (output < -1e-7) | (output > 1 + 1e-7)
-        if outside.any():
-            place = tuple(int(k) for k in np.argwhere(outside)[0])
-            raise DataError(
-                f"output must be probabilities, in 0..1; got {output[place]:.6g} in row {place[0]} "
-                f"({int(outside.sum())} of {output.size} are outside). Put nn.Sigmoid behind the "
-                "model, or use BCEWithLogits without it."
-            )
+        cure = "Put nn.Sigmoid behind the model, or use BCEWithLogits without it."
+        check_probabilities(output, cure)
 
     def total(self, output: Any, goal: Any) -> Any:
         """Compute the sum over all elements."""
         yes = ops.multiply(goal, ops.log(ops.add(output, 1e-7)))
         no = ops.multiply(ops.subtract(1.0, goal), ops.log(ops.subtract(1.0 + 1e-7, output)))
-        return ops.negative(ops.sum(ops.add(yes, no)))
+        return ops.negative(self.weighted(ops.add(yes, no)))
 
 
 @register("criterion.MultiLabelSoftMargin")
-class MultiLabelSoftMargin(Shares):
+class MultiLabelSoftMargin(Questions):
     """Compare logits with several labels at once: which of the classes a row belongs to.
 
-    call = sum_n mean_k -(t · log(s(x)) + (1 - t) · log(1 - s(x))), s the sigmoid
+    call = sum_n mean_k -w_k · (t · log(s(x)) + (1 - t) · log(1 - s(x))), s the sigmoid
+
+    Parameters
+    ----------
+    output_weights : sequence of float, optional
+        How much each output counts; 1 by default.
 
     Shapes
     ------
@@ -208,13 +247,15 @@ class MultiLabelSoftMargin(Shares):
 
     Raises
     ------
+    ArgumentError : a weight is negative.
     ShapeError : the target has not the output's shape; lists of labels must be made to 0 and 1.
     DataError : a target is outside of 0..1.
 
     Notes
     -----
-    The numbers of `BCEWithLogits`, under the name that Torch and BigDL give them for labels.
-    Same as BigDL `MultiLabelSoftMarginCriterion` (0.13). Reference: `engine.ops.loss`.
+    Same as BigDL `MultiLabelSoftMarginCriterion` (0.13) and PyTorch `MultiLabelSoftMarginLoss`: the
+    numbers of `BCEWithLogits`, under another name for labels.
+    Reference: `engine.ops.loss`.
 
     Examples
     --------
@@ -229,10 +270,92 @@ class MultiLabelSoftMargin(Shares):
             target=lambda rows, rng: rng.integers(0, 2, (rows, 3)),
             wrong=(([0, 1, 2], ShapeError), (np.full((3, 3), -1), DataError)),
         ),
+        CriterionCase(
+            lambda: MultiLabelSoftMargin((1.0, 0.0, 2.5)),
+            output=(4, 3),
+            target=lambda rows, rng: rng.uniform(0, 1, (rows, 3)).astype(np.float32),
+        ),
     )
 
     takes = "logits"
 
     def total(self, output: Any, goal: Any) -> Any:
         """Compute the sum over all elements."""
-        return ops.bce_with_logits(output, goal)
+        if self.output_weights is None:
+            return ops.bce_with_logits(output, goal)
+        return self.weighted(binary_losses(output, goal))
+
+
+def binary_losses(logits: Any, goal: Any) -> Any:
+    """Return -(t · log(s(x)) + (1 - t) · log(1 - s(x))) of each element: softplus(x) - t · x."""
+    return ops.subtract(ops.softplus(logits), ops.multiply(goal, logits))
+
+
+@register("criterion.BinaryFocal")
+class BinaryFocal(Shares):
+    """Compare logits with yes and no; what is easy counts little.
+
+    call = sum_n mean_k a · (1 - q)^gamma · -log(q),
+    q = s(x) and a = alpha for a yes, q = 1 - s(x) and a = 1 - alpha for a no, s the sigmoid
+
+    Parameters
+    ----------
+    gamma : float >= 0
+        How much less the easy ones count; 0 gives `BCEWithLogits`.
+    alpha : float in [0, 1], optional
+        How much a yes counts, 1 - alpha a no; both 1 by default.
+
+    Shapes
+    ------
+    output : (batch, ...) float32 logits
+    target : the same, 0 or 1 or between
+
+    Raises
+    ------
+    ArgumentError : `gamma` is negative or `alpha` out of range; or the model ends in a sigmoid.
+    ShapeError : the target has not the output's shape.
+    DataError : a target is outside of 0..1.
+
+    Notes
+    -----
+    Same as Keras `BinaryFocalCrossentropy` (from_logits=True) and PyTorch `sigmoid_focal_loss`
+    (torchvision, where alpha is 0.25). Source: Lin et al. 2017. Reference: `engine.ops.arithmetic`.
+
+    Examples
+    --------
+    >>> round(BinaryFocal()(np.float32([[0.0], [0.0]]), np.array([[0], [1]])), 4)  # log(2) / 4
+    0.1733
+    """
+
+    cases: ClassVar[tuple[CriterionCase, ...]] = (
+        CriterionCase(
+            lambda: BinaryFocal(1.5, alpha=0.25),
+            output=(4, 3),
+            target=lambda rows, rng: rng.integers(0, 2, (rows, 3)),
+            wrong=(([0, 1, 1], ShapeError), (np.full((3, 3), 2), DataError)),
+        ),
+    )
+
+    takes = "logits"
+
+    def __init__(self, gamma: float = 2.0, *, alpha: float | None = None) -> None:
+        self.gamma = non_negative("gamma", gamma)
+        self.alpha = None if alpha is None else in_range("alpha", alpha, 0.0, 1.0)
+
+    def total(self, output: Any, goal: Any) -> Any:
+        """Compute the sum over all elements."""
+        losses = binary_losses(output, goal)
+        # 1 - q = s(x) + t - 2 · t · s(x) for t of 0 or 1
+        share = ops.sigmoid(output)
+        both = ops.multiply(ops.multiply(goal, share), 2.0)
+        wrong = ops.subtract(ops.add(share, goal), both)
+        losses = ops.multiply(losses, focus(wrong, self.gamma))
+        if self.alpha is not None:
+            factor = ops.add(ops.multiply(goal, 2.0 * self.alpha - 1.0), 1.0 - self.alpha)
+            losses = ops.multiply(losses, factor)
+        return ops.sum(losses)
+
+
+def focus(wrong: Any, gamma: float) -> Any:
+    """Return wrong^gamma; the slope at 0 of a power below 1 has no end, so 0 is 1e-7."""
+    return ops.power(ops.maximum(wrong, 1e-7), gamma) if gamma else 1.0

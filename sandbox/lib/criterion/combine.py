@@ -42,7 +42,7 @@ class WeightedSum(Criterion):
 
     Notes
     -----
-    Same as BigDL `MultiCriterion` (0.13).
+    Same as BigDL `MultiCriterion` (0.13), whose factors are given by `add`.
 
     Examples
     --------

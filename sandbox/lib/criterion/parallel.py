@@ -46,9 +46,9 @@ class Parallel(Criterion):
 
     Notes
     -----
-    The sums are all divided by the number of rows, so they add up exactly over uneven batches and
-    ranks. A mean over class weights is divided by another number in each batch, and is refused.
-    Same as BigDL `ParallelCriterion` (0.13).
+    Same as BigDL `ParallelCriterion` (0.13). The sums are all divided by the number of rows, so
+    they add up exactly over uneven batches and ranks. A mean over class weights is divided by
+    another number in each batch, and is refused.
 
     Examples
     --------

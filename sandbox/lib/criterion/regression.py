@@ -12,7 +12,7 @@ from ..core.errors import DataError, ShapeError
 from ..core.validate import positive
 from ..nn.registry import register
 from .base import Array, CriterionCase, ElementwiseCriterion
-from .classification import check_logs
+from .labels import check_logs
 
 
 class Regression(ElementwiseCriterion):
@@ -49,7 +49,8 @@ class MSE(Regression):
 
     Notes
     -----
-    Same as BigDL `MSECriterion` (0.13, sizeAverage). Reference: `engine.ops.activation`.
+    Same as BigDL `MSECriterion` (0.13), Keras `MeanSquaredError` and PyTorch `MSELoss`.
+    Reference: `engine.ops.activation`.
 
     Examples
     --------
@@ -102,8 +103,9 @@ class MAE(Regression):
 
     Notes
     -----
+    Same as BigDL `AbsCriterion` (0.13), Keras `MeanAbsoluteError` and PyTorch `L1Loss`.
     Its best answer is the median, so that single far values count little.
-    Same as BigDL `AbsCriterion` (0.13). Reference: `engine.ops.arithmetic`.
+    Reference: `engine.ops.arithmetic`.
 
     Examples
     --------
@@ -149,7 +151,7 @@ class SmoothL1(Regression):
 
     Notes
     -----
-    Same as BigDL `SmoothL1Criterion` (0.13). Source: Girshick 2015.
+    Same as BigDL `SmoothL1Criterion` (0.13) and PyTorch `SmoothL1Loss`. Source: Girshick 2015.
     Reference: `engine.ops.arithmetic`.
 
     Examples
@@ -179,7 +181,7 @@ class SmoothL1(Regression):
 
     def errors(self, difference: Any) -> Any:
         """Square what is small."""
-        return ops.divide(_huber(difference, self.beta), self.beta)
+        return ops.divide(huber(difference, self.beta), self.beta)
 
 
 @register("criterion.Huber")
@@ -205,7 +207,8 @@ class Huber(Regression):
 
     Notes
     -----
-    delta times `SmoothL1(delta)`. Source: Huber 1964. Reference: `engine.ops.arithmetic`.
+    Same as Keras `Huber` and PyTorch `HuberLoss`: delta times `SmoothL1(delta)`.
+    Source: Huber 1964. Reference: `engine.ops.arithmetic`.
 
     Examples
     --------
@@ -228,10 +231,11 @@ class Huber(Regression):
 
     def errors(self, difference: Any) -> Any:
         """Square what is small."""
-        return _huber(difference, self.delta)
+        return huber(difference, self.delta)
 
 
-def _huber(difference: Any, delta: float) -> Any:
+def huber(difference: Any, delta: float) -> Any:
+    """Return d²/2 where |d| < delta, else delta · (|d| - delta/2), elementwise."""
     size = ops.abs(difference)
     near = ops.minimum(size, delta)
     return ops.multiply(near, ops.subtract(size, ops.multiply(near, 0.5)))
@@ -256,7 +260,8 @@ class KLDivergence(ElementwiseCriterion):
 
     Notes
     -----
-    Where t is 0 it adds nothing. Same as BigDL `DistKLDivCriterion` (0.13).
+    Same as BigDL `DistKLDivCriterion` (0.13) and PyTorch `KLDivLoss`. Where t is 0 it adds nothing.
+    Of probabilities: `KullbackLeibler`.
     Reference: `engine.ops.arithmetic`.
 
     Examples
