@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..core import validate
 from ..core.errors import ShapeError
 from .decided import Decided
-from .metric import Sums, checked_classes, ratio
+from .metric import Sums, checked_classes, ratio, rows_of_labels
 
 
 class TopK(Decided):
@@ -25,6 +25,13 @@ class TopK(Decided):
         With k classes or fewer every row counts.
     threshold : float, optional
         By default 0 for logits, 0.5 for probabilities, as the `Trainer` knows them.
+    ignore_index : int, optional
+        A label that marks what does not count.
+
+    Notes
+    -----
+    Same as Keras `SparseTopKCategoricalAccuracy`. Of outputs (batch, classes, ...) each position is
+    a row.
 
     Examples
     --------
@@ -36,13 +43,20 @@ class TopK(Decided):
     """
 
     def __init__(
-        self, k: int = 1, *, threshold: float | None = None, name: str | None = None
+        self,
+        k: int = 1,
+        *,
+        threshold: float | None = None,
+        ignore_index: int | None = None,
+        name: str | None = None,
     ) -> None:
         self.k = validate.positive_int("k", k)
+        self.ignore_index = _ignored(ignore_index)
         super().__init__(threshold=threshold, name=f"top{k}" if name is None else name)
 
     def update(self, output: NDArray[Any], target: NDArray[Any]) -> Sums:
         """Return (rows that are right, rows)."""
+        output, target = rows_of_labels(output, target, self.ignore_index)
         if self.is_cut(output, target):
             output, target = self.two_classes(output, target)
         labels = checked_classes(self, output, target)
@@ -63,21 +77,37 @@ class TopK(Decided):
 class Top1(TopK):
     """Share of rows whose label has the highest score: accuracy.
 
+    Notes
+    -----
+    Same as BigDL `Top1Accuracy` (0.13, where labels count from 1) and Keras
+    `SparseCategoricalAccuracy`, `BinaryAccuracy`.
+
     Examples
     --------
     >>> Top1()(np.eye(2), [0, 0])
     0.5
     """
 
-    def __init__(self, *, threshold: float | None = None, name: str | None = None) -> None:
-        super().__init__(1, threshold=threshold, name=name)
+    def __init__(
+        self,
+        *,
+        threshold: float | None = None,
+        ignore_index: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(1, threshold=threshold, ignore_index=ignore_index, name=name)
 
 
 class Top5(TopK):
-    """Share of rows whose label is among the five highest scores."""
+    """Share of rows whose label is among the five highest scores.
 
-    def __init__(self, *, name: str | None = None) -> None:
-        super().__init__(5, name=name)
+    Notes
+    -----
+    Same as BigDL `Top5Accuracy` (0.13, where labels count from 1).
+    """
+
+    def __init__(self, *, ignore_index: int | None = None, name: str | None = None) -> None:
+        super().__init__(5, ignore_index=ignore_index, name=name)
 
 
 class ConfusionMatrix(Decided):
@@ -89,6 +119,8 @@ class ConfusionMatrix(Decided):
         Number of classes.
     threshold : float, optional
         Of two classes whose outputs are one score a row, see `TopK`.
+    ignore_index : int, optional
+        A label that marks what does not count.
 
     Shapes
     ------
@@ -106,14 +138,21 @@ class ConfusionMatrix(Decided):
     """
 
     def __init__(
-        self, classes: int, *, threshold: float | None = None, name: str | None = None
+        self,
+        classes: int,
+        *,
+        threshold: float | None = None,
+        ignore_index: int | None = None,
+        name: str | None = None,
     ) -> None:
         self.classes = validate.positive_int("classes", classes)
+        self.ignore_index = _ignored(ignore_index)
         self.size = classes * classes
         super().__init__(threshold=threshold, name="confusion" if name is None else name)
 
     def update(self, output: NDArray[Any], target: NDArray[Any]) -> Sums:
         """Return the counts, flattened."""
+        output, target = rows_of_labels(output, target, self.ignore_index)
         if self.classes == 2 and self.is_cut(output, target):
             output, target = self.two_classes(output, target)
         labels = checked_classes(self, output, target, self.classes)
@@ -128,6 +167,10 @@ class ConfusionMatrix(Decided):
 
     def __repr__(self) -> str:
         return f"ConfusionMatrix({self.classes})"
+
+
+def _ignored(label: int | None) -> int | None:
+    return None if label is None else validate.integer("ignore_index", label)
 
 
 def per_class(matrix: NDArray[Any]) -> dict[str, NDArray[Any]]:

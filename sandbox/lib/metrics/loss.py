@@ -24,6 +24,10 @@ class Loss(Metric):
     ------
     ArgumentError : `criterion` is something else.
 
+    Notes
+    -----
+    Same as BigDL `Loss` (0.13), but that it takes the mean of the batches' means.
+
     Examples
     --------
     >>> class Squared:

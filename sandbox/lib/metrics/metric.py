@@ -183,6 +183,33 @@ def ratio(numerator: float, denominator: float) -> float:
     return float(numerator) / float(denominator) if denominator else float("nan")
 
 
+def rows_of_labels(
+    output: NDArray[Any], target: NDArray[Any], ignore_index: int | None = None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return scores (rows, classes) and labels (rows,): of maps a row for each position.
+
+    Parameters
+    ----------
+    output : (batch, classes, ...)
+    target : (batch, ...)
+    ignore_index : int, optional
+        A label that marks rows to leave out.
+
+    Examples
+    --------
+    >>> scores, labels = rows_of_labels(np.zeros((2, 3, 4)), np.arange(8).reshape(2, 4), 7)
+    >>> scores.shape, labels.shape
+    ((7, 3), (7,))
+    """
+    if output.ndim > 2 and target.shape == (output.shape[0], *output.shape[2:]):
+        output = np.moveaxis(output, 1, -1).reshape(-1, output.shape[1])
+        target = target.reshape(-1)
+    if ignore_index is not None and target.shape == output.shape[:1]:
+        kept = target != ignore_index
+        output, target = output[kept], target[kept]
+    return output, target
+
+
 def checked_classes(
     owner: Metric, output: NDArray[Any], target: NDArray[Any], classes: int | None = None
 ) -> NDArray[np.int64]:

@@ -15,6 +15,10 @@ from .metric import Metric, Sums, ratio
 class MAE(Metric):
     """Mean distance between output and target, over all elements.
 
+    Notes
+    -----
+    Same as BigDL `MAE` (0.13) and Keras `MeanAbsoluteError`.
+
     Examples
     --------
     >>> MAE()(np.array([1.0, 3.0]), [2.0, 3.0])

@@ -10,7 +10,7 @@ from .. import engine, nn
 from ..core import tree
 from ..core import validate as check
 from ..core.errors import ArgumentError, DataError, add_path
-from ..criterion import NLL, Criterion, CrossEntropy, Parallel
+from ..criterion import ClassSimplex, Criterion, Labelled, Parallel
 from ..data import Dataset, Preparation, as_dataset
 from ..data.arrays import as_pair
 from ..metrics import Loss, Metric, Top1
@@ -287,7 +287,9 @@ def read_metrics(
 
 def _fitting(criterion: Criterion) -> tuple[Metric, ...]:
     loss = Loss(criterion)
-    return (Top1(), loss) if isinstance(criterion, CrossEntropy | NLL) else (loss,)
+    if isinstance(criterion, Labelled) and not isinstance(criterion, ClassSimplex):
+        return Top1(ignore_index=criterion.ignore_index), loss
+    return (loss,)
 
 
 def _by_output(metrics: Mapping[str, Any]) -> list[Metric]:
