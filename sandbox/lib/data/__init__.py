@@ -15,6 +15,7 @@ from .parquet import ParquetDataset
 from .preparation import Preparation
 from .sequences import SequenceDataset, sequence_lengths
 from .sources import Provenance, report
+from .sparse import sparse_rows
 from .tabular import (
     Scaler,
     features,
@@ -60,6 +61,7 @@ __all__ = [
     "reviews",
     "sequence_lengths",
     "sources",
+    "sparse_rows",
     "threshold_costs",
     "time_split",
     "transforms",

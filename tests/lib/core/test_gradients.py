@@ -337,6 +337,10 @@ CASES = {
     "layer_norm": (ops.layer_norm, [normal(3, 2, 4), normal(4), normal(4)]),
     "layer_norm over two axes": (ops.layer_norm, [normal(3, 2, 4), normal(2, 4), normal(2, 4)]),
     "embedding": (lambda w: ops.embedding(IDS, w), [normal(5, 3)]),
+    "embedding_bag": (
+        lambda v, w: ops.embedding_bag(np.where(IDS == 3, -1, IDS), v, w),
+        [normal(2, 3), normal(5, 3)],
+    ),
     "embedding with padding": (lambda w: ops.embedding(IDS, w, padding_index=3), [normal(5, 3)]),
     "max_with_index": (lambda x: ops.max_with_index(x, 1)[0], [distinct(2, 4, 3)]),
     "max_with_index the last axis": (lambda x: ops.max_with_index(x, -1)[0], [distinct(2, 4, 3)]),

@@ -123,6 +123,12 @@ CASES: dict[str, Case] = {
         [(4, 6, 5), Spec((4, 6), I64)],
         {"num_embeddings": 4, "padding_index": None},
     ),
+    "embedding_bag": ("embedding_bag", [Spec((4, 6), I64), (4, 6), (4, 5)], {}),
+    "embedding_bag_grad_weight": (
+        "embedding_bag_grad_weight",
+        [Spec((4, 6), I64), (4, 6), (4, 5)],
+        {"num_embeddings": 4},
+    ),
     "mask_sequence": ("mask_sequence", [(4, 6, 5), Spec((4,), I64)], {"value": 0.0}),
     "reshape": ("reshape", [MAP], {"shape": (4, 1024)}),
     "transpose": ("transpose", [MAP], {"axes": (0, 2, 3, 1)}),

@@ -26,6 +26,7 @@ from . import scan as _scan
 from . import sequence as _sequence
 from . import shape as _shape
 from . import sort as _sort
+from . import sparse as _sparse
 from .activation import *
 from .arithmetic import *
 from .arrange import *
@@ -48,6 +49,7 @@ from .scan import *
 from .sequence import *
 from .shape import *
 from .sort import *
+from .sparse import *
 
 __all__: list[str] = []
 __all__ += _activation.__all__
@@ -73,5 +75,6 @@ __all__ += _scan.__all__
 __all__ += _sequence.__all__
 __all__ += _shape.__all__
 __all__ += _sort.__all__
+__all__ += _sparse.__all__
 
 _names.suggest(__name__)

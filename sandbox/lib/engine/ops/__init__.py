@@ -28,6 +28,7 @@ from . import sequence as sequence
 from . import shape as shape
 from . import softmax as softmax
 from . import sort as sort
+from . import sparse as sparse
 from . import transposed as transposed
 from . import unfold as unfold
 

@@ -73,6 +73,11 @@ def check_ids(ids: Array, limit: int, what: str = "id") -> None:
         )
 
 
+def check_padded_ids(ids: Array, limit: int) -> None:
+    """Raise a `DataError` that names the first id which is not in [0, limit) and not -1: absent."""
+    check_ids(np.where(ids == -1, 0, ids), limit)
+
+
 def check_lengths(lengths: Array, time: int) -> None:
     """Raise a `DataError` that names the first length which is not in [1, time]."""
     wrong = (lengths < 1) | (lengths > time)
