@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..core import ops
@@ -40,6 +41,18 @@ def check_axis(x: Any, axis: int, size: int, meaning: str, cure: str = "") -> No
         )
 
 
+def check_features(x: Any, size: int, meaning: str = "in_features") -> None:
+    """Refuse a value that is not (batch, ..., size), features last."""
+    if len(x.shape) < 2:
+        cure = "Is the batch axis missing?"
+        raise ShapeError(
+            f"input must have 2 axes (batch, {meaning}) or more; got {len(x.shape)} in shape "
+            f"{x.shape}. {cure}"
+        )
+    flat = len(x.shape) > 2 and math.prod(x.shape[1:]) == size
+    check_axis(x, -1, size, meaning, "Put a Flatten() before it." if flat else "")
+
+
 def check_inner_axis(x: Any, axis: int) -> int:
     """Refuse a value that has no such axis behind the batch axis; give it counted from 0."""
     rank = len(x.shape)
@@ -72,6 +85,15 @@ def floating(x: Any, like: Any = None) -> Any:
     if str(x.dtype) in ("float32", "float64"):
         return x
     return ops.cast(x, "float32" if like is None else like.dtype)
+
+
+def check_integers(ids: Any) -> None:
+    """Refuse ids that are no integers."""
+    if str(ids.dtype)[:3] not in ("int", "uin"):
+        raise ShapeError(
+            f"input must be integer ids; got {ids.dtype} in shape {ids.shape}. "
+            "Turn it with x.astype('int64'); a data set keeps ids with dtype=None."
+        )
 
 
 def check_window(x: Any, kernel: tuple[int, ...], padding: Any, dilation: tuple[int, ...]) -> None:

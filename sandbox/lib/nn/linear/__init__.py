@@ -1,15 +1,27 @@
-"""Linear layers, embeddings, factors and shifts."""
+"""Linear layers, embeddings, sparse rows, factors and shifts."""
 
 from __future__ import annotations
 
-from .dense import Linear
+from .dense import Highway, Linear, Maxout
 from .embedding import Embedding
 from .scale import AddConstant, MultiplyConstant, Scale
+from .similarity import Bilinear, Compared, Cosine, Euclidean
+from .sparse import DenseToSparse, EmbeddingBag, SparseConcat, SparseLinear
 
 __all__ = [
     "AddConstant",
+    "Bilinear",
+    "Compared",
+    "Cosine",
+    "DenseToSparse",
     "Embedding",
+    "EmbeddingBag",
+    "Euclidean",
+    "Highway",
     "Linear",
+    "Maxout",
     "MultiplyConstant",
     "Scale",
+    "SparseConcat",
+    "SparseLinear",
 ]

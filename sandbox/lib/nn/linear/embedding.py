@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...core import Parameter, ops
-from ...core.errors import ShapeError
-from ...core.validate import boolean, positive_int, refuse
+from ...core.validate import boolean, positive, positive_int, refuse
 from .. import init
 from ..case import Case
+from ..checks import check_integers
 from ..module import Module
 from ..registry import register
 
@@ -19,11 +19,18 @@ def _first(shape: tuple[int, ...], rng: np.random.Generator) -> init.Array:
     return init.deviating(shape, rng, 0.1)
 
 
+def shortening(vectors: Any, limit: float) -> Any:
+    """Return by what each vector (last axis) must be multiplied to be no longer than a limit."""
+    squared = ops.sum(ops.square(vectors), -1, keepdims=True)
+    return ops.divide(limit, ops.sqrt(ops.maximum(squared, limit * limit)))
+
+
 @register("nn.Embedding")
 class Embedding(Module):
     """Look up a vector for each id: words, products, categories.
 
-    y[n, t] = w[x[n, t]]; 0 where x[n, t] is `padding_index`
+    y[n, t] = w[x[n, t]]; 0 where x[n, t] is `padding_index`;
+    times min(1, max_norm / |y[n, t]|) with `max_norm`
 
     Parameters
     ----------
@@ -33,6 +40,8 @@ class Embedding(Module):
         Features of a vector.
     padding_index : int in [0, num_embeddings), optional
         The id that fills up short rows: its vector is 0 and learns nothing.
+    max_norm : float > 0, optional
+        Longer vectors are shortened to this length when they are looked up; w itself stays.
     with_lengths : bool
         Whether to give (vectors, lengths): the length of each row up to its last id that is no
         padding, at least 1. Layers over time behind it in a `Sequential` then leave the rest out.
@@ -55,7 +64,9 @@ class Embedding(Module):
 
     Notes
     -----
-    Same as BigDL `LookupTable` (0.13, where ids count from 1) and ONNX `Gather`-13 on axis 0.
+    Same as BigDL `LookupTable` (0.13, where ids count from 1), Keras `Embedding`, PyTorch
+    `Embedding` (which writes shortened vectors back) and ONNX `Gather`-13 on axis 0, BigDL's
+    `onnx.Gather`. For sums of vectors per row there is `nn.EmbeddingBag`.
     The gradient is the dense sum per id, the same bits whatever the number of threads: a radix sort
     of the ids, then MKL's sparse product, which adds up in an order of its own on each make of
     processor; reference: `engine.ops.sequence`.
@@ -84,6 +95,13 @@ class Embedding(Module):
             output=(6, 4),
             sizes=("5 -> 4", "padding_index=2"),
         ),
+        Case(
+            lambda rng: Embedding(5, 4, max_norm=0.4, rng=rng),
+            inputs=((3, 2),),
+            integers=((0, 5),),
+            output=(3, 2, 4),
+            sizes=("max_norm=0.4",),
+        ),
     )
 
     def __init__(
@@ -92,6 +110,7 @@ class Embedding(Module):
         embedding_dim: int,
         *,
         padding_index: int | None = None,
+        max_norm: float | None = None,
         with_lengths: bool = False,
         weight_init: str | None = None,
         rng: np.random.Generator | int | None = None,
@@ -112,6 +131,7 @@ class Embedding(Module):
         elif self.with_lengths:
             raise refuse("padding_index", limit, None, "It tells where a row ends.")
         self.padding_index = padding_index
+        self.max_norm = None if max_norm is None else positive("max_norm", max_norm)
         shape = (self.num_embeddings, self.embedding_dim)
         if weight_init is None:
             weight = init.draw_by(_first, shape, rng)
@@ -123,12 +143,10 @@ class Embedding(Module):
 
     def call(self, ids: Any) -> Any:
         """Look the vectors up."""
-        if str(ids.dtype)[:3] not in ("int", "uin"):
-            raise ShapeError(
-                f"input must be integer ids; got {ids.dtype} in shape {ids.shape}. "
-                "Turn it with x.astype('int64'); a data set keeps ids with dtype=None."
-            )
+        check_integers(ids)
         y = ops.embedding(ids, self.weight, padding_index=self.padding_index)
+        if self.max_norm is not None:
+            y = ops.multiply(y, shortening(y, self.max_norm))
         if not self.with_lengths or self.padding_index is None:
             return y
         return y, ops.sequence_lengths(ids, self.padding_index)
@@ -138,6 +156,8 @@ class Embedding(Module):
         parts = [f"{self.num_embeddings} -> {self.embedding_dim}"]
         if self.padding_index is not None:
             parts.append(f"padding_index={self.padding_index}")
+        if self.max_norm is not None:
+            parts.append(f"max_norm={self.max_norm:g}")
         if self.with_lengths:
             parts.append("with_lengths=True")
         return ", ".join(parts)

@@ -19,7 +19,7 @@ from ..registry import register
 
 @register("nn.Scale")
 class Scale(Module):
-    """Multiply by learned numbers and add learned numbers.
+    """Multiply by learned numbers, add learned numbers, or both.
 
     y = w · x + b
 
@@ -27,9 +27,9 @@ class Scale(Module):
     ----------
     shape : int or sequence of int
         Of w and b, without the batch axis; axes of size 1 are stretched. For images with a number
-        per channel: (channels, 1, 1).
-    bias : bool
-        Whether to add b.
+        per channel: (channels, 1, 1); one number for all is 1.
+    weight, bias : bool
+        Whether to multiply by w, and to add b; one of them at least.
 
     Shapes
     ------
@@ -39,18 +39,21 @@ class Scale(Module):
 
     Raises
     ------
-    ArgumentError : a size is not positive.
+    ArgumentError : a size is not positive, or there is neither weight nor bias.
     ShapeError : in `call`, `shape` does not stretch to the input.
 
     Notes
     -----
-    Starts as the identity. Same as BigDL `Scale`, `CMul`, `CAdd` (0.13).
+    Same as BigDL `Scale` (0.13); without bias as BigDL `CMul` and, of shape 1, `Mul`; without
+    weight as BigDL `CAdd` and `Add`. Starts as the identity, there with random numbers.
     NumPy, but in a convolution's layout oneDNN binary; reference: `engine.ops.arithmetic`.
 
     Examples
     --------
     >>> Scale(3)(np.ones((2, 3), "f4")).shape
     (2, 3)
+    >>> [name for name, _ in Scale((3, 1, 1), weight=False).named_parameters()]
+    ['bias']
     """
 
     cases: ClassVar[tuple[Case, ...]] = (
@@ -62,22 +65,36 @@ class Scale(Module):
             sizes=("3x1x1",),
         ),
         Case(lambda rng: Scale(4, bias=False), inputs=((3, 4),), output=(3, 4)),
+        Case(
+            lambda rng: Scale((2, 1), weight=False),
+            inputs=((3, 2, 4),),
+            output=(3, 2, 4),
+            sizes=("2x1", "weight=False"),
+        ),
     )
 
     def __init__(
-        self, shape: int | Sequence[int], *, bias: bool = True, name: str | None = None
+        self,
+        shape: int | Sequence[int],
+        *,
+        weight: bool = True,
+        bias: bool = True,
+        name: str | None = None,
     ) -> None:
         super().__init__(name=name)
         sizes = shape if isinstance(shape, tuple | list) else (shape,)
         self.shape = tuple(positive_int("shape", size) for size in sizes)
         if not sizes:
             raise ArgumentError(f"`shape` must hold ints > 0; got {shape!r}.")
-        self.weight = Parameter(np.ones(self.shape, "f4"), "weight")
-        self.bias = Parameter(np.zeros(self.shape, "f4"), "bias") if boolean("bias", bias) else None
+        with_weight, with_bias = boolean("weight", weight), boolean("bias", bias)
+        if not with_weight and not with_bias:
+            raise ArgumentError("`weight` or `bias` must be True; got False for both.")
+        self.weight = Parameter(np.ones(self.shape, "f4"), "weight") if with_weight else None
+        self.bias = Parameter(np.zeros(self.shape, "f4"), "bias") if with_bias else None
 
     def call(self, x: Any) -> Any:
         """Multiply and add."""
-        x = floating(x, self.weight)
+        x = floating(x, self.bias if self.weight is None else self.weight)
         inner = tuple(x.shape[1:])
         try:
             fits = np.broadcast_shapes(self.shape, inner) == inner
@@ -89,13 +106,14 @@ class Scale(Module):
                 f"got rows {inner} in shape {x.shape}."
             )
         wide = (1, *[1] * (len(inner) - len(self.shape)), *self.shape)
-        y = ops.multiply(x, ops.reshape(self.weight, wide))
+        y = x if self.weight is None else ops.multiply(x, ops.reshape(self.weight, wide))
         return y if self.bias is None else ops.add(y, ops.reshape(self.bias, wide))
 
     def extra(self) -> str:
         """Give the shape."""
         sizes = "x".join(str(n) for n in self.shape)
-        return sizes + ("" if self.bias is not None else ", bias=False")
+        absent = [key for key in ("weight", "bias") if getattr(self, key) is None]
+        return ", ".join([sizes, *[f"{key}=False" for key in absent]])
 
 
 class WithConstant(Elementwise):
