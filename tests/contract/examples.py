@@ -188,6 +188,9 @@ def examples(folder: Path) -> dict[str, Any]:
         ),
         "core.ops.fold": lambda: given(f4(2, 2, 6), (2, 3, 3), 2),
         "core.ops.unfold": lambda: given(IMAGE, 2),
+        "core.ops.embedding_bag": lambda: given(
+            np.array([[0, 3, -1], [2, -1, 1]]), X, f4(4, 3)
+        ),
         "core.ops.embedding": lambda: given(LABELS, f4(4, 3)),
         "core.ops.gru": lambda: given(
             SEQUENCE, f4(9, 3), f4(9, 3), f4(12), LENGTHS, state=f4(2, 3)
@@ -226,6 +229,9 @@ def examples(folder: Path) -> dict[str, Any]:
         "core.random.dropout_mask": lambda: given((2, 3), 0.5, "path", core.RandomKey(0)),
         "core.random.ensure_rng": lambda: given(0),
         "nn.Graph": lambda: given(node := nn.Input(), nn.ReLU()(node)),
+        "nn.Branches": lambda: given(nn.ReLU(), last=nn.Tanh()),
+        "nn.Parallel": lambda: given(nn.ReLU(), last=nn.Tanh()),
+        "nn.Item": lambda: given(0, "inner"),
         "nn.Sequential": lambda: given(nn.ReLU(), last=nn.Tanh()),
         "nn.Node": lambda: given(nn.ReLU(), (nn.Input(),)),
         "nn.Container": given,
@@ -305,6 +311,7 @@ def examples(folder: Path) -> dict[str, Any]:
         "data.write_idx": lambda: given(folder / "new.gz", np.zeros((2, 2), "u1")),
         "data.sequence_lengths": lambda: given([[1, 2, 0], [3, 0, 0]]),
         "data.threshold_costs": lambda: given([0.1, 0.8, 0.6], [0, 1, 0]),
+        "data.sparse_rows": lambda: given([0, 0, 2], [7, 3, 5], [1.0, 0.5, 2.0]),
         "data.time_split": lambda: given([1.0, 2.0, 3.0, 4.0]),
         "data.augment.RandomShift": lambda: given(2),
         "data.mnist.stand_in": lambda: given("test"),

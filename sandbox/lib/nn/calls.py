@@ -209,8 +209,17 @@ def _not_taken(
     if not isinstance(error.obj, (list, tuple, dict, type(None))):
         return None
     items = [*((str(k), x) for k, x in enumerate(inputs)), *((named or {}).items())]
-    places = [where for where, x in items if x is error.obj]
+    places = [where for key, x in items for where, part in _inside(key, x) if part is error.obj]
     return ArgumentError(_no_array(places[0], error.obj)) if places else None
+
+
+def _inside(where: str, item: Any) -> Iterator[tuple[str, Any]]:
+    """Go through an input and all parts of it, by path."""
+    yield where, item
+    if isinstance(item, (list, tuple, dict)):
+        pairs = item.items() if isinstance(item, dict) else enumerate(item)
+        for key, part in pairs:
+            yield from _inside(f"{where}.{key}", part)
 
 
 @contextmanager

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from .branches import Bottle, Branches, Map, Parallel, SideBySide
 from .graph import Graph
 from .sequential import Container, Sequential
 
 __all__ = [
+    "Bottle",
+    "Branches",
     "Container",
     "Graph",
+    "Map",
+    "Parallel",
     "Sequential",
+    "SideBySide",
 ]

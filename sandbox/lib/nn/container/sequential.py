@@ -73,6 +73,13 @@ class Container(Module):
         return iter([self[name] for name in self.names])
 
 
+def step(module: Module, name: str, x: Any) -> Any:
+    """Call a child with what another module gave: a tuple by place, a dict by name."""
+    if isinstance(x, dict):
+        return calls.run(module, (), name, x)
+    return calls.run(module, x if isinstance(x, tuple) else (x,), name)
+
+
 @register("nn.Sequential")
 class Sequential(Container):
     """Call modules one after the other.
@@ -165,20 +172,16 @@ class Sequential(Container):
         now = calls.segmented()
         if now is None:
             for name in others:
-                x = self._step(name, x)
+                x = step(self.__dict__[name], name, x)
             return x
         values = [x]
         chain = [(place,) for place in range(len(others))]
-        now.steps(
-            self, values, chain, (len(others),), lambda k, known: self._step(others[k], known[k])
-        )
-        return values[-1]
 
-    def _step(self, name: str, x: Any) -> Any:
-        module = self.__dict__[name]
-        if isinstance(x, dict):
-            return calls.run(module, (), name, x)
-        return calls.run(module, x if isinstance(x, tuple) else (x,), name)
+        def run(k: int, known: Any) -> Any:
+            return step(self.__dict__[others[k]], others[k], known[k])
+
+        now.steps(self, values, chain, (len(others),), run)
+        return values[-1]
 
     def append(self, module: Module, name: str | None = None) -> Sequential:
         """Add a module at the end; gives the container back.

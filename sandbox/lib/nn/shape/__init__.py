@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from .expand import Expand
 from .reduce import Mean, Reduction, Sum
 from .views import Flatten, Reshape, Transpose
 
 __all__ = [
+    "Expand",
     "Flatten",
     "Mean",
     "Reduction",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ...core import ops
 from ...core.errors import ShapeError
 from ...core.validate import boolean, integer
 from ..case import Case
+from ..checks import inner_axis
 from ..module import Module
 from ..registry import register
 
@@ -53,7 +55,8 @@ class Dot(Merge):
 
     Notes
     -----
-    Same as BigDL `DotProduct` and, with `normalize`, `CosineDistance` (0.13).
+    Same as BigDL `DotProduct` and, with `normalize`, `CosineDistance` (0.13), Keras
+    `Dot(-1, normalize)` and PyTorch `CosineSimilarity` (which leaves the last axis out).
 
     Examples
     --------
@@ -123,7 +126,8 @@ class Concat(Merge):
 
     Notes
     -----
-    Same as BigDL `JoinTable` (0.13, where dimensions count from 1) and ONNX `Concat`-13.
+    Same as BigDL `JoinTable` (0.13, where dimensions count from 1), Keras `Concatenate`, PyTorch
+    `cat` and ONNX `Concat`-13. What applies modules and joins their outputs is `nn.Branches`.
     NumPy, into the planned memory; reference: `engine.ops.shape`.
 
     Examples
@@ -173,6 +177,84 @@ class Concat(Merge):
     def extra(self) -> str:
         """Give the axis if it is not 1."""
         return "" if self.axis == 1 else f"axis={self.axis}"
+
+
+@register("nn.Stack")
+class Stack(Merge):
+    """Put the inputs beside each other along a new axis.
+
+    y[:, k] = x_k
+
+    Parameters
+    ----------
+    axis : int
+        Where the new axis stands in the output; 0, the batch axis, it cannot be.
+
+    Shapes
+    ------
+    inputs : any, all of one shape
+    output : the same with one more axis, as long as there are inputs
+
+    Raises
+    ------
+    ArgumentError : `axis` is 0.
+    ShapeError : in `call`, shapes differ, or have too few axes.
+
+    Notes
+    -----
+    Same as BigDL `Pack` (0.13) and PyTorch `stack`. The way back is `nn.Unstack`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Stack()(np.ones((2, 3), "f4"), np.ones((2, 3), "f4")).shape
+    (2, 2, 3)
+    """
+
+    cases: ClassVar[tuple[Case, ...]] = (
+        Case(
+            lambda rng: Stack(),
+            inputs=((2, 3), (2, 3), (2, 3)),
+            output=(2, 3, 3),
+            wrong=((2, 3), (2, 3), (2, 4)),
+            wrong_axis=1,
+        ),
+        Case(
+            lambda rng: Stack(-1),
+            inputs=((2, 3), (2, 3)),
+            output=(2, 3, 2),
+            sizes=("axis=-1",),
+        ),
+    )
+
+    def __init__(self, axis: int = 1, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.axis = inner_axis(axis)
+
+    def merge(self, inputs: tuple[Any, ...]) -> Any:
+        """Put the inputs beside each other."""
+        first = inputs[0].shape
+        for x in inputs[1:]:
+            if x.shape != first:
+                raise ShapeError(mismatch(first, x.shape))
+        rank = len(first) + 1
+        if not -rank < self.axis < rank:
+            raise ShapeError(
+                f"inputs must have {abs(self.axis)} axes for a new axis {self.axis}; got shape "
+                f"{first}."
+            )
+        return stacked(inputs, self.axis % rank)
+
+    def extra(self) -> str:
+        """Give the axis if it is not 1."""
+        return "" if self.axis == 1 else f"axis={self.axis}"
+
+
+def stacked(inputs: Sequence[Any], axis: int) -> Any:
+    """Return values of one shape beside each other along a new axis."""
+    shape = inputs[0].shape
+    wide = (*shape[:axis], 1, *shape[axis:])
+    return ops.concat([ops.reshape(x, wide) for x in inputs], axis=axis)
 
 
 def mismatch(first: tuple[int, ...], second: tuple[int, ...], free: int = -1) -> str:

@@ -72,8 +72,10 @@ class Add(Pairwise):
 
     Notes
     -----
-    With a ReLU behind it, it is fused in a Program.
-    Same as BigDL `CAddTable` (0.13) and ONNX `Sum`-13. Source: He et al. 2016.
+    With a ReLU behind it, it is fused in a Program. As all of its kind it stretches axes of size 1
+    by itself, for which BigDL has `TableOperation(CAddTable())`.
+    Same as BigDL `CAddTable` (0.13), Keras `Add`, PyTorch `add` and ONNX `Sum`-13.
+    Source: He et al. 2016.
     Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
     reference: `engine.ops.arithmetic`.
 
@@ -107,7 +109,7 @@ class Subtract(Pairwise):
 
     Notes
     -----
-    Same as BigDL `CSubTable` (0.13) and ONNX `Sub`-14.
+    Same as BigDL `CSubTable` (0.13), Keras `Subtract`, PyTorch `sub` and ONNX `Sub`-14.
     Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
     reference: `engine.ops.arithmetic`.
 
@@ -143,7 +145,7 @@ class Multiply(Pairwise):
 
     Notes
     -----
-    Same as BigDL `CMulTable` (0.13) and ONNX `Mul`-14.
+    Same as BigDL `CMulTable` (0.13), Keras `Multiply`, PyTorch `mul` and ONNX `Mul`-14.
     Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
     reference: `engine.ops.arithmetic`.
 
@@ -178,7 +180,7 @@ class Divide(Pairwise):
     Notes
     -----
     The second must be far from 0; nothing is checked.
-    Same as BigDL `CDivTable` (0.13) and ONNX `Div`-14.
+    Same as BigDL `CDivTable` (0.13), PyTorch `div` and ONNX `Div`-14.
     Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
     reference: `engine.ops.arithmetic`.
 
@@ -215,7 +217,7 @@ class Maximum(Pairwise):
     Notes
     -----
     Where two are equal the gradient goes to the later one.
-    Same as BigDL `CMaxTable` (0.13) and ONNX `Max`-13.
+    Same as BigDL `CMaxTable` (0.13), Keras `Maximum`, PyTorch `maximum` and ONNX `Max`-13.
     Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
     reference: `engine.ops.arithmetic`.
 
@@ -250,7 +252,7 @@ class Minimum(Pairwise):
     Notes
     -----
     Where two are equal the gradient goes to the later one.
-    Same as BigDL `CMinTable` (0.13) and ONNX `Min`-13.
+    Same as BigDL `CMinTable` (0.13), Keras `Minimum`, PyTorch `minimum` and ONNX `Min`-13.
     Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
     reference: `engine.ops.arithmetic`.
 
@@ -284,7 +286,7 @@ class Average(Pairwise):
 
     Notes
     -----
-    Same as BigDL `CAveTable` (0.13) and ONNX `Mean`-13.
+    Same as BigDL `CAveTable` (0.13), Keras `Average` and ONNX `Mean`-13.
     Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
     reference: `engine.ops.arithmetic`.
 
