@@ -91,6 +91,7 @@ def table() -> dict[str, Any]:
 
 
 X, IMAGE, LABELS = f4(2, 3), f4(2, 3, 5, 5), np.array([0, 2])
+VOLUME = f4(1, 2, 3, 4, 4)
 SEQUENCE, LENGTHS = f4(2, 4, 3), np.array([4, 2])
 HEADS = f4(2, 2, 4, 3)
 MASK = np.array([[True, False, True], [False, True, True]])
@@ -165,8 +166,15 @@ def examples(folder: Path) -> dict[str, Any]:
         "core.ops.top_k": lambda: given(X, 2),
         "core.ops.atan2": lambda: given(X, X),
         "core.ops.attention": lambda: given(HEADS, HEADS, HEADS, LENGTHS),
+        "core.ops.adaptive_avg_pool": lambda: given(IMAGE, 2),
+        "core.ops.avg_pool1d": lambda: given(SEQUENCE, 2),
         "core.ops.avg_pool2d": lambda: given(IMAGE, 2),
+        "core.ops.avg_pool3d": lambda: given(VOLUME, 2),
+        "core.ops.max_pool1d": lambda: given(SEQUENCE, 2),
         "core.ops.max_pool2d": lambda: given(IMAGE, 2),
+        "core.ops.max_pool3d": lambda: given(VOLUME, 2),
+        "core.ops.max_pool_with_index": lambda: given(IMAGE, 2),
+        "core.ops.resize": lambda: given(IMAGE, 4),
         "core.ops.max_with_index": lambda: given(X, 1),
         "core.ops.global_avg_pool2d": lambda: given(IMAGE),
         "core.ops.global_max_pool2d": lambda: given(IMAGE),

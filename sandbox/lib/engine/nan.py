@@ -24,7 +24,7 @@ from .steps import Array
 
 _INVALID = 1  # on x86-64
 # oneDNN's maximum of a window compares without raising the flag on processors without AVX-512.
-_SILENT = "max_pool2d"
+_SILENT = frozenset({"max_pool2d", "max_pool3d"})
 
 _ffi = cffi.FFI()
 _ffi.cdef("int fetestexcept(int); int feclearexcept(int);")
@@ -54,7 +54,9 @@ def has_flags() -> bool:
 
 def by_numbers(threads: int, names: Iterable[str]) -> bool:
     """Return whether a run of these operations is to be watched by its numbers, not by the flag."""
-    return threads > 1 or not has_flags() or (_SILENT in names and not dnnl.has_avx512())
+    return (
+        threads > 1 or not has_flags() or (not _SILENT.isdisjoint(names) and not dnnl.has_avx512())
+    )
 
 
 def finite(arrays: Iterable[Array]) -> bool:

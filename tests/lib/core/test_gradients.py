@@ -177,6 +177,29 @@ CASES = {
         lambda x: ops.avg_pool2d(x, 3, stride=2, padding=1, include_padding=False),
         [normal(2, 2, 5, 6)],
     ),
+    "max_pool1d with gaps": (
+        lambda x: ops.max_pool1d(x, 2, stride=1, dilation=2),
+        [distinct(2, 3, 7)],
+    ),
+    "max_pool3d": (
+        lambda x: ops.max_pool3d(x, 2, padding=1, ceil_mode=True),
+        [distinct(2, 2, 3, 4, 5)],
+    ),
+    "avg_pool1d with a window of what is left over": (
+        lambda x: ops.avg_pool1d(x, 3, stride=2, padding=1, ceil_mode=True),
+        [normal(2, 3, 6)],
+    ),
+    "avg_pool3d": (lambda x: ops.avg_pool3d(x, (1, 2, 3)), [normal(2, 2, 3, 4, 5)]),
+    "adaptive_avg_pool": (lambda x: ops.adaptive_avg_pool(x, (2, 3)), [normal(2, 2, 5, 7)]),
+    "resize": (lambda x: ops.resize(x, (7, 3)), [normal(2, 2, 4, 5)]),
+    "resize to nearest": (
+        lambda x: ops.resize(x, scale=(2, 1, 3), mode="nearest"),
+        [normal(1, 2, 2, 3, 2)],
+    ),
+    "resize by cubic weights": (
+        lambda x: ops.resize(x, 9, mode="cubic", exclude_outside=True),
+        [normal(2, 2, 5)],
+    ),
     "global_avg_pool2d": (ops.global_avg_pool2d, [normal(2, 3, 4, 5)]),
     "global_max_pool2d": (ops.global_max_pool2d, [distinct(2, 3, 4, 5)]),
     "batch_norm": (lambda *a: ops.batch_norm(*a)[0], [normal(4, 3, 2, 2), normal(3), normal(3)]),

@@ -30,6 +30,12 @@ VOLUME = (2, 16, 4, 4, 4)
 POOL = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0))}
 OVERLAPPING = {"kernel": (3, 3), "stride": (2, 2), "padding": ((1, 1), (1, 1))}
 MAP, INNER, SMALL, TEXT = (4, 16, 8, 8), (4, 16, 6, 6), (4, 16, 4, 4), (4, 12, 1, 24)
+VOLUME, SMALL3 = (2, 16, 4, 4, 6), (2, 16, 2, 2, 3)
+POOL3 = {"kernel": (2, 2, 2), "stride": (2, 2, 2), "padding": ((0, 0),) * 3}
+GRID = {
+    "mode": "linear", "coordinates": "half_pixel", "rounding": "floor", "cubic": -0.75,
+    "exclude": False, "scales": None,
+}  # fmt: skip
 LARGE = (4, 16, 24, 24)  # too large for NumPy's kernels to be chosen instead
 EPSILON = {"epsilon": 1e-5}
 WHOLE = {**CONV, "padding": ((0, 0), (1, 1))}
@@ -164,6 +170,26 @@ CASES: dict[str, Case] = {
         "avg_pool2d_grad",
         [SMALL],
         {**POOL, "include_padding": True, "input_shape": MAP},
+    ),
+    "max_pool3d": ("max_pool3d", [VOLUME], POOL3),
+    "max_pool3d_grad": (
+        "max_pool3d_grad",
+        [SMALL3, Spec(SMALL3, U8)],
+        {**POOL3, "input_shape": VOLUME},
+    ),
+    "avg_pool3d": ("avg_pool3d", [VOLUME], {**POOL3, "include_padding": True}),
+    "avg_pool3d_grad": (
+        "avg_pool3d_grad",
+        [SMALL3],
+        {**POOL3, "include_padding": True, "input_shape": VOLUME},
+    ),
+    "resize": ("resize", [MAP], {"size": (16, 13), **GRID}),
+    "resize by matrices": ("resize", [MAP], {"size": (16, 13), **GRID, "mode": "cubic"}),
+    "resize_grad": ("resize_grad", [MAP], {"size": (8, 8), "input_shape": (4, 16, 5, 4), **GRID}),
+    "resize_grad of repeated": (
+        "resize_grad",
+        [MAP],
+        {"size": (8, 8), "input_shape": (4, 16, 4, 2), **GRID, "mode": "nearest"},
     ),
     "dropout": ("dropout", [(40, 50)], {"p": 0.5, "path": "drop"}),
     "sum": ("sum", [MAP], {"axes": (0, 2), "keepdims": False}),

@@ -185,27 +185,30 @@ POOLINGS = {
     "odd": ((1, 5, 7, 11), (3, 2), (2, 1), ((0, 1), (1, 0))),
     "whole map": ((3, 4, 5, 6), (5, 6), (5, 6), ((0, 0), (0, 0))),
     "large window": ((1, 2, 20, 20), (18, 18), (1, 1), ((0, 0), (0, 0))),
+    "volume": ((2, 6, 4, 8, 8), (2, 2, 2), (2, 2, 2), ((0, 0),) * 3),
+    "odd volume": ((1, 5, 5, 7, 6), (3, 2, 1), (2, 1, 3), ((1, 1), (0, 1), (0, 0))),
 }
 
 
 def pooled(case):
     x, kernel, stride, padding = POOLINGS[case]
-    size = [(x[2 + i] + sum(padding[i]) - kernel[i]) // stride[i] + 1 for i in range(2)]
-    return x, (*x[:2], *size), {"kernel": kernel, "stride": stride, "padding": padding}
+    size = [(x[2 + i] + sum(padding[i]) - kernel[i]) // stride[i] + 1 for i in range(len(kernel))]
+    attrs = {"kernel": kernel, "stride": stride, "padding": padding}
+    return len(kernel), x, (*x[:2], *size), attrs
 
 
 @pytest.mark.parametrize("case", POOLINGS)
 @pytest.mark.parametrize("include_padding", [False, True])
 def test_average_pooling_and_its_gradient_equal_their_references(case, include_padding):
-    x, y, attrs = pooled(case)
+    axes, x, y, attrs = pooled(case)
     attrs = {**attrs, "include_padding": include_padding}
-    compare("avg_pool2d", [x], [y], attrs, TOLERANCE)
-    compare("avg_pool2d_grad", [y], [x], {**attrs, "input_shape": x}, TOLERANCE)
+    compare(f"avg_pool{axes}d", [x], [y], attrs, TOLERANCE)
+    compare(f"avg_pool{axes}d_grad", [y], [x], {**attrs, "input_shape": x}, TOLERANCE)
 
 
 @pytest.mark.parametrize("case", POOLINGS)
 def test_max_pooling_and_its_gradient_equal_their_references(case):
-    x_shape, y_shape, attrs = pooled(case)
+    axes, x_shape, y_shape, attrs = pooled(case)
     random = np.random.Generator(np.random.PCG64(zlib.crc32(case.encode())))
     x = random.standard_normal(x_shape, np.float32)
     dy = random.standard_normal(y_shape, np.float32)
@@ -213,12 +216,33 @@ def test_max_pooling_and_its_gradient_equal_their_references(case):
     for reference in (False, True):
         run = engine.use_reference if reference else _nothing
         with run():
-            y, workspace = engine.execute("max_pool2d", [x], attrs)
+            y, workspace = engine.execute(f"max_pool{axes}d", [x], attrs)
             back = {**attrs, "input_shape": x_shape}
-            (dx,) = engine.execute("max_pool2d_grad", [dy, workspace], back)
+            (dx,) = engine.execute(f"max_pool{axes}d_grad", [dy, workspace], back)
         results.append((y, dx))
     np.testing.assert_array_equal(results[0][0], results[1][0])
     np.testing.assert_allclose(results[0][1], results[1][1], atol=1e-6)
+
+
+RESIZED = {
+    "twice as large": ((2, 16, 6, 6), (12, 12)),
+    "odd": ((1, 3, 5, 7), (8, 5)),
+    "series": ((2, 5, 9), (4,)),
+    "volume": ((1, 3, 3, 4, 5), (6, 4, 7)),
+}
+GRID = {"rounding": "round_prefer_ceil", "cubic": -0.75, "exclude": False, "scales": None}
+GRIDS = [("linear", "half_pixel"), ("linear", "align_corners"), ("cubic", "half_pixel"),
+         ("nearest", "half_pixel"), ("nearest", "asymmetric"), ("area", "half_pixel")]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RESIZED)
+@pytest.mark.parametrize(("mode", "coordinates"), GRIDS)
+def test_resizing_and_its_gradient_equal_their_references(case, mode, coordinates):
+    x, size = RESIZED[case]
+    y = (*x[:2], *size)
+    attrs = {"size": size, "mode": mode, "coordinates": coordinates, **GRID}
+    compare("resize", [x], [y], attrs, TOLERANCE)
+    compare("resize_grad", [y], [x], {**attrs, "input_shape": x}, TOLERANCE)
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 5, 5), (2, 16, 4, 4), (8, 5), (1, 2, 3, 3), (64, 32)])

@@ -70,6 +70,7 @@ from .operations import (
     pooling,
     pooling_grad,
     reorder,
+    resampling,
     softmax,
     softmax_grad,
 )
@@ -170,6 +171,7 @@ __all__ = [
     "pooling_grad",
     "post_op",
     "reorder",
+    "resampling",
     "retyped",
     "row_major",
     "scales",

@@ -11,6 +11,7 @@ from .primitive import ENGINE, Primitive, describe, make
 TRAINING, INFERENCE, BACKWARD = 64, 96, 128  # kinds of propagation
 _DIRECT = 1
 _POOLING = {"max": 511, "average": 767, "average_valid": 1023}
+_RESAMPLING = {"nearest": 196592, "linear": 196593}
 ELTWISE = {"relu": 32, "tanh": 33, "sigmoid": 41, "abs": 36, "exp": 42, "square": 35, "sqrt": 37}
 LINEAR = 38  # alpha · x + beta
 # From the input; the names of the attributes that become alpha and beta.
@@ -168,7 +169,14 @@ def matmul(
 
 
 def pooling(
-    algorithm: str, src: Wanted, dst: Wanted, kernel: Pair, window: Window, *, training: bool
+    algorithm: str,
+    src: Wanted,
+    dst: Wanted,
+    kernel: Pair,
+    window: Window,
+    *,
+    training: bool,
+    post_ops: PostOps = (),
 ) -> Primitive:
     """Max or average pooling; training keeps a workspace for the gradient."""
     strides, dilations, before, after = window
@@ -177,6 +185,7 @@ def pooling(
         "pooling_forward",
         *(ENGINE, way(training), _POOLING[algorithm], src, dst),
         *(strides, kernel, dilations, before, after),
+        post_ops=post_ops,
     )
 
 
@@ -196,6 +205,12 @@ def pooling_grad(
         *(ENGINE, _POOLING[algorithm], diff_src, diff_dst),
         *(strides, kernel, dilations, before, after, forward),
     )
+
+
+def resampling(algorithm: str, src: Layout, dst: Layout) -> Primitive:
+    """Resize maps: element i of the result lies at (i + 1/2) · old / new - 1/2."""
+    arguments = (ENGINE, INFERENCE, _RESAMPLING[algorithm], None, src, dst)
+    return make("resampling", "resampling_forward", *arguments)
 
 
 def batch_norm(
@@ -314,6 +329,8 @@ int dnnl_pooling_forward_primitive_desc_create(pd_t *, engine_t, int prop, int a
 int dnnl_pooling_backward_primitive_desc_create(pd_t *, engine_t, int alg, md_t diff_src,
     md_t diff_dst, const dims_t strides, const dims_t kernel, const dims_t dilation,
     const dims_t padding_l, const dims_t padding_r, pd_t hint, attr_t);
+int dnnl_resampling_forward_primitive_desc_create(pd_t *, engine_t, int prop, int alg,
+    const float *factors, md_t src, md_t dst, attr_t);
 int dnnl_batch_normalization_forward_primitive_desc_create(pd_t *, engine_t, int prop, md_t src,
     md_t dst, float epsilon, unsigned flags, attr_t);
 int dnnl_batch_normalization_backward_primitive_desc_create(pd_t *, engine_t, int prop,

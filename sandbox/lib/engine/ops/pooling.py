@@ -1,10 +1,12 @@
-"""Max and average pooling. The workspace of max pooling is the index of the maximum in its window.
+"""Max and average pooling of series, images and volumes.
 
-Native kernels run in the layout their input has.
+The workspace of max pooling is the place of the maximum in its window. Native kernels run in the
+layout their input has; windows with gaps (dilation) have none.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from ..operation import Sample, register
 from ..oplist import Op, Spec
 from .common import choose_layout, distinct, like, window_of
 from .rules import floating, ndim, window_length
-from .windows import Pads, Pair, pad_images, windows
+from .windows import Pads, Sizes, pad_images, windows
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -25,36 +27,66 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 BYTES = 256  # windows of so many elements have their places in one byte, as oneDNN keeps them
+LAYOUTS = {2: "(batch, channels, height, width)", 3: "(batch, channels, depth, height, width)"}
 
 
-def _windows(x: Spec, kernel: Pair, stride: Pair, padding: Pads) -> tuple[int, ...]:
+def _windows(
+    x: Spec, kernel: Sizes, stride: Sizes, padding: Pads, dilation: Sizes | None = None
+) -> tuple[int, ...]:
+    """Return the shape of what is pooled."""
     floating(x)
-    ndim(x, 4, "(batch, channels, height, width)")
-    sizes = [window_length(x.shape[2 + k], kernel[k], stride[k], padding[k]) for k in (0, 1)]
-    for k in (0, 1):
-        if sizes[k] < 1:
-            raise ShapeError(
-                f"input axis {2 + k} must be at least {kernel[k] - sum(padding[k])} (kernel "
-                f"{kernel[k]}, padding {padding[k]}); got {x.shape[2 + k]} in shape {x.shape}."
-            )
-    return (*x.shape[:2], sizes[0], sizes[1])
+    ndim(x, 2 + len(kernel), LAYOUTS[len(kernel)])
+    steps = dilation or (1,) * len(kernel)
+    window = zip(kernel, stride, padding, steps, strict=True)
+    sizes = (check_covered(x.shape, axis, *rule) for axis, rule in enumerate(window, start=2))
+    return (*x.shape[:2], *sizes)
 
 
-def place_dtype(kernel: Pair) -> str:
+def check_covered(
+    shape: tuple[int, ...],
+    axis: int,
+    kernel: int,
+    stride: int,
+    pads: tuple[int, int],
+    dilation: int = 1,
+) -> int:
+    """Return how many windows there are along an axis; refuse none, and such without elements."""
+    length = shape[axis]
+    count = window_length(length, kernel, stride, pads, dilation)
+    if count < 1 or length < 1:
+        least = max((kernel - 1) * dilation + 1 - sum(pads), 1)
+        raise ShapeError(
+            f"input axis {axis} must be at least {least} (kernel {kernel}, padding {pads}, "
+            f"dilation {dilation}); got {length} in shape {shape}."
+        )
+    if dilation > 1 and any(pads) and _is_blind(length, kernel, stride, pads, dilation):
+        raise ShapeError(
+            f"input axis {axis} must have an element in each window (kernel {kernel}, padding "
+            f"{pads}, dilation {dilation}); got {length} in shape {shape}. Use less padding."
+        )
+    return count
+
+
+def _is_blind(length: int, kernel: int, stride: int, pads: tuple[int, int], dilation: int) -> bool:
+    """Return whether a window with gaps sees nothing but padding."""
+    count = window_length(length, kernel, stride, pads, dilation)
+    places = np.arange(count)[:, None] * stride - pads[0] + np.arange(kernel) * dilation
+    return not ((places >= 0) & (places < length)).any(axis=1).all()
+
+
+def place_dtype(kernel: Sizes) -> str:
     """Return the dtype in which places in a window are kept, as oneDNN keeps them."""
-    return "uint8" if kernel[0] * kernel[1] < BYTES else "int32"
+    return "uint8" if math.prod(kernel) < BYTES else "int32"
 
 
-def _infer_max(x: Spec, *, kernel: Pair, stride: Pair, padding: Pads) -> tuple[Spec, ...]:
+def _infer_max(x: Spec, *, kernel: Sizes, **attrs: Any) -> tuple[Spec, ...]:
     """Return the rule of the maxima and of their places in the windows."""
-    shape = _windows(x, kernel, stride, padding)
+    shape = _windows(x, kernel, **attrs)
     return Spec(shape, x.dtype), Spec(shape, place_dtype(kernel))
 
 
-def _infer_average(
-    x: Spec, *, kernel: Pair, stride: Pair, padding: tuple[Pair, Pair], include_padding: bool
-) -> tuple[Spec, ...]:
-    return (Spec(_windows(x, kernel, stride, padding), x.dtype),)
+def _infer_average(x: Spec, *, include_padding: bool, **attrs: Any) -> tuple[Spec, ...]:
+    return (Spec(_windows(x, **attrs), x.dtype),)
 
 
 def _infer_grad(
@@ -64,87 +96,134 @@ def _infer_grad(
     return (Spec(input_shape, dy.dtype),)
 
 
-def max_pool2d(x: Array, *, kernel: Pair, stride: Pair, padding: Pads) -> tuple[Array, Array]:
+def _infer_index(workspace: Spec, **attrs: Any) -> tuple[Spec, ...]:
+    return (Spec(workspace.shape, "int64"),)
+
+
+def max_pool(
+    x: Array, *, kernel: Sizes, stride: Sizes, padding: Pads, dilation: Sizes | None = None
+) -> tuple[Array, Array]:
     """Return the maximum of each window and its index in it (the first one among equals)."""
-    view = windows(pad_images(x, padding, -np.inf), kernel, stride)
-    flat = view.reshape(*view.shape[:4], kernel[0] * kernel[1])
+    view = windows(pad_images(x, padding, -np.inf), kernel, stride, dilation)
+    flat = view.reshape(*view.shape[: x.ndim], math.prod(kernel))
     index = flat.argmax(axis=-1)
     y = np.take_along_axis(flat, index[..., None], axis=-1)[..., 0]
     return y, index.astype(place_dtype(kernel))
 
 
-def max_pool2d_grad(
+def max_pool_grad(
     dy: Array,
     workspace: Array,
     *,
-    input_shape: tuple[int, int, int, int],
-    kernel: Pair,
-    stride: Pair,
+    input_shape: tuple[int, ...],
+    kernel: Sizes,
+    stride: Sizes,
     padding: Pads,
+    dilation: Sizes | None = None,
 ) -> Array:
     """Give each dy to the element that was the maximum."""
-    dx, crop = _padded_zeros(dy, input_shape, padding)
-    for k in range(kernel[0] * kernel[1]):
-        _at(dx, k, kernel, stride, dy.shape)[...] += np.where(workspace == k, dy, 0)
-    return dx[crop]
+    dx, inside = _padded_zeros(dy, input_shape, padding)
+    for k, offsets in enumerate(np.ndindex(*kernel)):
+        tap = _at(dx, offsets, stride, dilation, dy.shape)
+        tap += np.where(workspace == k, dy, 0)
+    return inside
 
 
-def avg_pool2d(
-    x: Array, *, kernel: Pair, stride: Pair, padding: Pads, include_padding: bool
+def max_pool_index(
+    workspace: Array,
+    *,
+    sizes: Sizes,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Pads,
+    dilation: Sizes | None = None,
+) -> Array:
+    """Return where in its map each maximum is, counted row by row, from its place in the window."""
+    steps = dilation or (1,) * len(kernel)
+    over = [math.prod(sizes[k + 1 :]) for k in range(len(sizes))]  # to the next place
+    in_window = sum(k * d * s for k, d, s in zip(np.indices(kernel), steps, over, strict=True))
+    places = np.ogrid[tuple(slice(n) for n in workspace.shape[2:])]
+    window: Any = sum((places[k] * stride[k] - padding[k][0]) * s for k, s in enumerate(over))
+    found: Array = np.asarray(in_window, np.int64).ravel()[workspace] + window
+    return found
+
+
+def avg_pool(
+    x: Array,
+    *,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Pads,
+    include_padding: bool,
+    dilation: Sizes | None = None,
 ) -> Array:
     """Return the mean of each window."""
-    total = windows(pad_images(x, padding), kernel, stride).sum(axis=(4, 5), dtype=x.dtype)
-    y: Array = total / _counts(x.shape, kernel, stride, padding, include_padding, x.dtype)
+    view = windows(pad_images(x, padding), kernel, stride, dilation)
+    total = view.sum(axis=tuple(range(x.ndim, view.ndim)), dtype=x.dtype)
+    counted = None if include_padding else padding
+    y: Array = total / _counts(x.shape, kernel, stride, counted, dilation, x.dtype)
     return y
 
 
-def avg_pool2d_grad(
+def avg_pool_grad(
     dy: Array,
     *,
-    input_shape: tuple[int, int, int, int],
-    kernel: Pair,
-    stride: Pair,
+    input_shape: tuple[int, ...],
+    kernel: Sizes,
+    stride: Sizes,
     padding: Pads,
     include_padding: bool,
+    dilation: Sizes | None = None,
 ) -> Array:
     """Give each element of a window an equal share of dy."""
-    dx, crop = _padded_zeros(dy, input_shape, padding)
-    share = dy / _counts(input_shape, kernel, stride, padding, include_padding, dy.dtype)
-    for k in range(kernel[0] * kernel[1]):
-        _at(dx, k, kernel, stride, dy.shape)[...] += share
-    return dx[crop]
+    dx, inside = _padded_zeros(dy, input_shape, padding)
+    counted = None if include_padding else padding
+    share = dy / _counts(input_shape, kernel, stride, counted, dilation, dy.dtype)
+    for offsets in np.ndindex(*kernel):
+        tap = _at(dx, offsets, stride, dilation, dy.shape)
+        tap += share
+    return inside
 
 
 def _counts(
-    shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pads, all_of_it: bool, dtype: Any
+    shape: tuple[int, ...],
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Pads | None,
+    dilation: Sizes | None,
+    dtype: Any,
 ) -> Array:
-    """Return how many elements each window's mean is taken over, shape (rows, columns) or ()."""
-    if all_of_it:
-        return np.asarray(kernel[0] * kernel[1], dtype)
+    """Return how many elements each window's mean is taken over: all, or those not padding."""
+    if padding is None:
+        return np.asarray(math.prod(kernel), dtype)
     ones = pad_images(np.ones((1, 1, *shape[2:]), dtype), padding)
-    counts: Array = windows(ones, kernel, stride).sum(axis=(4, 5), dtype=dtype)[0, 0]
+    view = windows(ones, kernel, stride, dilation)
+    counts: Array = view.sum(axis=tuple(range(len(shape), view.ndim)), dtype=dtype)[0, 0]
     return counts
 
 
-def _padded_zeros(
-    dy: Array, input_shape: tuple[int, int, int, int], padding: Pads
-) -> tuple[Array, tuple[slice, ...]]:
-    n, c, height, width = input_shape
-    (top, bottom), (left, right) = padding
-    dx = np.zeros((n, c, height + top + bottom, width + left + right), dy.dtype)
-    return dx, (slice(None), slice(None), slice(top, top + height), slice(left, left + width))
+def _padded_zeros(dy: Array, input_shape: tuple[int, ...], padding: Pads) -> tuple[Array, Array]:
+    """Return zeros of the padded input, and the part of it that is the input."""
+    sizes = list(zip(input_shape[2:], padding, strict=True))
+    padded = [before + size + after for size, (before, after) in sizes]
+    dx = np.zeros((*input_shape[:2], *padded), dy.dtype)
+    where: tuple[Any, ...] = (..., *(slice(start, start + size) for size, (start, _) in sizes))
+    inside: Array = dx[where]
+    return dx, inside
 
 
-def _at(dx: Array, k: int, kernel: Pair, stride: Pair, dy_shape: tuple[int, ...]) -> Array:
-    """Return the view of the k-th element of every window."""
-    i, j = divmod(k, kernel[1])
-    rows, columns = dy_shape[2:]
-    return dx[
-        :,
-        :,
-        i : i + (rows - 1) * stride[0] + 1 : stride[0],
-        j : j + (columns - 1) * stride[1] + 1 : stride[1],
-    ]
+def _at(
+    dx: Array, offsets: Sizes, stride: Sizes, dilation: Sizes | None, dy_shape: tuple[int, ...]
+) -> Array:
+    """Return the view of one element of every window."""
+    steps = dilation or (1,) * len(offsets)
+    block = (
+        slice(k * d, k * d + (count - 1) * step + 1, step)
+        for k, d, count, step in zip(offsets, steps, dy_shape[2:], stride, strict=True)
+    )
+    where: tuple[Any, ...] = (..., *block)
+    tap: Array = dx[where]
+    return tap
 
 
 # -- oneDNN ----------------------------------------------------------------------------------------
@@ -154,19 +233,24 @@ def _average(op: Op) -> str:
     return "average" if op.attrs.get("include_padding") else "average_valid"
 
 
-def lower_max_pool2d(builder: Builder, op: Op) -> None:
-    """Lower `max_pool2d`; without a reader of the workspace none is kept."""
+def _window(op: Op) -> tuple[Sizes, dnnl.Window]:
+    kernel = tuple(op.attrs["kernel"])
+    return kernel, window_of(op.attrs, len(kernel))
+
+
+def lower_max_pool(builder: Builder, op: Op) -> None:
+    """Lower `max_pool`; without a reader of the workspace none is kept."""
     _forward(builder, op, "max", builder.is_used(op.outputs[1]))
 
 
-def lower_avg_pool2d(builder: Builder, op: Op) -> None:
-    """Lower `avg_pool2d`."""
+def lower_avg_pool(builder: Builder, op: Op) -> None:
+    """Lower `avg_pool`."""
     _forward(builder, op, _average(op), False)
 
 
 def _forward(builder: Builder, op: Op, algorithm: str, keep: bool) -> None:
     x, y = op.inputs[0], op.outputs[0]
-    kernel, window = tuple(op.attrs["kernel"]), window_of(op.attrs)
+    kernel, window = _window(op)
     shape = builder.shape(y)
     wanted = builder.wanted(dnnl.DST, y)
 
@@ -194,23 +278,23 @@ def _check_workspace(builder: Builder, value: int, layout: dnnl.Layout) -> None:
     if not builder.wanted(dnnl.WORKSPACE, value):
         return
     if layout.dtype != builder.spec(value).dtype or not layout.plain:
-        raise dnnl.RefusedError(f"max_pool2d: workspace is {layout.dtype} {layout.name}.")
+        raise dnnl.RefusedError(f"max pooling: workspace is {layout.dtype} {layout.name}.")
 
 
 def _gradient(algorithm: str, forward: dnnl.Primitive, op: Op) -> dnnl.Primitive:
     src, dst = forward.needs(dnnl.SRC), forward.needs(dnnl.DST)
-    kernel, window = tuple(op.attrs["kernel"]), window_of(op.attrs)
+    kernel, window = _window(op)
     return dnnl.pooling_grad(algorithm, src, dst, kernel, window, forward)
 
 
-def lower_max_pool2d_grad(builder: Builder, op: Op) -> None:
-    """Lower `max_pool2d_grad`; it runs in the layout of the forward kernel."""
+def lower_max_pool_grad(builder: Builder, op: Op) -> None:
+    """Lower `max_pool_grad`; it runs in the layout of the forward kernel."""
     dy, workspace = op.inputs
     dx = op.outputs[0]
     forward: dnnl.Primitive | None = builder.notes.get(("pool", workspace))
     if forward is None:
         src, dst = dnnl.plain(builder.shape(dx)), dnnl.plain(builder.shape(dy))
-        kernel, window = tuple(op.attrs["kernel"]), window_of(op.attrs)
+        kernel, window = _window(op)
         forward = dnnl.pooling("max", src, dst, kernel, window, training=True)
     primitive = _gradient("max", forward, op)
     raw = builder.fetch_raw(workspace, primitive.needs(dnnl.WORKSPACE))
@@ -220,11 +304,11 @@ def lower_max_pool2d_grad(builder: Builder, op: Op) -> None:
     builder.native(op, primitive, reads, writes)
 
 
-def lower_avg_pool2d_grad(builder: Builder, op: Op) -> None:
-    """Lower `avg_pool2d_grad`."""
+def lower_avg_pool_grad(builder: Builder, op: Op) -> None:
+    """Lower `avg_pool_grad`."""
     dy, dx = op.inputs[0], op.outputs[0]
     algorithm, shape = _average(op), builder.shape(dx)
-    kernel, window = tuple(op.attrs["kernel"]), window_of(op.attrs)
+    kernel, window = _window(op)
     wanted = builder.wanted(dnnl.DIFF_SRC, dx)
 
     def candidate(dst: dnnl.Layout) -> Candidate:
@@ -246,50 +330,56 @@ def expects_pooled(builder: Builder, op: Op, value: int) -> dnnl.Layout | None:
     return builder.forward_layout(("pool", op.inputs[1]), dnnl.DST)
 
 
-_MAP, _SMALLER = (8, 16, 16, 16), (8, 16, 8, 8)
-_POOL = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0))}
-_AVERAGE = {**_POOL, "include_padding": False}
+def _register(axes: int) -> None:
+    """Make the operations over so many axes known."""
+    large, small = (8, 16, *(16,) * axes), (8, 16, *(8,) * axes)
+    halves = {"kernel": (2,) * axes, "stride": (2,) * axes, "padding": ((0, 0),) * axes}
+    average = {**halves, "include_padding": False}
+    register(
+        f"max_pool{axes}d",
+        cheap=True,
+        infer=_infer_max,
+        reference=max_pool,
+        lower=lower_max_pool,
+        alone="f",
+        keeps=True,
+        loses_nan=True,
+        follows=(0,),
+        follows_with=(1,),
+        sample=Sample((large,), halves),
+    )
+    register(
+        f"max_pool{axes}d_grad",
+        infer=_infer_grad,
+        reference=max_pool_grad,
+        lower=lower_max_pool_grad,
+        alone="fw",
+        gradient=True,
+        follows=(1,),
+        expects=expects_pooled,
+    )
+    register(
+        f"avg_pool{axes}d",
+        cheap=True,
+        infer=_infer_average,
+        reference=avg_pool,
+        lower=lower_avg_pool,
+        alone="f",
+        follows=(0,),
+        sample=Sample((large,), average),
+    )
+    register(
+        f"avg_pool{axes}d_grad",
+        infer=_infer_grad,
+        reference=avg_pool_grad,
+        lower=lower_avg_pool_grad,
+        alone="f",
+        gradient=True,
+        follows=(0,),
+        sample=Sample((small,), {**average, "input_shape": large}),
+    )
 
-register(
-    "max_pool2d",
-    cheap=True,
-    infer=_infer_max,
-    reference=max_pool2d,
-    lower=lower_max_pool2d,
-    alone="f",
-    keeps=True,
-    loses_nan=True,
-    follows=(0,),
-    follows_with=(1,),
-    sample=Sample((_MAP,), _POOL),
-)
-register(
-    "max_pool2d_grad",
-    infer=_infer_grad,
-    reference=max_pool2d_grad,
-    lower=lower_max_pool2d_grad,
-    alone="fw",
-    gradient=True,
-    follows=(1,),
-    expects=expects_pooled,
-)
-register(
-    "avg_pool2d",
-    cheap=True,
-    infer=_infer_average,
-    reference=avg_pool2d,
-    lower=lower_avg_pool2d,
-    alone="f",
-    follows=(0,),
-    sample=Sample((_MAP,), _AVERAGE),
-)
-register(
-    "avg_pool2d_grad",
-    infer=_infer_grad,
-    reference=avg_pool2d_grad,
-    lower=lower_avg_pool2d_grad,
-    alone="f",
-    gradient=True,
-    follows=(0,),
-    sample=Sample((_SMALLER,), {**_AVERAGE, "input_shape": _MAP}),
-)
+
+for _axes in LAYOUTS:
+    _register(_axes)
+register("max_pool_index", infer=_infer_index, reference=max_pool_index, cheap=True)

@@ -14,6 +14,9 @@ from ..links import Links, remove_dead
 from ..oplist import Op, OpList, Spec
 from ..ops import find
 
+_MAXIMA = ("max_pool2d", "max_pool3d")
+_SPREADS = tuple(f"{name}_grad" for name in _MAXIMA)
+
 
 def apply_before_reshape(oplist: OpList) -> None:
     """Apply what can be taken on before the reshape in front of it, next to who takes it on.
@@ -156,12 +159,12 @@ def move_relu_grad_behind_pooling(oplist: OpList) -> None:
     the same and the mask works on the smaller map.
     """
     links = Links(oplist)
-    pools = {op.outputs[1]: op for op in oplist.ops if op.name == "max_pool2d"}
+    pools = {op.outputs[1]: op for op in oplist.ops if op.name in _MAXIMA}
     changed: list[Op] = []
     skip: set[int] = set()
     for op in oplist.ops:
         spread = links.maker.get(op.inputs[0]) if op.name == "relu_grad" else None
-        if spread is None or spread.name != "max_pool2d_grad":
+        if spread is None or spread.name not in _SPREADS:
             continue
         pool = pools.get(spread.inputs[1])
         single = links.only_reader(op.inputs[0]) is not None

@@ -76,15 +76,39 @@ def by_index(f):
     }
 
 
+def pooled(f):
+    """Return calls of the kernels that pool and resize."""
+    named = {}
+    for axes in (2, 3):
+        x, small = f(2, 2, *(4,) * axes), f(2, 2, *(2,) * axes)
+        pool = {"kernel": (2,) * axes, "stride": (2,) * axes, "padding": ((0, 0),) * axes}
+        index = numpy_kernel(f"max_pool{axes}d")(x, **pool)[1]
+        back = {"input_shape": x.shape, **pool}
+        named[f"max_pool{axes}d"] = ((x,), pool)
+        named[f"max_pool{axes}d_grad"] = ((small, index), back)
+        named[f"avg_pool{axes}d"] = ((x,), {**pool, "include_padding": False})
+        named[f"avg_pool{axes}d_grad"] = ((small,), {**back, "include_padding": True})
+    named["max_pool_index"] = ((index,), {"sizes": (4, 4, 4), **pool})
+    attrs = {"size": (3, 5), **GRID}
+    named["resize"] = ((f(2, 2, 4, 4),), attrs)
+    named["resize_grad"] = ((f(2, 2, 3, 5),), {"input_shape": (2, 2, 4, 4), **attrs})
+    return named
+
+
+GRID = {
+    "mode": "linear", "coordinates": "half_pixel", "rounding": "floor", "cubic": -0.75,
+    "exclude": False, "scales": None,
+}  # fmt: skip
+
+
 def calls(dtype):
     """Return one call for every kernel."""
 
     def f(*shape):
         return np.asarray(np.abs(normal(*shape)) + 0.1, dtype)
 
-    image, pool = f(2, 2, 4, 4), {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0))}
+    image = f(2, 2, 4, 4)
     labels, shape = np.array([0, 1, 1]), (2, 2, 4, 4)
-    index = numpy_kernel("max_pool2d")(image, **pool)[1]
     two = (f(3, 2), f(3, 2))
     axes = {"axes": (1,), "keepdims": False}
     named = {
@@ -93,13 +117,6 @@ def calls(dtype):
         "conv2d_grad_weight": (
             (image, f(2, 4, 2, 2)),
             {"weight_shape": (4, 2, 3, 3), **PLAIN, "with_bias": True},
-        ),
-        "max_pool2d": ((image,), pool),
-        "max_pool2d_grad": ((f(2, 2, 2, 2), index), {"input_shape": shape, **pool}),
-        "avg_pool2d": ((image,), {**pool, "include_padding": False}),
-        "avg_pool2d_grad": (
-            (f(2, 2, 2, 2),),
-            {"input_shape": shape, **pool, "include_padding": True},
         ),
         "linear": ((f(3, 2), f(4, 2), f(4)), {}),
         "linear_grad_input": ((f(3, 4), f(4, 2)), {}),
@@ -125,6 +142,7 @@ def calls(dtype):
         "dropout": (two[:1], {"p": 0.5, "path": "drop", "random": RandomKey(0)}),
     }
     named.update(over_time(f))
+    named.update(pooled(f))
     named.update(lists(f, dtype))
     named.update(by_index(f))
     for name in ("sum", "mean", "max", "min", "prod"):
@@ -262,6 +280,8 @@ def test_kernels_keep_the_dtype_and_do_not_write_into_inputs(name, dtype):
     whole = dict.fromkeys(truths, np.bool_) | dict.fromkeys(places, np.int64)
     whole |= {
         "max_pool2d": np.uint8,
+        "max_pool3d": np.uint8,
+        "max_pool_index": np.int64,
         "max_with_index": np.int64,
         "sequence_lengths": np.int64,
     }
