@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from .windows import AvgPool2d, GlobalAvgPool2d, GlobalMaxPool2d, GlobalPooling, MaxPool2d, Pooling
+from .average import AvgPool1d, AvgPool2d, AvgPool3d
+from .maximum import MaxPool1d, MaxPool2d, MaxPool3d
+from .whole import (
+    GlobalAvgPool1d,
+    GlobalAvgPool2d,
+    GlobalAvgPool3d,
+    GlobalMaxPool1d,
+    GlobalMaxPool2d,
+    GlobalMaxPool3d,
+)
+from .windows import GlobalPooling, Pooling
 
 __all__ = [
+    "AvgPool1d",
     "AvgPool2d",
+    "AvgPool3d",
+    "GlobalAvgPool1d",
     "GlobalAvgPool2d",
+    "GlobalAvgPool3d",
+    "GlobalMaxPool1d",
     "GlobalMaxPool2d",
+    "GlobalMaxPool3d",
     "GlobalPooling",
+    "MaxPool1d",
     "MaxPool2d",
+    "MaxPool3d",
     "Pooling",
 ]

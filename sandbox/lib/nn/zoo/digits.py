@@ -11,7 +11,7 @@ from ..activation.elementwise import ReLU
 from ..container.sequential import Sequential
 from ..convolution.plain import Conv2d
 from ..linear.dense import Linear
-from ..pooling.windows import MaxPool2d
+from ..pooling import MaxPool2d
 from ..shape.views import Flatten
 
 

@@ -13,7 +13,7 @@ from ..linear.dense import Linear
 from ..node import Input
 from ..noise.dropout import Dropout
 from ..normalization.statistics import BatchNorm
-from ..pooling.windows import GlobalAvgPool2d, MaxPool2d
+from ..pooling import GlobalAvgPool2d, MaxPool2d
 from ..table.merge import Concat
 
 # Szegedy et al., table 1: 1x1; 3x3 reduce, 3x3; 5x5 reduce, 5x5; behind the pool. A number alone is

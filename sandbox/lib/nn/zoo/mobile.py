@@ -15,7 +15,7 @@ from ..linear.dense import Linear
 from ..node import Input
 from ..noise.dropout import Dropout
 from ..normalization.statistics import BatchNorm
-from ..pooling.windows import GlobalAvgPool2d, MaxPool2d
+from ..pooling import GlobalAvgPool2d, MaxPool2d
 from ..table.merge import Concat
 from ..table.pairwise import Add
 

@@ -14,7 +14,7 @@ from ..convolution.plain import Conv2d
 from ..linear.dense import Linear
 from ..noise.dropout import Dropout
 from ..normalization.statistics import BatchNorm
-from ..pooling.windows import GlobalAvgPool2d, MaxPool2d
+from ..pooling import GlobalAvgPool2d, MaxPool2d
 from ..shape.views import Flatten
 
 

@@ -13,7 +13,7 @@ from ..convolution.plain import Conv2d
 from ..linear.dense import Linear
 from ..node import Input
 from ..normalization.statistics import BatchNorm
-from ..pooling.windows import GlobalAvgPool2d, MaxPool2d
+from ..pooling import GlobalAvgPool2d, MaxPool2d
 from ..shape.views import Flatten
 from ..table.pairwise import Add
 
