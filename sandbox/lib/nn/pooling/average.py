@@ -60,7 +60,7 @@ class AvgPool1d(AvgPooling):
         Size of the window, in steps.
     stride : int, optional
         Steps from one window to the next; by default windows touch.
-    padding : int, (before, after) or "same"
+    padding : int, (before, after), "same" or "valid"
         Zeros around the series; fewer than the window covers. "same" gives ceil(length / stride)
         windows.
     ceil_mode : bool
@@ -115,7 +115,7 @@ class AvgPool2d(AvgPooling):
         Size of the window, in pixels.
     stride : int or (height, width), optional
         Pixels from one window to the next; by default windows touch.
-    padding : int, (height, width), ((top, bottom), (left, right)) or "same"
+    padding : int, (height, width), ((top, bottom), (left, right)), "same" or "valid"
         Zeros around the image; fewer than the window covers. "same" gives ceil(size / stride)
         windows.
     ceil_mode : bool
@@ -180,7 +180,7 @@ class AvgPool3d(AvgPooling):
         Size of the window; m is the number of its elements.
     stride : int or (depth, height, width), optional
         Elements from one window to the next; by default windows touch.
-    padding : int, (depth, height, width), ((front, back), (top, bottom), (left, right)) or "same"
+    padding : int, (depth, height, width), three pairs (before, after), "same" or "valid"
         Zeros around the volume; fewer than the window covers. "same" gives ceil(size / stride)
         windows.
     ceil_mode : bool

@@ -67,7 +67,7 @@ class MaxPool1d(MaxPooling):
         Size of the window, in steps.
     stride : int, optional
         Steps from one window to the next; by default windows touch.
-    padding : int, (before, after) or "same"
+    padding : int, (before, after), "same" or "valid"
         Steps around the series which are never the largest; fewer than the window covers. "same"
         gives ceil(length / stride) windows.
     dilation : int
@@ -126,7 +126,7 @@ class MaxPool2d(MaxPooling):
         Size of the window, in pixels.
     stride : int or (height, width), optional
         Pixels from one window to the next; by default windows touch.
-    padding : int, (height, width), ((top, bottom), (left, right)) or "same"
+    padding : int, (height, width), ((top, bottom), (left, right)), "same" or "valid"
         Pixels around the image which are never the largest; fewer than the window covers. "same"
         gives ceil(size / stride) windows.
     dilation : int or (height, width)
@@ -207,7 +207,7 @@ class MaxPool3d(MaxPooling):
         Size of the window.
     stride : int or (depth, height, width), optional
         Elements from one window to the next; by default windows touch.
-    padding : int, (depth, height, width), ((front, back), (top, bottom), (left, right)) or "same"
+    padding : int, (depth, height, width), three pairs (before, after), "same" or "valid"
         Elements around the volume which are never the largest; fewer than the window covers.
         "same" gives ceil(size / stride) windows.
     dilation : int or (depth, height, width)

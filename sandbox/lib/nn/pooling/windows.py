@@ -40,7 +40,7 @@ class Pooling(Module):
         if isinstance(padding, str) and one_of("padding", padding, _WORDS) == "same":
             self.padding: str | tuple[tuple[int, int], ...] = "same"
         else:
-            self.padding = sides("padding", 0 if padding == "valid" else padding, self.axes)
+            self.padding = sides("padding", 0 if isinstance(padding, str) else padding, self.axes)
             for ends, reach in zip(self.padding, self.reach, strict=True):
                 if max(ends) >= reach:
                     raise ArgumentError(
