@@ -296,6 +296,8 @@ def examples(folder: Path) -> dict[str, Any]:
         "optim.SWA": lambda: given(optimizer, start=4),
         "optim.ParameterGroup": lambda: given("weight"),
         "optim.ParameterGroups": lambda: given(optimizer, [optim.ParameterGroup("*bias")]),
+        "optim.by_depth": lambda: given(optimizer, ["fc1.weight", "fc2.weight"]),
+        "optim.by_name": lambda: given({"fc1": optim.Adam(), "*": optimizer}),
         "optim.from_config": lambda: given(optim.SGD(0.1).config()),
         "optim.regularised": lambda: given(optimizer, optim.L2(0.1)),
         "data.ArrayDataset": lambda: given(X, [0, 1]),

@@ -12,7 +12,7 @@ from .clipping import Clip, ClipNorm, ClipValue
 from .config import from_config
 from .ema import EMA
 from .ftrl import Ftrl
-from .groups import ParameterGroup, ParameterGroups, regularised
+from .groups import ParameterGroup, ParameterGroups, by_depth, by_name, regularised
 from .layerwise import LAMB, LARS, LayerwiseAdaptive
 from .lbfgs import LBFGS
 from .lookahead import Lookahead
@@ -98,6 +98,8 @@ __all__ = [
     "StepDecay",
     "Warmup",
     "Wrapper",
+    "by_depth",
+    "by_name",
     "clipping",
     "from_config",
     "regularised",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import validate
 from ..core.errors import ArgumentError
 from .config import Configured, checked_number
 from .optimizer import Optimizer, UpdateArguments, Vector
@@ -23,7 +24,7 @@ class ParameterGroup(Configured):
     Parameters
     ----------
     names : str or list of str
-        Patterns of parameter paths: `"conv1.weight"`, `"*.bias"`, `"embedding.*"`.
+        Patterns of parameter paths, `"conv1.weight"` or `"*.bias"`, or of modules, `"embedding"`.
     learning_rate : float >= 0
         Factor on the learning rate; 0 keeps them as they are.
     weight_decay : float >= 0
@@ -81,7 +82,12 @@ class ParameterGroup(Configured):
 
     def holds(self, name: str) -> bool:
         """Return whether a parameter belongs to it."""
-        return any(fnmatchcase(name, pattern) for pattern in self.names)
+        return any(_matches(name, pattern) for pattern in self.names)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Tell whether a pattern is that of a parameter, or of a module that holds it."""
+    return fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*")
 
 
 class ParameterGroups(Wrapper):
@@ -145,7 +151,7 @@ class ParameterGroups(Wrapper):
         """Raise if a pattern holds none of these parameters."""
         for group in self.groups:
             for pattern in group.names:
-                if not any(fnmatchcase(name, pattern) for name in names):
+                if not any(_matches(name, pattern) for name in names):
                     known = f"{', '.join(names[:12])}{', ...' * (len(names) > 12)}"
                     raise ArgumentError(
                         "ParameterGroup: names must hold parameters of the model; got "
@@ -263,3 +269,82 @@ def regularised(
     ParameterGroups(SGD(0.1), (ParameterGroup(('*.weight',), regulariser=L1(0.0001)),))
     """
     return ParameterGroups(optimizer, [ParameterGroup(names, regulariser=regulariser)])
+
+
+def by_name(optimizers: Mapping[str, Optimizer]) -> ParameterGroups:
+    """Return one optimiser for each pattern of names, and that of "*" for all other parameters.
+
+    Parameters
+    ----------
+    optimizers : dict of pattern -> Optimizer
+        Patterns as of `ParameterGroup`; the first that holds a parameter counts. The learning
+        rates of all follow the schedule of the one for "*", in proportion.
+
+    Raises
+    ------
+    ArgumentError : there is no "*"; one of the others has a schedule.
+
+    Notes
+    -----
+    Same as BigDL `optim_method` (0.13) given as a dict, but for the schedule.
+
+    Examples
+    --------
+    >>> from sandbox.lib.optim import SGD, Adam
+    >>> by_name({"embedding": Adam(), "*": SGD(0.1)})
+    ParameterGroups(SGD(0.1), (ParameterGroup(('embedding',), optimizer=Adam()),))
+    """
+    if not isinstance(optimizers, Mapping) or "*" not in optimizers:
+        got = list(optimizers) if isinstance(optimizers, Mapping) else optimizers
+        raise ArgumentError(
+            "by_name: `optimizers` must be a dict of names that holds '*', for all other "
+            f"parameters; got {got!r}."
+        )
+    for name, optimizer in optimizers.items():
+        if not isinstance(optimizer, Optimizer):
+            raise ArgumentError(
+                f"by_name: `optimizers` must hold optimisers; got {optimizer!r} for {name!r}."
+            )
+    groups = [ParameterGroup(n, optimizer=o) for n, o in optimizers.items() if n != "*"]
+    return ParameterGroups(optimizers["*"], groups)
+
+
+def by_depth(
+    optimizer: Optimizer, names: Sequence[str], decay: float = 0.8, *, levels: int = 1
+) -> ParameterGroups:
+    """Return the optimiser with a learning rate that falls from the last layer to the first.
+
+    rate of layer k = learning rate · decay^(layers - 1 - k)
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        For all parameters.
+    names : list of str
+        The model's parameters in its order: `[name for name, _ in model.named_parameters()]`.
+    decay : float in (0, 1]
+        Factor from a layer to the one before.
+    levels : int > 0
+        How many parts of a name tell a layer from others: 1 for the children of the model.
+
+    Notes
+    -----
+    For fine tuning: first layers know what is general. BigDL, Keras and PyTorch have none. Source:
+    Howard and Ruder 2018.
+
+    Examples
+    --------
+    >>> from sandbox.lib.optim import SGD
+    >>> made = by_depth(SGD(0.1), ["fc1.weight", "fc1.bias", "fc2.weight", "out.weight"], 0.5)
+    >>> [(group.names[0], group.learning_rate) for group in made.groups]
+    [('fc1', 0.25), ('fc2', 0.5), ('out', 1.0)]
+    """
+    share = validate.in_range("decay", decay, 0.0, 1.0, closed="right")
+    depth = validate.positive_int("levels", levels)
+    found = validate.several("names", names, "a list of parameter names")
+    layers = list(dict.fromkeys(".".join(str(name).split(".")[:depth]) for name in found))
+    groups = [
+        ParameterGroup(layer, learning_rate=share**before)
+        for before, layer in enumerate(reversed(layers))
+    ]
+    return ParameterGroups(optimizer, groups[::-1])

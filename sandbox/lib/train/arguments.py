@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from .. import engine, nn
 from ..core import tree
@@ -14,7 +14,7 @@ from ..criterion import ClassSimplex, Criterion, Labelled, Parallel
 from ..data import Dataset, Preparation, as_dataset
 from ..data.arrays import as_pair
 from ..metrics import Loss, Metric, Top1
-from ..optim import Optimizer
+from ..optim import Optimizer, by_name
 from ..optim.clipping import Clip
 from .backend import Backend, LocalBackend
 from .callbacks import Callback, Summary
@@ -41,8 +41,13 @@ __all__ = [
 ]
 
 
-def check_parts(model: Any, criterion: Any, optimizer: Any) -> None:
-    """Refuse a model, criterion or optimiser of another kind, such as two in the wrong order."""
+def check_parts(model: Any, criterion: Any, optimizer: Any) -> Optimizer:
+    """Refuse a model, criterion or optimiser of another kind, such as two in the wrong order.
+
+    Return the optimiser, made of a dict of them if it is one.
+    """
+    if isinstance(optimizer, Mapping):
+        optimizer = by_name(optimizer)
     for name, value, kind in (
         ("model", model, nn.Module),
         ("criterion", criterion, Criterion),
@@ -54,6 +59,7 @@ def check_parts(model: Any, criterion: Any, optimizer: Any) -> None:
                 f"Trainer: `{name}` must be {article} {kind.__name__}; got {value!r}."
                 " The order is Trainer(model, criterion, optimizer)."
             )
+    return cast(Optimizer, optimizer)
 
 
 def choose_backend(backend: Any) -> Backend:

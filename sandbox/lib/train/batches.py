@@ -40,6 +40,8 @@ class Batch:
         Where they come from.
     sample_index : int
         Position of the first row in the global batch.
+    before : int
+        Rows of `parts` that come before these.
     """
 
     inputs: Any
@@ -47,9 +49,27 @@ class Batch:
     rows: int
     parts: Share
     sample_index: int
+    before: int = 0
+
+    def pieces(self, count: int) -> list[Batch]:
+        """Cut it into about so many batches, of one size but for the last; as views."""
+        if count == 1:
+            return [self]
+        return [
+            Batch(
+                _rows(self.inputs, a, b),
+                _rows(self.target, a, b),
+                b - a,
+                self.parts,
+                self.sample_index + a,
+                self.before + a,
+            )
+            for a, b in _cuts(self.rows, count)
+        ]
 
     def place(self, row: int) -> tuple[int, int]:
         """Return partition and index of a row of this share."""
+        row += self.before
         for partition, indices in self.parts:
             if row < len(indices):
                 return partition, int(indices[row])
@@ -65,6 +85,15 @@ class Batch:
             arrays, form = tree.flatten(part)
             for path, array in zip(form.paths, arrays, strict=True):
                 _check_finite(tree.place(name, path), array)
+
+
+def _rows(arrays: Any, start: int, stop: int) -> Any:
+    return tree.map(lambda array: array[start:stop], arrays)
+
+
+def _cuts(rows: int, count: int) -> list[tuple[int, int]]:
+    size = -(-rows // count)
+    return [(start, min(start + size, rows)) for start in range(0, rows, size)] if rows else []
 
 
 def _check_finite(name: str, array: NDArray[Any]) -> None:
@@ -94,13 +123,24 @@ class Batches:
     spare : bool
         Whether a core is free for a reading thread. Without one it reads ahead only where
         reading mostly waits (for a disk, a decompressor of another process).
+    pieces : int
+        In how many pieces a batch is run, for `shapes`.
     """
 
-    def __init__(self, data: Any, order: EpochOrder, group: Group, *, spare: bool = False) -> None:
+    def __init__(
+        self,
+        data: Any,
+        order: EpochOrder,
+        group: Group,
+        *,
+        spare: bool = False,
+        pieces: int = 1,
+    ) -> None:
         self.data = data
         self.order = order
         self.group = group
         self.spare = spare
+        self.pieces = pieces
         self._rooms: list[_Room | None] = [None, None]
         self._turn = 0
         self.owner: list[int] | None = None
@@ -118,13 +158,14 @@ class Batches:
         return self.order.share(epoch, k, self.group.rank, self.group.size, self.owner)
 
     def shapes(self) -> list[tuple[DataSpec, int]]:
-        """Return the forms of all of this rank's batches: one row's, and how many rows."""
+        """Return the forms of what this rank runs at once: one row's, and how many rows."""
         found: list[tuple[DataSpec, int]] = []
         for k in self.order.typical():
             parts = self.share(0, k)
-            form = (self.data.batch_spec(parts), parts.rows) if parts.rows else None
-            if form is not None and form not in found:  # a tree of specs may not be hashed
-                found.append(form)
+            for start, stop in _cuts(parts.rows, self.pieces):
+                form = (self.data.batch_spec(parts), stop - start)
+                if form not in found:  # a tree of specs may not be hashed
+                    found.append(form)
         return found
 
     def read(self, epoch: int, k: int) -> Batch:
@@ -205,7 +246,7 @@ class _Room:
         if self._alone:
             x, y = self._arrays
             return x[:rows], y[:rows]
-        part: tuple[Any, Any] = tree.map(lambda array: array[:rows], self._arrays)
+        part: tuple[Any, Any] = _rows(self._arrays, 0, rows)
         return part
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..core import FlatParameters
@@ -54,13 +55,14 @@ class Contribution:
         self.job, self.group, self.batches, self.programs = job, group, batches, programs
         self.flat, self.running, self.commands = flat, running, commands
         self.unchecked = batches.order.steps_per_epoch
+        self.sums = np.zeros_like(flat.gradients if job.accumulate > 1 else flat.gradients[:0])
         self.failure: Exception | None = None
 
     def compute(self, state: TrainState, small: NDArray[Any]) -> Batch:
         """Fill the gradients, put the numbers into the small vector, and return the rows."""
-        batch = Batch(None, None, 0, Share([]), 0)
+        piece = batch = Batch(None, None, 0, Share([]), 0)
         try:
-            batch = self.batches.get(state.progress.epoch, state.batch)
+            piece = batch = self.batches.get(state.progress.epoch, state.batch)
             if not batch.rows:
                 self.flat.gradients.fill(0.0)
                 return batch
@@ -68,16 +70,29 @@ class Contribution:
             if look:
                 batch.check()
                 self.unchecked -= 1
-            key = RandomKey(self.job.seed, state.progress.step, batch.sample_index)
-            loss, weight, output = self.programs.train(batch.inputs, batch.target, key, look=look)
-            small[LOSS] = loss
-            small[WEIGHT] = weight
             small[ROWS] = batch.rows
-            self.running.put(small, output, batch.target)
+            pieces = batch.pieces(self.job.accumulate)
+            for done, piece in enumerate(pieces, start=1):
+                key = RandomKey(self.job.seed, state.progress.step, piece.sample_index)
+                found = self.programs.train(piece.inputs, piece.target, key, look=look)
+                small[LOSS] += found[0]
+                small[WEIGHT] += found[1]
+                self.running.put(small, found[2], piece.target)
+                if len(pieces) > 1:
+                    self._add(first=done == 1, last=done == len(pieces))
         except Exception as error:
             self.failure = error
             self.commands.report(small)
+            return piece
         return batch
+
+    def _add(self, *, first: bool, last: bool) -> None:
+        """Add up the gradients of the pieces of a batch: sums of losses have sums of gradients."""
+        gradients = self.flat.gradients
+        if first:
+            np.copyto(self.sums, gradients)
+        else:
+            np.add(self.sums, gradients, out=gradients if last else self.sums)
 
     def raise_together(self, state: TrainState, batch: Batch) -> None:
         """Raise what failed on this or another rank, with its place in the run. Collective."""

@@ -91,6 +91,8 @@ class TrainJob:
         Of what the programs multiply and of activations.
     checkpointing : "off", "light" or "full"
         What the programs compute again instead of keeping it.
+    accumulate : int > 0
+        Pieces in which a rank runs its rows of a batch; their gradients add up.
     start : bytes, StateFile or None
         A packed checkpoint to go on from.
     weights : StateFile or None
@@ -116,6 +118,7 @@ class TrainJob:
     plan: str | None = None
     precision: str = "f32"
     checkpointing: str = "off"
+    accumulate: int = 1
     checkpoint: CheckpointPolicy | None = None
     start: PackedState | None = None
     weights: PackedState | None = None

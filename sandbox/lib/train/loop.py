@@ -106,7 +106,7 @@ class _Loop:
         self.order = job.data.order(job.batch_size, seed=job.seed)
         job.optimizer.pace(self.order.steps_per_epoch)
         spare = group.size == 1 and engine.threads.cpu_count() > job.threads
-        self.batches = Batches(job.data, self.order, group, spare=spare)
+        self.batches = Batches(job.data, self.order, group, spare=spare, pieces=job.accumulate)
         self.total_steps = job.end.total_steps(self.order.steps_per_epoch)
         self.flat = FlatParameters(
             job.model,

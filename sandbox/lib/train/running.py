@@ -59,9 +59,9 @@ class RunningMetrics:
         return {metric.name: metric.zero() for metric, _ in self._places}
 
     def put(self, vector: NDArray[np.float64], output: Any, target: Any) -> None:
-        """Write a batch's sums into their places."""
+        """Add a batch's sums to what stands in their places."""
         for metric, place in self._places:
-            vector[place] = metric.update(*metric.pick(output, target))
+            vector[place] += metric.update(*metric.pick(output, target))
 
     def add(self, sums: dict[str, NDArray[np.float64]], total: NDArray[np.float64]) -> None:
         """Add what all ranks have put to the sums of the epoch."""

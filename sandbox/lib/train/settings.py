@@ -28,6 +28,7 @@ def settings(job: TrainJob, total_steps: int | None) -> dict[str, Any]:
         "clip": None if job.clip is None else job.clip.config(),
         "early stop": None if rule is None else rule.config(),
         "frozen": [name for name, p in job.model.named_parameters() if not p.trainable],
+        "accumulate": job.accumulate,
         _TOTAL: total_steps,
     }
 

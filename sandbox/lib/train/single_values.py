@@ -50,8 +50,9 @@ def _place(model: nn.Module, path: str) -> str:
 
 def _what(shape: tuple[int, ...], job: TrainJob, ranks: int) -> str:
     each = f", one row for each of {ranks} ranks" if ranks > 1 else ""
+    each += f", accumulate={job.accumulate}" if job.accumulate > 1 else ""
     return (
         f"training must give each channel more than one value; got 1, in shape {shape}"
-        f" (batch_size={job.batch_size}{each}). Use batch_size={2 * ranks} or more, nn.LayerNorm,"
-        " or freeze() it."
+        f" (batch_size={job.batch_size}{each}). Use batch_size={2 * ranks * job.accumulate} or"
+        " more, nn.LayerNorm, or freeze() it."
     )

@@ -49,8 +49,9 @@ class Trainer(Steered):
         Trained in place.
     criterion : Criterion
         What the loss is.
-    optimizer : Optimizer
-        How the parameters follow the gradients.
+    optimizer : Optimizer, or dict of them
+        How the parameters follow the gradients. A dict names parameters or modules by patterns,
+        `{"embedding": Adam(1e-3), "*": SGD(0.1)}`, see `optim.by_name`.
     batch_size : int > 0, default=128
         Rows of a global batch, over all ranks. Any number; the last batch may be smaller.
     metrics : sequence of Metric, or dict of them, optional
@@ -85,6 +86,10 @@ class Trainer(Steered):
         For networks or batches that memory is too small for: forget activations and compute them
         again in the backward pass. light: norms, activations and pooling, for some percent of time;
         full: nearly all, for about a third more. The weights are the same bit for bit.
+    accumulate : int > 0, default=1
+        Pieces in which each batch is run, one after the other, for batches that memory is too
+        small for: their gradients add up to those of the whole batch, but for rounding. Batch
+        norms see one piece at a time.
 
     Raises
     ------
@@ -107,7 +112,7 @@ class Trainer(Steered):
         self,
         model: nn.Module,
         criterion: Criterion,
-        optimizer: Optimizer,
+        optimizer: Optimizer | Mapping[str, Optimizer],
         *,
         batch_size: int = 128,
         metrics: Iterable[Metric] | Mapping[str, Any] | None = None,
@@ -124,8 +129,9 @@ class Trainer(Steered):
         plan: Any = None,
         precision: str = "f32",
         checkpointing: str = "off",
+        accumulate: int = 1,
     ) -> None:
-        arguments.check_parts(model, criterion, optimizer)
+        optimizer = arguments.check_parts(model, criterion, optimizer)
         self.model = model
         self.criterion = criterion
         self.optimizer = optimizer
@@ -138,6 +144,7 @@ class Trainer(Steered):
         self.plan = arguments.check_plan(plan)
         self.precision = check.one_of("precision", precision, engine.PRECISIONS)
         self.checkpointing = check.one_of("checkpointing", checkpointing, engine.CHECKPOINTING)
+        self.accumulate = check.positive_int("accumulate", accumulate)
         self.checkpoint = arguments.choose_checkpoints(checkpoint)
         self.watch = arguments.check_watch(watch, model)
         self.watch_every = check.positive_int("watch_every", watch_every)
@@ -328,6 +335,7 @@ class Trainer(Steered):
             plan=self.plan,
             precision=self.precision,
             checkpointing=self.checkpointing,
+            accumulate=self.accumulate,
             checkpoint=None if self.checkpoint is None else self.checkpoint.policy(),
             early_stop=rule,
             watch=self.watch,

@@ -248,6 +248,16 @@ def test_average_starts_from_the_first_weights():
             "learning rate > 0",
         ),
         (lambda: ParameterGroups(EMA(SGD(1)), []), r"EMA\(ParameterGroups\(...\)\)"),
+        (
+            lambda: optim.by_name({"fc1": SGD(1)}),
+            "a dict of names that holds '\\*'.*got \\['fc1'\\]",
+        ),
+        (lambda: optim.by_name([SGD(1)]), "`optimizers` must be a dict"),
+        (
+            lambda: optim.by_name({"a": SGD(1, schedule=optim.Cosine()), "*": SGD(1)}),
+            "must have no schedule",
+        ),
+        (lambda: optim.by_depth(SGD(1), ["a"], 0), "`decay` must be"),
         (lambda: EMA(optim.LBFGS()), "needs the whole vector"),
         (lambda: EMA(SGD(1), decay=1.0), "EMA: `decay` must be"),
         (lambda: L1(-1), "L1: `strength` must be"),
