@@ -1,12 +1,14 @@
-"""The random-number contract of dropout: masks follow seed, module path, step and sample position.
+"""The random-number contract of dropout and noise.
 
-A mask row belongs to the *global* position of its sample in the global batch, so that masks do not
-depend on how many ranks or threads share the batch. Source of the bits: NumPy's Philox.
+The numbers follow seed, module path, step and sample position: a row of a mask or of noise belongs
+to the *global* position of its sample in the global batch, so that masks do not depend on how many
+ranks or threads share the batch. Source of the bits: NumPy's Philox.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,3 +91,46 @@ def dropout_mask(
     keep = raw_draws(shape, path, key) >= np.uint32(min(round(p * 2.0**32), 2**32 - 1))
     mask: NDArray[Any] = np.multiply(keep, np.asarray(1.0 / (1.0 - p), dtype), dtype=dtype)
     return mask
+
+
+def uniform(
+    shape: tuple[int, ...], path: str, key: RandomKey, dtype: Any = np.float32
+) -> NDArray[Any]:
+    """Return numbers from [0, 1), multiples of 2^-24; arguments as for `dropout_mask`.
+
+    Examples
+    --------
+    >>> whole = uniform((4, 5), "noise", RandomKey(seed=1))
+    >>> bool((whole[2:] == uniform((2, 5), "noise", RandomKey(1, sample_index=2))).all())
+    True
+    """
+    numbers = (raw_draws(shape, path, key) >> np.uint32(8)).astype(dtype)
+    numbers *= np.asarray(2.0**-24, dtype)
+    return numbers
+
+
+def normal(
+    shape: tuple[int, ...], path: str, key: RandomKey, dtype: Any = np.float32
+) -> NDArray[Any]:
+    """Return numbers of mean 0 and variance 1, within 5.8; arguments as for `dropout_mask`.
+
+    Two of them are made of two draws (Box, Muller 1958), so that a row's numbers depend on its
+    position alone.
+
+    Examples
+    --------
+    >>> whole = normal((4, 5), "noise", RandomKey(seed=1))
+    >>> bool((whole[2:] == normal((2, 5), "noise", RandomKey(1, sample_index=2))).all())
+    True
+    """
+    rows = shape[0] if shape else 1
+    elements = math.prod(shape[1:])
+    half = -(-elements // 2)
+    made = np.empty((rows, 2, half), dtype)
+    draws = uniform((rows, 2, half), path, key, dtype)
+    one = np.asarray(1.0, dtype)
+    radius = np.sqrt(np.log(one - draws[:, 0]) * np.asarray(-2.0, dtype))  # of (0, 1]: finite
+    angle = draws[:, 1] * np.asarray(2.0 * math.pi, dtype)
+    np.multiply(radius, np.cos(angle), out=made[:, 0])
+    np.multiply(radius, np.sin(angle), out=made[:, 1])
+    return made.reshape(rows, 2 * half)[:, :elements].reshape(shape)

@@ -34,6 +34,10 @@ class Case:
         Training calls use the batch's statistics: rows depend on each other.
     kinks : bool
         The function is not differentiable everywhere: finite differences keep away from ties.
+    within : (low, high), optional
+        Real numbers are drawn evenly from this interval, where the function exists.
+    own_gradient : bool
+        What flows back is not the slope, by design: finite differences are not compared.
     sizes : tuple of str
         What the repr must contain.
     tolerance : float
@@ -50,6 +54,8 @@ class Case:
     stochastic: bool = False
     batch_statistics: bool = False
     kinks: bool = False
+    within: tuple[float, float] | None = None
+    own_gradient: bool = False
     sizes: tuple[str, ...] = ()
     tolerance: float = 1e-5
 

@@ -119,9 +119,8 @@ class _Record:
             return self.within(entry.inputs[0], left - 1)
         if entry.function.record.moves:
             return all(self.logarithms(x, left - 1) for x in entry.inputs)
-        if entry.function.name == "negative":  # -log(1 + exp(x)): of a sigmoid
-            inside = self.maker(entry.inputs[0])
-            return inside is not None and inside.function.name == "softplus"
+        if entry.function.name == "softplus":  # -log(1 + exp(-x)): of a sigmoid
+            return bool(entry.attrs["beta"] == -1.0)
         return entry.function.name == "log_softmax"
 
     def within(self, value: Any, left: int) -> bool:
@@ -198,7 +197,6 @@ _FIXED: dict[str, Bounds] = {
     "log_softmax": (-math.inf, 0.0),
     "sigmoid": (0.0, 1.0),
     "softmax": (0.0, 1.0),
-    "softplus": (0.0, math.inf),
     "softsign": (-1.0, 1.0),
     "tanh": (-1.0, 1.0),
 }
@@ -220,7 +218,9 @@ _RULES: dict[str, Callable[..., Bounds]] = {
     "scale_add": lambda a, b, alpha, beta: _sum(
         _product(a, (alpha, alpha)), _product(b, (beta, beta))
     ),
+    "softplus": lambda x, beta: (0.0, math.inf) if beta > 0 else (-math.inf, 0.0),
     "stack": _hull,
     "subtract": lambda a, b: (a[0] - b[1], a[1] - b[0]),
+    "threshold": lambda x, at, value: _hull(x, (value, value)),
     "where": _hull,
 }

@@ -16,7 +16,7 @@ from ..core import RandomKey, Spec, Tape, Value, ops, tree, using
 from ..core.errors import ShapeError
 from ..criterion import Criterion
 from ..engine.threads import cpu_count, limit
-from ..nn import Case, Module
+from ..nn import Case, Module, Penalty
 from ..nn.case import map_shapes
 from .tools import (
     SLOPE_TOLERANCE,
@@ -82,7 +82,7 @@ def shape_follows_the_rule(cls: type[Module], case: Case) -> None:
 
 def gradients_match_differences(cls: type[Module], case: Case) -> None:
     """(2) Gradients equal central differences along a random direction, in float64."""
-    for training in modes():
+    for training in () if case.own_gradient else modes():
         module, inputs = make(case, dtype="float64"), inputs_of(case, dtype="float64")
         _, gradients = run(module, inputs, training=training, case=case)
         names = names_of(module, inputs)[1:]
@@ -97,7 +97,10 @@ def gradients_match_differences(cls: type[Module], case: Case) -> None:
                 np.copyto(place, start + sign * STEP * direction)
                 with mode(training):
                     y = feed(module, case, [Value(x) for x in inputs])
-                    sides.append(float(projected(y)))
+                    total = float(projected(y))
+                    if training and isinstance(module, Penalty):
+                        total += float(module.penalty(*inputs))
+                    sides.append(total)
             np.copyto(place, start)
             numeric = (sides[0] - sides[1]) / (2 * STEP)
             analytic = float((gradient * direction).sum())

@@ -90,7 +90,9 @@ def inputs_of(
             made.append(rng.integers(*limits, size=shape))
             continue
         count = int(np.prod(shape))
-        if case.kinks:
+        if case.within is not None:
+            values = rng.uniform(*case.within, size=count)
+        elif case.kinks:
             values = (rng.permutation(count) - count / 2 + 0.5) / max(count, 1) * 4
         else:
             values = rng.normal(size=count)

@@ -38,6 +38,9 @@ GRID = {
 }  # fmt: skip
 LARGE = (4, 16, 24, 24)  # too large for NumPy's kernels to be chosen instead
 EPSILON = {"epsilon": 1e-5}
+GROUPS = {"groups": 8, **EPSILON}
+LENGTH = {"axis": 1, "epsilon": 1e-10}
+NEAR = {"size": 3, "alpha": 0.1, "beta": 0.75, "k": 1.0, "axes": (1,)}
 WHOLE = {**CONV, "padding": ((0, 0), (1, 1))}
 OVER = {**WHOLE, "map_shape": (4, 16, 1, 24)}
 RELU = (("relu", 0.0, 0.0),)
@@ -123,6 +126,26 @@ CASES: dict[str, Case] = {
         [(8, 32), (8, 32), (32,), (8,), (8,)],
         {**EPSILON, "axes_from": 1},
     ),
+    "group_norm": ("group_norm", [MAP, (16,), (16,)], GROUPS),
+    "group_norm_grad": (
+        "group_norm_grad",
+        [MAP, MAP, (16,), (4, 8), Spec((4, 8))],
+        GROUPS,
+    ),
+    "rms_norm": ("rms_norm", [(8, 32), (32,)], EPSILON),
+    "rms_norm_grad": ("rms_norm_grad", [(8, 32), (8, 32), (32,), (8,)], EPSILON),
+    "normalize": ("normalize", [MAP], LENGTH),
+    "normalize_grad": ("normalize_grad", [MAP, MAP, (4, 1, 8, 8)], LENGTH),
+    "local_response_norm": ("local_response_norm", [MAP], NEAR),
+    "local_response_norm_grad": ("local_response_norm_grad", [MAP, MAP, MAP], NEAR),
+    "prelu": ("prelu", [MAP, (1, 16, 1, 1)], {}),
+    "prelu_grad": ("prelu_grad", [MAP, MAP, (1, 16, 1, 1)], {}),
+    "glu": ("glu", [MAP], {"axis": 1}),
+    "glu_grad": ("glu_grad", [(4, 8, 8, 8), MAP], {"axis": 1}),
+    "log_softmax": ("log_softmax", [MAP], {"axis": 1}),
+    "log_softmax_grad": ("log_softmax_grad", [MAP, MAP], {"axis": 1}),
+    "scale_gradient": ("scale_gradient", [MAP], {"factor": -1.0}),
+    "penalize": ("penalize", [MAP], {"l1": 0.1, "l2": 0.0, "entropy": 0.0}),
     "embedding": ("embedding", [Spec((4, 6), I64), (4, 5)], {"padding_index": None}),
     "embedding_grad": (
         "embedding_grad",
@@ -204,10 +227,15 @@ SLOPES: dict[str, dict[str, Any]] = {
     "hard_sigmoid": {"slope": 0.2, "offset": 0.5},
     "hard_swish": {"slope": 0.2, "offset": 0.5},
     "clip": {"low": -1.0, "high": 2.0},
+    "threshold": {"at": 0.1, "value": -1.0},
 }
-for _name in ("relu", "tanh", "sigmoid", "silu", "mish", "softplus", *SLOPES):
+PLAIN = ("softsign", "tanh_shrink")
+for _name in (*PLAIN, "relu", "tanh", "sigmoid", "silu", "mish", "softplus", *SLOPES):
     CASES[_name] = (_name, [MAP], SLOPES.get(_name, {}))
     CASES[f"{_name}_grad"] = (f"{_name}_grad", [MAP, MAP], SLOPES.get(_name, {}))
+for _name in ("hard_shrink", "soft_shrink"):
+    CASES[_name] = (_name, [MAP], {"threshold": 0.5})
+CASES["shrink_grad"] = ("shrink_grad", [MAP, MAP], {"threshold": 0.5})
 CASES["gelu by tanh"] = ("gelu", [MAP], {"approximate": True})
 CASES["gelu_grad by tanh"] = ("gelu_grad", [MAP, MAP], {"approximate": True})
 for _name in ("add", "subtract", "multiply", "divide", "maximum", "minimum"):
@@ -264,7 +292,9 @@ def arrays_of(case: Case, values: tuple[float, ...], place: int) -> list[Array]:
         else:
             array = random.integers(1, 3, shape.shape).astype(shape.dtype)
         arrays.append(array)
-    if name.startswith(("batch_norm_inference", "batch_norm_grad", "layer_norm_grad")):
+    if name.startswith(
+        ("batch_norm_inference", "batch_norm_grad", "layer_norm_grad", "group_norm_grad")
+    ):
         arrays[-1] = np.abs(arrays[-1]) + 1
     flat = arrays[place].reshape(-1)
     for value in values:

@@ -20,6 +20,10 @@ ATTRS = {
     "power": {"exponent": 1.5},
     "scale_add": {"alpha": 0.9, "beta": 0.1},
     "softmax": {"axis": -1},
+    "hard_shrink": {"threshold": 0.5},
+    "soft_shrink": {"threshold": 0.5},
+    "shrink": {"threshold": 0.5},
+    "threshold": {"at": 0.1, "value": 0.3},
 }
 ELEMENTWISE = sorted(name for name, record in OPERATIONS.items() if record.elementwise)
 

@@ -13,6 +13,7 @@ from . import control as _control
 from . import convolution as _convolution
 from . import einsum as _einsum
 from . import functions as _functions
+from . import gradients as _gradients
 from . import index as _index
 from . import int8 as _int8
 from . import linear as _linear
@@ -38,6 +39,7 @@ from .control import *
 from .convolution import *
 from .einsum import *
 from .functions import *
+from .gradients import *
 from .index import *
 from .linear import *
 from .loss import *
@@ -65,6 +67,7 @@ __all__ += _convolution.__all__
 __all__ += _einsum.__all__
 __all__ += _functions.__all__
 __all__ += _index.__all__
+__all__ += _gradients.__all__
 __all__ += _int8.__all__
 __all__ += _linear.__all__
 __all__ += _loss.__all__

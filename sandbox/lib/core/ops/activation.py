@@ -13,13 +13,15 @@ from .. import validate
 from ..errors import ArgumentError, ShapeError
 from ..function import Function, TapeEntry, as_operand, function
 from ..value import Input, Value
-from .arithmetic import multiply, negative, subtract
-from .comparison import less_equal, where
+from .arithmetic import multiply
 
 __all__ = [
+    "celu",
     "clip",
     "elu",
     "gelu",
+    "glu",
+    "hard_shrink",
     "hard_sigmoid",
     "hard_swish",
     "hard_tanh",
@@ -32,10 +34,12 @@ __all__ = [
     "selu",
     "sigmoid",
     "silu",
+    "soft_shrink",
     "softmax",
     "softplus",
     "softsign",
     "tanh",
+    "tanh_shrink",
     "threshold",
 ]
 
@@ -111,19 +115,21 @@ def _log_softmax_gradient(entry: TapeEntry, dy: Value) -> Gradients:
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
-def _family(name: str, output_tells: Callable[[dict[str, Any]], bool] | None = None) -> Function:
+def _family(
+    name: str, output_tells: Callable[[dict[str, Any]], bool] | None = None, back: str = ""
+) -> Function:
     """Register an activation with its gradient.
 
     `output_tells` says with which attributes the gradient is the same from the output: then the
-    input can be forgotten, and be written over.
+    input can be forgotten, and be written over. `back` names a gradient that several share.
     """
     made = function(name)
-    back = function(f"{name}_grad")
+    back_function = function(back or f"{name}_grad")
 
     def gradient(entry: TapeEntry, dy: Value) -> Gradients:
         from_output = output_tells is not None and output_tells(entry.attrs)
         data = entry.outputs[0] if from_output else entry.inputs[0]
-        return (back.apply((dy, data), entry.attrs)[0],)
+        return (back_function.apply((dy, data), entry.attrs)[0],)
 
     made.gradient(gradient)
     return made
@@ -138,6 +144,13 @@ _softplus = _family("softplus")
 _softsign = _family("softsign")
 _hard_sigmoid = _family("hard_sigmoid")
 _hard_swish = _family("hard_swish")
+_hard_shrink = _family("hard_shrink", back="shrink_grad")
+_soft_shrink = _family("soft_shrink", back="shrink_grad")
+_tanh_shrink = _family("tanh_shrink")
+_threshold = _family("threshold")
+_glu = _family("glu")
+_prelu = function("prelu")
+_prelu_grad = function("prelu_grad")
 _clip = _family("clip", lambda attrs: True)  # what is between the ends stays between them
 
 
@@ -163,9 +176,9 @@ def gelu(x: Input, *, approximate: bool = False) -> Value:
     )[0]
 
 
-def silu(x: Input) -> Value:
-    """Return x · sigmoid(x)."""
-    return _silu.apply((as_operand(x),), {})[0]
+def silu(x: Input, beta: float = 1.0) -> Value:
+    """Return x · sigmoid(beta · x); 1.702 comes near to GELU."""
+    return _silu.apply((as_operand(x),), {"beta": validate.number("beta", beta)})[0]
 
 
 def mish(x: Input) -> Value:
@@ -173,14 +186,17 @@ def mish(x: Input) -> Value:
     return _mish.apply((as_operand(x),), {})[0]
 
 
-def softplus(x: Input) -> Value:
-    """Return log(1 + e^x), a smooth ReLU."""
-    return _softplus.apply((as_operand(x),), {})[0]
+def softplus(x: Input, beta: float = 1.0) -> Value:
+    """Return log(1 + e^(beta · x)) / beta, a smooth ReLU."""
+    found = validate.number("beta", beta)
+    if found == 0:
+        raise ArgumentError("`beta` must not be 0; got 0.")
+    return _softplus.apply((as_operand(x),), {"beta": found})[0]
 
 
 def log_sigmoid(x: Input) -> Value:
     """Return log(sigmoid(x)), without overflow."""
-    return negative(softplus(negative(x)))
+    return softplus(x, -1.0)
 
 
 def softsign(x: Input) -> Value:
@@ -214,10 +230,41 @@ def hard_tanh(x: Input, low: float = -1.0, high: float = 1.0) -> Value:
 
 def threshold(x: Input, at: float, value: float) -> Value:
     """Return x where it is more than `at` (or NaN), else `value`; there the gradient is 0."""
+    attrs = {"at": validate.number("at", at), "value": validate.number("value", value)}
+    return _threshold.apply((as_operand(x),), attrs)[0]
+
+
+def celu(x: Input, alpha: float = 1.0) -> Value:
+    """Return x where it is positive, else alpha · (e^(x / alpha) - 1)."""
+    found = validate.number("alpha", alpha)
+    if found == 1.0:
+        return elu(x)
+    if found == 0:
+        raise ArgumentError("`alpha` must not be 0; got 0.")
+    return multiply(elu(multiply(x, 1.0 / found)), found)
+
+
+def hard_shrink(x: Input, threshold: float = 0.5) -> Value:
+    """Return x where it is further from 0 than the threshold, else 0."""
+    attrs = {"threshold": validate.non_negative("threshold", threshold)}
+    return _hard_shrink.apply((as_operand(x),), attrs)[0]
+
+
+def soft_shrink(x: Input, threshold: float = 0.5) -> Value:
+    """Return x, moved towards 0 by the threshold, and not beyond."""
+    attrs = {"threshold": validate.non_negative("threshold", threshold)}
+    return _soft_shrink.apply((as_operand(x),), attrs)[0]
+
+
+def tanh_shrink(x: Input) -> Value:
+    """Return x - tanh(x)."""
+    return _tanh_shrink.apply((as_operand(x),), {})[0]
+
+
+def glu(x: Input, axis: int = -1) -> Value:
+    """Return the first half along an axis, weighted by the sigmoid of the second."""
     operand = as_operand(x)
-    return where(
-        less_equal(operand, validate.number("at", at)), validate.number("value", value), operand
-    )
+    return _glu.apply((operand,), {"axis": validate.axis("axis", axis, operand.ndim)})[0]
 
 
 def prelu(x: Input, slope: Input, axis: int = 1) -> Value:
@@ -239,4 +286,9 @@ def prelu(x: Input, slope: Input, axis: int = 1) -> Value:
         )
     if slopes.shape != (1,):
         shape[place] = slopes.shape[0]
-    return subtract(relu(operand), multiply(relu(negative(operand)), reshape(slopes, tuple(shape))))
+    return _prelu.apply((operand, reshape(slopes, tuple(shape))), {})[0]
+
+
+@_prelu.gradient
+def _prelu_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return _prelu_grad.apply((dy, *entry.inputs), {})

@@ -1,4 +1,4 @@
-"""Batch and layer normalisation."""
+"""Normalisation by statistics of the batch, of a row, of neighbours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from . import arithmetic, shape
 __all__ = [
     "batch_norm",
     "batch_norm_inference",
+    "group_norm",
     "layer_norm",
+    "local_response_norm",
+    "normalize",
+    "rms_norm",
     "update_running",
 ]
 
@@ -156,3 +160,110 @@ def _layer_norm_gradient(
     x, gamma, _ = entry.inputs
     _, mean, variance = entry.outputs
     return _layer_norm_grad.apply((dy, x, gamma, mean, variance), dict(entry.attrs))
+
+
+_group_norm = function("group_norm")
+_group_norm_grad = function("group_norm_grad")
+_rms_norm = function("rms_norm")
+_rms_norm_grad = function("rms_norm_grad")
+_normalize = function("normalize")
+_normalize_grad = function("normalize_grad")
+_local_response_norm = function("local_response_norm")
+_local_response_norm_grad = function("local_response_norm_grad")
+
+
+def group_norm(
+    x: Input, gamma: Input, beta: Input, *, groups: int = 1, epsilon: float = 1e-5
+) -> Value:
+    """Normalise each row's groups of channels (axis 1); gamma and beta have one number a channel.
+
+    y = gamma · (x - mean) / sqrt(variance + epsilon) + beta
+    """
+    operand = as_operand(x)
+    attrs = {
+        "groups": validate.positive_int("groups", groups),
+        "epsilon": validate.number("epsilon", epsilon),
+    }
+    return _group_norm.apply((operand, as_operand(gamma), as_operand(beta)), attrs)[0]
+
+
+def rms_norm(x: Input, gamma: Input, *, epsilon: float = 1e-5) -> Value:
+    """Divide each row by the root mean square over its last axes, those that gamma has.
+
+    y = gamma · x / sqrt(mean(x²) + epsilon)
+    """
+    attrs = {"epsilon": validate.number("epsilon", epsilon)}
+    return _rms_norm.apply((as_operand(x), as_operand(gamma)), attrs)[0]
+
+
+def normalize(x: Input, axis: int = -1, *, epsilon: float = 1e-12) -> Value:
+    """Return x / max(length, epsilon): vectors along an axis get length 1."""
+    operand = as_operand(x)
+    attrs = {
+        "axis": validate.axis("axis", axis, operand.ndim),
+        "epsilon": validate.number("epsilon", epsilon),
+    }
+    return _normalize.apply((operand,), attrs)[0]
+
+
+def local_response_norm(
+    x: Input,
+    size: int = 5,
+    *,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+    k: float = 1.0,
+    axes: Sequence[int] = (1,),
+) -> Value:
+    """Return x / (k + alpha · mean of x² over windows of `size` along `axes`)^beta.
+
+    A window has size // 2 elements before and (size - 1) // 2 behind; what lies outside counts as
+    0, also in the mean.
+    """
+    operand = as_operand(x)
+    chosen = validate.integers("axes", axes, "axes, a list of ints")
+    if not chosen:
+        raise validate.refuse("axes", "axes, a list of ints", axes)
+    attrs = {
+        "size": validate.positive_int("size", size),
+        "alpha": validate.number("alpha", alpha),
+        "beta": validate.number("beta", beta),
+        "k": validate.number("k", k),
+        "axes": tuple(sorted({validate.axis("axes", axis, operand.ndim) for axis in chosen})),
+    }
+    return _local_response_norm.apply((operand,), attrs)[0]
+
+
+@_group_norm.gradient
+def _group_norm_gradient(
+    entry: TapeEntry, dy: Value | None, dmean: Value | None, dvariance: Value | None
+) -> Gradients:
+    if dy is None:
+        return None, None, None
+    x, gamma, _ = entry.inputs
+    _, mean, variance = entry.outputs
+    return _group_norm_grad.apply((dy, x, gamma, mean, variance), dict(entry.attrs))
+
+
+@_rms_norm.gradient
+def _rms_norm_gradient(entry: TapeEntry, dy: Value | None, dinverse: Value | None) -> Gradients:
+    if dy is None:
+        return None, None
+    return _rms_norm_grad.apply((dy, *entry.inputs, entry.outputs[1]), dict(entry.attrs))
+
+
+@_normalize.gradient
+def _normalize_gradient(entry: TapeEntry, dy: Value | None, dlength: Value | None) -> Gradients:
+    return (
+        None if dy is None else _normalize_grad.apply((dy, *entry.outputs), dict(entry.attrs))[0],
+    )
+
+
+@_local_response_norm.gradient
+def _local_response_norm_gradient(
+    entry: TapeEntry, dy: Value | None, dscale: Value | None
+) -> Gradients:
+    if dy is None:
+        return (None,)
+    inputs = (dy, entry.inputs[0], entry.outputs[1])
+    return (_local_response_norm_grad.apply(inputs, dict(entry.attrs))[0],)

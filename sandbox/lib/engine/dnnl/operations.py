@@ -18,9 +18,9 @@ LINEAR = 38  # alpha · x + beta
 ELTWISE_FROM_INPUT: dict[str, tuple[int, tuple[str, ...]]] = {
     "leaky_relu": (32, ("slope",)),
     "elu": (34, ("alpha",)),
-    "softplus": (39, ()),
+    "softplus": (39, ("beta",)),
     "hard_sigmoid": (40, ("slope", "offset")),
-    "silu": (44, ()),
+    "silu": (44, ("beta",)),
     "clip": (47, ("low", "high")),
     "gelu": (49, ()),
     "gelu_tanh": (43, ()),

@@ -14,6 +14,8 @@ from . import comparison as comparison
 from . import control as control
 from . import convolution as convolution
 from . import functions as functions
+from . import gradients as gradients
+from . import group as group
 from . import index as index
 from . import int8 as int8
 from . import linear as linear

@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 
 from .. import dnnl
 from ..choices import Candidate
+from ..errors import ShapeError
 from ..operation import Kernel, Sample, register
-from ..oplist import Op
+from ..oplist import Op, Spec
 from .common import eltwise
 from .error_function import erf
 from .in_place import choose_in_place, layout_of_partner
-from .rules import like_second, same_float
+from .pieces import by_rows, lower_in_pieces
+from .reduce import sum_to
+from .rules import broadcast, floating, like_second, same_float
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -114,14 +117,15 @@ def gelu_grad(dy: Array, x: Array, *, approximate: bool) -> Array:
     return dx
 
 
-def silu(x: Array) -> Array:
-    """Return x · sigmoid(x)."""
-    y: Array = x * sigmoid(x)
+def silu(x: Array, *, beta: float = 1.0) -> Array:
+    """Return x · sigmoid(beta · x)."""
+    y: Array = x * sigmoid(x if beta == 1.0 else x * beta)
     return y
 
 
-def silu_grad(dy: Array, x: Array) -> Array:
-    """Return dy · s · (1 + x · (1 - s))."""
+def silu_grad(dy: Array, x: Array, *, beta: float = 1.0) -> Array:
+    """Return dy · s · (1 + beta · x · (1 - s))."""
+    x = x if beta == 1.0 else x * beta
     s = sigmoid(x)
     dx: Array = dy * (s * (1 + x * (1 - s)))
     return dx
@@ -141,15 +145,16 @@ def mish_grad(dy: Array, x: Array) -> Array:
     return dx
 
 
-def softplus(x: Array) -> Array:
-    """Return log(1 + e^x), without overflow."""
+def softplus(x: Array, *, beta: float = 1.0) -> Array:
+    """Return log(1 + e^(beta · x)) / beta, without overflow."""
+    x = x if beta == 1.0 else x * beta
     y: Array = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
-    return y
+    return y if beta == 1.0 else y / beta
 
 
-def softplus_grad(dy: Array, x: Array) -> Array:
-    """Return dy · sigmoid(x)."""
-    dx: Array = dy * sigmoid(x)
+def softplus_grad(dy: Array, x: Array, *, beta: float = 1.0) -> Array:
+    """Return dy · sigmoid(beta · x)."""
+    dx: Array = dy * sigmoid(x if beta == 1.0 else x * beta)
     return dx
 
 
@@ -163,6 +168,73 @@ def softsign_grad(dy: Array, x: Array) -> Array:
     """Return dy / (1 + |x|)²."""
     dx: Array = dy / np.square(1 + np.abs(x))
     return dx
+
+
+def hard_shrink(x: Array, *, threshold: float) -> Array:
+    """Return x where it is further from 0 than the threshold, else 0."""
+    y: Array = x * ~(np.abs(x) <= threshold)
+    return y
+
+
+def soft_shrink(x: Array, *, threshold: float) -> Array:
+    """Return x, moved towards 0 by the threshold, and not beyond."""
+    y: Array = x - np.clip(x, -threshold, threshold)
+    return y
+
+
+def shrink_grad(dy: Array, x: Array, *, threshold: float) -> Array:
+    """Return dy where x is further from 0 than the threshold, else 0; of both."""
+    dx: Array = dy * ~(np.abs(x) <= threshold)
+    return dx
+
+
+def tanh_shrink(x: Array) -> Array:
+    """Return x - tanh(x)."""
+    y: Array = x - np.tanh(x)
+    return y
+
+
+def tanh_shrink_grad(dy: Array, x: Array) -> Array:
+    """Return dy · tanh(x)²."""
+    dx: Array = dy * np.square(np.tanh(x))
+    return dx
+
+
+def threshold(x: Array, *, at: float, value: float) -> Array:
+    """Return x where it is more than `at` (or NaN), else `value`."""
+    return np.where(x <= at, np.asarray(value, x.dtype), x)
+
+
+def threshold_grad(dy: Array, x: Array, *, at: float, value: float) -> Array:
+    """Return dy where x is let through, else 0."""
+    return np.where(x <= at, np.zeros((), dy.dtype), dy)
+
+
+def prelu(x: Array, slope: Array) -> Array:
+    """Return x where it is positive, else slope · x."""
+    y: Array = np.maximum(x, 0) + slope * np.minimum(x, 0)
+    return y
+
+
+def prelu_grad(dy: Array, x: Array, slope: Array) -> tuple[Array, Array]:
+    """Return dx, and the slopes' gradient; the slope at 0 is that of the negative side."""
+    dx = np.where(x <= 0, dy * slope, dy)
+    return dx, sum_to(dy * np.minimum(x, 0), shape=slope.shape)
+
+
+def glu(x: Array, *, axis: int) -> Array:
+    """Return the first half along an axis, weighted by the sigmoid of the second."""
+    a, b = np.split(x, 2, axis)
+    y: Array = a * sigmoid(b)
+    return y
+
+
+def glu_grad(dy: Array, x: Array, *, axis: int) -> Array:
+    """Return the gradients of both halves."""
+    a, b = np.split(x, 2, axis)
+    s = sigmoid(b)
+    da = dy * s
+    return np.concatenate([da, da * a * (1 - s)], axis)
 
 
 def hard_sigmoid(x: Array, *, slope: float, offset: float) -> Array:
@@ -197,6 +269,25 @@ def clip_grad(dy: Array, x: Array, *, low: float, high: float) -> Array:
     """Return dy between the ends, else 0."""
     dx: Array = dy * ((x > low) & (x < high))
     return dx
+
+
+def _infer_prelu(x: Spec, slope: Spec) -> tuple[Spec, ...]:
+    floating(x)
+    if len(slope.shape) != len(x.shape) or broadcast(x, slope)[0].shape != x.shape:
+        raise ShapeError(
+            f"slope must have the axes of input {x.shape}, each as long or 1; got {slope.shape}."
+        )
+    return (x,)
+
+
+def _infer_glu(x: Spec, *, axis: int) -> tuple[Spec, ...]:
+    floating(x)
+    length = x.shape[axis]
+    if length % 2:
+        raise ShapeError(
+            f"input axis {axis} must be even (two halves); got {length} in shape {x.shape}."
+        )
+    return (Spec((*x.shape[:axis], length // 2, *x.shape[axis + 1 :]), x.dtype),)
 
 
 # -- oneDNN ----------------------------------------------------------------------------------------
@@ -271,11 +362,45 @@ for _forward, _backward in _NATIVE:
         expects=layout_of_partner if _from_output else None,
         sample=Sample((_MAP, _MAP), {}) if _from_output else None,
     )
-register("softsign", infer=same_float, reference=softsign, elementwise=True)
+_IN_PIECES: tuple[tuple[Kernel, Kernel | None], ...] = (
+    *((softsign, softsign_grad), (hard_shrink, shrink_grad), (tanh_shrink, tanh_shrink_grad)),
+    *((soft_shrink, None), (threshold, threshold_grad)),
+)
+for _here, _back in _IN_PIECES:
+    register(
+        _here.__name__,
+        infer=same_float,
+        reference=_here,
+        lower=lower_in_pieces,
+        alone="f",
+        elementwise=True,
+    )
+    if _back is not None:
+        register(
+            _back.__name__,
+            infer=like_second,
+            reference=_back,
+            lower=lower_in_pieces,
+            alone="f",
+            elementwise=True,
+            gradient=True,
+        )
+register("prelu", infer=_infer_prelu, reference=prelu, lower=by_rows(0), alone="f", cheap=True)
 register(
-    "softsign_grad",
+    "prelu_grad",
+    infer=lambda dy, x, slope: (x, slope),
+    reference=prelu_grad,
+    lower=by_rows(0, 1),
+    alone="f",
+    gradient=True,
+    batch_outputs=1,
+)
+register("glu", infer=_infer_glu, reference=glu, lower=by_rows(0), alone="f", cheap=True)
+register(
+    "glu_grad",
     infer=like_second,
-    reference=softsign_grad,
-    elementwise=True,
+    reference=glu_grad,
+    lower=by_rows(0, 1),
+    alone="f",
     gradient=True,
 )

@@ -41,6 +41,10 @@ ACTIVATIONS = (
 )
 
 
+# Attributes that lists of operations written by earlier versions do not have.
+DEFAULTS = {"beta": 1.0}
+
+
 def eltwise(name: str, attrs: Mapping[str, Any], simple: Mapping[str, int]) -> dnnl.Eltwise:
     """Return a function of each element as oneDNN takes it.
 
@@ -51,9 +55,8 @@ def eltwise(name: str, attrs: Mapping[str, Any], simple: Mapping[str, int]) -> d
     if name == "gelu" and attrs["approximate"]:
         name = "gelu_tanh"
     algorithm, names = dnnl.ELTWISE_FROM_INPUT[name]
-    first = 1.0 if name in ("softplus", "silu") else 0.0
-    constants = [float(attrs[key]) for key in names] or [first]
-    alpha, beta = (*constants, 0.0)[:2]
+    constants = [float({**DEFAULTS, **attrs}[key]) for key in names]
+    alpha, beta = (*constants, 0.0, 0.0)[:2]
     return dnnl.Eltwise(algorithm, alpha, beta)
 
 

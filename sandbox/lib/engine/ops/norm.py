@@ -1,4 +1,4 @@
-"""Batch normalisation over axis 1 of (batch, features) or (batch, channels, height, width).
+"""Batch normalisation over axis 1 of (batch, features) or (batch, channels, and 1 to 3 axes).
 
 A ReLU behind it is fused in. Layer normalisation over the last axes of each row.
 """
@@ -27,9 +27,9 @@ Array = NDArray[Any]
 
 def _check(x: Spec, **vectors: Spec) -> None:
     floating(x)
-    if len(x.shape) not in (2, 4):
+    if not 2 <= len(x.shape) <= 5:
         raise ShapeError(
-            "input must have 2 axes (batch, features) or 4 axes (batch, channels, height, width); "
+            "input must have 2 axes (batch, features) or 3 to 5 axes (batch, channels, positions); "
             f"got {len(x.shape)} in shape {x.shape}."
         )
     for name, vector in vectors.items():
@@ -203,13 +203,11 @@ def layer_norm_grad(
 
 
 def _dims(shape: Dims) -> Dims:
-    return (*shape, 1, 1) if len(shape) == 2 else shape
+    return shape if len(shape) > 3 else (*shape[:2], 1, *(shape[2:] or (1,)))
 
 
 def _layouts(builder: Builder, dtype: str, *values: int) -> list[dnnl.Layout]:
     dims = _dims(builder.shape(values[0]))
-    if len(dims) != 4:
-        raise dnnl.RefusedError(f"batch_norm: must have 2 or 4 axes; got {len(dims)}.")
     return distinct(layout for value in values for layout in builder.layouts(value, dims, dtype))
 
 

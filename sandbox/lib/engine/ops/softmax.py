@@ -12,6 +12,7 @@ from ..choices import Candidate
 from ..operation import Sample, register
 from ..oplist import Op
 from .common import SMALL
+from .pieces import by_rows
 from .rules import like_second, same_float
 
 if TYPE_CHECKING:
@@ -89,5 +90,14 @@ register(
     lower=lower_softmax_grad,
     gradient=True,
 )
-register("log_softmax", infer=same_float, reference=log_softmax)
-register("log_softmax_grad", infer=like_second, reference=log_softmax_grad, gradient=True)
+register(
+    "log_softmax", cheap=True, infer=same_float, reference=log_softmax, lower=by_rows(0), alone="f"
+)
+register(
+    "log_softmax_grad",
+    infer=like_second,
+    reference=log_softmax_grad,
+    lower=by_rows(0, 1),
+    alone="f",
+    gradient=True,
+)

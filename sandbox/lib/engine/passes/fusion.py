@@ -13,6 +13,7 @@ from .. import dnnl
 from ..links import Links, remove_dead
 from ..oplist import Op, OpList, Spec
 from ..ops import find
+from ..ops.common import DEFAULTS
 
 _MAXIMA = ("max_pool2d", "max_pool3d")
 _SPREADS = tuple(f"{name}_grad" for name in _MAXIMA)
@@ -76,7 +77,8 @@ def _takes_on(producer: Op, op: Op) -> bool:
 
 def _post_op(op: Op) -> tuple[str, float, float]:
     """Return an operation as its name and two constants."""
-    constants = [float(op.attrs[key]) for key in find(op.name).constants or ()]
+    attrs = {**DEFAULTS, **op.attrs}
+    constants = [float(attrs[key]) for key in find(op.name).constants or ()]
     alpha, beta = (*constants, 0.0, 0.0)[:2]
     return op.name, alpha, beta
 

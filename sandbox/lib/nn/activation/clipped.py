@@ -35,8 +35,8 @@ class HardTanh(Elementwise):
 
     Notes
     -----
-    At the ends and beyond the gradient is 0.
-    Same as BigDL `HardTanh`, `Clamp` (0.13) and ONNX `Clip`-13.
+    Same as BigDL `HardTanh`, `Clamp` (0.13), Keras `hard_tanh`, PyTorch `Hardtanh` and ONNX
+    `Clip`-13. At the ends and beyond the gradient is 0.
     Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
@@ -89,7 +89,8 @@ class ReLU6(Elementwise):
 
     Notes
     -----
-    Same as BigDL `ReLU6` (0.13). Source: Howard et al. 2017 (MobileNets).
+    Same as BigDL `ReLU6` (0.13), Keras `relu6` and PyTorch `ReLU6`.
+    Source: Howard et al. 2017 (MobileNets).
     Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
@@ -133,7 +134,8 @@ class HardSigmoid(Elementwise):
 
     Notes
     -----
-    Same as BigDL `HardSigmoid` (0.13, slope 0.2) and ONNX `HardSigmoid`-6.
+    Same as BigDL `HardSigmoid` (0.13, slope 0.2), Keras `hard_sigmoid`, PyTorch `Hardsigmoid` and
+    ONNX `HardSigmoid`-6.
     Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
@@ -186,7 +188,8 @@ class HardSwish(Elementwise):
 
     Notes
     -----
-    Same as ONNX `HardSwish`-14. Source: Howard et al. 2019 (MobileNetV3).
+    Same as Keras `hard_silu`, PyTorch `Hardswish` and ONNX `HardSwish`-14.
+    Source: Howard et al. 2019 (MobileNetV3).
     Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
@@ -230,7 +233,9 @@ class Threshold(Elementwise):
 
     Notes
     -----
-    Same as BigDL `Threshold` (0.13).
+    Same as BigDL `Threshold` (0.13), Keras 1 `ThresholdedReLU`, Keras `threshold`, PyTorch
+    `Threshold` and ONNX `ThresholdedRelu`-10.
+    NumPy in pieces that stay in the cache: `engine.ops.activation`.
 
     Examples
     --------
@@ -260,3 +265,59 @@ class Threshold(Elementwise):
     def extra(self) -> str:
         """Give threshold and value."""
         return f"at={self.at:g}, value={self.value:g}"
+
+
+@register("nn.BinaryThreshold")
+class BinaryThreshold(Elementwise):
+    """Tell whether a number is above a threshold.
+
+    y = 1 where x > at, else 0
+
+    Parameters
+    ----------
+    at : float
+        The threshold.
+
+    Shapes
+    ------
+    input : any float32
+    output : same
+
+    Raises
+    ------
+    ArgumentError : `at` is no finite number.
+    ArgumentError : in `call`, the input is no array of numbers.
+
+    Notes
+    -----
+    Same as BigDL `BinaryThreshold` (0.13). Its gradient is 0 everywhere.
+    NumPy; reference: `engine.ops.comparison`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> BinaryThreshold(0.5)(np.array([0.4, 0.6], "f4"))
+    array([0., 1.], dtype=float32)
+    """
+
+    cases: ClassVar[tuple[Case, ...]] = (
+        Case(
+            lambda rng: BinaryThreshold(0.31),
+            inputs=((2, 3, 4),),
+            output=(2, 3, 4),
+            kinks=True,
+            sizes=("0.31",),
+        ),
+    )
+
+    def __init__(self, at: float = 1e-6, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.at = finite("at", at)
+
+    def function(self, x: Any) -> Any:
+        """Compare with the threshold."""
+        return ops.cast(ops.greater(x, self.at), x.dtype)
+
+    def extra(self) -> str:
+        """Give the threshold."""
+        return f"{self.at:g}"

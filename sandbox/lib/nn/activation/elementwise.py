@@ -46,9 +46,9 @@ class ReLU(Elementwise):
 
     Notes
     -----
-    The gradient at 0 is 0. After a convolution or linear layer it is fused in a Program and then
-    costs nothing. Same as BigDL `ReLU` (0.13; never in place) and ONNX `Relu`-14.
-    Source: Nair, Hinton 2010.
+    Same as BigDL `ReLU` (0.13; never in place), Keras `ReLU`, PyTorch `ReLU` and ONNX `Relu`-14.
+    Source: Nair, Hinton 2010. The gradient at 0 is 0. After a convolution or linear layer it is
+    fused in a Program and then costs nothing.
     Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
@@ -85,7 +85,7 @@ class Tanh(Elementwise):
 
     Notes
     -----
-    Same as BigDL `Tanh` (0.13) and ONNX `Tanh`-13.
+    Same as BigDL `Tanh` (0.13), Keras `tanh`, PyTorch `Tanh` and ONNX `Tanh`-13.
     Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
@@ -122,7 +122,7 @@ class Sigmoid(Elementwise):
 
     Notes
     -----
-    Same as BigDL `Sigmoid` (0.13) and ONNX `Sigmoid`-13.
+    Same as BigDL `Sigmoid` (0.13), Keras `sigmoid`, PyTorch `Sigmoid` and ONNX `Sigmoid`-13.
     Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
@@ -197,10 +197,11 @@ class Softmax(AlongAxis):
 
     Notes
     -----
-    To train a classifier leave it out: `criterion.CrossEntropy` takes the numbers before it.
-    Same as BigDL `SoftMax` (0.13) and ONNX `Softmax`-13.
+    Same as BigDL `SoftMax` (0.13), Keras `Softmax`, PyTorch `Softmax`, `Softmax2d` and ONNX
+    `Softmax`-13. To train a classifier leave it out: `criterion.CrossEntropy` takes the numbers
+    before it.
     Native kernel: oneDNN softmax, from 8,192 elements, else NumPy;
-    reference: `engine.ops.activation`.
+    reference: `engine.ops.softmax`.
 
     Examples
     --------
@@ -247,9 +248,9 @@ class LogSoftmax(AlongAxis):
 
     Notes
     -----
-    Goes with `criterion.NLL`; `criterion.CrossEntropy` does both at once.
-    Same as BigDL `LogSoftMax` (0.13) and ONNX `LogSoftmax`-13.
-    NumPy, in the reference kernel: `engine.ops.activation`.
+    Same as BigDL `LogSoftMax` (0.13), Keras `log_softmax`, PyTorch `LogSoftmax` and ONNX
+    `LogSoftmax`-13. Goes with `criterion.NLL`; `criterion.CrossEntropy` does both at once.
+    NumPy in pieces that stay in the cache: `engine.ops.softmax`.
 
     Examples
     --------
@@ -275,3 +276,44 @@ class LogSoftmax(AlongAxis):
     def function(self, x: Any, axis: int) -> Any:
         """Turn numbers into logarithms of probabilities."""
         return ops.log_softmax(x, axis=axis)
+
+
+@register("nn.Softmin")
+class Softmin(AlongAxis):
+    """Turn numbers into probabilities along an axis, the smallest into the largest.
+
+    y_k = exp(-x_k) / sum_j exp(-x_j)
+
+    Parameters
+    ----------
+    axis : int
+        The axis along which the probabilities add up to 1.
+
+    Shapes
+    ------
+    input : any float32
+    output : same
+
+    Raises
+    ------
+    ShapeError : in `call`, the input has no such axis.
+
+    Notes
+    -----
+    Same as BigDL `SoftMin` (0.13) and PyTorch `Softmin`.
+    Native kernel: oneDNN softmax, from 8,192 elements, else NumPy; reference: `engine.ops.softmax`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Softmin()(np.array([[0.0, np.log(3)]], "f4")).round(4)
+    array([[0.75, 0.25]], dtype=float32)
+    """
+
+    cases: ClassVar[tuple[Case, ...]] = (
+        Case(lambda rng: Softmin(), inputs=((3, 5),), output=(3, 5), wrong=((3,),), tolerance=1e-4),
+    )
+
+    def function(self, x: Any, axis: int) -> Any:
+        """Turn numbers into probabilities."""
+        return ops.softmax(ops.negative(x), axis=axis)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ...core import Parameter, ops
-from ...core.validate import finite, integer, positive_int
+from ...core.errors import ArgumentError, ShapeError
+from ...core.validate import finite, integer, positive, positive_int
 from ..case import Case
 from ..checks import check_axis, check_rank, floating
 from ..module import Module
@@ -38,7 +40,8 @@ class LeakyReLU(Elementwise):
 
     Notes
     -----
-    Same as BigDL `LeakyReLU` (0.13) and ONNX `LeakyRelu`-16. Source: Maas, Hannun, Ng 2013.
+    Same as BigDL `LeakyReLU` (0.13), Keras `LeakyReLU` (slope 0.3), PyTorch `LeakyReLU` and ONNX
+    `LeakyRelu`-16. Source: Maas, Hannun, Ng 2013.
     Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
@@ -99,8 +102,9 @@ class PReLU(Module):
 
     Notes
     -----
-    Same as BigDL `PReLU` (0.13) and ONNX `PRelu`-16. Source: He et al. 2015.
-    Native kernel: oneDNN eltwise; the product with the slopes is NumPy's.
+    Same as BigDL `PReLU` (0.13), Keras `PReLU` (first slopes 0), PyTorch `PReLU` and ONNX
+    `PRelu`-16. Source: He et al. 2015.
+    NumPy in pieces that stay in the cache: `engine.ops.activation`.
 
     Examples
     --------
@@ -170,7 +174,8 @@ class ELU(Elementwise):
 
     Notes
     -----
-    Same as BigDL `ELU` (0.13) and ONNX `Elu`-6. Source: Clevert, Unterthiner, Hochreiter 2016.
+    Same as BigDL `ELU` (0.13), Keras `ELU`, PyTorch `ELU` and ONNX `Elu`-6.
+    Source: Clevert, Unterthiner, Hochreiter 2016.
     Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
@@ -220,7 +225,8 @@ class SELU(Elementwise):
 
     Notes
     -----
-    Goes with `weight_init="lecun_normal"`. Same as ONNX `Selu`-6. Source: Klambauer et al. 2017.
+    Same as Keras `selu`, PyTorch `SELU` and ONNX `Selu`-6. Source: Klambauer et al. 2017.
+    Goes with `weight_init="lecun_normal"` and `AlphaDropout`.
     Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
@@ -236,3 +242,208 @@ class SELU(Elementwise):
     def function(self, x: Any) -> Any:
         """Keep mean 0 and variance 1."""
         return ops.selu(x)
+
+
+@register("nn.CELU")
+class CELU(Elementwise):
+    """Keep what is positive, bend the rest towards -alpha without a kink.
+
+    y = x where x > 0, else alpha · (exp(x / alpha) - 1)
+
+    Parameters
+    ----------
+    alpha : float > 0
+        Where the negative side ends, with the other sign.
+
+    Shapes
+    ------
+    input : any float32
+    output : same
+
+    Raises
+    ------
+    ArgumentError : `alpha` is not positive.
+    ArgumentError : in `call`, the input is no array of numbers.
+
+    Notes
+    -----
+    Same as Keras `celu`, PyTorch `CELU` and ONNX `Celu`-12. Source: Barron 2017.
+    Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
+
+    Examples
+    --------
+    >>> CELU(2.0)(np.array([-2.0, 2.0], "f4")).round(4)
+    array([-1.2642,  2.    ], dtype=float32)
+    """
+
+    cases: ClassVar[tuple[Case, ...]] = (
+        Case(
+            lambda rng: CELU(0.5),
+            inputs=((4, 3),),
+            output=(4, 3),
+            kinks=True,
+            sizes=("alpha=0.5",),
+        ),
+    )
+
+    def __init__(self, alpha: float = 1.0, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.alpha = positive("alpha", alpha)
+
+    def function(self, x: Any) -> Any:
+        """Keep what is positive, bend the rest."""
+        return ops.celu(x, self.alpha)
+
+    def extra(self) -> str:
+        """Give alpha if it is not 1."""
+        return "" if self.alpha == 1.0 else f"alpha={self.alpha:g}"
+
+
+@register("nn.RReLU")
+class RReLU(Elementwise):
+    """Keep what is positive, and of the rest a random share while training, the middle afterwards.
+
+    y = x where x > 0, else a · x; in training each a is drawn evenly from [low, high), in inference
+    a = (low + high) / 2
+
+    Parameters
+    ----------
+    low, high : float
+        Between which the shares lie.
+
+    Shapes
+    ------
+    input : (batch, ...) float32
+    output : same
+
+    Raises
+    ------
+    ArgumentError : an end is no finite number, or `low` is more than `high`.
+    ArgumentError : in `call`, the input is no array of numbers.
+
+    Notes
+    -----
+    Same as BigDL `RReLU` (0.13; never in place) and PyTorch `RReLU`. Source: Xu et al. 2015.
+    The numbers are those of `Dropout`'s contract: `engine.random.uniform` (Philox).
+
+    Examples
+    --------
+    >>> RReLU(0.25, 0.75)(np.array([-2.0, 2.0], "f4"))
+    array([-1.,  2.], dtype=float32)
+    """
+
+    cases: ClassVar[tuple[Case, ...]] = (
+        Case(
+            lambda rng: RReLU(),
+            inputs=((4, 3, 5),),
+            output=(4, 3, 5),
+            kinks=True,
+            stochastic=True,
+            sizes=("0.125..0.3333",),
+        ),
+    )
+
+    def __init__(self, low: float = 1 / 8, high: float = 1 / 3, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.low, self.high = finite("low", low), finite("high", high)
+        if self.low > self.high:
+            raise ArgumentError(f"`low` must not be more than `high`; got {low} and {high}.")
+
+    def function(self, x: Any) -> Any:
+        """Keep what is positive, and a share of the rest."""
+        if not self.training:
+            return ops.leaky_relu(x, (self.low + self.high) / 2)
+        drawn = ops.multiply(ops.random_uniform(x), self.high - self.low)
+        share = ops.where(ops.greater(x, 0.0), 1.0, ops.add(drawn, self.low))
+        return ops.multiply(x, share)
+
+    def extra(self) -> str:
+        """Give the ends."""
+        return f"{self.low:.4g}..{self.high:.4g}"
+
+
+@register("nn.SReLU")
+class SReLU(Module):
+    """Bend both ends of a straight line, where and how much training finds good.
+
+    y = t_r + a_r · (x - t_r) where x >= t_r, t_l + a_l · (x - t_l) where x <= t_l, else x
+
+    Parameters
+    ----------
+    shape : int or sequence of int
+        Of the four parameters, without the batch axis; axes of size 1 share them. For images with
+        numbers per channel: (channels, 1, 1).
+
+    Shapes
+    ------
+    input : (batch, ...) float32, to which `shape` stretches
+    output : same
+    left, left_slope, right, right_slope : shape; t_l, a_l, t_r, a_r
+
+    Raises
+    ------
+    ArgumentError : a size is not positive.
+    ShapeError : in `call`, `shape` does not stretch to the input.
+
+    Notes
+    -----
+    Same as BigDL `SReLU` (0.13; `sharedAxes` are those of size 1).
+    Like Keras 1 `SReLU`: there the first values are drawn, here it starts as a ReLU.
+    Source: Jin et al. 2016. NumPy; reference: `engine.ops.arithmetic`.
+
+    Examples
+    --------
+    >>> SReLU(1)(np.array([[-1.0], [0.5], [3.0]], "f4")).ravel()
+    array([0. , 0.5, 3. ], dtype=float32)
+    """
+
+    cases: ClassVar[tuple[Case, ...]] = (
+        Case(
+            lambda rng: SReLU((3, 1, 1)),
+            inputs=((2, 3, 2, 5),),
+            output=(2, 3, 2, 5),
+            wrong=((2, 4, 2, 5), (2, 3)),
+            kinks=True,
+            sizes=("3x1x1",),
+        ),
+    )
+
+    def __init__(self, shape: int | Sequence[int], *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        sizes = shape if isinstance(shape, tuple | list) else (shape,)
+        self.shape = tuple(positive_int("shape", size) for size in sizes)
+        if not sizes:
+            raise ArgumentError(f"`shape` must hold ints > 0; got {shape!r}.")
+        self.left = Parameter(np.zeros(self.shape, "f4"), "left")
+        self.left_slope = Parameter(np.zeros(self.shape, "f4"), "left_slope")
+        self.right = Parameter(np.ones(self.shape, "f4"), "right")
+        self.right_slope = Parameter(np.ones(self.shape, "f4"), "right_slope")
+
+    def call(self, x: Any) -> Any:
+        """Bend both ends."""
+        x = floating(x, self.left)
+        wide = stretched(self.shape, x)
+        left, right = ops.reshape(self.left, wide), ops.reshape(self.right, wide)
+        below = ops.multiply(ops.reshape(self.left_slope, wide), ops.subtract(x, left))
+        above = ops.multiply(ops.reshape(self.right_slope, wide), ops.subtract(x, right))
+        y = ops.where(ops.less_equal(x, left), ops.add(left, below), x)
+        return ops.where(ops.greater_equal(x, right), ops.add(right, above), y)
+
+    def extra(self) -> str:
+        """Give the shape."""
+        return "x".join(str(n) for n in self.shape)
+
+
+def stretched(shape: tuple[int, ...], x: Any) -> tuple[int, ...]:
+    """Return the shape of parameters beside an input, with a batch axis; refuse other inputs."""
+    inner = tuple(x.shape[1:])
+    try:
+        fits = np.broadcast_shapes(shape, inner) == inner
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ShapeError(
+            f"input must be (batch, ...) with rows to which {shape} (shape) stretches; got rows "
+            f"{inner} in shape {x.shape}."
+        )
+    return (1, *[1] * (len(inner) - len(shape)), *shape)

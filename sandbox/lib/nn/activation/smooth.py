@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ...core import ops
-from ...core.validate import boolean, positive
+from ...core.validate import boolean, finite, positive
 from ..case import Case
 from ..registry import register
 from .elementwise import Elementwise
@@ -33,7 +33,7 @@ class GELU(Elementwise):
 
     Notes
     -----
-    Same as ONNX `Gelu`-20. Source: Hendrycks, Gimpel 2016.
+    Same as Keras `gelu`, PyTorch `GELU` and ONNX `Gelu`-20. Source: Hendrycks, Gimpel 2016.
     Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
@@ -72,7 +72,12 @@ class GELU(Elementwise):
 class SiLU(Elementwise):
     """Weight a number by its sigmoid.
 
-    y = x / (1 + exp(-x))
+    y = x / (1 + exp(-beta · x))
+
+    Parameters
+    ----------
+    beta : float
+        Steepness of the sigmoid; 1.702 gives QuickGELU, which comes near to `GELU`.
 
     Shapes
     ------
@@ -81,11 +86,13 @@ class SiLU(Elementwise):
 
     Raises
     ------
+    ArgumentError : `beta` is no finite number.
     ArgumentError : in `call`, the input is no array of numbers.
 
     Notes
     -----
-    Also called swish. Source: Elfwing, Uchibe, Doya 2017.
+    Same as Keras `silu`, PyTorch `SiLU` and ONNX `Swish`-24. Also called swish.
+    Source: Elfwing, Uchibe, Doya 2017; Ramachandran, Zoph, Le 2017 (beta).
     Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
@@ -97,11 +104,26 @@ class SiLU(Elementwise):
 
     cases: ClassVar[tuple[Case, ...]] = (
         Case(lambda rng: SiLU(), inputs=((2, 3, 4),), output=(2, 3, 4), tolerance=1e-4),
+        Case(
+            lambda rng: SiLU(1.702),
+            inputs=((4, 3),),
+            output=(4, 3),
+            sizes=("beta=1.702",),
+            tolerance=1e-4,
+        ),
     )
+
+    def __init__(self, beta: float = 1.0, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.beta = finite("beta", beta)
 
     def function(self, x: Any) -> Any:
         """Weight by the sigmoid."""
-        return ops.silu(x)
+        return ops.silu(x, self.beta)
+
+    def extra(self) -> str:
+        """Give beta if it is not 1."""
+        return "" if self.beta == 1.0 else f"beta={self.beta:g}"
 
 
 @register("nn.Mish")
@@ -121,7 +143,7 @@ class Mish(Elementwise):
 
     Notes
     -----
-    Same as ONNX `Mish`-18. Source: Misra 2019.
+    Same as Keras `mish`, PyTorch `Mish` and ONNX `Mish`-18. Source: Misra 2019.
     Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
@@ -163,7 +185,8 @@ class Softplus(Elementwise):
 
     Notes
     -----
-    Same as BigDL `SoftPlus` (0.13) and ONNX `Softplus`-1 (beta 1).
+    Same as BigDL `SoftPlus` (0.13), Keras `softplus` (beta 1), PyTorch `Softplus` and ONNX
+    `Softplus`-1 (beta 1).
     Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples
@@ -190,9 +213,7 @@ class Softplus(Elementwise):
 
     def function(self, x: Any) -> Any:
         """Round off the corner of ReLU."""
-        if self.beta == 1.0:
-            return ops.softplus(x)
-        return ops.divide(ops.softplus(ops.multiply(x, self.beta)), self.beta)
+        return ops.softplus(x, self.beta)
 
     def extra(self) -> str:
         """Give beta if it is not 1."""
@@ -216,8 +237,8 @@ class Softsign(Elementwise):
 
     Notes
     -----
-    Same as BigDL `SoftSign` (0.13) and ONNX `Softsign`-1.
-    Reference: `engine.ops.activation`.
+    Same as BigDL `SoftSign` (0.13), Keras `softsign`, PyTorch `Softsign` and ONNX `Softsign`-1.
+    NumPy in pieces that stay in the cache: `engine.ops.activation`.
 
     Examples
     --------
@@ -252,7 +273,7 @@ class LogSigmoid(Elementwise):
 
     Notes
     -----
-    Same as BigDL `LogSigmoid` (0.13).
+    Same as BigDL `LogSigmoid` (0.13), Keras `log_sigmoid` and PyTorch `LogSigmoid`.
     Native kernel: oneDNN eltwise; reference: `engine.ops.activation`.
 
     Examples

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from .dropout import Dropout
+from .dropout import AlphaDropout, Dropout, SpatialDropout
+from .gaussian import GaussianDropout, GaussianNoise, GaussianSampler
 
 __all__ = [
+    "AlphaDropout",
     "Dropout",
+    "GaussianDropout",
+    "GaussianNoise",
+    "GaussianSampler",
+    "SpatialDropout",
 ]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ...core import Buffer, Parameter, ops
-from ...core.errors import ArgumentError, ShapeError
 from ...core.validate import in_range, positive, positive_int
 from .. import init
 from ..case import Case
 from ..checks import check_axis, check_rank, floating
 from ..module import Module
 from ..registry import register
+from .group import check_last_axes, last_axes
 
 
 @register("nn.BatchNorm")
@@ -37,7 +37,7 @@ class BatchNorm(Module):
 
     Shapes
     ------
-    input : (batch, num_features) or (batch, num_features, height, width) float32
+    input : (batch, num_features) or (batch, num_features, and 1 to 3 axes) float32
     output : same
     weight, bias : (num_features,), gamma and beta
     running_mean, running_variance : (num_features,), buffers
@@ -45,14 +45,15 @@ class BatchNorm(Module):
     Raises
     ------
     ArgumentError : a size is not positive, or `momentum` is out of range.
-    ShapeError : in `call`, the input has not two or four axes, or its axis 1 is not `num_features`.
+    ShapeError : in `call`, the input has not two to five axes, or its axis 1 is not `num_features`.
 
     Notes
     -----
+    Same as BigDL `BatchNormalization`, `SpatialBatchNormalization` (0.13), PyTorch `BatchNorm1d`,
+    `BatchNorm2d`, `BatchNorm3d`, Keras `BatchNormalization` and ONNX `BatchNormalization`-15 (in
+    the last two momentum is 1 - ours). Source: Ioffe, Szegedy 2015.
     Frozen (`freeze()`), it uses the running statistics in training too and leaves them alone.
     On several ranks each rank uses the statistics of its own rows; the running ones are averaged.
-    Same as BigDL `BatchNormalization`, `SpatialBatchNormalization` (0.13) and ONNX
-    `BatchNormalization`-15 (where momentum is 1 - ours). Source: Ioffe, Szegedy 2015.
     Native kernel: oneDNN batch normalisation; reference: `engine.ops.norm`.
 
     Examples
@@ -72,7 +73,7 @@ class BatchNorm(Module):
             lambda rng: BatchNorm(3),
             inputs=((4, 3, 2, 3),),
             output=(4, 3, 2, 3),
-            wrong=((4, 2, 2, 3), (4, 3, 2)),
+            wrong=((4, 2, 2, 3), (4, 2, 3)),
             wrong_axis=1,
             batch_statistics=True,
             sizes=("3",),
@@ -88,6 +89,17 @@ class BatchNorm(Module):
             batch_statistics=True,
             sizes=("5", "momentum=0.3", "epsilon=0.001"),
             tolerance=1e-4,
+        ),
+        *(
+            Case(
+                lambda rng: BatchNorm(3),
+                inputs=(shape,),
+                output=shape,
+                wrong=((4,), (2, 2, 2, 2, 2, 2)),
+                batch_statistics=True,
+                tolerance=1e-4,
+            )
+            for shape in ((4, 3, 5), (2, 3, 2, 3, 2))
         ),
     )
 
@@ -112,7 +124,7 @@ class BatchNorm(Module):
     def call(self, x: Any) -> Any:
         """Normalise; in training also move the running statistics."""
         x = floating(x, self.weight)
-        check_rank(x, "(batch, features) or (batch, channels, height, width)", 2, 4)
+        check_rank(x, "(batch, features) or (batch, channels, and 1 to 3 axes)", 2, 3, 4, 5)
         check_axis(x, 1, self.num_features, "num_features", f"Use BatchNorm({x.shape[1]}).")
         if not self.training or self.frozen or x.size <= self.num_features:
             return ops.batch_norm_inference(
@@ -176,8 +188,9 @@ class LayerNorm(Module):
 
     Notes
     -----
+    Same as BigDL `LayerNormalization` (0.13), Keras `LayerNormalization`, PyTorch `LayerNorm` and
+    ONNX `LayerNormalization`-17. Source: Ba, Kiros, Hinton 2016.
     No row sees another one, so training and inference are the same and batches may be small.
-    Same as ONNX `LayerNormalization`-17. Source: Ba, Kiros, Hinton 2016.
     Native kernel: oneDNN layer normalisation; reference: `engine.ops.norm`.
 
     Examples
@@ -214,10 +227,7 @@ class LayerNorm(Module):
         self, shape: int | tuple[int, ...], *, epsilon: float = 1e-5, name: str | None = None
     ) -> None:
         super().__init__(name=name)
-        sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-        if not sizes:
-            raise ArgumentError("`shape` must hold the size of one axis at least; got ().")
-        self.shape = tuple(positive_int("shape", size) for size in sizes)
+        self.shape = last_axes(shape)
         self.epsilon = positive("epsilon", epsilon)
         self.weight = Parameter(init.ones(self.shape), "weight")
         self.bias = Parameter(init.zeros(self.shape), "bias")
@@ -225,14 +235,7 @@ class LayerNorm(Module):
     def call(self, x: Any) -> Any:
         """Normalise each row."""
         x = floating(x, self.weight)
-        first = len(x.shape) - len(self.shape)
-        if first < 1:
-            raise ShapeError(
-                f"input must have a batch axis and then axes of the sizes {self.shape}; got shape "
-                f"{x.shape}."
-            )
-        for axis, size in enumerate(self.shape, start=first):
-            check_axis(x, axis, size, "shape")
+        check_last_axes(x, self.shape)
         return ops.layer_norm(x, self.weight, self.bias, epsilon=self.epsilon)
 
     def extra(self) -> str:

@@ -111,6 +111,7 @@ def calls(dtype):
     labels, shape = np.array([0, 1, 1]), (2, 2, 4, 4)
     two = (f(3, 2), f(3, 2))
     axes = {"axes": (1,), "keepdims": False}
+    near = {"size": 3, "alpha": 0.1, "beta": 0.6, "k": 1.0, "axes": (1,)}
     named = {
         "conv2d": ((image, f(4, 2, 3, 3), f(4)), PLAIN),
         "conv2d_grad_input": ((f(2, 4, 2, 2), f(4, 2, 3, 3)), {"input_shape": shape, **PLAIN}),
@@ -140,6 +141,28 @@ def calls(dtype):
         "slice": (two[:1], {"starts": (1, 0), "stops": (3, 1)}),
         "slice_grad": (two[:1], {"starts": (1, 0), "stops": (4, 2), "input_shape": (5, 2)}),
         "dropout": (two[:1], {"p": 0.5, "path": "drop", "random": RandomKey(0)}),
+        "random_uniform": (two[:1], {"axes": None, "path": "noise", "random": RandomKey(0)}),
+        "random_normal": (two[:1], {"axes": None, "path": "noise", "random": RandomKey(0)}),
+        "group_norm": ((image, f(2), f(2)), {"groups": 1, "epsilon": 1e-5}),
+        "group_norm_grad": (
+            (image, image, f(2), f(2, 1), f(2, 1)),
+            {"groups": 1, "epsilon": 1e-5},
+        ),
+        "rms_norm": ((*two[:1], f(2)), {"epsilon": 1e-5}),
+        "rms_norm_grad": ((*two, f(2), f(3)), {"epsilon": 1e-5}),
+        "normalize": (two[:1], {"axis": 1, "epsilon": 1e-5}),
+        "normalize_grad": ((*two, f(3, 1)), {"axis": 1, "epsilon": 1e-5}),
+        "local_response_norm": ((image,), near),
+        "local_response_norm_grad": ((image, image, image), near),
+        "scale_gradient": (two[:1], {"factor": -1.0}),
+        "penalize": (two[:1], {"l1": 0.1, "l2": 0.0, "entropy": 0.0}),
+        "prelu": ((image, f(1, 2, 1, 1)), {}),
+        "prelu_grad": ((image, image, f(1, 2, 1, 1)), {}),
+        "glu": ((f(3, 4),), {"axis": 1}),
+        "glu_grad": ((f(3, 2), f(3, 4)), {"axis": 1}),
+        "hard_shrink": (two[:1], {"threshold": 0.5}),
+        "soft_shrink": (two[:1], {"threshold": 0.5}),
+        "shrink_grad": (two, {"threshold": 0.5}),
     }
     named.update(over_time(f))
     named.update(pooled(f))
@@ -177,7 +200,8 @@ def calls(dtype):
         "hard_sigmoid": {"slope": 0.2, "offset": 0.5},
         "hard_swish": {"slope": 0.2, "offset": 0.5},
         "clip": {"low": -0.5, "high": 0.5},
-        **{key: {} for key in ("silu", "mish", "softplus", "softsign")},
+        "threshold": {"at": 0.5, "value": 0.1},
+        **{key: {} for key in ("silu", "mish", "softplus", "softsign", "tanh_shrink")},
     }
     for name, attrs in constants.items():
         named[name] = (two[:1], attrs)
