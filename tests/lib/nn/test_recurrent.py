@@ -201,3 +201,45 @@ def test_states_of_another_number_are_refused():
         nn.LSTM(3, 4, rng=0)(x, None, (h,))
     with pytest.raises(ShapeError, match=r"the first h must have shape \(2, 4\); got \(2, 5\)"):
         nn.GRU(3, 4, rng=0)(x, None, (normal(2, 5),))
+
+
+def test_binary_trees_are_read_by_their_formula():
+    model = nn.BinaryTreeLSTM(3, 2, rng=0)
+    x, trees = normal(2, 3, 3), np.full((2, 5, 3), -1)
+    trees[0] = [[-1, -1, 2], [-1, -1, 0], [0, 1, -1], [-1, -1, 1], [2, 3, -1]]
+    trees[1, :3] = [[-1, -1, 1], [-1, -1, 1], [1, 0, 2]]
+    w, u, b = (model.weight_input.data, model.weight_hidden.data, model.bias.data)
+
+    found = model(x, trees, np.array([5, 3]))
+
+    for row, count in enumerate((5, 3)):
+        states = []
+        for left, right, word in trees[row, :count]:
+            none = np.zeros(2, "f4"), np.zeros(2, "f4")
+            (hl, cl), (hr, cr) = (states[k] if k >= 0 else none for k in (left, right))
+            z = u @ np.concatenate([hl, hr]) + b + (w @ x[row, word] if word >= 0 else 0)
+            i, fl, fr, o = (sigmoid(part) for part in np.split(z, 5)[:4])
+            c = i * np.tanh(z[-2:]) + fl * cl + fr * cr
+            states.append((o * np.tanh(c), c))
+        np.testing.assert_allclose(np.stack([h for h, _ in states]), found[row, :count], **NEAR)
+        np.testing.assert_array_equal(0, found[row, count:])
+    root = nn.BinaryTreeLSTM(3, 2, root_only=True, rng=0)(x, trees, np.array([5, 3]))
+    np.testing.assert_allclose([found[0, 4], found[1, 2]], root, **NEAR)
+
+
+def test_trees_of_any_number_of_children_are_read_by_their_formula():
+    model = nn.ChildSumTreeLSTM(3, 2, rng=0)
+    x, parents = normal(1, 6, 3), np.array([[3, 3, 5, 5, 5, -1]])
+    w, u, b = (model.weight_input.data, model.weight_hidden.data, model.bias.data)
+    states = []
+    for node in range(6):
+        below = [states[k] for k in range(node) if parents[0, k] == node]
+        total = sum([h for h, _ in below], np.zeros(2, "f4"))
+        z = w @ x[0, node] + b
+        i, _, o, g = np.split(z + u @ total, 4)
+        c = sigmoid(i) * np.tanh(g)
+        for h, cell in below:
+            c = c + sigmoid(z[2:4] + u[2:4] @ h) * cell
+        states.append((sigmoid(o) * np.tanh(c), c))
+
+    np.testing.assert_allclose(np.stack([h for h, _ in states]), model(x, parents)[0], **NEAR)

@@ -124,6 +124,16 @@ def read(
         return cell.read(x, lengths, state, reverse=reverse)
 
 
+def last_read(ys: Any, lengths: Any, reverse: bool = False) -> Any:
+    """Give y of the step that was read last; ys are 0 behind the lengths."""
+    batch, time = ys.shape[:2]
+    if reverse or lengths is None:
+        return ys[:, 0 if reverse else time - 1]
+    is_last = ops.equal(ops.reshape(lengths, (batch, 1)), np.arange(1, time + 1)[None])
+    is_last = ops.reshape(is_last, (batch, time, *(1,) * (len(ys.shape) - 2)))
+    return ops.sum(ops.where(is_last, ys, 0.0), 1)
+
+
 def check_time(x: Any) -> None:
     """Refuse a sequence without a time axis, or without steps."""
     if len(x.shape) < 3:

@@ -206,10 +206,10 @@ class LSTMCell(GatedCell):
 
     Notes
     -----
-    Like BigDL `LSTM`, and with peepholes `LSTMPeephole` (0.13), Keras `LSTMCell` and PyTorch
-    `LSTMCell`: they give the state alone; BigDL's gates are i, g, f, o, Keras' i, f, g, o; PyTorch
-    adds two biases. Source: Hochreiter, Schmidhuber 1997; peepholes: Gers, Schmidhuber 2000;
-    projection: Sak et al. 2014; forget bias: Jozefowicz et al. 2015. Kernel: as `LSTM`.
+    Like BigDL `LSTM` and `LSTMPeephole` (0.13), Keras `LSTMCell` and PyTorch `LSTMCell`: the latter
+    two give the state alone; BigDL's gates are i, g, f, o; PyTorch adds two biases.
+    Source: Hochreiter, Schmidhuber 1997; peepholes: Gers, Schmidhuber 2000; projection: Sak et al.
+    2014; forget bias: Jozefowicz et al. 2015. Kernel: as `LSTM`.
 
     Examples
     --------
@@ -343,7 +343,7 @@ class GRUCell(GatedCell):
 
     Notes
     -----
-    Like BigDL `GRU` (0.13), Keras `GRUCell` and PyTorch `GRUCell`: they give the state alone;
+    Like BigDL `GRU` (0.13), Keras `GRUCell` and PyTorch `GRUCell`: these give the state alone;
     BigDL's reset comes before the product, Keras' where its `reset_after` says; PyTorch's gates are
     r, u, o, with two biases. Source: Cho et al. 2014. Kernel: as `GRU`.
 

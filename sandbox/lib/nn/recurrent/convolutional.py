@@ -201,3 +201,78 @@ class ConvLSTMCell2d(ConvLSTMCell):
     def convolve(self, x: Any, weight: Any, bias: Any, stride: int, padding: int) -> Any:
         """Convolve over height and width."""
         return ops.conv2d(x, weight, bias, stride=stride, padding=padding)
+
+
+@register("nn.ConvLSTMCell3d")
+class ConvLSTMCell3d(ConvLSTMCell):
+    """Take one step of an LSTM over volumes: its products are convolutions.
+
+    i, f, o = sigmoid(w * x + u * h + b), g = tanh(w * x + u * h + b)
+    c' = f · c + i · g, h' = o · tanh(c'), y = h'
+
+    With peepholes i and f also see p · c, and o sees p · c', one p a channel.
+
+    Parameters
+    ----------
+    in_channels : int > 0
+        Channels of the input.
+    out_channels : int > 0
+        Channels of the state.
+    kernel_size : int > 0
+        Of the convolution of the input.
+    hidden_kernel_size : odd int > 0, optional
+        Of the convolution of the state; as `kernel_size` by default.
+    stride, padding : int
+        Of the convolution of the input; the padding is half the kernel by default.
+    peephole : bool
+        Whether the gates see the cell.
+    weight_init : str
+        Rule of the first weights, see `nn.init`; biases start at 0, those of the forget gate at 1,
+        peepholes at 0.
+    rng : Generator, int or None
+        Where the first weights are drawn from; None takes fresh entropy.
+
+    Shapes
+    ------
+    x : (batch, in_channels, depth, height, width) float32
+    state : (h, c), (batch, out_channels, depth, height, width) of the convolved input; optional:
+        zeros
+    output : y, as h, and the new state
+    weight_input : (4 · out_channels, in_channels, kernel, kernel, kernel), gates i, f, g, o
+    weight_hidden : (4 · out_channels, out_channels, and the hidden kernel three times)
+    bias : (4 · out_channels,)
+    weight_peephole : (3 · out_channels,), of i, f, o, if there are peepholes
+
+    Raises
+    ------
+    ArgumentError : a size is not positive, or `hidden_kernel_size` is even.
+    ShapeError : in `call`, the input has not five axes or another number of channels.
+
+    Notes
+    -----
+    In a `Recurrent`: same as BigDL `ConvLSTMPeephole3D` (0.13) with peepholes, Keras `ConvLSTM3D`
+    without. Source: Shi et al. 2015, whose peepholes have a number for each pixel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sandbox.lib import nn
+    >>> volumes = np.ones((2, 5, 1, 4, 8, 8), "f4")
+    >>> nn.Recurrent(ConvLSTMCell3d(1, 4, 3, rng=0))(volumes).shape
+    (2, 5, 4, 4, 8, 8)
+    """
+
+    spatial: ClassVar[int] = 3
+    cases: ClassVar[tuple[Case, ...]] = (
+        Case(
+            lambda rng: ConvLSTMCell3d(2, 1, 3, peephole=True, rng=rng),
+            inputs=((2, 2, 2, 3, 2), ((2, 1, 2, 3, 2), (2, 1, 2, 3, 2))),
+            output=((2, 1, 2, 3, 2), ((2, 1, 2, 3, 2), (2, 1, 2, 3, 2))),
+            wrong=((2, 1, 2, 3, 2), ((2, 1, 2, 3, 2), (2, 1, 2, 3, 2))),
+            sizes=("2 -> 1", "3x3x3", "peephole=True"),
+        ),
+    )
+
+    def convolve(self, x: Any, weight: Any, bias: Any, stride: int, padding: int) -> Any:
+        """Convolve over depth, height and width."""
+        return ops.conv3d(x, weight, bias, stride=stride, padding=padding)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
 from ...core import ops, tree
 from ...core.errors import ArgumentError
 from ...core.validate import boolean, instance, one_of
@@ -14,19 +12,9 @@ from .. import calls
 from ..case import Case
 from ..module import Module
 from ..registry import register
-from .cell import Cell, check_time, read
+from .cell import Cell, check_time, last_read, read
 from .cells import GRUCell, LSTMCell, RNNCell
 from .convolutional import ConvLSTMCell2d
-
-
-def _end(ys: Any, lengths: Any, reverse: bool) -> Any:
-    """Give y of the step that was read last."""
-    batch, time = ys.shape[:2]
-    if reverse or lengths is None:
-        return ys[:, 0 if reverse else time - 1]
-    is_last = ops.equal(ops.reshape(lengths, (batch, 1)), np.arange(1, time + 1)[None])
-    is_last = ops.reshape(is_last, (batch, time, *(1,) * (len(ys.shape) - 2)))
-    return ops.sum(ops.where(is_last, ys, 0.0), 1)
 
 
 @register("nn.Recurrent")
@@ -127,7 +115,7 @@ class Recurrent(Module):
         check_time(x)
         ys, last = read(self.cell, "cell", x, lengths, state, reverse=self.reverse)
         if not self.return_sequences:
-            ys = tree.map(lambda y: _end(y, lengths, self.reverse), ys)
+            ys = tree.map(lambda y: last_read(y, lengths, self.reverse), ys)
         return (ys, last) if self.return_state else ys
 
 
@@ -234,7 +222,7 @@ class BiRecurrent(Module):
         for reverse, name in enumerate(("forward_cell", "backward_cell")):
             cell, first, backwards = getattr(self, name), states[reverse], bool(reverse)
             ys, last = read(cell, name, x, lengths, first, reverse=backwards)
-            found.append(ys if self.return_sequences else _end(ys, lengths, backwards))
+            found.append(ys if self.return_sequences else last_read(ys, lengths, backwards))
             lasts.append(last)
         y = _MERGES[self.merge](*found)
         return (y, tuple(lasts)) if self.return_state else y

@@ -43,7 +43,7 @@ class TimeDistributed(Module):
     -----
     The module sees batch · time rows at once: batch norm takes its statistics over all of them.
     Put dropout outside, where its mask does not depend on how ranks share the batch.
-    Same as BigDL `TimeDistributed` (0.13).
+    Same as BigDL `TimeDistributed` (0.13) and Keras `TimeDistributed`.
 
     Examples
     --------
@@ -131,7 +131,8 @@ class GlobalMaxOverTime(OverTime):
     -----
     The first of equal maxima gets the whole gradient. Behind a convolution (and ReLU) a training
     program makes use of the zeros: it computes the gradients of the winning windows only.
-    Same as BigDL `TemporalMaxPooling(-1)` (0.13). Source: Collobert, Weston 2008; Kim 2014.
+    Same as BigDL `TemporalMaxPooling(-1)` (0.13) and Keras `GlobalMaxPooling1D`.
+    Source: Collobert, Weston 2008; Kim 2014.
 
     Examples
     --------
@@ -192,7 +193,7 @@ class GlobalMeanOverTime(OverTime):
 
     Notes
     -----
-    Same as BigDL `Mean(dimension)` (0.13) and ONNX `ReduceMean`-18.
+    Same as BigDL `Mean(dimension)` (0.13), Keras `GlobalAveragePooling1D` and ONNX `ReduceMean`-18.
 
     Examples
     --------
@@ -247,7 +248,8 @@ class Masking(Module):
 
     Notes
     -----
-    Same as BigDL `Masking` (0.13). Layers that must not read padding at all take `lengths`.
+    Like BigDL `Masking` (0.13) and Keras `Masking`, whose next layers skip such steps: here
+    layers that must not read padding at all take `lengths`.
 
     Examples
     --------
