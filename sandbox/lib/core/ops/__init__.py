@@ -14,6 +14,7 @@ from . import convolution as _convolution
 from . import einsum as _einsum
 from . import functions as _functions
 from . import gradients as _gradients
+from . import host as _host
 from . import index as _index
 from . import int8 as _int8
 from . import linear as _linear
@@ -40,6 +41,7 @@ from .convolution import *
 from .einsum import *
 from .functions import *
 from .gradients import *
+from .host import *
 from .index import *
 from .linear import *
 from .loss import *
@@ -66,6 +68,7 @@ __all__ += _control.__all__
 __all__ += _convolution.__all__
 __all__ += _einsum.__all__
 __all__ += _functions.__all__
+__all__ += _host.__all__
 __all__ += _index.__all__
 __all__ += _gradients.__all__
 __all__ += _int8.__all__

@@ -291,7 +291,8 @@ def one_hot(ids: Input, classes: int, dtype: Any = "float32") -> Value:
 def slicing(x: Input, index: Any) -> Value:
     """Return x[index] for ints, slices, `...`, None (a new axis) and arrays of integers.
 
-    As in NumPy. Several arrays (and ints beside them) must stand next to each other.
+    As in NumPy. Several arrays (and ints beside them) must stand next to each other. A mask of
+    booleans alone is `masked_select`.
 
     Examples
     --------
@@ -299,6 +300,10 @@ def slicing(x: Input, index: Any) -> Value:
     array([5, 3, 1])
     """
     operand = as_operand(x)
+    if isinstance(index, Operand | np.ndarray) and index.ndim and index.dtype == np.bool_:
+        from .host import masked_select  # made of what is here
+
+        return masked_select(operand, index)
     items = [_item(item) for item in (index if isinstance(index, tuple) else (index,))]
     given = sum(item is not None and item is not Ellipsis for item in items)
     if given > operand.ndim:

@@ -73,6 +73,10 @@ def by_index(f):
         "cum_sum": ((x,), axis),
         "cum_prod": ((x,), axis),
         "cum_prod_grad": ((f(3, 4), x), axis),
+        "nms": (
+            (f(3, 4), f(3)),
+            {"iou_threshold": 0.5, "score_threshold": 0.0, "max_outputs": 2},
+        ),
     }
 
 
@@ -300,7 +304,7 @@ def test_kernels_keep_the_dtype_and_do_not_write_into_inputs(name, dtype):
     results = numpy_kernel(name)(*inputs, **attrs)
 
     truths = (*COMPARISONS, *LOGIC, *TESTS, *BITS, "bitwise_not", "any", "all")
-    places = ("arg_max", "arg_min", "arg_sort", "arg_top_k", "ravel_index")
+    places = ("arg_max", "arg_min", "arg_sort", "arg_top_k", "ravel_index", "nms")
     whole = dict.fromkeys(truths, np.bool_) | dict.fromkeys(places, np.int64)
     whole |= {
         "max_pool2d": np.uint8,

@@ -1,0 +1,56 @@
+"""Boxes that overlap: the best one of each group is kept."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..operation import register
+from ..oplist import Spec
+from ..steps import Array
+from .rules import floating, ndim
+
+
+def _infer_nms(
+    boxes: Spec, scores: Spec, *, iou_threshold: float, score_threshold: float, max_outputs: int
+) -> tuple[Spec, ...]:
+    floating(boxes, "boxes")
+    floating(scores, "scores")
+    ndim(boxes, 2, "(boxes, 4)", "boxes")
+    if boxes.shape[1] != 4:
+        raise ShapeError(f"boxes axis 1 must be 4 (x1, y1, x2, y2); got shape {boxes.shape}.")
+    if scores.shape != boxes.shape[:1]:
+        raise ShapeError(f"scores must have shape {boxes.shape[:1]}; got {scores.shape}.")
+    return Spec((max_outputs,), "int64"), Spec((), "int64")
+
+
+def overlap(box: Array, others: Array) -> Array:
+    """Return the intersection over union of one box with others; 0 where both have no area."""
+    low = np.maximum(box[:2], others[:, :2])
+    high = np.minimum(box[2:], others[:, 2:])
+    common = np.clip(high - low, 0, None).prod(axis=1)
+    areas = (others[:, 2:] - others[:, :2]).prod(axis=1)
+    union = (box[2:] - box[:2]).prod() + areas - common
+    return np.asarray(np.where(union > 0, common / np.where(union > 0, union, 1), 0))
+
+
+def nms(
+    boxes: Array, scores: Array, *, iou_threshold: float, score_threshold: float, max_outputs: int
+) -> tuple[Array, Array]:
+    """Return the places of the kept boxes, best first, -1 behind the last; and how many there are.
+
+    A box is dropped if it overlaps a better one that was kept by more than `iou_threshold`.
+    """
+    order = np.argsort(-scores, kind="stable")
+    order = order[scores[order] > score_threshold]
+    kept = np.full(max_outputs, -1, np.int64)
+    count = 0
+    while order.size and count < max_outputs:
+        best, order = order[0], order[1:]
+        kept[count] = best
+        count += 1
+        order = order[overlap(boxes[best], boxes[order]) <= iou_threshold]
+    return kept, np.asarray(count, np.int64)
+
+
+register("nms", infer=_infer_nms, reference=nms, batch_outputs=0)
