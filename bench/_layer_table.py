@@ -30,6 +30,15 @@ def same(name: str, *shapes: tuple[int, ...], **names: Any) -> Layer:
     return Layer(name, lambda nn: getattr(nn, name)(), lambda nn: getattr(nn, theirs)(), shapes)
 
 
+def both(name: str, what: str, shape: tuple[int, ...], *args: Any, **kwargs: Any) -> Layer:
+    """Return a layer that has one name and takes the same arguments on both sides."""
+
+    def make(nn: Any) -> Any:
+        return getattr(nn, name)(*args, **kwargs)
+
+    return Layer(f"{name}, {what}", make, make, (shape,))
+
+
 LAYERS = [
     # -- linear and embedding
     Layer("Linear", lambda nn: nn.Linear(1024, 512), lambda nn: nn.Linear(1024, 512), (ROWS,)),
@@ -41,39 +50,34 @@ LAYERS = [
         below=10_000,
     ),
     # -- convolution
+    both("Conv1d", "3", LINE, 64, 64, 3, padding=1),
+    both("Conv1d", "5, stride 2", LINE, 64, 128, 5, stride=2, padding=2),
+    both("Conv2d", "3x3", IMAGE, 32, 64, 3, padding=1),
+    both("Conv2d", "3x3, stride 2", IMAGE, 32, 64, 3, stride=2, padding=1),
+    both("Conv2d", "7x7, stride 2, of colours", (8, 3, 112, 112), 3, 64, 7, stride=2, padding=3),
+    both("Conv2d", "1x1", IMAGE, 32, 64, 1),
+    both("Conv2d", "3x3, same", IMAGE, 32, 32, 3, padding="same"),
+    both("Conv2d", "3x3, 4 groups", IMAGE, 32, 64, 3, padding=1, groups=4),
+    both("Conv2d", "3x3, depthwise", IMAGE, 32, 32, 3, padding=1, groups=32),
+    both("Conv2d", "3x3, depthwise, stride 2", IMAGE, 32, 64, 3, stride=2, padding=1, groups=32),
+    both("Conv2d", "3x3, dilated", IMAGE, 32, 32, 3, padding=2, dilation=2),
     Layer(
-        "Conv1d, 3",
-        lambda nn: nn.Conv1d(64, 64, 3, padding=1),
-        lambda nn: nn.Conv1d(64, 64, 3, padding=1),
-        (LINE,),
-    ),
-    Layer(
-        "Conv2d, 3x3",
-        lambda nn: nn.Conv2d(32, 64, 3, padding=1),
-        lambda nn: nn.Conv2d(32, 64, 3, padding=1),
+        "SeparableConv2d, 3x3",
+        lambda nn: nn.SeparableConv2d(32, 64, 3, padding=1),
+        lambda nn: nn.Sequential(
+            nn.Conv2d(32, 32, 3, padding=1, groups=32, bias=False), nn.Conv2d(32, 64, 1)
+        ),
         (IMAGE,),
     ),
-    Layer(
-        "Conv2d, 1x1", lambda nn: nn.Conv2d(32, 64, 1), lambda nn: nn.Conv2d(32, 64, 1), (IMAGE,)
-    ),
-    Layer(
-        "Conv2d, 3x3, depthwise",
-        lambda nn: nn.Conv2d(32, 32, 3, padding=1, groups=32),
-        lambda nn: nn.Conv2d(32, 32, 3, padding=1, groups=32),
-        (IMAGE,),
-    ),
-    Layer(
-        "Conv2d, 3x3, dilated",
-        lambda nn: nn.Conv2d(32, 32, 3, padding=2, dilation=2),
-        lambda nn: nn.Conv2d(32, 32, 3, padding=2, dilation=2),
-        (IMAGE,),
-    ),
-    Layer(
-        "ConvTranspose2d, 4x4, stride 2",
-        lambda nn: nn.ConvTranspose2d(32, 16, 4, stride=2, padding=1),
-        lambda nn: nn.ConvTranspose2d(32, 16, 4, stride=2, padding=1),
-        (IMAGE,),
-    ),
+    both("Conv3d", "3x3x3", VOLUME, 16, 32, 3, padding=1),
+    both("Conv3d", "3x3x3, of one channel", (2, 1, 16, 32, 32), 1, 16, 3, padding=1),
+    both("Conv3d", "3x3x3, stride 2", VOLUME, 16, 32, 3, stride=2, padding=1),
+    both("Conv3d", "1x1x1", VOLUME, 16, 32, 1),
+    both("Conv3d", "3x3x3, depthwise", VOLUME, 16, 16, 3, padding=1, groups=16),
+    both("ConvTranspose1d", "4, stride 2", LINE, 64, 32, 4, stride=2, padding=1),
+    both("ConvTranspose2d", "4x4, stride 2", IMAGE, 32, 16, 4, stride=2, padding=1),
+    both("ConvTranspose2d", "2x2, stride 2", IMAGE, 32, 16, 2, stride=2),
+    both("ConvTranspose3d", "2x2x2, stride 2", (2, 16, 8, 14, 14), 16, 8, 2, stride=2),
     # -- pooling
     Layer("MaxPool2d", lambda nn: nn.MaxPool2d(2), lambda nn: nn.MaxPool2d(2), (WIDE,)),
     Layer("AvgPool2d", lambda nn: nn.AvgPool2d(2), lambda nn: nn.AvgPool2d(2), (WIDE,)),
