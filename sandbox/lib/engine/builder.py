@@ -423,7 +423,7 @@ def _copied(reorder: dnnl.Primitive) -> int:
 
 def _followed(kernel: dnnl.Primitive, candidates: Sequence[Candidate]) -> Candidate:
     """Return the candidate of this kernel, or of its layout where nobody reads the workspace."""
-    first = candidates[0]
+    first = next((c for c in candidates if c.primitive.kind == kernel.kind), candidates[0])
     keeps = dnnl.WORKSPACE in (*first.reads, *first.writes)
     if keeps == (kernel.layout(dnnl.WORKSPACE) is not None):
         return replace(first, primitive=kernel)

@@ -530,3 +530,33 @@ def test_stacks_with_axes_of_one_element_are_multiplied_behind_a_transpose(shape
         chained(*steps, inputs=(shape, other)), [normal(1, *shape), normal(2, *other)]
     )
     close(found, wanted)
+
+
+@pytest.mark.parametrize("axes", [2, 3])
+@pytest.mark.parametrize("added", ["residual", "residual read later", "nothing"])
+def test_a_convolution_of_single_places_is_a_product_with_bias_and_what_follows(axes, added):
+    sizes = (3, 4, 2)[:axes]
+    window = {"stride": (1,) * axes, "padding": ((0, 0),) * axes, "dilation": (1,) * axes}
+    x, w, b, y = (2, 5, *sizes), (7, 5, *(1,) * axes), (7,), (2, 7, *sizes)
+    steps = [("tanh", (3,), y, {})]  # 3: the residual, in memory that may be written over
+    steps.append((f"conv{axes}d", (0, 1, 2), y, {**window, "groups": 1}))
+    if added != "nothing":
+        steps.append(("add", (5, 4), y, {}))
+    steps.append(("relu", (3 + len(steps),), y, {}))
+    if added == "residual read later":
+        steps.append(("maximum", (3 + len(steps), 4), y, {}))
+    oplist = chained(*steps, inputs=(x, w, b, y))
+    given = [normal(k, *shape) for k, shape in enumerate((x, w, b, y))]
+
+    better = passes.optimise(oplist)
+    blueprint = Builder(better, 1, engine.KernelPlan(frozen=True), "product").build()
+    program = NativeExecutable(blueprint, {})
+    (found,) = program.run(given)
+    with engine.use_reference():
+        (wanted,) = engine.compile(oplist, {}).run(given)
+
+    close(found, wanted)
+    layouts = {step.name: step.layouts for step in program.steps}
+    assert "weights:2x5x" in layouts[f"conv{axes}d"]  # the map is the second factor
+    assert "relu" not in layouts
+    assert "reorder" not in layouts

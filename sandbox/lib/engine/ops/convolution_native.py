@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import dnnl
@@ -20,6 +22,17 @@ Layouts = tuple[str, dnnl.Wanted, dnnl.Wanted]
 
 def _weight_dims(shape: Dims, groups: int) -> Dims:
     return shape if groups == 1 else (groups, shape[0] // groups, *shape[1:])
+
+
+def is_pointwise(op: Op, w: Dims) -> bool:
+    """Return whether each window is one place, and each place has its window."""
+    moves = max(op.attrs["stride"]) > 1 or any(map(any, op.attrs["padding"]))
+    return math.prod(w[2:]) == 1 and not moves and op.attrs["groups"] == 1
+
+
+def _flat(shape: Dims) -> tuple[int, int, int]:
+    """Return (batch, channels, places)."""
+    return shape[0], shape[1], math.prod(shape[2:])
 
 
 def _options(builder: Builder, first: int, second: int, dtypes: tuple[str, str]) -> list[Layouts]:
@@ -104,11 +117,38 @@ def lower_conv(builder: Builder, op: Op) -> None:
         found = _options(builder, x, y, (dtype, builder.dtype_from(dtype, y)))
         if builder.shape(x)[1] < 16:  # untimed, few channels are best read as they lie
             found.sort(key=lambda option: option[0] != "keep0-any")
-        return [(option[0], make(*option)) for option in found]
+        makers = [(option[0], make(*option)) for option in found]
+        plain = any(layout.plain for layout in builder.layouts(x, dtype=dtype))
+        fits = len(op.attrs.get("post_ops", ())) + len(bias) <= dnnl.MOST_POST_OPS
+        if plain and fits and is_pointwise(op, builder.shape(w)):
+            makers.append(("product", partial(product, dtype)))
+        return makers
+
+    def product(dtype: str) -> Candidate:
+        """Return y[n] = w · x[n] over all places, as they lie; the bias is a sum behind it."""
+        rows, channels, places = _flat(builder.shape(x))
+        count = builder.shape(w)[0]
+        dst = dnnl.plain((rows, count, places), builder.dtype_from(dtype, y))
+        post, given = combined.post_ops(dst), dict(combined.reads)
+        if bias:
+            post = (dnnl.Binary(dnnl.BINARY["add"], dnnl.plain((1, count, 1))), *post)
+            given = {dnnl.post_op(0): bias[0]} | {
+                argument - dnnl.post_op(0) + dnnl.post_op(1): v for argument, v in given.items()
+            }
+        factors = (
+            dnnl.plain((1, count, channels), dtype),
+            dnnl.plain((rows, channels, places), dtype),
+        )
+        primitive = dnnl.matmul(*factors, None, dst, post_ops=post)
+        given |= {dnnl.SRC: w, dnnl.WEIGHTS: x}
+        return Candidate("product", primitive, given, {dnnl.DST: y}, wanted, combined.over)
 
     choice = _emit_best(builder, op, options, builder.shape(x)[0], wanted, lower_forward)
     if choice is not None:
-        builder.notes["conv", w, builder.shape(x)] = choice.primitive.needs(dnnl.SRC)
+        layout = choice.primitive.needs(dnnl.SRC)
+        if choice.name == "product":
+            layout = dnnl.plain(builder.shape(x), layout.dtype)
+        builder.notes["conv", w, builder.shape(x)] = layout
 
 
 def lower_conv_grad_input(builder: Builder, op: Op) -> None:
