@@ -11,14 +11,22 @@ import numpy as np
 from . import passes, threads
 from .builder import Builder
 from .errors import EngineError
+from .operation import Operation, Sample
 from .oplist import Op, OpList, Spec
 from .ops import OPERATIONS
 from .plan import KernelPlan, cache_file, processor
 
+BY_SHAPE = "by shape"
+_ORDER = ("oneDNN", "MKL", BY_SHAPE, "NumPy")
+
 
 @dataclass(frozen=True)
 class Kernel:
-    """Which implementation serves an operation (for a sample shape), and why."""
+    """Which implementation serves an operation (for a sample shape), and why.
+
+    `served_by` is oneDNN, MKL, NumPy, or "by shape": of those, what suits the shapes at hand. The
+    implementation "reference" is NumPy's kernel as the records have it.
+    """
 
     operation: str
     served_by: str
@@ -54,9 +62,9 @@ class Description:
         ]
         lines = [f"{name:<14} {value}" for name, value in rows]
         if self.kernels:
-            lines += ["", f"{'operation':<22} {'by':<9} {'kernel':<34} why"]
+            lines += ["", f"{'operation':<28} {'by':<9} {'kernel':<20} why"]
             lines += [
-                f"{item.operation:<22} {item.served_by:<9} {item.implementation:<34} {item.why}"
+                f"{item.operation:<28} {item.served_by:<9} {item.implementation:<20} {item.why}"
                 for item in self.kernels
             ]
         return "\n".join(lines)
@@ -114,33 +122,54 @@ def _why_missing() -> str:
 
 
 def _kernels() -> list[Kernel]:
-    """Lower the sample of every operation that has one and look at the step that serves it."""
-    found = []
+    """Tell of every operation of the engine's own who serves it."""
     plan = KernelPlan(frozen=True)
-    for name, record in OPERATIONS.items():
-        if record.sample is None:
-            continue
-        specs = [Spec(shape) for shape in record.sample.shapes]
-        outputs = record.infer(*specs, **record.sample.attrs)
-        ids = tuple(range(len(specs))), tuple(range(len(specs), len(specs) + len(outputs)))
-        oplist = OpList(
-            values=[*specs, *outputs],
-            ops=[Op(name, *ids, record.sample.attrs)],
-            inputs=[("", value) for value in ids[0]],
-            outputs=[("", value) for value in ids[1][:1]],
-        )
-        builder = Builder(passes.optimise(oplist), threads.get_threads(), plan)
-        step = next(item for item in builder.build().steps if item.name == name)
-        info = step.info()
-        if step.primitive is not None:
-            found.append(Kernel(name, "oneDNN", info.implementation, "first choice of the library"))
-        else:
-            why = "no optimised oneDNN kernel on this processor"
-            found.append(Kernel(name, "NumPy", info.implementation, why))
-    rest = "NumPy's kernel is as quick, or exactness asks for it"
-    found += [
-        Kernel(name, "NumPy", "numpy", rest)
-        for name, record in OPERATIONS.items()
-        if record.lower is None and not record.gradient and "." not in name
-    ]
-    return found
+    own = {name: record for name, record in OPERATIONS.items() if "." not in name}
+    found = [_kernel(name, record, plan) for name, record in own.items()]
+    return sorted(found, key=lambda kernel: _ORDER.index(kernel.served_by))
+
+
+def _kernel(name: str, record: Operation, plan: KernelPlan) -> Kernel:
+    if record.sample is not None:
+        return _shown(name, record, plan)
+    if record.lower is not None:
+        why = "its lowering looks at shapes, layouts and dtypes"
+        return Kernel(name, BY_SHAPE, "", "no work: the same bytes" if record.view else why)
+    return Kernel(name, "NumPy", "reference", _why(record))
+
+
+def _shown(name: str, record: Operation, plan: KernelPlan) -> Kernel:
+    """Lower the sample of an operation and look at the step that serves it."""
+    sample = record.sample or Sample((), {})
+    specs = [Spec(shape) for shape in sample.shapes]
+    outputs = record.infer(*specs, **sample.attrs)
+    ids = tuple(range(len(specs))), tuple(range(len(specs), len(specs) + len(outputs)))
+    oplist = OpList(
+        values=[*specs, *outputs],
+        ops=[Op(name, *ids, sample.attrs)],
+        inputs=[("", value) for value in ids[0]],
+        outputs=[("", value) for value in ids[1][:1]],
+    )
+    better = passes.optimise(oplist)
+    served = better.ops[0].name  # passes write some as others
+    builder = Builder(better, threads.get_threads(), plan)
+    step = next(item for item in builder.build().steps if item.name == served)
+    why = "" if served == name else f"as {served}: "
+    info = step.info()
+    if step.primitive is not None:
+        return Kernel(name, "oneDNN", info.implementation, why + "first choice of the library")
+    if info.implementation == "mkl":
+        return Kernel(name, "MKL", "sgemm", why + "measured, or SANDBOX_GEMM says so")
+    why += "no optimised oneDNN kernel on this processor"
+    return Kernel(name, "NumPy", info.implementation, why)
+
+
+def _why(record: Operation) -> str:
+    """Tell why NumPy's kernel serves an operation."""
+    if record.why:
+        return record.why
+    if record.random:
+        return "random numbers are the same on every machine"
+    if record.moves:
+        return "elements move, which NumPy does as quickly"
+    return "NumPy's kernel is as quick, or exactness asks for it"

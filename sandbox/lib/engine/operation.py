@@ -120,6 +120,8 @@ class Operation:
         In which layout it is going to read a value, before it is lowered.
     sample : Sample, optional
         To show its kernel with.
+    why : str, optional
+        Why NumPy's kernel serves it, where it has no `lower`; for `engine.describe`.
     """
 
     name: str
@@ -148,6 +150,7 @@ class Operation:
     ranges: tuple[Range, ...] = ()
     expects: Expects | None = None
     sample: Sample | None = None
+    why: str = ""
 
     @property
     def is_cheap(self) -> bool:

@@ -185,7 +185,26 @@ def test_describe_tells_libraries_and_kernels():
     assert "conv2d" in text
     names = {kernel["operation"]: kernel for kernel in found.to_dict()["kernels"]}
     assert names["linear"]["served_by"] == "oneDNN"
-    assert not any(kernel["implementation"].startswith("ref") for kernel in names.values())
+    told = {name for name, kernel in names.items() if kernel["served_by"] == "oneDNN"}
+    assert not any(names[name]["implementation"].startswith("ref") for name in told)
+    products = {
+        f"conv{axes}d{part}" for axes in (2, 3) for part in ("", "_grad_input", "_grad_weight")
+    }
+    turned = {name.replace("conv", "conv_transpose") for name in products}
+    assert products | turned <= told
+    assert names["conv_transpose3d"]["why"].startswith("as conv3d_grad_input")
+
+
+@pytest.mark.usefixtures("native")
+def test_describe_tells_of_every_operation_who_serves_it_and_why():
+    from sandbox.lib.engine.ops import OPERATIONS
+
+    kernels = {kernel.operation: kernel for kernel in engine.describe().kernels}
+    assert {name for name in OPERATIONS if "." not in name} == set(kernels)
+    assert all(kernel.why for kernel in kernels.values())
+    records = {name: OPERATIONS[name] for name in kernels}
+    bare = {n for n, record in records.items() if record.lower is None and record.sample is None}
+    assert bare == {n for n, kernel in kernels.items() if kernel.implementation == "reference"}
 
 
 def test_mkl_multiplies_matrices_beside_the_other_library():

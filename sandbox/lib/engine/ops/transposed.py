@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import ShapeError
-from ..operation import register
+from ..operation import Sample, register
 from ..oplist import Spec
 from .convolution import (
     AXES,
@@ -118,8 +118,25 @@ def conv_transpose_grad_weight(
     return (dw, sum_of_channels(dy)) if with_bias else dw
 
 
-for _name in ("conv_transpose2d", "conv_transpose3d"):
-    register(_name, infer=_infer_transpose, reference=conv_transpose, alone="f", products=2)
+for _axes in (2, 3):
+    _name, _map = f"conv_transpose{_axes}d", (2, 16, *(6,) * _axes)
+    _filters = (16, 16, *(2,) * _axes)
+    _window: dict[str, Any] = {
+        "stride": (2,) * _axes,
+        "padding": ((0, 0),) * _axes,
+        "dilation": (1,) * _axes,
+        "groups": 1,
+        "output_padding": (0,) * _axes,
+    }
+    _large = transposed_shape(_map, _filters, **_window)
+    register(
+        _name,
+        infer=_infer_transpose,
+        reference=conv_transpose,
+        alone="f",
+        products=2,
+        sample=Sample((_map, _filters), _window),
+    )
     register(
         f"{_name}_grad_input",
         infer=_infer_grad_input,
@@ -127,6 +144,7 @@ for _name in ("conv_transpose2d", "conv_transpose3d"):
         alone="f",
         gradient=True,
         products=2,
+        sample=Sample((_large, _filters), _window),
     )
     register(
         f"{_name}_grad_weight",
@@ -136,4 +154,5 @@ for _name in ("conv_transpose2d", "conv_transpose3d"):
         gradient=True,
         products=2,
         batch_outputs=0,
+        sample=Sample((_map, _large), {**_window, "weight_shape": _filters, "with_bias": False}),
     )
