@@ -44,6 +44,12 @@ def linear() -> nn.Linear:
     return nn.Linear(3, 2, rng=0)
 
 
+def walked() -> nn.Linear:
+    model = linear()
+    model.backward(model.forward(X))
+    return model
+
+
 def oplist() -> OpList:
     return core.to_oplist(linear(), Spec((2, 3)))
 
@@ -262,6 +268,7 @@ def examples(folder: Path) -> dict[str, Any]:
         "nn.init.deviating": lambda: given((4, 4), np.random.default_rng(0), 0.1),
         "nn.init.draw": lambda: given("he_normal", (4, 4), 0),
         "nn.init.draw_by": lambda: given(nn.init.he_normal, (4, 4), 0),
+        "nn.init.drawing": lambda: given(0),
         "nn.init.find": lambda: given("he_normal"),
         "nn.init.bilinear": lambda: given((1, 1, 4, 4)),
         "nn.init.dirac": lambda: given((2, 2, 3)),
@@ -411,6 +418,14 @@ def methods(folder: Path) -> dict[str, Any]:
         "Module.freeze": (model.freeze, given(True)),
         "Module.forward": (linear().forward, given(X)),
         "Module.summary": (model.summary, given((2, 3))),
+        "Module.predict": (model.predict, given(X, batch_size=2)),
+        "Module.predict_class": (model.predict_class, given(X)),
+        "Module.set_weights": (linear().set_weights, given(linear().get_weights())),
+        "Module.reset": (linear().reset, given(0)),
+        "Module.update_parameters": (walked().update_parameters, given(0.1)),
+        "Graph.of": (nn.Graph.of, given(two_layers())),
+        "Graph.up_to": (nn.Graph.of(two_layers()).up_to, given("fc1", "fc2")),
+        "Sequential.insert": (nn.Sequential(nn.ReLU()).insert, given(0, linear(), "new")),
         "Sequential.append": (nn.Sequential().append, given(linear())),
         "program.run": (program().run, given(X)),
         "Optimizer.init_slice": (optim.Adam().init_slice, given(4)),

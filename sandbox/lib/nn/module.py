@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..core import Buffer, Parameter, Value
 from ..core.errors import ArgumentError
 from ..core.validate import boolean, number_dtype
-from . import calls, records
+from . import calls, handling, records
 from .case import Case
 from .node import Node
 from .registry import bound_arguments
@@ -41,7 +41,10 @@ class Module:
     -----
     Nothing of a call stays on the module, so one module may be called in several places of a model
     and by several threads at once. `forward`/`backward` keep their tape per thread.
-    Equivalents: BigDL `Layer`, Torch7 `nn.Module`.
+    Equivalents: BigDL `Layer`, `SharedStaticUtils` (`nn.serialize`, `train.load_model`), Keras
+    `Layer`, PyTorch `Module`, Torch7 `nn.Module`. Of BigDL's `Layer.from_jvalue`,
+    `Layer.check_input` and `Layer.convert_output`, which talk to a JVM, nothing is left: arrays go
+    in and come out.
 
     Examples
     --------
@@ -80,7 +83,10 @@ class Module:
 
     @property
     def name(self) -> str | None:
-        """The module's own name, None where the place in the parent names it."""
+        """The module's own name, None where the place in the parent names it.
+
+        Same as BigDL `Layer.name`, `Layer.set_name` (here an argument when it is made).
+        """
         return self._own_name
 
     # ---- computing -------------------------------------------------------------------------
@@ -112,6 +118,10 @@ class Module:
         Raises
         ------
         ShapeError, ArgumentError, DataError : with the path of the module which refused.
+
+        Notes
+        -----
+        Same as BigDL `Layer.__call__` (nodes give a node) and `Layer.forward` (arrays give arrays).
         """
         if len(inputs) == 1 and not named and isinstance(inputs[0], Value):
             return calls.run(self, inputs)  # the usual call inside of another module
@@ -125,6 +135,8 @@ class Module:
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """Compute the output and keep the tape for `backward` (one tape per thread).
+
+        Same as BigDL `Layer.forward`, PyTorch `forward`.
 
         Examples
         --------
@@ -156,6 +168,10 @@ class Module:
         ------
         ArgumentError : there was no `forward` in this thread since the last `backward`.
         ShapeError : a gradient has not the structure or the shape of the output.
+
+        Notes
+        -----
+        Same as BigDL `Layer.backward` (which takes the input again).
         """
         return records.backward(self, grads)
 
@@ -165,6 +181,11 @@ class Module:
         Raises
         ------
         ArgumentError : there was no `backward` since the last `forward` in this thread.
+
+        Notes
+        -----
+        They are those of the last pass alone. BigDL adds up over passes, until
+        BigDL's `Layer.zero_grad_parameters`: here nothing is to be set to 0.
 
         Examples
         --------
@@ -176,6 +197,79 @@ class Module:
         array([3.], dtype=float32)
         """
         return records.gradients(self)
+
+    def update_parameters(self, learning_rate: float) -> None:
+        """Take one step of plain gradient descent by `gradients()`; frozen parameters stay.
+
+        Same as BigDL `Layer.update_parameters`. For anything more there is `train.Trainer`.
+
+        Raises
+        ------
+        ArgumentError : there was no `backward` since the last `forward` in this thread.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sandbox.lib import nn
+        >>> layer = nn.Linear(2, 1, weight_init="zeros")
+        >>> _ = layer.forward(np.ones((3, 2), "f4")), layer.backward(np.ones((3, 1), "f4"))
+        >>> layer.update_parameters(0.5)
+        >>> layer.weight.data, layer.bias.data
+        (array([[-1.5, -1.5]], dtype=float32), array([-1.5], dtype=float32))
+        """
+        handling.update_parameters(self, learning_rate)
+
+    def predict(self, *inputs: Any, batch_size: int = 1024, **named: Any) -> Any:
+        """Compute outputs of many rows in inference mode, some at a time.
+
+        Parameters
+        ----------
+        inputs, named : trees of arrays
+            As of a call, as many rows each.
+        batch_size : int > 0
+            Rows that are computed at once: bounds the memory.
+
+        Returns
+        -------
+        what a call gives, of all rows
+
+        Raises
+        ------
+        ShapeError : an input has other rows than the others, or none at all.
+
+        Notes
+        -----
+        Same as BigDL `Layer.predict`, `Layer.predict_local` and Keras `predict`. For data sets, a
+        transform and compiled speed there is `train.Trainer.predict`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sandbox.lib import nn
+        >>> nn.Linear(3, 2, rng=0).predict(np.ones((5, 3), "f4"), batch_size=2).shape
+        (5, 2)
+        """
+        return handling.predict(self, inputs, named, batch_size)
+
+    def predict_class(self, *inputs: Any, batch_size: int = 1024, **named: Any) -> Array:
+        """Give the class of the largest output for each row, counted from 0.
+
+        Same as BigDL `Layer.predict_class`, `Layer.predict_class_local` (from 1), Keras
+        `predict_classes`.
+
+        Raises
+        ------
+        ShapeError : the output is not (batch, ..., classes).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sandbox.lib import nn
+        >>> nn.ReLU().predict_class(np.float32([[1, 3, 2], [5, 0, 0]]))
+        array([1, 0])
+        """
+        y = handling.predict(self, inputs, named, batch_size)
+        return handling.predict_class(y, calls.label(self))
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Assign; a parameter or buffer can only give way to another one or to None.
@@ -300,6 +394,8 @@ class Module:
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Go through all parameters by path ("conv1.weight"); shared ones come once.
 
+        Same as BigDL `Layer.parameters`, PyTorch `named_parameters`.
+
         Examples
         --------
         >>> from sandbox.lib import nn
@@ -310,11 +406,76 @@ class Module:
         return self._named(Parameter)
 
     def parameters(self) -> list[Parameter]:
-        """List all parameters, in the order of `named_parameters`."""
+        """List all parameters, in the order of `named_parameters`.
+
+        `bool(module.parameters())` is BigDL's `Layer.is_with_weights`; the `.dtype` of one is
+        BigDL's `Layer.get_dtype`.
+        """
         return [parameter for _, parameter in self.named_parameters()]
 
+    def get_weights(self) -> list[Array]:
+        """List copies of all parameters' numbers, in the order of `named_parameters`.
+
+        Same as BigDL `Layer.get_weights`, and Keras `get_weights` but for running statistics.
+
+        Examples
+        --------
+        >>> from sandbox.lib import nn
+        >>> [w.shape for w in nn.Linear(2, 3).get_weights()]
+        [(3, 2), (3,)]
+        """
+        return [np.array(parameter.data) for parameter in self.parameters()]
+
+    def set_weights(self, weights: Any) -> None:
+        """Replace all parameters' numbers, given as `get_weights` lists them; all or none.
+
+        Same as BigDL `Layer.set_weights`, and Keras `set_weights` but for running statistics.
+
+        Raises
+        ------
+        ArgumentError : there are too many or too few arrays.
+        ShapeError : an array has not the shape of its parameter; the message names it.
+
+        Examples
+        --------
+        >>> from sandbox.lib import nn
+        >>> one, two = nn.Linear(2, 3, rng=0), nn.Linear(2, 3, rng=1)
+        >>> two.set_weights(one.get_weights())
+        >>> bool((one.weight.data == two.weight.data).all())
+        True
+        """
+        handling.set_weights(self, weights)
+
+    def reset(self: M, rng: np.random.Generator | int | None = None) -> M:
+        """Draw all weights anew and begin with fresh statistics; gives the module back.
+
+        Same as BigDL `Layer.reset`.
+
+        Parameters
+        ----------
+        rng : Generator, int or None
+            Where weights are drawn from; None takes fresh entropy.
+
+        Raises
+        ------
+        ArgumentError : a module inside is not registered, so that nobody knows how it begins.
+
+        Examples
+        --------
+        >>> from sandbox.lib import nn
+        >>> layer = nn.Linear(2, 3).reset(0)
+        >>> bool((layer.weight.data == nn.Linear(2, 3, rng=0).weight.data).all())
+        True
+        """
+        handling.reset(self, rng)
+        return self
+
     def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
-        """Go through all buffers (running statistics) by path ("bn1.running_mean")."""
+        """Go through all buffers (running statistics) by path ("bn1.running_mean").
+
+        `model.bn1.running_mean.set(array)` does what BigDL's `Layer.set_running_mean` and
+        BigDL's `Layer.set_running_std` do; the latter are variances here.
+        """
         return self._named(Buffer)
 
     def buffers(self) -> list[Buffer]:
@@ -340,6 +501,8 @@ class Module:
     def training(self) -> bool:
         """Whether a call now would be a training call (dropout on, batch statistics used).
 
+        Same as BigDL `Layer.is_training`.
+
         An open `using(training=...)` decides, as in the Trainer; else what `train()` or `eval()`
         said last; at first False.
         """
@@ -347,6 +510,8 @@ class Module:
 
     def train(self: M, mode: bool = True) -> M:
         """Make calls training calls, here and in all modules inside; gives the module back.
+
+        Same as BigDL `Layer.training`, PyTorch `train`.
 
         Examples
         --------
@@ -361,11 +526,17 @@ class Module:
         return self
 
     def eval(self: M) -> M:
-        """Make calls inference calls, here and in all modules inside; gives the module back."""
+        """Make calls inference calls, here and in all modules inside; gives the module back.
+
+        Same as BigDL `Layer.evaluate` without data, PyTorch `eval`; with data there is
+        `train.Trainer.evaluate`.
+        """
         return self.train(False)
 
     def freeze(self: M, frozen: bool = True) -> M:
         """Exclude all parameters inside from training (`frozen=False`: include them again).
+
+        Same as BigDL `Layer.freeze`, `Layer.unfreeze` (by name: `model["conv1"].freeze()`).
 
         Examples
         --------
@@ -419,6 +590,8 @@ class Module:
 
     def summary(self, *input_shapes: Any, **named: Any) -> Any:
         """Give a table of all modules with output shapes and parameter counts.
+
+        Like BigDL `Model.save_graph_topology`: a text rather than a graph for TensorBoard.
 
         Parameters
         ----------

@@ -32,6 +32,10 @@ class Node:
     ------
     ArgumentError : nodes and arrays are mixed in one call.
 
+    Notes
+    -----
+    Same as BigDL `Node` (0.13, whose edges can be removed: here a node never changes).
+
     Examples
     --------
     >>> from sandbox.lib import nn
@@ -79,6 +83,8 @@ class Node:
 
 def Input(name: str | None = None) -> Node:  # noqa: N802 - reads as the layer it stands for
     """Make the node through which a value enters a `Graph`.
+
+    Same as BigDL `Input` (0.13) and Keras `Input`.
 
     Examples
     --------

@@ -262,6 +262,8 @@ def regularised(
 ) -> ParameterGroups:
     """Return the optimiser with a regulariser on the parameters of these names, all by default.
 
+    Same as BigDL `Layer.setWRegularizer` (names "*.weight"), `Layer.setBRegularizer` ("*.bias").
+
     Examples
     --------
     >>> from sandbox.lib.optim import L1, SGD

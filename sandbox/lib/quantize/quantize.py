@@ -87,7 +87,7 @@ def quantize(
     -----
     Weights are symmetric, -127..127, with a scale per channel; maps have one scale, and no zero
     point behind a ReLU. Recurrent layers, embeddings, norms and softmax stay float32. Source: Jacob
-    et al. 2018. Same as BigDL `model.quantize()`, which has no calibration.
+    et al. 2018. Same as BigDL `Layer.quantize`, which has no calibration.
 
     Examples
     --------

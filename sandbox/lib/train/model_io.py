@@ -36,6 +36,10 @@ def save_model(model: nn.Module, path: str | os.PathLike[str]) -> Place:
     ArgumentError : a module is not registered.
     CheckpointError : the file cannot be written.
 
+    Notes
+    -----
+    Same as BigDL `Layer.saveModel`, `Layer.save` (which writes Java objects).
+
     Examples
     --------
     >>> import tempfile
@@ -66,6 +70,10 @@ def load_model(path: str | os.PathLike[str]) -> nn.Module:
     ------
     CheckpointError : there is no such file, it is damaged, or it names a module that is not
         registered (import the file which registers it, then load).
+
+    Notes
+    -----
+    Same as BigDL `Model.loadModel`, `Model.load`.
     """
     validate.path_like("path", path)
     try:

@@ -95,6 +95,10 @@ class Trainer(Steered):
     ------
     ArgumentError : an argument is outside of what it may be.
 
+    Notes
+    -----
+    `fit` does what BigDL's `Model.train` does.
+
     Examples
     --------
     >>> import numpy as np
@@ -396,6 +400,8 @@ class Trainer(Steered):
 
         A pair (x, y) gets the transform of the training data, as in `predict`; a DataFrame is read
         by the columns of the training data.
+
+        Same as BigDL `Layer.evaluate` with data.
         """
         dataset = arguments.choose_data(data, self.backend, self.criterion, self._preparation)
         metrics = arguments.read_metrics(self.metrics, self.model, self.criterion, dataset)
@@ -422,6 +428,11 @@ class Trainer(Steered):
         Raises
         ------
         DataError : x is no array of numbers, has no rows, or rows of neither form.
+
+        Notes
+        -----
+        Same as BigDL `Layer.predict_distributed`, `Layer.predict_image`; `argmax(-1)` of it is
+        BigDL's `Layer.predict_class_distributed`.
         """
         rows = arguments.choose_rows(x, self.backend, self._preparation)
         if rows is not None:

@@ -307,8 +307,8 @@ class Bottle(Module):
 
     Notes
     -----
-    Same as BigDL and Torch7 `Bottle` (whose `n_input_dim` counts the batch axis too). With three
-    axes and `inner=1` it is `nn.TimeDistributed`; `nn.Linear` takes leading axes by itself.
+    Same as BigDL `Bottle` and Torch7 `Bottle` (whose `n_input_dim` counts the batch axis too). With
+    three axes and `inner=1` it is `nn.TimeDistributed`; `nn.Linear` takes leading axes by itself.
 
     Examples
     --------

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...core import tree
 from ...core.errors import ArgumentError, ShapeError
+from ...core.validate import instance
 from .. import calls
 from ..activation.elementwise import ReLU
 from ..case import Case
@@ -20,7 +21,7 @@ from ..registry import register
 from ..shape.views import Flatten
 from ..table.merge import Concat
 from ..table.pairwise import Add
-from .sequential import Container
+from .sequential import Container, Sequential
 
 
 @register("nn.Graph")
@@ -49,7 +50,9 @@ class Graph(Container):
     -----
     A module that is called on two nodes is one module with one set of weights; its gradients add.
     Names of modules: their own, else class and number ("conv2d_1") in the order of the calls.
-    Same as BigDL `Model(inputs, outputs)` (0.13).
+    Same as BigDL `Model(inputs, outputs)` (0.13) and Keras `Model`. BigDL's
+    `Model.set_input_formats` and `Model.set_output_formats` have no counterpart to be called: the
+    engine chooses layouts, arrays are plain.
 
     Examples
     --------
@@ -152,6 +155,94 @@ class Graph(Container):
             counts[kind] = counts.get(kind, 0) + 1
             if f"{kind}_{counts[kind]}" not in self.__dict__:
                 return f"{kind}_{counts[kind]}"
+
+    @classmethod
+    def of(cls, model: Sequential) -> Graph:
+        """Make a Graph of the modules of a Sequential, which keep their names.
+
+        Same as BigDL `Sequential.to_graph`. For what stands in a row and hands on one value.
+
+        Raises
+        ------
+        ArgumentError : it is no Sequential, or it is empty.
+
+        Examples
+        --------
+        >>> row = Sequential(fc=Linear(3, 2, rng=0), relu=ReLU())
+        >>> Graph.of(row).up_to("fc")(np.ones((1, 3), "f4")).shape
+        (1, 2)
+        """
+        instance("model", model, Sequential)
+        if not model.names:
+            raise ArgumentError("`model` must hold at least one module; got none.")
+        return cls.from_config(
+            {
+                "inputs": [None],
+                "modules": [[name, model[name]] for name in model.names],
+                "steps": [[name, [place]] for place, name in enumerate(model.names)],
+                "outputs": [len(model.names)],
+                "output": "leaf",
+                "name": model.name,
+            }
+        )
+
+    def up_to(self, *names: str) -> Graph:
+        """Make a Graph that ends where these modules end, of the same modules: weights are shared.
+
+        For features of a trained model, and for another head on them.
+
+        Parameters
+        ----------
+        names : str
+            Of modules, as in `graph.names`; of one that is called several times the last call
+            counts. One name gives one value, several a tuple.
+
+        Raises
+        ------
+        ArgumentError : no such module is called.
+
+        Notes
+        -----
+        Same as BigDL `Model.node` (0.13), to make another `Model` of, and `new_graph` of Analytics
+        Zoo. Inputs that are not needed are left out.
+
+        Examples
+        --------
+        >>> x = Input("image")
+        >>> features = Linear(4, 3, rng=0, name="features")(x)
+        >>> model = Graph(x, Linear(3, 2, rng=0, name="head")(features))
+        >>> model.up_to("features")(np.ones((1, 4), "f4")).shape
+        (1, 3)
+        """
+        called = [name for name, _ in self.steps]
+        for name in names or [""]:
+            if name not in called:
+                raise ArgumentError(
+                    f"{calls.label(self)}: `names` must be among {', '.join(called)}; got {name!r}."
+                )
+        count = len(self.inputs)
+        ends = [count + len(called) - 1 - called[::-1].index(name) for name in names]
+        needed, pending = set[int](), list(ends)
+        while pending:
+            place = pending.pop()
+            if place not in needed:
+                needed.add(place)
+                pending += self.steps[place - count][1] if place >= count else ()
+        kept = sorted(needed)
+        new = {place: k for k, place in enumerate(kept)}
+        steps = [self._step(place - count) for place in kept if place >= count]
+        for step in steps:
+            step[1] = [new[place] for place in step[1]]
+        inside = dict.fromkeys(step[0] for step in steps)
+        return type(self).from_config(
+            {
+                "inputs": [self.inputs[place] for place in kept if place < count],
+                "modules": [[name, self[name]] for name in inside],
+                "steps": steps,
+                "outputs": [new[place] for place in ends],
+                "output": "leaf" if len(ends) == 1 else {"tuple": ["leaf"] * len(ends)},
+            }
+        )
 
     def call(self, *inputs: Any, **named: Any) -> Any:
         """Call the modules in order."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from ...core.errors import ArgumentError
+from ...core.validate import integer
 from .. import calls
 from ..activation.elementwise import ReLU
 from ..case import Case
@@ -17,7 +18,11 @@ from ..shape.views import Flatten
 
 
 class Container(Module):
-    """What containers share: modules by name, in order; `model.conv1` is `model["conv1"]`."""
+    """What containers share: modules by name, in order; `model.conv1` is `model["conv1"]`.
+
+    Same as BigDL `Container`. `list(container)` is BigDL's `Container.layers`; `named_modules()`,
+    those without children, BigDL's `Container.flattened_layers`.
+    """
 
     def __init__(self, *, name: str | None = None) -> None:
         super().__init__(name=name)
@@ -25,6 +30,8 @@ class Container(Module):
 
     def add(self, name: str, module: Module) -> None:
         """Append a module under a name of its own.
+
+        Same as BigDL `Container.add` (which makes the name up: `Sequential.append`).
 
         Raises
         ------
@@ -107,7 +114,8 @@ class Sequential(Container):
 
     Notes
     -----
-    Same as BigDL and Torch7 `Sequential`. For anything with branches use `Graph`.
+    Same as BigDL `Sequential`, Keras `Sequential`, PyTorch `Sequential` and Torch7 `Sequential`.
+    For anything with branches use `Graph`, or `Branches` and `Parallel` inside.
 
     Examples
     --------
@@ -192,8 +200,41 @@ class Sequential(Container):
         2
         """
         own = getattr(module, "name", None) if name is None else name
-        self.add(str(len(self.names)) if own is None else own, module)
+        self.add(self._number() if own is None else own, module)
         return self
+
+    def insert(self, place: int, module: Module, name: str | None = None) -> Sequential:
+        """Put a module in front of the one at a place; gives the container back.
+
+        The others keep their names, and so do their parameters.
+
+        Raises
+        ------
+        ArgumentError : there is no such place, it is not a module, or the name is taken.
+
+        Examples
+        --------
+        >>> Sequential(ReLU(), last=Flatten()).insert(1, Linear(4, 2, rng=0)).names
+        ('0', '2', 'last')
+        """
+        count = len(self.names)
+        at = integer("place", place)
+        if not -count <= at <= count:
+            raise ArgumentError(f"`place` must be in [{-count}, {count}]; got {place!r}.")
+        self.append(module, name)
+        *before, new = self.names
+        at = at % count if at < 0 else at
+        self.names = (*before[:at], new, *before[at:])
+        for name in self.names:  # parameters are listed in the order of attributes
+            self.__dict__[name] = self.__dict__.pop(name)
+        return self
+
+    def _number(self) -> str:
+        """Give the first number behind all children that no child has."""
+        number = len(self.names)
+        while str(number) in self.names:
+            number += 1
+        return str(number)
 
     def config(self) -> dict[str, Any]:
         """Give the modules with their names."""

@@ -8,7 +8,7 @@ layers.
 from __future__ import annotations
 
 from ...engine import names as _names
-from .base import Array, Rng, Rule, deviating, fans, generator
+from .base import Array, Rng, Rule, deviating, drawing, fans, generator
 from .plain import (
     constant,
     normal,
@@ -46,6 +46,7 @@ __all__ = [
     "dirac",
     "draw",
     "draw_by",
+    "drawing",
     "fans",
     "find",
     "generator",

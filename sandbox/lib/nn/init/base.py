@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -24,6 +26,27 @@ _PIECE = 1 << 16  # numbers drawn at once
 _LEFT = 0.87962566103423978  # deviation of the normal distribution cut at ±2
 
 
+_now = threading.local()
+
+
+@contextmanager
+def drawing(rng: Rng) -> Iterator[None]:
+    """Draw from one generator within the block, in this thread, where layers are given none.
+
+    Examples
+    --------
+    >>> with drawing(0):
+    ...     first = generator(None).random()
+    >>> first == generator(0).random()
+    True
+    """
+    before, _now.generator = getattr(_now, "generator", None), generator(rng)
+    try:
+        yield
+    finally:
+        _now.generator = before
+
+
 def generator(rng: Rng) -> np.random.Generator:
     """Give the generator to draw from.
 
@@ -37,6 +60,10 @@ def generator(rng: Rng) -> np.random.Generator:
     ------
     ArgumentError : `rng` is something else.
 
+    Notes
+    -----
+    Like BigDL `Layer.set_seed`, but for who is given this generator: nothing is shared unseen.
+
     Examples
     --------
     >>> float(generator(0).random()) == float(generator(0).random())
@@ -45,7 +72,8 @@ def generator(rng: Rng) -> np.random.Generator:
     if isinstance(rng, np.random.Generator):
         return rng
     if rng is None:
-        return np.random.Generator(np.random.PCG64())
+        lent: np.random.Generator | None = getattr(_now, "generator", None)
+        return np.random.Generator(np.random.PCG64()) if lent is None else lent
     if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
         return seeded(int(rng))
     raise ArgumentError(

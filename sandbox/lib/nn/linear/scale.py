@@ -44,7 +44,7 @@ class Scale(Module):
 
     Notes
     -----
-    Same as BigDL `Scale` (0.13); without bias as BigDL `CMul` and, of shape 1, `Mul`; without
+    Same as BigDL `Scale` (0.13); without bias as BigDL `CMul` and `Mul` (of shape 1); without
     weight as BigDL `CAdd` and `Add`. Starts as the identity, there with random numbers.
     NumPy, but in a convolution's layout oneDNN binary; reference: `engine.ops.arithmetic`.
 

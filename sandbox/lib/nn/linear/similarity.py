@@ -97,8 +97,8 @@ class Cosine(Compared):
 
     Notes
     -----
-    Same as BigDL and Torch7 `Cosine`; of two inputs: `nn.Dot(normalize=True)`. Vectors of length 0
-    have cosine 0.
+    Same as BigDL `Cosine` and Torch7 `Cosine`; of two inputs: `nn.Dot(normalize=True)`. Vectors of
+    length 0 have cosine 0.
     Native kernel: oneDNN inner product; reference: `engine.ops.linear`.
 
     Examples
@@ -153,7 +153,7 @@ class Euclidean(Compared):
 
     Notes
     -----
-    Same as BigDL and Torch7 `Euclidean` (whose weight is turned) and PyTorch `cdist`. Differences
+    Same as BigDL `Euclidean`, Torch7 `Euclidean` and PyTorch `cdist`. Differences
     are taken one by one: |x|² - 2 x · w + |w|² would lose what small distances are made of. At a
     distance of 0 the gradient is 0. Reference: `engine.ops.reduce`.
 

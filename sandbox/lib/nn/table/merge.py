@@ -55,7 +55,7 @@ class Dot(Merge):
 
     Notes
     -----
-    Same as BigDL `DotProduct` and, with `normalize`, `CosineDistance` (0.13), Keras
+    Same as BigDL `DotProduct` and `CosineDistance` (with `normalize`), Keras
     `Dot(-1, normalize)` and PyTorch `CosineSimilarity` (which leaves the last axis out).
 
     Examples

@@ -44,7 +44,7 @@ class MatMul(Merge):
 
     Notes
     -----
-    Same as BigDL `MM` and, for vectors, `MV` (0.13), BigDL's `onnx.Gemm` and `Gemm`, Keras
+    Same as BigDL `MM`, `MV` (for vectors), `Gemm` and `onnx.Gemm` (0.13), Keras
     `Dot(axes)`, PyTorch `bmm`, `mv` and `baddbmm`, and ONNX `MatMul`-13 and `Gemm`-13.
     Native kernel: oneDNN matmul; reference: `engine.ops.linear`.
 
