@@ -216,7 +216,7 @@ class Graph(Container):
         """
         called = [name for name, _ in self.steps]
         for name in names or [""]:
-            if name not in called:
+            if not isinstance(name, str) or name not in called:
                 raise ArgumentError(
                     f"{calls.label(self)}: `names` must be among {', '.join(called)}; got {name!r}."
                 )
