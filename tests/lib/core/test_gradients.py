@@ -196,6 +196,15 @@ CASES = {
     ),
     "avg_pool3d": (lambda x: ops.avg_pool3d(x, (1, 2, 3)), [normal(2, 2, 3, 4, 5)]),
     "adaptive_avg_pool": (lambda x: ops.adaptive_avg_pool(x, (2, 3)), [normal(2, 2, 5, 7)]),
+    "adaptive_max_pool": (lambda x: ops.adaptive_max_pool(x, (2, 3)), [distinct(2, 2, 5, 7)]),
+    "max_pool_with_index": (
+        lambda x: ops.max_pool_with_index(x, 2)[0],
+        [distinct(2, 2, 4, 4)],
+    ),
+    "max_unpool": (
+        lambda x: ops.max_unpool(x, np.array([[[0, 3, 5], [1, 4, 2]]] * 2), 6),
+        [normal(2, 2, 3)],
+    ),
     "resize": (lambda x: ops.resize(x, (7, 3)), [normal(2, 2, 4, 5)]),
     "resize to nearest": (
         lambda x: ops.resize(x, scale=(2, 1, 3), mode="nearest"),

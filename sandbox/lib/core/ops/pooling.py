@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -17,11 +18,14 @@ from ..function import Function, TapeEntry, as_operand, function
 from ..value import Input, Value
 from .arithmetic import multiply
 from .convolution import _frozen
+from .index import gather, scatter
 from .resize import resize
 from .shape import reshape
 
 __all__ = [
     "adaptive_avg_pool",
+    "adaptive_max_pool",
+    "adaptive_max_pool_with_index",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -31,6 +35,7 @@ __all__ = [
     "max_pool2d",
     "max_pool3d",
     "max_pool_with_index",
+    "max_unpool",
 ]
 
 Gradients = Sequence[Input | None]
@@ -43,6 +48,7 @@ _MAX_GRAD = {axes: function(f"max_pool{axes}d_grad") for axes in (2, 3)}
 _AVG = {axes: function(f"avg_pool{axes}d") for axes in (2, 3)}
 _AVG_GRAD = {axes: function(f"avg_pool{axes}d_grad") for axes in (2, 3)}
 _index = function("max_pool_index")
+_adaptive_index = function("adaptive_max_index")
 
 
 @lru_cache(maxsize=1024)
@@ -300,6 +306,53 @@ def adaptive_avg_pool(x: Input, size: Any) -> Value:
     if window is None:
         return resize(x, wanted, mode="area")
     return _avg_pool(len(wanted), x, window, None, 0, 1, False, include=True)
+
+
+def adaptive_max_pool(x: Input, size: Any) -> Value:
+    """Return the largest elements of as many windows as `size` tells; see `adaptive_avg_pool`."""
+    wanted, window = _adaptive(x, size)
+    if window is None:
+        return adaptive_max_pool_with_index(x, size)[0]
+    return _max_pool(len(wanted), x, window, None, 0, 1, False)
+
+
+def adaptive_max_pool_with_index(x: Input, size: Any) -> tuple[Value, Value]:
+    """Return the largest elements of the windows and where they are; see `max_pool_with_index`."""
+    wanted, window = _adaptive(x, size)
+    if window is not None:
+        return max_pool_with_index(x, window)
+    operand = as_operand(x)
+    index = _adaptive_index.apply((operand,), {"size": wanted})[0]
+    y = gather(_flat(operand), _flat(index), 2)
+    return reshape(y, index.shape), index
+
+
+def _flat(x: Input) -> Value:
+    """Return maps as one axis."""
+    shape = as_operand(x).shape
+    return reshape(x, (*shape[:2], math.prod(shape[2:])))
+
+
+def max_unpool(x: Input, index: Input, size: Any) -> Value:
+    """Return maps of zeros with each element at its place: what `max_pool_with_index` took away.
+
+    Parameters
+    ----------
+    x : (batch, channels, ...)
+    index : like x, whole numbers: places in the map, counted row by row
+    size : int or one for each axis
+        Of the maps. Where two elements have one place, the last one is there.
+    """
+    axes = _axes_of(x)
+    sizes = validate.window("size", size, axes)
+    operand, places = as_operand(x), as_operand(index)
+    if places.shape != operand.shape:
+        raise ShapeError(
+            f"index must have the shape of the input, {operand.shape}; got {places.shape}."
+        )
+    rows = operand.shape[:2]
+    empty = np.zeros((*rows, math.prod(sizes)), operand.dtype)
+    return reshape(scatter(empty, _flat(places), _flat(operand), 2), (*rows, *sizes))
 
 
 def _max_gradient(entry: TapeEntry, dy: Value | None, dworkspace: Value | None) -> Gradients:

@@ -148,6 +148,45 @@ def max_pool_index(
     return found
 
 
+def bins(length: int, count: int) -> Array:
+    """Return which elements each of `count` windows covers (count, most); the last may come again.
+
+    Window i covers those from floor(i · length / count) to ceil((i + 1) · length / count).
+    """
+    first = np.arange(count) * length // count
+    last = -(-(np.arange(1, count + 1) * length) // count) - 1
+    most = int((last - first).max(initial=0)) + 1
+    places: Array = np.minimum(first[:, None] + np.arange(most), last[:, None])
+    return places
+
+
+def adaptive_max_index(x: Array, *, size: Sizes) -> Array:
+    """Return where in its map the maximum of each window is (the first one among equals)."""
+    covered = [bins(length, count) for length, count in zip(x.shape[2:], size, strict=True)]
+    maps = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+    best = index = None
+    for tap in np.ndindex(*(places.shape[1] for places in covered)):
+        each = np.ix_(*(places[:, k] for places, k in zip(covered, tap, strict=True)))
+        where = np.ravel_multi_index(each, x.shape[2:])
+        y = maps[:, :, where]
+        if best is None or index is None:
+            best, index = y, np.broadcast_to(where, y.shape).astype(np.int64)
+            continue
+        larger = ~(y <= best) & (best == best)  # NaN is the largest
+        np.copyto(best, y, where=larger)
+        np.copyto(index, where, where=larger)
+    if index is None:
+        raise ShapeError(f"input must have elements to pool; got shape {x.shape}.")
+    return index
+
+
+def _infer_adaptive(x: Spec, *, size: Sizes) -> tuple[Spec, ...]:
+    floating(x)
+    if 0 in x.shape[2:]:
+        raise ShapeError(f"input must have elements to pool; got shape {x.shape}.")
+    return (Spec((*x.shape[:2], *size), "int64"),)
+
+
 def avg_pool(
     x: Array,
     *,
@@ -382,4 +421,5 @@ def _register(axes: int) -> None:
 
 for _axes in LAYOUTS:
     _register(_axes)
+register("adaptive_max_index", infer=_infer_adaptive, reference=adaptive_max_index)
 register("max_pool_index", infer=_infer_index, reference=max_pool_index, cheap=True)

@@ -21,6 +21,7 @@ from ..nan import finite
 from ..operation import Sample, register
 from ..oplist import Op, Spec
 from .common import choose_layout, like
+from .pooling import bins
 from .rules import floating
 
 if TYPE_CHECKING:
@@ -76,11 +77,9 @@ def taps(
 ) -> Taps:
     """Return, for each element along an axis, which old ones it is made of, and their weights."""
     if mode == "area":
-        first = np.arange(size) * length // size
-        count = -(-(np.arange(1, size + 1) * length) // size) - first
-        steps = np.arange(count.max())[:, None]
-        index = np.minimum(first + steps, first + count - 1)
-        return index.T, np.where(steps < count, 1 / count, 0.0).T
+        index = bins(length, size)
+        new = np.diff(index, axis=1, prepend=-1) > 0  # the last one may come again
+        return index, new / new.sum(axis=1, keepdims=True)
 
     def old(place: Any) -> Any:
         return place * length / size if scale is None else place / scale

@@ -92,6 +92,7 @@ def pooled(f):
         named[f"max_pool{axes}d_grad"] = ((small, index), back)
         named[f"avg_pool{axes}d"] = ((x,), {**pool, "include_padding": False})
         named[f"avg_pool{axes}d_grad"] = ((small,), {**back, "include_padding": True})
+    named["adaptive_max_index"] = ((x,), {"size": (3, 2, 3)})
     named["max_pool_index"] = ((index,), {"sizes": (4, 4, 4), **pool})
     attrs = {"size": (3, 5), **GRID}
     named["resize"] = ((f(2, 2, 4, 4),), attrs)
@@ -310,6 +311,7 @@ def test_kernels_keep_the_dtype_and_do_not_write_into_inputs(name, dtype):
         "max_pool2d": np.uint8,
         "max_pool3d": np.uint8,
         "max_pool_index": np.int64,
+        "adaptive_max_index": np.int64,
         "max_with_index": np.int64,
         "sequence_lengths": np.int64,
     }
