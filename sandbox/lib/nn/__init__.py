@@ -20,6 +20,7 @@ from .node import Input as Input
 from .node import Node as Node
 from .noise import *
 from .normalization import *
+from .padding import *
 from .penalty import *
 from .pooling import *
 from .recurrent import *

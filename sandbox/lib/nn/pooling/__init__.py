@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from .adaptive import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+)
 from .average import AvgPool1d, AvgPool2d, AvgPool3d
 from .maximum import MaxPool1d, MaxPool2d, MaxPool3d
+from .unpool import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from .whole import (
     GlobalAvgPool1d,
     GlobalAvgPool2d,
@@ -15,6 +24,12 @@ from .whole import (
 from .windows import GlobalPooling, Pooling
 
 __all__ = [
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
@@ -28,5 +43,8 @@ __all__ = [
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
     "Pooling",
 ]
