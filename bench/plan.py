@@ -4,16 +4,20 @@ Each network trains and predicts in processes of its own, whose cache of kernel 
 which start from an empty plan, so that no plan that came with the package helps. The first step is
 tracing, planning, making the kernels and taking the step; the bar is 3 usual steps and 2 seconds.
 The usual step is the fastest of some that follow.
+
+`--quality` asks instead whether so quick a plan is a good one: all networks of the speed tables
+take turns with themselves as `engine.tune` plans them, which searches without a budget.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
+from contextlib import ExitStack
 
 from sandbox.lib import engine
 
-from . import harness, our_side, subjects
+from . import harness, our_side, subjects, tune
 
 NETWORKS = (
     "lenet",
@@ -25,6 +29,8 @@ NETWORKS = (
     "transformer",
     "lstm",
 )
+# A quick plan's step may take 3 % longer than the tuned one's.
+NEAR = 1 / 1.03
 
 
 class FirstStep:
@@ -38,10 +44,17 @@ class FirstStep:
         Rows of the batch; threads of the program.
     trains : bool
         Whether a step is one of training, or a prediction.
+    tuned : bool
+        Whether the plan is searched for without a budget before.
     """
 
-    def __init__(self, name: str, batch: int, threads: int, trains: bool) -> None:
+    def __init__(
+        self, name: str, batch: int, threads: int, trains: bool, tuned: bool = False
+    ) -> None:
         model, plan = subjects.SUBJECTS[name].make(), engine.KernelPlan()
+        if tuned:
+            work = tune.of_subject(name)
+            tune.tune(work, batch, threads, plan, training=trains)
         if trains:
             inputs, labels = subjects.batches(name, batch, 1)
             rate = subjects.SUBJECTS[name].rate
@@ -71,15 +84,40 @@ def measure(report, name, batch, threads, trains, steps):
     report.value(f"{what}: first step", first, "s", at_most=3 * usual + 2)
 
 
+def judge(report, name, batch, trains, asked):
+    """Print how many times longer a step of the tuned plan takes than one of the quick plan."""
+    mode = "train" if trains else "predict"
+    what = f"{name} {mode}, batch {batch}, {asked.threads} thread(s), tuned"
+    with ExitStack() as sides, tempfile.TemporaryDirectory() as folder:
+        sides.enter_context(harness.environment("SANDBOX_CACHE", folder))
+        quick, tuned = (
+            sides.enter_context(
+                harness.Apart(FirstStep, name, batch, asked.threads, trains, searched)
+            )
+            for searched in (False, True)
+        )
+        times = harness.alternate(quick, tuned, rounds=asked.rounds, clock=asked.clock)
+        report.versus(what, *times, bar=NEAR)
+
+
 def main(arguments, report):
     """Measure."""
-    parser = harness.options("plan", __doc__)
+    parser = harness.options("plan", __doc__, rounds=9)
     parser.add_argument("--networks", default="all", help="names, separated by commas")
     parser.add_argument("--threads", type=int, default=1, help="of the programs")
     parser.add_argument("--steps", type=int, default=5, help="of which the fastest is the usual")
+    parser.add_argument("--modes", default="train,predict", help="what is measured")
+    parser.add_argument("--quality", action="store_true", help="against `engine.tune`'s plans")
+    harness.add_clock(parser)
     asked = parser.parse_args(arguments)
-    for name in subjects.chosen(asked.networks, NETWORKS):
+    known = subjects.SUBJECTS if asked.quality else NETWORKS
+    for name in subjects.chosen(asked.networks, known):
         subject = subjects.SUBJECTS[name]
         for batch, trains in ((subject.training, True), (subject.batches[-1], False)):
+            if ("train" if trains else "predict") not in asked.modes.split(","):
+                continue
+            if asked.quality:
+                judge(report, name, batch, trains, asked)
+                continue
             measure(report, name, batch, asked.threads, trains, asked.steps)
     return report.close()

@@ -17,18 +17,22 @@ from sandbox.lib import core, criterion, engine
 from sandbox.lib.engine import Spec
 from sandbox.lib.nn import zoo
 
-from . import harness
+from . import harness, subjects
 
 FIELDS, NUMBERS, WORDS = (1000,) * 8, 11, 20_000
 
 
 @dataclass(frozen=True)
 class Work:
-    """A network, the inputs of one sample of it, and the batches it is tuned for."""
+    """A network, the inputs of one sample of it, and the batches it is tuned for.
+
+    Without a batch of training the network is tuned for inference only: the search would take
+    minutes, and the plans that ship would grow.
+    """
 
     model: Callable[[], Any]
     inputs: tuple[Spec, ...]
-    train: int
+    train: int | None
     infer: tuple[int, ...]
 
 
@@ -36,22 +40,42 @@ def _texts(length: int) -> tuple[Spec, ...]:
     return (Spec((length,), "int64"),)
 
 
+def _large(name: str, train: int | None = None) -> Work:
+    """Return the work of a network of the speed tables, of 224 x 224 pixels."""
+    return Work(subjects.SUBJECTS[name].make, (Spec((3, 224, 224)),), train, (1, 8))
+
+
 NETWORKS = {
     "lenet": Work(lambda: zoo.lenet5(0), (Spec((1, 28, 28)),), 128, (1, 128)),
     "fast_mnist": Work(lambda: zoo.fast_mnist(0), (Spec((1, 28, 28)),), 128, (1, 128)),
-    "fraud": Work(lambda: zoo.fraud_mlp(0), (Spec((29,)),), 256, (1, 256)),
+    "fraud": Work(lambda: zoo.fraud_mlp(0), (Spec((29,)),), 256, (1, 8, 256)),
     "wide_deep": Work(
         lambda: zoo.wide_and_deep(FIELDS, NUMBERS, 2, 0, hidden=(100, 50)),
         (Spec((len(FIELDS),), "int64"), Spec((NUMBERS,))),
         1024,
         (1, 1024),
     ),
-    "text_cnn": Work(lambda: zoo.text_cnn(WORDS, 2, 0), _texts(200), 64, (1, 64)),
-    "lstm": Work(lambda: zoo.lstm_sentiment(WORDS, 2, 0), _texts(200), 64, (1, 64)),
+    "text_cnn": Work(lambda: zoo.text_cnn(WORDS, 2, 0), _texts(200), 64, (1, 8, 64)),
+    "lstm": Work(lambda: zoo.lstm_sentiment(WORDS, 2, 0), _texts(200), 64, (1, 8, 64)),
     "gru": Work(lambda: zoo.gru_sentiment(WORDS, 2, 0), _texts(200), 64, (1, 64)),
-    "resnet20": Work(lambda: zoo.resnet20(0), (Spec((3, 32, 32)),), 64, (1, 64)),
+    "resnet20": Work(lambda: zoo.resnet20(0), (Spec((3, 32, 32)),), 64, (1, 8, 64)),
     "vgg": Work(lambda: zoo.vgg(0), (Spec((3, 32, 32)),), 64, (1, 64)),
+    "transformer": Work(
+        lambda: zoo.transformer_classifier(WORDS, 2, 0), _texts(128), 32, (1, 8, 32)
+    ),
+    "resnet50": _large("resnet50", 8),
+    "mobilenet_v2": _large("mobilenet_v2", 8),
+    "squeezenet": _large("squeezenet"),
+    "googlenet": _large("googlenet"),
+    "vgg16": _large("vgg16"),
 }
+
+
+def of_subject(name: str) -> Work:
+    """Return the work of a network of the speed tables."""
+    subject = subjects.SUBJECTS[name]
+    inputs = tuple(Spec(array.shape[1:], array.dtype.name) for array in subjects.rows(name, 1))
+    return Work(subject.make, inputs, subject.training, subject.batches)
 
 
 def tune(work: Work, batch: int, threads: int, plan: engine.KernelPlan, *, training: bool) -> float:
@@ -84,7 +108,8 @@ def main(arguments: list[str], report: harness.Report) -> int:
     for name in chosen.only:
         work = NETWORKS[name]
         for threads in chosen.threads:
-            for training, batch in ((True, work.train), *((False, n) for n in work.infer)):
+            jobs = [(True, work.train)] if work.train else []
+            for training, batch in (*jobs, *((False, n) for n in work.infer)):
                 seconds = tune(work, batch, threads, plan, training=training)
                 mode = "train" if training else "inference"
                 report.value(f"{name} {mode}, batch {batch}, {threads} thread(s)", seconds, "s")

@@ -26,7 +26,7 @@ from .random import RandomKey
 from .sample import guess, sampled
 from .split import SplitExecutable, part_owner, split
 from .steps import Array, Storage
-from .timing import Timer
+from .timing import Timer, share_of
 from .weights import Versions
 
 POLICIES = ("", "nhwc", "blocked", "any")  # of forward convolutions; "" is the fastest each
@@ -156,7 +156,7 @@ def _make_blueprint(
                 return Builder(better, count, plan, policy or "", precision).build()
         sample, scale = sampled(oplist, count)
         small = better if sample is oplist else passes.optimise(sample)
-        timer = Timer(count, scale)
+        timer = Timer(count, scale, share=share_of(oplist))
         policy = _choose_policy(small, storage, plan, precision, timer)
         if follows:
             plan.record(signature, batch, policy)

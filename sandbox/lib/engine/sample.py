@@ -10,7 +10,7 @@ from .links import batch_values
 from .operation import Operation
 from .oplist import Op, OpList, Spec
 from .ops import find
-from .timing import SECONDS, SHARE
+from .timing import SECONDS, share_of
 
 STEPS = 6  # of the sample: what timing its kernels takes, more or less
 OPERATION = 2.5e-3  # seconds: what making an operation's kernels takes
@@ -26,7 +26,7 @@ def sampled(oplist: OpList, threads: int) -> tuple[OpList, float]:
     """
     _, batch = batch_values(oplist)
     seconds = guess(oplist) / threads
-    budget = max(SECONDS - OPERATION * len(oplist.ops), SECONDS / 4) + SHARE * seconds
+    budget = max(SECONDS - OPERATION * len(oplist.ops), SECONDS / 4) + share_of(oplist) * seconds
     wanted = min(budget / STEPS, LONGEST)
     if seconds > wanted:
         rows = 2 ** max(1, round(log2(batch * wanted / seconds / threads))) * threads

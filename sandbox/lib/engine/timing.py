@@ -12,6 +12,7 @@ import numpy as np
 
 from . import dnnl
 from .blueprint import Step, Tensor
+from .oplist import OpList
 from .progress import report
 from .subnormal import FlushToZero
 
@@ -22,7 +23,8 @@ BURST = 1e-3  # seconds: shorter ones are run again at once
 HOPELESS = 1.5  # times slower than the best: not run again
 ARENA = 1 << 26  # bytes that a sample's kernels take turns in: more than the caches of one core
 KEPT = 16384  # kernels whose times are remembered
-SECONDS, SHARE = 0.85, 1.0  # the budget: seconds, and steps of the program
+SECONDS = 0.85  # the budget, and steps of the program beside: one of training, whose first step
+TRAINING, INFERENCE = 1.0, 2.0  # takes twice as long as later ones, or two of inference
 
 Key = tuple[Any, ...]
 Place = tuple[int, dnnl.Layout]  # an argument
@@ -30,6 +32,11 @@ Time = tuple[float, int]  # seconds of the best run, runs
 
 _known: OrderedDict[Key, Time] = OrderedDict()
 _lock = threading.Lock()
+
+
+def share_of(oplist: OpList) -> float:
+    """Return how many steps of a program planning may take beside `SECONDS`."""
+    return TRAINING if oplist.gradients else INFERENCE
 
 
 def forget() -> None:
@@ -48,7 +55,7 @@ class Timer:
     """Times kernels of one compilation on made-up data, as far as its budget goes.
 
     The budget is what may have passed since the timer was made, for whatever. It grows with the
-    program: who has seen operations of so many seconds a step has `SHARE` of that and `SECONDS`
+    program: who has seen operations of so many seconds a step has `share` of that and `SECONDS`
     beside, so that on slow machines, and for large networks, planning stays as long in steps. With
     one thread all is counted in processor time: what else the machine does is nobody's fault here.
 
@@ -58,13 +65,23 @@ class Timer:
         Of the program.
     scale : float
         How many times longer a step of the program takes than one of the sample that is timed.
+    share : float
+        Steps of the program that planning may take.
     limited : bool
         False: no budget, more runs, and nothing that is remembered counts.
     """
 
-    def __init__(self, threads: int, scale: float = 1.0, *, limited: bool = True) -> None:
+    def __init__(
+        self,
+        threads: int,
+        scale: float = 1.0,
+        *,
+        share: float = TRAINING,
+        limited: bool = True,
+    ) -> None:
         self.threads = threads
         self.scale = scale
+        self.share = share
         self.limited = limited
         self.clock: Callable[[], float] = time.thread_time if threads == 1 else time.perf_counter
         self.step = 0.0  # seconds of the operations seen so far, in the sample
@@ -78,7 +95,7 @@ class Timer:
     @property
     def left(self) -> float:
         """Seconds that may still be spent."""
-        budget = SECONDS + SHARE * self.step * self.scale
+        budget = SECONDS + self.share * self.step * self.scale
         return budget + self.began - self.clock() if self.limited else np.inf
 
     def report(self, share: float) -> None:

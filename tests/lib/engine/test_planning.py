@@ -73,7 +73,7 @@ def test_layers_of_the_same_shape_are_timed_once():
 
 def test_out_of_budget_the_first_option_is_taken_and_the_others_never_run(monkeypatch):
     monkeypatch.setattr(timing, "SECONDS", 0.0)
-    monkeypatch.setattr(timing, "SHARE", 0.0)
+    monkeypatch.setattr(timing, "TRAINING", 0.0)
     first, second = relus(2)
     assert timing.Timer(1).fastest([[first], [second]]) == 0
     assert list(timing.runs()) == [first.meaning]
@@ -83,7 +83,7 @@ def test_the_budget_grows_with_the_step():
     timer = timing.Timer(1, scale=4.0)
     before = timer.left
     timer.step = 10.0
-    assert timer.left == pytest.approx(before + timing.SHARE * 40.0, abs=1.0)
+    assert timer.left == pytest.approx(before + timing.TRAINING * 40.0, abs=1.0)
 
 
 def test_a_program_whose_kernels_cannot_all_be_timed_takes_infinitely_long(monkeypatch):
