@@ -284,6 +284,11 @@ def examples(folder: Path) -> dict[str, Any]:
         "nn.zoo.mlp": lambda: given([3, 4, 2], 0),
         "nn.zoo.fraud_mlp": lambda: given(0, features=3, hidden=[4], outputs=2),
         "nn.zoo.googlenet": lambda: given(0, channels=1, classes=2, width=0.1, p=0.1),
+        "nn.zoo.Seq2Seq": lambda: given(7, 6, features=3, hidden=4, num_layers=1, p=0.1, rng=0),
+        "nn.zoo.lstm_language_model": lambda: given(
+            7, 0, features=4, hidden=4, layers=1, p=0.1, tied=True
+        ),
+        "nn.zoo.tree_lstm_sentiment": lambda: given(7, 2, 0, features=3, hidden=4, p=0.1),
         "nn.zoo.mobilenet_v2": lambda: given(0, channels=1, classes=2, width=0.1, p=0.1),
         "nn.zoo.offsets": lambda: given([3, 2]),
         "nn.zoo.resnet": lambda: given(8, 0, channels=1, classes=2, width=4),

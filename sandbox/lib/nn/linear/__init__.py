@@ -7,6 +7,7 @@ from .embedding import Embedding
 from .scale import AddConstant, MultiplyConstant, Scale
 from .similarity import Bilinear, Compared, Cosine, Euclidean
 from .sparse import DenseToSparse, EmbeddingBag, SparseConcat, SparseLinear
+from .tied import TiedLinear
 
 __all__ = [
     "AddConstant",
@@ -24,4 +25,5 @@ __all__ = [
     "Scale",
     "SparseConcat",
     "SparseLinear",
+    "TiedLinear",
 ]
