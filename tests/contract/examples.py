@@ -363,6 +363,9 @@ def examples(folder: Path) -> dict[str, Any]:
         "data.transforms.Apply": lambda: given(np.negative),
         "data.transforms.Compose": lambda: given(transforms.Flatten(), transforms.AddChannel()),
         "metrics.Loss": lambda: given(criterion.MSE()),
+        "metrics.average_precision": lambda: given(
+            np.array([0.9, 0.5]), np.array([1.0, 0.0]), 2.0, "area"
+        ),
         "metrics.per_class": lambda: given(np.eye(3)),
         "quantize.QuantizedModel": lambda: given(**small().config()),
         "quantize.quantize": lambda: given(two_layers(), X, **PLAIN),
@@ -498,6 +501,11 @@ def methods(folder: Path) -> dict[str, Any]:
         (metrics.F1(), f4(4, 2), y), (metrics.Precision(), f4(4, 2), y),
         (metrics.Recall(), f4(4, 2), y), (metrics.AUC(), f4(4), y), (metrics.PRAUC(), f4(4), y),
         (metrics.Loss(criterion.CrossEntropy()), f4(4, 2), y),
+        (metrics.LogLoss(), f4(4, 2), y), (metrics.CalibrationError(), f4(4, 2), y),
+        (metrics.NDCG(), f4(4, 2), y), (metrics.MeanAveragePrecision(2), f4(4, 2), y),
+        (metrics.MeanIoU(2), f4(4, 2), y), (metrics.RMSE(), X, X),
+        (metrics.TreeTop1(), f4(4, 3, 2), np.zeros((4, 3), "i8")),
+        (metrics.DetectionMAP(2), np.zeros((2, 3, 6)), np.zeros((2, 1, 5))),
     ):  # fmt: skip
         wrong[f"{type(metric).__name__}.__call__"] = (metric, given(output, target))
     wrong["Metric.on"] = (metrics.Top1().on, given("digit"))

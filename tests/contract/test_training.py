@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sandbox.lib import criterion, metrics, nn, optim
-from sandbox.lib.core import tree
+from sandbox.lib.core import ops, tree
 from sandbox.lib.data import ArrayDataset
 from sandbox.lib.train import EarlyStopping, EveryEpoch, Trainer
 
@@ -76,8 +76,40 @@ METRICS = {
     "F1": metrics.F1(average="micro"),
     "AUC": metrics.AUC(),
     "PRAUC": metrics.PRAUC(),
+    "BalancedAccuracy": metrics.BalancedAccuracy(2),
+    "CohenKappa": metrics.CohenKappa(2),
+    "MatthewsCorrelation": metrics.MatthewsCorrelation(2),
+    "MeanIoU": metrics.MeanIoU(2),
+    "DiceScore": metrics.DiceScore(2),
+    "ClassReport": metrics.ClassReport(2),
+    "LogLoss": metrics.LogLoss(),
+    "Perplexity": metrics.Perplexity(),
+    "Brier": metrics.Brier(),
+    "CalibrationError": metrics.CalibrationError(),
+    "HitRatio": metrics.HitRatio(1),
+    "NDCG": metrics.NDCG(),
+    "MRR": metrics.MRR(),
+    "MeanAveragePrecision": metrics.MeanAveragePrecision(2),
 }
-NUMBERS = {"MAE": metrics.MAE(), "R2": metrics.R2(2)}
+NUMBERS = {
+    "MAE": metrics.MAE(),
+    "MSE": metrics.MSE(),
+    "RMSE": metrics.RMSE(),
+    "MAPE": metrics.MAPE(),
+    "R2": metrics.R2(2),
+}
+# Outputs of other shapes than rows of scores: (metric, shape of a row, target of so many rows).
+SHAPED = {
+    "TreeTop1": (metrics.TreeTop1(), (3, 2), lambda rng, n: rng.integers(0, 2, (n, 3))),
+    "DetectionMAP": (
+        metrics.DetectionMAP(2, iou=(0.01, 0.1)),
+        (4, 6),
+        lambda rng, n: np.concatenate(
+            (rng.integers(-1, 2, (n, 3, 1)), rng.uniform(-1, 0, (n, 3, 2)),
+             rng.uniform(0, 1, (n, 3, 2))), axis=2,
+        ),
+    ),
+}  # fmt: skip
 CRITERIONS = {n: cls for n, cls in nn.registered().items() if n.startswith("criterion.")}
 
 
@@ -134,7 +166,7 @@ def concrete(room, base):
 def test_all_optimizers_schedules_and_metrics_are_here():
     assert concrete(optim, optim.Optimizer) - {"Wrapper"} == set(OPTIMIZERS)
     assert concrete(optim, optim.Schedule) == set(SCHEDULES)
-    assert concrete(metrics, metrics.Metric) == set(METRICS) | set(NUMBERS)
+    assert concrete(metrics, metrics.Metric) == set(METRICS) | set(NUMBERS) | set(SHAPED)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -172,6 +204,33 @@ def test_every_metric_of_numbers_is_what_evaluate_gives(name):
     run = trainer(optim.SGD(0.1), loss=criterion.MSE(), metrics=[NUMBERS[name]])
     found = run.evaluate((X, X[:, :2]))[NUMBERS[name].name]
     np.testing.assert_allclose(found, NUMBERS[name](run.model(X), X[:, :2]), rtol=1e-5)
+
+
+class Rows(nn.Module):
+    """Gives rows of a shape, the class of a detection a whole number."""
+
+    def __init__(self, shape):
+        super().__init__()
+        self.shape = shape
+        self.fc = nn.Linear(4, int(np.prod(shape)), rng=0)
+
+    def call(self, x):
+        y = ops.reshape(self.fc(x), (x.shape[0], *self.shape))
+        if self.shape[-1] != 6:
+            return y
+        kind = ops.cast(ops.greater(ops.slicing(y, (..., slice(0, 1))), 0.0), "float32")
+        return ops.concat([kind, ops.slicing(y, (..., slice(1, 6)))], axis=-1)
+
+
+@pytest.mark.parametrize("name", SHAPED)
+def test_metrics_of_other_shapes_are_what_evaluate_gives(name):
+    metric, shape, draw = SHAPED[name]
+    target = draw(np.random.default_rng(3), len(X)).astype("f4")
+    target = target.astype("i8") if name == "TreeTop1" else target
+    run = trainer(optim.SGD(0.1), Rows(shape), criterion.L1Cost(), metrics=[metric])
+    expected = metric(run.model(X), target)
+    assert 0.0 < expected < 1.0
+    np.testing.assert_allclose(run.evaluate((X, target))[metric.name], expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", CRITERIONS)

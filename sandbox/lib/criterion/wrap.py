@@ -44,8 +44,9 @@ class TimeDistributed(Criterion):
 
     Notes
     -----
-    Same as BigDL `TimeDistributedCriterion` (0.13, sizeAverage=True; the steps of a row are added
-    up by default) and, with a criterion that ignores a label, `TimeDistributedMaskCriterion`.
+    Same as BigDL `TimeDistributedCriterion`, `TimeDistributedMaskCriterion` (0.13): the latter with
+    a criterion that ignores a label, the former with sizeAverage=True (by default it adds up the
+    steps of a row).
 
     Examples
     --------

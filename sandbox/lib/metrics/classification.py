@@ -110,6 +110,43 @@ class Top5(TopK):
         super().__init__(5, ignore_index=ignore_index, name=name)
 
 
+class TreeTop1(Top1):
+    """Share of trees whose root has its label as the highest score.
+
+    The first node is the root: outputs are (rows, nodes, classes), targets (rows, nodes).
+
+    Notes
+    -----
+    Same as BigDL `TreeNNAccuracy` (0.13, where labels count from 1).
+
+    Examples
+    --------
+    >>> scores = np.array([[[0.1, 0.9], [0.8, 0.2]], [[0.7, 0.3], [0.8, 0.2]]])
+    >>> TreeTop1()(scores, [[1, 1], [1, 0]])
+    0.5
+    """
+
+    def __init__(
+        self,
+        *,
+        threshold: float | None = None,
+        ignore_index: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        name = "tree_top1" if name is None else name
+        super().__init__(threshold=threshold, ignore_index=ignore_index, name=name)
+
+    def pick(self, output: Any, target: Any) -> tuple[Any, Any]:
+        """Return what `update` takes: of the trees the roots."""
+        output, target = super().pick(output, target)
+        if np.ndim(output) != 3 or np.shape(target) != np.shape(output)[:2] or not target.shape[1]:
+            raise ShapeError(
+                f"{self.name}: output must have shape (rows, nodes, classes) and target (rows, "
+                f"nodes); got {np.shape(output)} and {np.shape(target)}."
+            )
+        return output[:, 0], target[:, 0]
+
+
 class ConfusionMatrix(Decided):
     """Count rows by their label and the class with the highest score.
 

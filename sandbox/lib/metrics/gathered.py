@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import DataError, ShapeError
+from ..core.errors import ArgumentError, DataError, ShapeError
 from .metric import Metric, Sums, arrays
 
 Rows = NDArray[np.float64]
@@ -19,11 +19,27 @@ class Gathered(Metric):
 
     `rows` makes a few numbers of each row, `figure` the exact figure of all of them. A validation
     gathers the rows of all batches and ranks. Where only sums are added up (`update`, `result`), a
-    subclass gives a figure of counts in fixed bins, and says in `bounds` how far off it may be.
+    subclass may give a figure of counts in fixed bins, and says in `bounds` how far off it may be.
     """
 
     columns: int = 2
     """Numbers of one row."""
+
+    def update(self, output: NDArray[Any], target: NDArray[Any]) -> Sums:
+        """Refuse: no sums hold this figure.
+
+        Raises
+        ------
+        ArgumentError : always; gather `rows` and give them to `figure`.
+        """
+        raise ArgumentError(
+            f"{self.name}: rows must be gathered, their sums do not hold the figure; got a call of "
+            "update. Use figure(rows of all batches), or Trainer.evaluate."
+        )
+
+    def result(self, state: Sums) -> Any:
+        """Refuse, as `update` does."""
+        return self.update(state, state)
 
     @abstractmethod
     def rows(self, output: NDArray[Any], target: NDArray[Any]) -> Rows:
@@ -102,8 +118,9 @@ class AUC(Ranking):
 
     Notes
     -----
-    Same as scikit-learn's roc_auc_score; NaN where one class has no row. Exact in validations and
-    `evaluate`; from sums it is off by at most half of the pairs within one bin over all pairs.
+    Same as Keras `AUC` and scikit-learn's roc_auc_score; NaN where one class has no row. Exact in
+    validations and `evaluate`; from sums it is off by at most half of the pairs within one bin over
+    all pairs.
 
     Examples
     --------
@@ -134,9 +151,9 @@ class PRAUC(Ranking):
 
     Notes
     -----
-    Same as scikit-learn's average_precision_score (steps, not trapezoids, which flatter); NaN
-    without a positive row. A score without skill gets the share of positives. Exact in validations
-    and `evaluate`; from sums see `bounds`.
+    Same as scikit-learn's average_precision_score. Like BigDL `PrecisionRecallAUC` and Keras `AUC`
+    (curve="PR"): steps, not trapezoids, which flatter. NaN without a positive row. A score without
+    skill gets the share of positives. Exact in validations and `evaluate`; from sums see `bounds`.
 
     Examples
     --------

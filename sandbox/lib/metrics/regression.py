@@ -11,6 +11,8 @@ from ..core import validate
 from ..core.errors import DataError, ShapeError
 from .metric import Metric, Sums, ratio
 
+Numbers = NDArray[np.float64]
+
 
 class MAE(Metric):
     """Mean distance between output and target, over all elements.
@@ -31,11 +33,72 @@ class MAE(Metric):
     def update(self, output: NDArray[Any], target: NDArray[Any]) -> Sums:
         """Return (sum of distances, elements)."""
         o, t = matched(self.name, output, target)
-        return np.array([np.abs(o - t).sum(), o.size], np.float64)
+        return np.array([self.distances(o, t).sum(), o.size], np.float64)
+
+    def distances(self, output: Numbers, target: Numbers) -> Numbers:
+        """Return the distance of each element."""
+        return np.abs(output - target)
 
     def result(self, state: Sums) -> float:
         """Return the mean."""
         return ratio(state[0], state[1])
+
+
+class MSE(MAE):
+    """Mean squared distance between output and target, over all elements.
+
+    Notes
+    -----
+    Same as Keras `MeanSquaredError` (the metric) and scikit-learn's mean_squared_error.
+
+    Examples
+    --------
+    >>> MSE()(np.array([1.0, 5.0]), [2.0, 3.0])
+    2.5
+    """
+
+    def distances(self, output: Numbers, target: Numbers) -> Numbers:
+        """Return the squares."""
+        return np.square(output - target)
+
+
+class RMSE(MSE):
+    """Root of the mean squared distance, in the target's unit.
+
+    Notes
+    -----
+    Same as Keras `RootMeanSquaredError` and scikit-learn's root_mean_squared_error.
+
+    Examples
+    --------
+    >>> RMSE()(np.array([2.0, 6.0, 2.0, 2.0]), [2.0, 2.0, 2.0, 2.0])
+    2.0
+    """
+
+    def result(self, state: Sums) -> float:
+        """Return the root of the mean."""
+        return float(np.sqrt(super().result(state)))
+
+
+class MAPE(MAE):
+    """Mean distance in parts of the target, 0.1 for 10 %.
+
+    Notes
+    -----
+    Same as scikit-learn's mean_absolute_percentage_error; Keras `MeanAbsolutePercentageError` is
+    100 times this. Targets near 0 make it huge.
+
+    Examples
+    --------
+    >>> MAPE()(np.array([1.0, 3.0]), [2.0, 4.0])
+    0.375
+    """
+
+    def distances(self, output: Numbers, target: Numbers) -> Numbers:
+        """Return the distances, each by the size of its target."""
+        least = np.finfo(np.float64).eps
+        found: Numbers = np.abs(output - target) / np.maximum(np.abs(target), least)
+        return found
 
 
 class R2(Metric):

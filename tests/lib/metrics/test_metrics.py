@@ -35,6 +35,19 @@ ALL = [
     metrics.Precision(7),
     metrics.Recall(7, average="none"),
     metrics.F1(7, average="micro"),
+    metrics.BalancedAccuracy(7),
+    metrics.CohenKappa(7, weights="linear"),
+    metrics.MatthewsCorrelation(7),
+    metrics.MeanIoU(7),
+    metrics.DiceScore(7),
+    metrics.ClassReport(7),
+    metrics.LogLoss(),
+    metrics.Perplexity(),
+    metrics.Brier(),
+    metrics.CalibrationError(4),
+    metrics.HitRatio(3),
+    metrics.NDCG(3),
+    metrics.MRR(),
 ]
 
 
@@ -72,6 +85,9 @@ def test_names_are_short_and_can_be_chosen():
     assert [m.name for m in ALL] == [
         *("top1", "top5", "top3", "loss", "confusion"),
         *("precision_macro", "recall_by_class", "f1_micro"),
+        *("balanced_accuracy", "cohen_kappa", "matthews", "mean_iou", "dice_score"),
+        *("class_report", "log_loss", "perplexity", "brier", "calibration_error"),
+        *("hit_ratio3", "ndcg3", "mrr10"),
     ]
     assert metrics.Top1(name="accuracy").name == "accuracy"
 
@@ -174,4 +190,7 @@ def test_metrics_say_whether_more_is_better():
         for name in metrics.__all__
         if not getattr(getattr(metrics, name), "higher_is_better", True)
     }
-    assert less == {"Loss", "MAE"}
+    assert less == {
+        *("Brier", "CalibrationError", "LogLoss", "Loss", "Perplexity"),
+        *("MAE", "MAPE", "MSE", "RMSE"),
+    }
