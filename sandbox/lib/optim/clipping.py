@@ -52,7 +52,7 @@ class ClipNorm(Clip):
 
     Notes
     -----
-    Same as BigDL `set_gradclip_l2norm` (0.13), Keras `global_clipnorm` and PyTorch
+    Same as BigDL `Optimizer.set_gradclip_l2norm` (0.13), Keras `global_clipnorm` and PyTorch
     `clip_grad_norm_`.
 
     Examples
@@ -94,8 +94,8 @@ class ClipValue(Clip):
 
     Notes
     -----
-    Same as Keras `clipvalue` and PyTorch `clip_grad_value_`; like BigDL `set_gradclip_const`
-    (0.13): two bounds there.
+    Same as Keras `clipvalue` and PyTorch `clip_grad_value_`; like BigDL
+    `Optimizer.set_gradclip_const` (0.13): two bounds there.
 
     Examples
     --------

@@ -66,6 +66,11 @@ class Configured:
 def from_config(config: Mapping[str, Any]) -> Any:
     """Rebuild what `config()` described. Only registered names are accepted.
 
+    Notes
+    -----
+    Like BigDL `OptimMethod.load`, `OptimMethod.save` (0.13): a config holds the arguments;
+    the state (momentum ...) lies in the Trainer's checkpoints.
+
     Examples
     --------
     >>> from sandbox.lib import optim

@@ -55,6 +55,7 @@ class Optimizer(Configured, ABC):
     -----
     `slots` names the state vectors (momentum ...); they start as zeros. Checkpoints and exchanges
     treat every slot like the parameters. `step` counts the finished updates, from 0.
+    Equivalents: BigDL `OptimMethod` (0.13), Keras `Optimizer` and PyTorch `Optimizer`.
 
     Examples
     --------

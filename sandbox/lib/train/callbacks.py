@@ -118,6 +118,11 @@ class Summary(Callback):
         Give it to `tensorboard --logdir`.
     every : int > 0, default=1
         Iterations between two points of the training curves.
+
+    Notes
+    -----
+    Like BigDL `TrainSummary`, `ValidationSummary` (0.13), both in one; `every` takes the place of
+    BigDL `TrainSummary.set_summary_trigger`, and `Trainer(watch=)` chooses histograms.
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, every: int = 1) -> None:

@@ -42,7 +42,7 @@ class History:
     Notes
     -----
     An iteration whose step is already there (a run that went back to a checkpoint) replaces it and
-    what came after.
+    what came after. `history["loss"]` is what BigDL `TrainSummary.read_scalar` (0.13) gives.
 
     Examples
     --------

@@ -97,7 +97,10 @@ class Trainer(Steered):
 
     Notes
     -----
-    `fit` does what BigDL's `Model.train` does.
+    Like BigDL `Optimizer`, `Optimizer.create`, `LocalOptimizer`, `DistriOptimizer` (0.13): the
+    backend decides where a run goes on. What BigDL `Optimizer.set_model`,
+    `Optimizer.set_criterion`, `Optimizer.set_checkpoint`, `Optimizer.set_train_summary`,
+    `Optimizer.set_val_summary` and `Optimizer.disable_gradclip` say are arguments here.
 
     Examples
     --------
@@ -221,6 +224,12 @@ class Trainer(Steered):
         CheckpointError : the checkpoint belongs to another model, seed or data set.
         KeyboardInterrupt : after Ctrl-C, once the iteration under way is through. The model, the
             history and `fit(resume="auto")` hold its state.
+
+        Notes
+        -----
+        Same as BigDL `Optimizer.optimize`, `Model.train` (0.13) with what BigDL
+        `Optimizer.set_traindata`, `Optimizer.prepare_input`, `Optimizer.set_validation` and
+        `Optimizer.set_end_when` say as arguments; Keras `Model.fit`.
         """
         check.boolean("background", background)
         earlier = self._background
