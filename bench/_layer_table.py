@@ -42,6 +42,39 @@ def both(name: str, what: str, shape: tuple[int, ...], *args: Any, **kwargs: Any
 LAYERS = [
     # -- linear and embedding
     Layer("Linear", lambda nn: nn.Linear(1024, 512), lambda nn: nn.Linear(1024, 512), (ROWS,)),
+    both("Linear", "over time", TEXT, 128, 256),
+    Layer(
+        "Bilinear",
+        lambda nn: nn.Bilinear(32, 32, 64),
+        lambda nn: nn.Bilinear(32, 32, 64),
+        ((512, 32), (512, 32)),
+    ),
+    Layer(
+        "CosineSimilarity",
+        lambda nn: nn.Sequential(nn.Dot(normalize=True), nn.Reshape(())),
+        lambda nn: nn.CosineSimilarity(),
+        (ROWS, ROWS),
+    ),
+    Layer(
+        "PairwiseDistance",
+        lambda nn: nn.Sequential(nn.PairwiseDistance(), nn.Reshape(())),
+        lambda nn: nn.PairwiseDistance(),
+        (ROWS, ROWS),
+    ),
+    Layer(
+        "EmbeddingBag",
+        lambda nn: nn.EmbeddingBag(10_000, 64),
+        lambda nn: nn.EmbeddingBag(10_000, 64, mode="sum"),
+        ((512, 20),),
+        below=10_000,
+    ),
+    Layer(
+        "EmbeddingBag, mean",
+        lambda nn: nn.EmbeddingBag(10_000, 64, mode="mean"),
+        lambda nn: nn.EmbeddingBag(10_000, 64, mode="mean"),
+        ((512, 20),),
+        below=10_000,
+    ),
     Layer(
         "Embedding",
         lambda nn: nn.Embedding(10_000, 64),

@@ -91,9 +91,15 @@ def _by_id(ids: Array, values: Array, limit: int) -> tuple[Array, Array, Array, 
 def lower_bag(builder: Builder, op: Op) -> None:
     """Lower `embedding_bag`: MKL's sparse product, rows as they come."""
     _need_mkl(builder, op)
+    rows, places = builder.shape(op.inputs[0])
+    full = np.arange(rows + 1, dtype=np.int32) * places
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
         ids, values, weight = reads
+        if ids.size and ids.min() >= 0:
+            columns = ids.reshape(-1).astype(np.int32, copy=False)
+            _product(full, columns, values.reshape(-1), weight, writes[0])
+            return
         present = ids >= 0
         starts = np.zeros(len(ids) + 1, np.int32)
         np.cumsum(np.count_nonzero(present, axis=1), out=starts[1:])

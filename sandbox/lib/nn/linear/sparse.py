@@ -21,18 +21,22 @@ _MODES = ("sum", "mean", "sqrtn")
 
 
 def sparse_row(ids: Any, values: Any = None, dtype: Any = "float32") -> tuple[Any, Any]:
-    """Check ids (batch, places); give them with their values: 1 by default, 0 where none is."""
+    """Check ids (batch, places) and their values, which are 1 by default."""
     check_integers(ids)
     check_rank(ids, "(batch, places) of ids", 2)
-    present = ops.greater_equal(ids, 0)
     if values is None:
-        return ids, ops.cast(present, dtype)
+        return ids, np.ones(ids.shape, dtype)
     values = floating(values)
     if values.shape != ids.shape:
         raise ShapeError(
             f"values must have the shape of the ids, {ids.shape}; got shape {values.shape}."
         )
-    return ids, ops.where(present, values, 0.0)
+    return ids, values
+
+
+def present(ids: Any, values: Any) -> Any:
+    """Return the values, 0 where no id is."""
+    return ops.where(ops.greater_equal(ids, 0), values, np.zeros((), values.dtype))
 
 
 @register("nn.EmbeddingBag")
@@ -126,7 +130,7 @@ class EmbeddingBag(Module):
         """Add up the vectors of each row."""
         ids, values = sparse_row(ids, values, self.weight.dtype)
         if self.mode != "sum":
-            values = ops.divide(values, self._total(values))
+            values = ops.divide(values, self._total(present(ids, values)))
         if self.max_norm is not None:
             vectors = ops.embedding(ops.maximum(ids, 0), self.weight)
             factors = ops.reshape(shortening(vectors, self.max_norm), ids.shape)
@@ -358,7 +362,7 @@ class SparseConcat(Module):
             own, amounts = sparse_row(own, amounts)
             check_axis(own, 0, inputs[0][0].shape[0], "the batch of the first input")
             ids.append(ops.where(ops.greater_equal(own, 0), ops.add(own, offset), -1))
-            values.append(amounts)
+            values.append(present(own, amounts))
             offset += size
         return ops.concat(ids, 1), ops.concat(values, 1)
 

@@ -73,7 +73,7 @@ class Add(Pairwise):
     Notes
     -----
     With a ReLU behind it, it is fused in a Program. As all of its kind it stretches axes of size 1
-    by itself, for which BigDL has `TableOperation(CAddTable())`.
+    by itself, as BigDL's `TableOperation(CAddTable())` does.
     Same as BigDL `CAddTable` (0.13), Keras `Add`, PyTorch `add` and ONNX `Sum`-13.
     Source: He et al. 2016.
     Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
