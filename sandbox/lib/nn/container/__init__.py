@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .barrier import StopGradient
 from .branches import Bottle, Branches, Map, Parallel, SideBySide
 from .graph import Graph
 from .sequential import Container, Sequential
@@ -15,4 +16,5 @@ __all__ = [
     "Parallel",
     "Sequential",
     "SideBySide",
+    "StopGradient",
 ]

@@ -24,13 +24,6 @@ def unit(x: Any) -> Any:
     return ops.divide(x, ops.sqrt(ops.maximum(squared, _LEAST)))
 
 
-def length(x: Any) -> Any:
-    """Return the lengths of vectors, without their axis; the gradient at 0 is 0, not infinite."""
-    squared = ops.sum(ops.square(x), -1)
-    some = ops.greater(squared, 0.0)
-    return ops.where(some, ops.sqrt(ops.where(some, squared, 1.0)), 0.0)
-
-
 class Compared(Module):
     """What layers share that compare the input with one learned vector per output.
 
@@ -178,7 +171,7 @@ class Euclidean(Compared):
     def compare(self, x: Any) -> Any:
         """Take the lengths of the differences."""
         rows = ops.reshape(x, (*x.shape[:-1], 1, self.in_features))
-        return length(ops.subtract(rows, self.weight))
+        return ops.norm(ops.subtract(rows, self.weight), axes=-1)
 
 
 @register("nn.Bilinear")

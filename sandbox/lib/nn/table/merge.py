@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ...core import ops
@@ -243,18 +242,11 @@ class Stack(Merge):
                 f"inputs must have {abs(self.axis)} axes for a new axis {self.axis}; got shape "
                 f"{first}."
             )
-        return stacked(inputs, self.axis % rank)
+        return ops.stack(inputs, self.axis)
 
     def extra(self) -> str:
         """Give the axis if it is not 1."""
         return "" if self.axis == 1 else f"axis={self.axis}"
-
-
-def stacked(inputs: Sequence[Any], axis: int) -> Any:
-    """Return values of one shape beside each other along a new axis."""
-    shape = inputs[0].shape
-    wide = (*shape[:axis], 1, *shape[axis:])
-    return ops.concat([ops.reshape(x, wide) for x in inputs], axis=axis)
 
 
 def mismatch(first: tuple[int, ...], second: tuple[int, ...], free: int = -1) -> str:

@@ -12,10 +12,9 @@ from ...core.errors import ShapeError
 from ...core.validate import boolean, finite, in_range
 from ..case import Case
 from ..checks import floating
-from ..linear.similarity import length
 from ..module import Module
 from ..registry import register
-from .merge import Merge, mismatch, stacked
+from .merge import Merge, mismatch
 
 
 @register("nn.MatMul")
@@ -189,10 +188,11 @@ class DotInteraction(Merge):
     def merge(self, inputs: tuple[Any, ...]) -> Any:
         """Multiply all with all, and take the upper triangle."""
         _same_vectors(inputs, least=2)
-        x = stacked(inputs, 1)
+        x = ops.stack(inputs, 1)
         products = ops.matmul(x, ops.transpose(x, (0, 2, 1)))
         count = len(inputs)
-        return ops.concat([products[:, k, k + 1 :] for k in range(count - 1)], 1)
+        above = np.flatnonzero(np.triu(np.ones((count, count)), 1))
+        return ops.take(ops.reshape(products, (x.shape[0], count * count)), above, 1)
 
 
 @register("nn.PairwiseDistance")
@@ -260,21 +260,7 @@ class PairwiseDistance(Merge):
         """Measure the differences."""
         _same_vectors(inputs, least=2, most=2)
         difference = ops.subtract(*inputs)
-        return ops.reshape(self._norm(difference), (inputs[0].shape[0], 1))
-
-    def _norm(self, x: Any) -> Any:
-        if self.p == 2.0:
-            return length(x)
-        sizes = ops.abs(x)
-        if self.p == 1.0:
-            return ops.sum(sizes, 1)
-        largest = ops.max(sizes, 1, keepdims=True)
-        if self.p == np.inf:
-            return largest
-        some = ops.greater(largest, 0.0)  # divided by the largest, no power is too large
-        shares = ops.divide(sizes, ops.where(some, largest, 1.0))
-        total = ops.where(some, ops.sum(ops.power(shares, self.p), 1, keepdims=True), 1.0)
-        return ops.multiply(largest, ops.power(total, 1.0 / self.p))
+        return ops.norm(difference, self.p, 1, keepdims=True)
 
     def extra(self) -> str:
         """Give the norm."""
@@ -339,7 +325,7 @@ class Mixture(Module):
                     raise ShapeError(mismatch(experts[0].shape, x.shape))
             if not experts:
                 raise ShapeError("experts must be at least one; got none.")
-            experts = stacked(experts, 1)
+            experts = ops.stack(experts, 1)
         experts = floating(experts)
         if len(gates.shape) != 2 or experts.shape[:2] != gates.shape:
             raise ShapeError(

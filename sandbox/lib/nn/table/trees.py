@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from ...core import ops, tree
@@ -85,25 +86,17 @@ class Split(Module):
     def call(self, x: Any) -> Any:
         """Cut the pieces."""
         axis = check_inner_axis(x, self.axis)
-        ends, start, found = self._ends(x, axis), 0, []
-        for stop in ends:
-            starts, stops = [0] * len(x.shape), list(x.shape)
-            starts[axis], stops[axis] = start, stop
-            found.append(ops.slice(x, starts, stops))
-            start = stop
-        return tuple(found)
-
-    def _ends(self, x: Any, axis: int) -> list[int]:
         size = x.shape[axis]
         if isinstance(self.pieces, tuple):
-            ends = [sum(self.pieces[: k + 1]) for k in range(len(self.pieces))]
-            fits, wanted = ends[-1] == size, f"{ends[-1]} (the sum of the pieces)"
+            sizes = list(self.pieces)
+            fits, wanted = sum(sizes) == size, f"{sum(sizes)} (the sum of the pieces)"
         else:
-            ends = [size * (k + 1) // self.pieces for k in range(self.pieces)]
+            ends = [size * k // self.pieces for k in range(self.pieces + 1)]
+            sizes = [stop - start for start, stop in pairwise(ends)]
             fits, wanted = size >= self.pieces, f">= {self.pieces} (pieces)"
         if not fits:
             raise ShapeError(f"input axis {axis} must be {wanted}; got {size} in shape {x.shape}.")
-        return ends
+        return ops.split(x, sizes, axis)
 
     def extra(self) -> str:
         """Give the pieces, and the axis if it is not 1."""
@@ -158,8 +151,7 @@ class Unstack(Module):
 
     def call(self, x: Any) -> Any:
         """Take the slices."""
-        before = (slice(None),) * check_inner_axis(x, self.axis)
-        return tuple(ops.slicing(x, (*before, k)) for k in range(x.shape[len(before)]))
+        return ops.unstack(x, check_inner_axis(x, self.axis))
 
     def extra(self) -> str:
         """Give the axis if it is not 1."""
