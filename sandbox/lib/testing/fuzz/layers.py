@@ -34,64 +34,115 @@ def matmul(maker: Maker, x: int) -> Call | None:
     return (Ref(x), maker.other((*batch, shape[-1], maker.size()), 0.5)), {}
 
 
-def _image(maker: Maker, x: int) -> int | None:
-    return maker.rank(x, 4) if maker.is_float(x) else None
+def _image(maker: Maker, x: int, axes: int = 2) -> int | None:
+    return maker.rank(x, 2 + axes) if maker.is_float(x) else None
 
 
-def _pads(maker: Maker, largest: int) -> Any:
+def _pads(maker: Maker, largest: int, axes: int = 2) -> Any:
     kind = maker.rng.random()
     if kind < 0.4 or largest < 1:
         return 0
     if kind < 0.7:
         return int(maker.rng.integers(1, largest + 1))
-    sides = maker.rng.integers(0, largest + 1, size=4).tolist()
-    return ((sides[0], sides[1]), (sides[2], sides[3])) if kind < 0.9 else tuple(sides[:2])
+    sides = maker.rng.integers(0, largest + 1, size=(axes, 2)).tolist()
+    return tuple(map(tuple, sides)) if kind < 0.9 else tuple(pair[0] for pair in sides)
 
 
-def _pair(maker: Maker, choices: tuple[int, ...]) -> Any:
+def _pair(maker: Maker, choices: tuple[int, ...], axes: int = 2) -> Any:
     first = int(maker.one_of(choices))
-    return first if maker.chance(0.6) else (first, int(maker.one_of(choices)))
+    if maker.chance(0.6):
+        return first
+    return (first, *(int(maker.one_of(choices)) for _ in range(axes - 1)))
 
 
-@move("conv2d", "conv_transpose2d")
+def _kernel(maker: Maker, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a window that fits."""
+    drawn = maker.rng.integers(1, 4, size=len(sizes))
+    return tuple(min(int(k), n) for k, n in zip(drawn, sizes, strict=True))
+
+
+@move("conv1d", "conv2d", "conv3d")
 def convolution(maker: Maker, x: int, name: str) -> Call | None:
     """Draw filters and geometry."""
-    image = _image(maker, x)
+    axes = int(name[-2])
+    image = _image(maker, x, axes)
     if image is None:
         return None
-    _, channels, height, width = maker.shape(image)
-    groups = int(maker.one_of([g for g in (1, 1, 1, 2, 3, channels) if channels % g == 0]))
-    each = 1 if maker.large and groups > 1 else int(maker.one_of((1, 2, 4)))
-    out = each * groups if channels < 64 else groups
-    stride, dilation = _pair(maker, (1, 1, 2)), _pair(maker, (1, 1, 1, 2))
-    kh, kw = (int(k) for k in maker.rng.integers(1, 4, size=2))
-    attrs: dict[str, Any] = {"stride": stride, "padding": _pads(maker, 2), "dilation": dilation}
-    attrs["groups"] = groups
-    if name == "conv2d":
-        kh, kw = min(kh, height), min(kw, width)
-        if kh == height or kw == width:
-            attrs["dilation"] = 1
-        weight = maker.weight((out, channels // groups, kh, kw))
-    else:
-        if max(height, width) > 40:
-            return None
-        attrs["padding"] = min(kh, kw) // 2 if maker.chance(0.5) else 0
-        if height == 1 or width == 1:
-            attrs["padding"] = 0
-        if stride == 2 and maker.chance(0.5):
-            attrs["output_padding"] = 1
-        weight = maker.weight((channels, out // groups, kh, kw))
-    if not _covers(maker.shape(image)[2:], (kh, kw), attrs) and name == "conv2d":
+    _, channels, *sizes = maker.shape(image)
+    groups, out = _groups(maker, channels)
+    kernel = _kernel(maker, tuple(sizes))
+    attrs = {
+        "stride": _pair(maker, (1, 1, 2), axes),
+        "padding": _pads(maker, 2, axes),
+        "dilation": _pair(maker, (1, 1, 1, 2), axes),
+        "groups": groups,
+    }
+    if any(k == n for k, n in zip(kernel, sizes, strict=True)):
+        attrs["dilation"] = 1
+    weight = maker.weight((out, channels // groups, *kernel))
+    if not _covers(sizes, kernel, attrs["dilation"]):
         return None
     args = [Ref(image), weight]
     return (tuple([*args, maker.other((out,))]) if maker.chance(0.6) else tuple(args)), attrs
 
 
-def _covers(sizes: Any, kernel: Any, attrs: dict[str, Any]) -> bool:
+@move("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+def transposed(maker: Maker, x: int, name: str) -> Call | None:
+    """Draw filters and geometry."""
+    axes = int(name[-2])
+    image = _image(maker, x, axes)
+    if image is None or max(maker.shape(image)[2:]) > 40:
+        return None
+    _, channels, *sizes = maker.shape(image)
+    groups, out = _groups(maker, channels)
+    kernel = tuple(int(k) for k in maker.rng.integers(1, 4, size=axes))
+    attrs: dict[str, Any] = {
+        "stride": _pair(maker, (1, 1, 2), axes),
+        "padding": min(kernel) // 2 if maker.chance(0.5) and min(sizes) > 1 else 0,
+        "dilation": _pair(maker, (1, 1, 1, 2), axes),
+        "groups": groups,
+    }
+    if attrs["stride"] == 2 and maker.chance(0.5):
+        attrs["output_padding"] = 1
+    args = [Ref(image), maker.weight((channels, out // groups, *kernel))]
+    return (tuple([*args, maker.other((out,))]) if maker.chance(0.6) else tuple(args)), attrs
+
+
+def _groups(maker: Maker, channels: int) -> tuple[int, int]:
+    """Return groups, and channels of the output."""
+    groups = int(maker.one_of([g for g in (1, 1, 1, 2, 3, channels) if channels % g == 0]))
+    each = 1 if maker.large and groups > 1 else int(maker.one_of((1, 2, 4)))
+    return groups, each * groups if channels < 64 else groups
+
+
+def _covers(sizes: Any, kernel: Any, dilation: Any) -> bool:
     """Return whether at least one window fits without any padding."""
-    dilation = attrs.get("dilation", 1)
-    steps = dilation if isinstance(dilation, tuple) else (dilation, dilation)
+    steps = dilation if isinstance(dilation, tuple) else (dilation,) * len(kernel)
     return all(n >= d * (k - 1) + 1 for n, k, d in zip(sizes, kernel, steps, strict=True))
+
+
+@move("unfold")
+def unfolded(maker: Maker, x: int) -> Call | None:
+    """Draw the window; one, two or three axes."""
+    found = maker.rank(x, 3, 4, 5) if maker.is_float(x) else None
+    if found is None:
+        return None
+    sizes = maker.shape(found)[2:]
+    padding = _pads(maker, 1, len(sizes))
+    return (Ref(found), _kernel(maker, sizes)), {"padding": padding}
+
+
+@move("fold")
+def folded(maker: Maker, x: int) -> Call | None:
+    """Draw which windows of a series the rows are."""
+    found = maker.rank(x, 3) if maker.is_float(x) else None
+    if found is None:
+        return None
+    places, batch, inner = maker.shape(found)
+    kernel = int(maker.one_of([k for k in (1, 2, 3) if inner % k == 0]))
+    stride = int(maker.one_of((1, 2)))
+    length = (places - 1) * stride + kernel
+    return (Ref(found), (batch, inner // kernel, length), kernel), {"stride": stride}
 
 
 @move("max_pool2d", "avg_pool2d")
