@@ -40,6 +40,9 @@ class Case:
         What flows back is not the slope, by design: finite differences are not compared.
     sizes : tuple of str
         What the repr must contain.
+    data_sized : bool
+        How much comes out depends on numbers: Python runs it between programs. Its integers must
+        be such that the output has the declared shape.
     tolerance : float
         Native against reference kernels, relative to the largest element. 1e-5: sums of a few
         hundred float32 products in another order.
@@ -57,6 +60,7 @@ class Case:
     within: tuple[float, float] | None = None
     own_gradient: bool = False
     sizes: tuple[str, ...] = ()
+    data_sized: bool = False
     tolerance: float = 1e-5
 
 

@@ -367,7 +367,7 @@ def test_config_gives_the_present_module_where_one_was_replaced():
         (lambda: nn.BatchNorm(3, momentum=1.5), "`momentum` must be a number in [0, 1]; got 1.5"),
         (lambda: nn.BatchNorm(3, epsilon=0), "`epsilon` must be"),
         (lambda: nn.Dropout(1.0), "`p` must be a number in [0, 1); got 1.0"),
-        (lambda: nn.Reshape((2, -1, -1)), "`shape` must hold ints > 0, at most one of them -1"),
+        (lambda: nn.Reshape((2, -1, -1)), "`shape` must hold ints >= -1, at most one of them -1"),
         (lambda: nn.zoo.mlp((3,)), "`sizes` must hold input and output"),
     ],
 )

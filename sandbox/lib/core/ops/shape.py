@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from .. import validate
 from ..errors import ArgumentError, ShapeError
 from ..function import TapeEntry, as_operand, as_value, function
@@ -16,6 +18,7 @@ __all__ = [
     "flatten",
     "move_axis",
     "reshape",
+    "shape_of",
     "slice",
     "squeeze",
     "stop_gradient",
@@ -246,3 +249,19 @@ def move_axis(x: Input, source: int, target: int) -> Value:
     order = [k for k in range(operand.ndim) if k != start]
     order.insert(end, start)
     return transpose(operand, order)
+
+
+def shape_of(x: Input) -> Value:
+    """Return the sizes of the axes as int64; in a program they are constants.
+
+    Notes
+    -----
+    Same as BigDL `Shape` (0.13, among the ONNX layers), TensorFlow `shape` and ONNX `Shape`-15.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shape_of(np.ones((2, 3))).data
+    array([2, 3])
+    """
+    return as_value(np.array(as_operand(x).shape, np.int64))

@@ -30,8 +30,9 @@ class Flatten(Module):
 
     Notes
     -----
-    Costs nothing in a Program: the linear layer behind it reads the image as it lies.
-    Same as BigDL `InferReshape([-1], True)` and ONNX `Flatten`-13 with axis=1.
+    Same as BigDL `InferReshape` ([-1], batch mode; 0.13), Keras `Flatten`, PyTorch `Flatten` and
+    ONNX `Flatten`-13. Costs nothing in a Program: the linear layer behind it reads the image as it
+    lies.
 
     Examples
     --------
@@ -62,7 +63,8 @@ class Reshape(Module):
     Parameters
     ----------
     shape : tuple of int
-        The new shape without the batch axis; one size may be -1, which is then what is left.
+        The new shape without the batch axis; one size may be -1, which is then what is left; 0
+        keeps the size that the input has there.
 
     Shapes
     ------
@@ -71,12 +73,13 @@ class Reshape(Module):
 
     Raises
     ------
-    ArgumentError : a size is 0 or below -1, or more than one is -1.
+    ArgumentError : a size is below -1, or more than one is -1.
     ShapeError : in `call`, the elements do not fit into the shape.
 
     Notes
     -----
-    Same as BigDL `Reshape(size, batch_mode=True)` (0.13) and ONNX `Reshape`-14.
+    Same as BigDL `Reshape`, `View`, `InferReshape` (0.13, in batch mode), Keras `Reshape`, PyTorch
+    `Unflatten` and ONNX `Reshape`-14.
 
     Examples
     --------
@@ -100,16 +103,22 @@ class Reshape(Module):
             wrong=((2, 3, 4),),
             sizes=("(4, 5, 3)",),
         ),
+        Case(
+            lambda rng: Reshape((0, -1)),
+            inputs=((2, 3, 4, 5),),
+            output=(2, 3, 20),
+            wrong=((2,),),
+        ),
         Case(lambda rng: Reshape(()), inputs=((2, 1),), output=(2,), wrong=((2, 2),)),
     )
 
     def __init__(self, shape: tuple[int, ...], *, name: str | None = None) -> None:
         super().__init__(name=name)
         sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-        legal = all(isinstance(n, int) and (n > 0 or n == -1) for n in sizes)
+        legal = all(isinstance(n, int) and n >= -1 for n in sizes)
         if not legal or sizes.count(-1) > 1:
             raise ArgumentError(
-                "`shape` must hold ints > 0, at most one of them -1, without the batch axis; got "
+                "`shape` must hold ints >= -1, at most one of them -1, without the batch axis; got "
                 f"{shape!r}."
             )
         self.shape = sizes
@@ -118,15 +127,22 @@ class Reshape(Module):
         """Give each row the new shape."""
         if not x.shape:
             raise ShapeError("input must have a batch axis; got a scalar.")
-        elements = math.prod(x.shape[1:])
-        known = math.prod(n for n in self.shape if n != -1)
-        rest, left = divmod(elements, known)
-        if left or (-1 not in self.shape and rest != 1):
+        own = x.shape[1:]
+        if any(n == 0 and k >= len(own) for k, n in enumerate(self.shape)):
+            raise ShapeError(
+                f"input must have an axis for each 0 of the shape {self.shape}; got shape "
+                f"{x.shape}."
+            )
+        wanted = [own[k] if n == 0 else n for k, n in enumerate(self.shape)]
+        elements = math.prod(own)
+        known = math.prod(n for n in wanted if n != -1)
+        rest, left = divmod(elements, known) if known else (1, elements)
+        if left or (-1 not in wanted and rest != 1):
             raise ShapeError(
                 f"input rows must fill the shape {self.shape}; got {elements} elements per row in "
                 f"shape {x.shape}."
             )
-        return ops.reshape(x, (x.shape[0], *(rest if n == -1 else n for n in self.shape)))
+        return ops.reshape(x, (x.shape[0], *(rest if n == -1 else n for n in wanted)))
 
     def extra(self) -> str:
         """Give the shape."""
@@ -156,8 +172,8 @@ class Transpose(Module):
 
     Notes
     -----
-    In a Program it often costs nothing: kernels read the memory as it lies.
-    Same as BigDL `Transpose` (0.13, by swaps) and ONNX `Transpose`-13.
+    Same as BigDL `Transpose` (0.13, by swaps), Keras `Permute`, PyTorch `permute` and ONNX
+    `Transpose`-13. In a Program it often costs nothing: kernels read the memory as it lies.
 
     Examples
     --------
