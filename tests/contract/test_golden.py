@@ -104,6 +104,12 @@ def test_methods_step_as_those_of_pytorch(family, method, dtype):
         named: dict[str, Any] = {"step": step, "spans": spans}
         if optimizer.needs_norms:
             named["norms"] = optimizer.measure_slice(vector, gradient, state, **named)
+        if optimizer.needs_wholes:
+            optimizer.aim_slice(vector, gradient, state, **named)
+            for part, (first, last, shape) in views.items():
+                whole, slope = (x[first:last].reshape(shape) for x in (vector, gradient))
+                slots = {slot: state[slot][first:last].reshape(shape) for slot in state}
+                optimizer.shape_whole(part, whole, slope, slots)
         rate = optimizer.learning_rate_at(step)
         optimizer.apply_slice(vector, gradient, state, learning_rate=rate, **named)
         for part, (first, last, shape) in views.items():

@@ -26,6 +26,8 @@ OPTIMIZERS = {
     "Adamax": optim.Adamax(0.05),
     "NAdam": optim.NAdam(0.05),
     "RAdam": optim.RAdam(0.2),
+    "Muon": optim.Muon(0.1, rest=optim.Adam(0.05)),
+    "Adafactor": optim.Adafactor(0.2),
     "Lion": optim.Lion(0.02),
     "Rprop": optim.Rprop(0.02),
     "Ftrl": optim.Ftrl(0.2),

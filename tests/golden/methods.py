@@ -7,6 +7,12 @@ from sandbox.lib.optim import schedules
 
 from .pairs import Method, Timetable
 
+
+def _muon(torch, parameters):
+    torch.Tensor.bfloat16 = torch.Tensor.double  # what it multiplies in is no part of the method
+    return torch.optim.Muon(parameters, lr=0.05, weight_decay=0.1)
+
+
 PAIRS = [
     Method(
         "optim.SGD, momentum",
@@ -102,6 +108,25 @@ PAIRS = [
         lambda torch, p: torch.optim.LBFGS(p, lr=0.5, max_iter=1, history_size=3),
         parts=("vector",),
         steps=4,
+    ),
+    Method(
+        "optim.Adafactor",
+        lambda: optim.Adafactor(0.05),
+        lambda torch, p: torch.optim.Adafactor(p, lr=0.05, eps=(1e-15, 1e-3)),
+    ),
+    Method(
+        "optim.Adafactor, decay",
+        lambda: optim.Adafactor(0.4, decay=0.6, weight_decay=0.1),
+        lambda torch, p: torch.optim.Adafactor(
+            p, lr=0.4, beta2_decay=-0.6, weight_decay=0.1, eps=(1e-15, 1e-3)
+        ),
+    ),
+    Method(
+        "optim.Muon",
+        lambda: optim.Muon(0.05, weight_decay=0.1),
+        _muon,
+        parts=("matrix",),
+        near=1e-3,  # small singular values are brought near 1, with their rounding
     ),
     Timetable(
         "optim.schedules.MultiStep",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..engine import names as _names
 from . import clipping, schedules
+from .adafactor import Adafactor
 from .adam import Adam, AdamW
 from .adam_variants import Adamax, NAdam, RAdam
 from .adaptive import Adadelta, Adagrad, RMSprop
@@ -16,6 +17,7 @@ from .groups import ParameterGroup, ParameterGroups, by_depth, by_name, regulari
 from .layerwise import LAMB, LARS, LayerwiseAdaptive
 from .lbfgs import LBFGS
 from .lookahead import Lookahead
+from .muon import Muon
 from .optimizer import Optimizer
 from .regularisers import L1, L1L2, L2, Regulariser
 from .schedules import (
@@ -57,6 +59,7 @@ __all__ = [
     "SGD",
     "SWA",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
@@ -78,6 +81,7 @@ __all__ = [
     "Lion",
     "Lookahead",
     "MultiStep",
+    "Muon",
     "NAdam",
     "OneCycle",
     "Optimizer",

@@ -146,6 +146,8 @@ class ParameterGroups(Wrapper):
         self.slots = tuple(slots)  # type: ignore[misc]
         self.needs_spans = True
         self.needs_norms = any(m.needs_norms for m in self._optimizers)
+        self.needs_wholes = any(m.needs_wholes for m in self._optimizers)
+        self.whole_slots = tuple(dict.fromkeys(s for m in self._optimizers for s in m.whole_slots))
 
     def check_names(self, names: Sequence[str]) -> None:
         """Raise if a pattern holds none of these parameters."""
@@ -192,6 +194,26 @@ class ParameterGroups(Wrapper):
                 part = self._part(group, here, inside, p, g, state, now)
                 self._optimizer(group)._apply(*part)
 
+    def _aim(self, p: Vector, g: Vector, state: Mapping[str, Vector], now: UpdateArguments) -> None:
+        for group, here, inside in self._runs(self._known(now.spans)):
+            optimizer = self._optimizer(group)
+            if optimizer.needs_wholes:
+                np.copyto(g[here], self._gradient(group, p[here], g[here], None))
+                own = {slot: state[slot][here] for slot in optimizer.slots}
+                optimizer._aim(p[here], g[here], own, now._replace(spans=inside))
+
+    def shape_whole(
+        self, name: str, parameter: Vector, gradient: Vector, slots: Mapping[str, Vector]
+    ) -> None:
+        """Let the optimiser of a parameter do what it does with it whole."""
+        optimizer = self._optimizer(self._group(name))
+        if optimizer.needs_wholes:
+            optimizer.shape_whole(name, parameter, gradient, slots)
+
+    def _group(self, name: str) -> ParameterGroup | None:
+        """Return the first group that holds a parameter."""
+        return next((group for group in self.groups if group.holds(name)), None)
+
     def _optimizer(self, group: ParameterGroup | None) -> Optimizer:
         return self.optimizer if group is None or group.optimizer is None else group.optimizer
 
@@ -211,9 +233,12 @@ class ParameterGroups(Wrapper):
             rate *= group.learning_rate
             if group.optimizer is not None:
                 rate *= group.optimizer.learning_rate / self.optimizer.learning_rate
+        gradient = g[here]
+        if not self._optimizer(group).needs_wholes:  # else `_aim` has done it
+            gradient = self._gradient(group, p[here], gradient, mask)
         return (
             p[here],
-            self._gradient(group, p[here], g[here], mask),
+            gradient,
             {slot: state[slot][here] for slot in self._optimizer(group).slots},
             UpdateArguments(now.step, rate, self._decay(group, mask, p[here]), inside, now.norms),
         )
@@ -230,7 +255,7 @@ class ParameterGroups(Wrapper):
         self, spans: ParameterSpans
     ) -> Iterator[tuple[ParameterGroup | None, slice, ParameterSpans]]:
         """Cut the slice into runs of neighbours of one group, cut further where they are long."""
-        owner = [next((g for g in self.groups if g.holds(n)), None) for n in spans.names]
+        owner = [self._group(name) for name in spans.names]
         k = 0
         while k < len(spans.parts):
             last = k

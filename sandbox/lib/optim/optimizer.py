@@ -87,6 +87,10 @@ class Optimizer(Configured, ABC):
     """Whether `apply_slice` wants to know, as `spans`, which parameters a slice holds."""
     needs_norms: bool = False
     """Whether `measure_slice` must come first, and its sums over all slices go in as `norms`."""
+    needs_wholes: bool = False
+    """Whether `aim_slice` and then, on whole parameters, `shape_whole` must come first."""
+    whole_slots: tuple[str, ...] = ()
+    """The slots that `shape_whole` wants to see."""
     needs_whole_vector: bool = False
     """Whether the slice must be the whole vector: such an optimiser works in one process only."""
     average_slot: str | None = None
@@ -164,6 +168,35 @@ class Optimizer(Configured, ABC):
         now = UpdateArguments(step, 0.0, decay_mask, spans, None)
         return self._measure(parameters, gradients, state, now)
 
+    def aim_slice(
+        self,
+        parameters: Vector,
+        gradients: Vector,
+        state: Mapping[str, Vector],
+        *,
+        step: int,
+        spans: ParameterSpans | None = None,
+    ) -> None:
+        """Put what `shape_whole` is to see whole into the place of this slice's gradients."""
+        self._check_slice(parameters, gradients, state, None)
+        with FlushToZero():
+            self._aim(parameters, gradients, state, UpdateArguments(step, 0.0, None, spans, None))
+
+    def shape_whole(
+        self, name: str, parameter: Vector, gradient: Vector, slots: Mapping[str, Vector]
+    ) -> None:
+        """Change a whole parameter's gradient in place, before slices of it are applied.
+
+        Parameters
+        ----------
+        name : str
+            The parameter's.
+        parameter, gradient : arrays of its shape
+            What it is, and what `aim_slice` has made of its gradient.
+        slots : dict of slot name -> array of its shape
+            The slots of `whole_slots`.
+        """
+
     def apply_slice(
         self,
         parameters: Vector,
@@ -208,6 +241,9 @@ class Optimizer(Configured, ABC):
     ) -> NDArray[np.float64]:
         """Do what `measure_slice` does, with vectors that are checked."""
         return np.zeros((0 if now.spans is None else len(now.spans.names), 2))
+
+    def _aim(self, p: Vector, g: Vector, state: Mapping[str, Vector], now: UpdateArguments) -> None:
+        """Do what `aim_slice` does, with vectors that are checked."""
 
     def _apply(
         self, p: Vector, g: Vector, state: Mapping[str, Vector], now: UpdateArguments

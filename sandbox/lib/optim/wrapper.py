@@ -32,6 +32,8 @@ class Wrapper(Optimizer):
         self.slots = optimizer.slots  # type: ignore[misc]
         self.needs_spans = optimizer.needs_spans
         self.needs_norms = optimizer.needs_norms
+        self.needs_wholes = optimizer.needs_wholes
+        self.whole_slots = optimizer.whole_slots
         self.average_slot = optimizer.average_slot
 
     @property
@@ -69,6 +71,15 @@ class Wrapper(Optimizer):
         self, p: Vector, g: Vector, state: Mapping[str, Vector], now: UpdateArguments
     ) -> NDArray[np.float64]:
         return self.optimizer._measure(p, g, state, now)
+
+    def _aim(self, p: Vector, g: Vector, state: Mapping[str, Vector], now: UpdateArguments) -> None:
+        self.optimizer._aim(p, g, state, now)
+
+    def shape_whole(
+        self, name: str, parameter: Vector, gradient: Vector, slots: Mapping[str, Vector]
+    ) -> None:
+        """Let the inner optimiser do what it does with whole parameters."""
+        self.optimizer.shape_whole(name, parameter, gradient, slots)
 
     def refuse_averaged(self) -> None:
         """Raise if the inner optimiser averages weights: only the outermost one may."""

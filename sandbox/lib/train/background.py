@@ -7,10 +7,14 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from typing import Any
 
-__all__ = ["BackgroundRun", "forsaken"]
+from ..core.errors import TrainingError
+
+__all__ = ["BackgroundRun", "forsaken", "refuse_shared"]
 
 _EXIT_PATIENCE = 10.0  # seconds that the interpreter's exit waits for an iteration to end
+_trainers: weakref.WeakSet[Any] = weakref.WeakSet()  # that have trained
 _running: weakref.WeakSet[BackgroundRun] = weakref.WeakSet()
 
 
@@ -102,6 +106,22 @@ def forsaken(newcomer: object) -> list[BackgroundRun]:
     for value in named:
         held.update(map(id, _parts(value)))
     return [run for run in list(_running) if run.owner is not None and id(run.owner) not in held]
+
+
+def refuse_shared(trainer: Any, ending: list[BackgroundRun]) -> None:
+    """Refuse to train what another trainer is training, unless that one is about to end."""
+    owners = [run.owner for run in ending]
+    mine = {id(parameter) for _, parameter in trainer.model.named_parameters()}
+    for other in list(_trainers):
+        if other is trainer or not other.running or any(other is owner for owner in owners):
+            continue
+        if any(id(parameter) in mine for _, parameter in other.model.named_parameters()):
+            raise TrainingError(
+                "fit: a model must be trained by one trainer at a time; got one that another"
+                " is training. Stop that one (its `stop()`, or Stop in its view) and wait for"
+                " its end (`wait()`), or train a copy: copy.deepcopy(model)."
+            )
+    _trainers.add(trainer)
 
 
 def _parts(value: object) -> list[object]:

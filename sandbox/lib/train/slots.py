@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -45,17 +45,25 @@ class Slots:
         """Return every slot of every parameter by name. Collective; the arrays are copies."""
         found = {}
         for name in self.state:
-            if self._scratch is None:
-                bytes_each = self.flat.values.itemsize
-                floats = self.group.allocate(self.flat.values.size * bytes_each // 4)
-                self._scratch = floats.view(self.flat.values.dtype)
-            vector = self._scratch
-            for (start, stop), view in zip(self.ranges, self.views, strict=True):
-                vector[start:stop] = view[name]
-            self.group.all_gather(vector, self.flat.buckets)
-            for parameter, (start, stop, shape) in self.flat.views.items():
-                found[f"slot/{name}/{parameter}"] = vector[start:stop].reshape(shape).copy()
-            self.group.barrier()  # others read this vector until they have begun another verb
+            for parameter, array in self.whole(name, self.flat.views).items():
+                found[f"slot/{name}/{parameter}"] = array
+        return found
+
+    def whole(self, slot: str, parameters: Iterable[str]) -> dict[str, NDArray[Any]]:
+        """Return one slot of some parameters by name. Collective; the arrays are copies."""
+        if self._scratch is None:
+            bytes_each = self.flat.values.itemsize
+            floats = self.group.allocate(self.flat.values.size * bytes_each // 4)
+            self._scratch = floats.view(self.flat.values.dtype)
+        vector = self._scratch
+        for (start, stop), view in zip(self.ranges, self.views, strict=True):
+            vector[start:stop] = view[slot]
+        self.group.all_gather(vector, self.flat.buckets)
+        found = {}
+        for parameter in parameters:
+            start, stop, shape = self.flat.views[parameter]
+            found[parameter] = vector[start:stop].reshape(shape).copy()
+        self.group.barrier()  # others read this vector until they have begun another verb
         return found
 
     def parts(self) -> dict[str, NDArray[Any]]:

@@ -42,6 +42,11 @@ class Checkpoints:
     keep : int > 0, default=3
         Checkpoints of a run that stay; older ones of it are removed, but for the best one of a run
         with an early stop (`CheckpointStore.best`).
+
+    Notes
+    -----
+    Like BigDL `Optimizer.set_checkpoint`, `OptimMethod.save` (0.13) and Keras `ModelCheckpoint`:
+    one file holds model, optimiser state and history.
     """
 
     def __init__(

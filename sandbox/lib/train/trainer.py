@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -19,7 +18,7 @@ from ..optim import Optimizer
 from ..optim.clipping import Clip
 from . import arguments
 from .backend import Backend, Interrupted, LocalBackend
-from .background import BackgroundRun, forsaken
+from .background import BackgroundRun, forsaken, refuse_shared
 from .best import restore_best
 from .callbacks import Callback, Summary
 from .checkpoint import PackedState, unpack
@@ -36,8 +35,6 @@ from .triggers import EarlyStopping, Trigger, end_trigger
 from .updates import lend_average
 
 __all__ = ["Trainer"]
-
-_trainers: weakref.WeakSet[Trainer] = weakref.WeakSet()  # that have trained
 
 
 class Trainer(Steered):
@@ -245,7 +242,7 @@ class Trainer(Steered):
             before = forsaken(self)
             if earlier is not None and again:
                 before.append(earlier)
-            self._refuse_shared(before)
+            refuse_shared(self, before)
             if arguments.ask_backend(data, validation):
                 for run in before:  # they hold what would answer
                     run.stop_and_join()
@@ -284,21 +281,6 @@ class Trainer(Steered):
                 self._runs -= 1
                 raise
         self._run(job, control)
-
-    def _refuse_shared(self, ending: list[BackgroundRun]) -> None:
-        """Refuse to train what another trainer is training, unless that one is about to end."""
-        owners = [run.owner for run in ending]
-        mine = {id(parameter) for _, parameter in self.model.named_parameters()}
-        for other in list(_trainers):
-            if other is self or not other.running or any(other is owner for owner in owners):
-                continue
-            if any(id(parameter) in mine for _, parameter in other.model.named_parameters()):
-                raise TrainingError(
-                    "fit: a model must be trained by one trainer at a time; got one that another"
-                    " is training. Stop that one (its `stop()`, or Stop in its view) and wait for"
-                    " its end (`wait()`), or train a copy: copy.deepcopy(model)."
-                )
-        _trainers.add(self)
 
     def _prepare(self, job: TrainJob, resume: str | os.PathLike[str] | None) -> None:
         self._recorder.prepare(job, resume, self.checkpoint)

@@ -83,13 +83,20 @@ class Updates:
             local = math.fsum(clip.local(piece.gradients) for piece in self.pieces)
             scale *= clip.scale(float(self._sum(np.array([local * scale * scale]))[0]))
         # One piece after the other, where that can be: what was scaled is still in the cache then.
-        together = optimizer.needs_norms or optimizer.needs_whole_vector or bool(self.frozen)
+        together = bool(
+            optimizer.needs_norms
+            or optimizer.needs_wholes
+            or optimizer.needs_whole_vector
+            or self.frozen
+        )
         if together:
             for piece in self.pieces:
                 self._prepare(piece, scale)
         wanted: dict[str, Any] = {}
         if optimizer.needs_norms:
             wanted["norms"] = self._norms(step)
+        if optimizer.needs_wholes:
+            self._shape(step)
         with self._for_optimizer() as pieces:
             for piece in pieces:
                 if not together:
@@ -112,6 +119,23 @@ class Updates:
         np.multiply(piece.gradients, np.float32(scale), out=piece.gradients)
         if self.job.clip is not None:
             self.job.clip.apply(piece.gradients)
+
+    def _shape(self, step: int) -> None:
+        """Let the optimiser see whole parameters, those this rank has a part of. Collective."""
+        optimizer, flat = self.optimizer, self.flat
+        for piece in self.trained:
+            optimizer.aim_slice(
+                piece.values, piece.gradients, piece.slots, step=step, spans=piece.spans
+            )
+        held = {piece.spans.names[p]: None for piece in self.trained for p, *_ in piece.spans.parts}
+        before = time.perf_counter()
+        self.group.all_gather(flat.gradients, flat.buckets)
+        self.group.barrier()  # others read this vector until they have begun another verb
+        slots = {slot: self.slots.whole(slot, held) for slot in optimizer.whole_slots}
+        self.exchanging += time.perf_counter() - before
+        for name in held:
+            own = {slot: whole[name] for slot, whole in slots.items()}
+            optimizer.shape_whole(name, flat.value(name), flat.gradient(name), own)
 
     @contextmanager
     def _for_optimizer(self) -> Iterator[list[_Piece]]:

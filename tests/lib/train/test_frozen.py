@@ -30,6 +30,8 @@ OPTIMIZERS = {
     "NAdam": optim.NAdam(0.01, weight_decay=0.1),
     "RAdam": optim.RAdam(0.01, weight_decay=0.1),
     "Lion": optim.Lion(0.005, weight_decay=0.1),
+    "Muon": optim.Muon(0.02, rest=optim.Adam(0.02)),
+    "Adafactor": optim.Adafactor(0.02, weight_decay=0.1),
     "Rprop": optim.Rprop(0.01, weight_decay=0.1),
     "Ftrl": optim.Ftrl(0.1, l2=0.1),
     "ASGD": optim.ASGD(0.1, start=2, weight_decay=0.1),
@@ -106,7 +108,7 @@ def test_a_layer_that_is_frozen_after_a_fit_does_not_move(name, layer):
         assert not np.array_equal(before[f"{other}.weight"], after[f"{other}.weight"])
 
 
-@pytest.mark.parametrize("name", ["SGD with momentum", "Adam", "LAMB", "EMA", "ParameterGroups"])
+@pytest.mark.parametrize("name", ["SGD with momentum", "Adam", "LAMB", "Muon", "Adafactor", "EMA"])
 def test_a_frozen_layer_does_not_move_on_ranks(run_ranks, name):
     trainer = make_trainer(model(), optimizer=copy.deepcopy(OPTIMIZERS[name]), clip=ClipNorm(1.0))
     data = make_data()
