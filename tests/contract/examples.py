@@ -98,6 +98,7 @@ def table() -> dict[str, Any]:
 
 X, IMAGE, LABELS = f4(2, 3), f4(2, 3, 5, 5), np.array([0, 2])
 VOLUME = f4(1, 2, 3, 4, 4)
+BOXES = np.array([[[0, 0, 3, 4]], [[1, 1, 2, 2]]], "f4")
 SEQUENCE, LENGTHS = f4(2, 4, 3), np.array([4, 2])
 HEADS = f4(2, 2, 4, 3)
 MASK = np.array([[True, False, True], [False, True, True]])
@@ -188,6 +189,8 @@ def examples(folder: Path) -> dict[str, Any]:
         "core.ops.max_pool2d": lambda: given(IMAGE, 2),
         "core.ops.max_pool3d": lambda: given(VOLUME, 2),
         "core.ops.max_pool_with_index": lambda: given(IMAGE, 2),
+        "core.ops.roi_align": lambda: given(IMAGE, BOXES, 2),
+        "core.ops.roi_pool": lambda: given(IMAGE, BOXES, 2),
         "core.ops.resize": lambda: given(IMAGE, 4),
         "core.ops.max_with_index": lambda: given(X, 1),
         "core.ops.global_avg_pool2d": lambda: given(IMAGE),

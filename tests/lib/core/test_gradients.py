@@ -36,6 +36,7 @@ def smoothed(x):
     return ops.softmax_cross_entropy(x, LABELS, WEIGHTS, label_smoothing=0.1)
 
 
+BOXES = np.array([[0, 0.5, 1.0, 3.9, 3.2], [1, -1.0, 0.0, 6.0, 2.5], [-1, 0, 0, 3, 3]])
 IDS = np.array([[0, 3, 3], [1, 0, 4]])
 LENGTHS = np.array([3, 1, 4])
 
@@ -205,6 +206,15 @@ CASES = {
         lambda x: ops.max_unpool(x, np.array([[[0, 3, 5], [1, 4, 2]]] * 2), 6),
         [normal(2, 2, 3)],
     ),
+    "roi_align": (
+        lambda x: ops.roi_align(x, BOXES, (2, 3), scale=0.5, sampling_ratio=2),
+        [normal(2, 2, 4, 5)],
+    ),
+    "roi_align of the largest samples": (
+        lambda x: ops.roi_align(x, BOXES, 2, sampling_ratio=2, mode="max", aligned=False),
+        [distinct(2, 2, 4, 5)],
+    ),
+    "roi_pool": (lambda x: ops.roi_pool(x, BOXES, (2, 3)), [distinct(2, 2, 4, 5)]),
     "resize": (lambda x: ops.resize(x, (7, 3)), [normal(2, 2, 4, 5)]),
     "resize to nearest": (
         lambda x: ops.resize(x, scale=(2, 1, 3), mode="nearest"),

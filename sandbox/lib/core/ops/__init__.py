@@ -24,6 +24,7 @@ from . import pooling as _pooling
 from . import random as _random
 from . import recurrent as _recurrent
 from . import reduce as _reduce
+from . import regions as _regions
 from . import resize as _resize
 from . import scan as _scan
 from . import sequence as _sequence
@@ -50,6 +51,7 @@ from .pooling import *
 from .random import *
 from .recurrent import *
 from .reduce import *
+from .regions import *
 from .resize import *
 from .scan import *
 from .sequence import *
@@ -79,6 +81,7 @@ __all__ += _pooling.__all__
 __all__ += _random.__all__
 __all__ += _recurrent.__all__
 __all__ += _reduce.__all__
+__all__ += _regions.__all__
 __all__ += _resize.__all__
 __all__ += _scan.__all__
 __all__ += _sequence.__all__

@@ -27,6 +27,7 @@ from . import pooling as pooling
 from . import random as random
 from . import recurrent as recurrent
 from . import reduce as reduce
+from . import regions as regions
 from . import resize as resize
 from . import sequence as sequence
 from . import shape as shape

@@ -1,4 +1,4 @@
-"""Pooling: windows, and whole maps, become one number."""
+"""Pooling: windows, whole maps and boxes become few numbers; feature pyramids."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from .adaptive import (
 )
 from .average import AvgPool1d, AvgPool2d, AvgPool3d
 from .maximum import MaxPool1d, MaxPool2d, MaxPool3d
+from .pyramid import FPN
+from .regions import Pooler, RoIAlign, RoIPool
 from .unpool import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from .whole import (
     GlobalAvgPool1d,
@@ -24,6 +26,7 @@ from .whole import (
 from .windows import GlobalPooling, Pooling
 
 __all__ = [
+    "FPN",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
@@ -46,5 +49,8 @@ __all__ = [
     "MaxUnpool1d",
     "MaxUnpool2d",
     "MaxUnpool3d",
+    "Pooler",
     "Pooling",
+    "RoIAlign",
+    "RoIPool",
 ]

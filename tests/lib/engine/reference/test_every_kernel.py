@@ -94,6 +94,14 @@ def pooled(f):
         named[f"avg_pool{axes}d_grad"] = ((small,), {**back, "include_padding": True})
     named["adaptive_max_index"] = ((x,), {"size": (3, 2, 3)})
     named["max_pool_index"] = ((index,), {"sizes": (4, 4, 4), **pool})
+    boxes, rows = f(3, 4) * np.asarray([1, 1, 4, 3], f(1).dtype), np.array([0, -1, 1])
+    image = f(2, 3, 4, 5)
+    box, pooled_box = {"size": (2, 2), "scale": 1.0, "ratio": 2, "aligned": True}, f(3, 3, 2, 2)
+    cut = numpy_kernel("roi_pool")(image, boxes, rows, size=(2, 2), scale=1.0)[1]
+    named["roi_align"] = ((image, boxes, rows), box)
+    named["roi_align_grad"] = ((pooled_box, boxes, rows), {"input_shape": image.shape, **box})
+    named["roi_pool"] = ((image, boxes, rows), {"size": (2, 2), "scale": 1.0})
+    named["roi_pool_grad"] = ((pooled_box, cut), {"input_shape": image.shape})
     attrs = {"size": (3, 5), **GRID}
     named["resize"] = ((f(2, 2, 4, 4),), attrs)
     named["resize_grad"] = ((f(2, 2, 3, 5),), {"input_shape": (2, 2, 4, 4), **attrs})
@@ -312,6 +320,7 @@ def test_kernels_keep_the_dtype_and_do_not_write_into_inputs(name, dtype):
         "max_pool3d": np.uint8,
         "max_pool_index": np.int64,
         "adaptive_max_index": np.int64,
+        "roi_pool": np.int64,
         "max_with_index": np.int64,
         "sequence_lengths": np.int64,
     }
