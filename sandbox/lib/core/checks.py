@@ -120,7 +120,8 @@ def specs_of(items: tree.Tree, dtype: Any = np.float32) -> tree.Tree:
 def borrowed(oplist: OpList) -> list[int]:
     """Return which outputs may share memory with a constant, parameter, buffer or input.
 
-    These are what an operation that only moves elements makes of one, and what no input goes into.
+    These are what an operation that only moves elements makes of one, and what no input goes into;
+    what is made of several is in memory of its own.
     """
     fixed = {value for _, value in (*oplist.parameters, *oplist.buffers, *oplist.constants)}
     known = fixed | {value for _, value in oplist.inputs}
@@ -128,7 +129,7 @@ def borrowed(oplist: OpList) -> list[int]:
         if fixed.issuperset(op.inputs):
             fixed.update(op.outputs)
             known.update(op.outputs)
-        elif find(op.name).moves and op.inputs[0] in known:
+        elif find(op.name).moves and len(op.inputs) == 1 and op.inputs[0] in known:
             known.update(op.outputs)
     return [place for place, (_, value) in enumerate(oplist.outputs) if value in known]
 
