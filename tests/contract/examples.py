@@ -205,6 +205,7 @@ def examples(folder: Path) -> dict[str, Any]:
         "core.ops.scale_gradient": lambda: given(X, -1.0),
         "core.ops.layer_norm": lambda: given(X, f4(3), f4(3)),
         "core.ops.bce_with_logits": lambda: given(X, X, f4(3)),
+        "core.ops.ctc": lambda: given(f4(2, 4, 3), [[1, 1], [2, 0]], [4, 3]),
         "core.ops.broadcast_to": lambda: given(X, (4, 2, 3)),
         "core.ops.cast": lambda: given(X, "float64"),
         "core.ops.clip": lambda: given(X, 0.2, 0.8),

@@ -85,6 +85,29 @@ def shares(torch, x):
 
 
 WEIGHTS = [1.0, 0.5, 3.0, 2.0]
+
+
+def ctc(torch):
+    """Take the logits and two sequences of ours; PyTorch's has time first, and logarithms."""
+
+    def theirs(x, labels):
+        logs = torch.log_softmax(x, dim=2).transpose(0, 1)
+        steps, lengths = torch.tensor([6, 5, 7, 7]), torch.tensor([3, 1, 2, 0])
+        return torch.nn.functional.ctc_loss(logs, labels + 1, steps, lengths, reduction="sum")
+
+    return theirs
+
+
+def our_ctc():
+    made = criterion.CTC()
+
+    def call(x, labels):
+        filled = (labels.data + 1) * (np.arange(3) < np.array([[3], [1], [2], [0]]))
+        return made.call(x, (Value(filled), Value(np.array([6, 5, 7, 7]))))
+
+    return call
+
+
 LABELS = {"inputs": ((5, 4), (5,)), "integers": {1: (0, 4)}}
 NUMBERS = {"inputs": ((4, 3), (4, 3)), "constant": (1,)}
 ANSWERS = {"inputs": ((4, 3), (4, 3)), "integers": {1: (0, 2)}}
@@ -325,6 +348,13 @@ PAIRS = [
         ),
         ((4, 3), (4, 3), (4, 3)),
         constant=(2,),
+    ),
+    Pair(
+        "criterion.CTC",
+        our_ctc,
+        ctc,
+        ((4, 7, 4), (4, 3)),
+        integers={1: (0, 3)},
     ),
     Pair(
         "criterion.GaussianKL",

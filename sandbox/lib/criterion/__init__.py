@@ -57,6 +57,7 @@ from .relative import LogCosh as LogCosh
 from .relative import MeanAbsolutePercentage as MeanAbsolutePercentage
 from .relative import MeanSquaredLogarithmic as MeanSquaredLogarithmic
 from .relative import SmoothL1WithWeights as SmoothL1WithWeights
+from .sequence import CTC as CTC
 from .similarity import CosineDistance as CosineDistance
 from .similarity import CosineSimilarity as CosineSimilarity
 from .similarity import Directed as Directed

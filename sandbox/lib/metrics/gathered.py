@@ -24,6 +24,8 @@ class Gathered(Metric):
 
     columns: int = 2
     """Numbers of one row."""
+    size = 0
+    """Length of the vector of sums: 0 where no sums hold the figure."""
 
     def update(self, output: NDArray[Any], target: NDArray[Any]) -> Sums:
         """Refuse: no sums hold this figure.

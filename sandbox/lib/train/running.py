@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RunningMetrics"]
 
-_LARGEST = 64  # numbers; a longer state is not summed over the ranks in every iteration
+_LARGEST = 64  # numbers; a longer state is not summed in every iteration, one of 0 never
 _KEEP = 0.9  # of the older batches' sums from one batch to the next
 
 
@@ -49,7 +49,7 @@ class RunningMetrics:
         for metric in metrics:
             size = metric.zero().size
             whole_loss = isinstance(metric, Loss) and metric.at is None
-            if size <= _LARGEST and not whole_loss:
+            if 0 < size <= _LARGEST and not whole_loss:
                 self._places.append((metric, slice(start, start + size)))
                 start += size
         self.stop = start

@@ -395,6 +395,10 @@ CASES = {
         lambda x: ops.bce_with_logits(x, SHARES, WEIGHTS),
         [normal(4, 3)],
     ),
+    "ctc": (
+        lambda x: ops.ctc(x, np.array([[1, 1], [2, 0]]), np.array([4, 3])),
+        [normal(2, 4, 3)],
+    ),
     "dropout": (dropped, [normal(4, 6)]),
     "dropout of channels": (lambda x: dropped(x, axes=(1,)), [normal(4, 6, 3)]),
     "random_uniform": (lambda x: drawn(ops.random_uniform, x) * x, [normal(4, 6)]),

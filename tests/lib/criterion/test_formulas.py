@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 
 import numpy as np
@@ -191,3 +192,31 @@ def test_arguments_that_cannot_be_are_named(make, text):
 def test_outputs_and_targets_that_cannot_be_are_named(made, output, target, error, text):
     with pytest.raises(error, match=text):
         made(output, target)
+
+
+def reads_as(path, blank):
+    """Return what a path reads as: repeats are one, blanks are nothing."""
+    return tuple(k for k, _ in itertools.groupby(path) if k != blank)
+
+
+@pytest.mark.parametrize("labels", [[1, 2, 0], [1, 1, 0], [2, 0, 0], [0, 0, 0]])
+@pytest.mark.parametrize("steps", [3, 4])
+def test_ctc_adds_up_all_paths_that_read_as_the_labels(labels, steps):
+    x = RNG.normal(size=(1, 4, 3))
+    p = np.array([softmax(row) for row in x[0]])
+    wanted = tuple(k for k in labels if k)
+    found = sum(
+        np.prod(p[range(steps), path])
+        for path in itertools.product(range(3), repeat=steps)
+        if reads_as(path, 0) == wanted
+    )
+    target = (np.array([labels]), np.array([steps]))
+    assert c.CTC()(x, target) == pytest.approx(-np.log(found), rel=1e-9)
+
+
+def test_ctc_names_the_row_whose_labels_do_not_fit_and_blanks_between_labels():
+    x = np.zeros((2, 2, 3))
+    with pytest.raises(DataError, match=r"got 3 that are needed.* and 2 steps in row 1"):
+        c.CTC()(x, np.array([[1, 2], [1, 1]]))
+    with pytest.raises(DataError, match=r"at their end only; got \[0, 1\] in row 0"):
+        c.CTC()(x, np.array([[0, 1], [1, 0]]))

@@ -8,9 +8,11 @@ from .. import validate
 from ..errors import GradientError
 from ..function import TapeEntry, as_operand, function
 from ..value import Input, Operand, Value
+from . import arithmetic
 
 __all__ = [
     "bce_with_logits",
+    "ctc",
     "nll",
     "softmax_cross_entropy",
 ]
@@ -108,3 +110,30 @@ def _bce_gradient(entry: TapeEntry, dloss: Value) -> Gradients:
         raise GradientError("gradient of bce_with_logits is defined for the logits only.")
     dx = _bce_grad.apply((dloss, *entry.inputs), {})[0]
     return (dx, *[None] * (len(entry.inputs) - 1))
+
+
+_ctc = function("ctc")
+
+
+def ctc(logits: Input, labels: Input, steps: Input, *, blank: int = 0) -> Value:
+    """Return the sum of -log p(labels of a row | its logits), whatever places the labels have.
+
+    A row's labels end with the first `blank`; a step may give a blank, and labels that follow each
+    other directly are one. Infinity where labels do not fit into the steps.
+
+    Shapes
+    ------
+    logits : (batch, time, classes) float
+    labels : (batch, labels) integers in [0, classes)
+    steps : (batch,) integers: how many steps of a row count
+    output : ()
+    """
+    inputs = (as_operand(logits), as_operand(labels), as_operand(steps))
+    return _ctc.apply(inputs, {"blank": validate.non_negative_int("blank", blank)})[0]
+
+
+@_ctc.gradient
+def _ctc_gradient(entry: TapeEntry, dloss: Value | None, dgradient: Value | None) -> Gradients:
+    if dloss is None or dgradient is not None:
+        raise GradientError("gradient of ctc is defined for the loss only.")
+    return arithmetic.multiply(entry.outputs[1], dloss), None, None

@@ -13,6 +13,7 @@ from . import cast as cast
 from . import comparison as comparison
 from . import control as control
 from . import convolution as convolution
+from . import ctc as ctc
 from . import detection as detection
 from . import functions as functions
 from . import gradients as gradients

@@ -356,6 +356,19 @@ def labelled(maker: Maker, x: int, name: str) -> Call | None:
     return tuple(args), {"label_smoothing": 0.1} if smooth else {}
 
 
+@move("ctc")
+def ctc(maker: Maker, x: int) -> Call | None:
+    """Draw sequences of labels that fit into the steps."""
+    shape = maker.shape(x)
+    if not maker.is_float(x) or len(shape) != 3 or shape[2] < 2:
+        return None
+    rows, time, classes = shape
+    labels = maker.rng.integers(1, classes, size=(rows, max(time // 2, 1)))
+    steps = np.full(rows, time, np.int64)
+    found = [maker.source("input", np.asarray(item, "int64")) for item in (labels, steps)]
+    return (Ref(x), *map(Ref, found)), {}
+
+
 @move("bce_with_logits")
 def bce_with_logits(maker: Maker, x: int) -> Call | None:
     """Draw targets in 0..1 and how much positives weigh."""

@@ -145,6 +145,10 @@ def calls(dtype):
         "softmax_cross_entropy": ((f(3, 2), labels, f(2)), {"label_smoothing": 0.1}),
         "softmax_cross_entropy_grad": ((f(), f(3, 2), labels), {}),
         "nll": ((f(3, 2), labels), {}),
+        "ctc": (
+            (f(2, 4, 3), np.array([[1, 1], [2, 0]]), np.array([4, 3])),
+            {"blank": 0},
+        ),
         "nll_grad": ((f(), labels, f(2)), {"shape": (3, 2)}),
         "reshape": ((image,), {"shape": (4, 16)}),
         "transpose": ((image,), {"axes": (0, 2, 3, 1)}),
