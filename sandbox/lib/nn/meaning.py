@@ -118,7 +118,8 @@ class _Record:
         if entry.function.name == "log":
             return self.within(entry.inputs[0], left - 1)
         if entry.function.record.moves:
-            return all(self.logarithms(x, left - 1) for x in entry.inputs)
+            moved = entry.inputs[:1] if entry.function.name in _CHOSEN else entry.inputs
+            return all(self.logarithms(x, left - 1) for x in moved)
         if entry.function.name == "softplus":  # -log(1 + exp(-x)): of a sigmoid
             return bool(entry.attrs["beta"] == -1.0)
         return entry.function.name == "log_softmax"
@@ -148,6 +149,8 @@ class _Record:
             return (0.0, 1.0) if self.bounds(inputs[0], left - 1)[0] >= 0 else _ALL
         if name == "where":
             inputs = inputs[1:]
+        elif name in _CHOSEN:
+            inputs = inputs[:1]
         rule: Callable[..., Bounds] = _RULES.get(name, _hull)
         found: Bounds = rule(*[self.bounds(x, left - 1) for x in inputs], **entry.attrs)
         return found
@@ -199,7 +202,9 @@ _FIXED: dict[str, Bounds] = {
     "softmax": (0.0, 1.0),
     "softsign": (-1.0, 1.0),
     "tanh": (-1.0, 1.0),
+    **dict.fromkeys(("cos", "erf", "sin"), (-1.0, 1.0)),
 }
+_CHOSEN = ("take", "gather")  # their second input are indices
 _RULES: dict[str, Callable[..., Bounds]] = {
     "add": _sum,
     "avg_pool2d": _padded,
@@ -209,6 +214,8 @@ _RULES: dict[str, Callable[..., Bounds]] = {
     "exp": _exp,
     "mask_sequence": lambda x, lengths, value: _hull(x, (value, value)),
     "max": _hull,
+    "min": _hull,
+    "pad": lambda x, widths, value: _hull(x, (value, value)),
     "maximum": lambda a, b: (max(a[0], b[0]), max(a[1], b[1])),
     "mean": _hull,
     "minimum": lambda a, b: (min(a[0], b[0]), min(a[1], b[1])),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from toys import SumOfSquares, Toy, perceptron
 
-from sandbox.lib import core, engine
+from sandbox.lib import core, engine, nn
 from sandbox.lib.core import ArgumentError, Buffer, FlatParameters, Parameter, Tape, Value, ops
 from sandbox.lib.engine.oplist import Spec
 
@@ -205,3 +205,36 @@ def test_a_weighted_sum_of_whole_numbers_is_refused(place):
     pair[place] = np.arange(3)
     with pytest.raises(core.ShapeError, match="input dtype must be float32 or float64; got int64"):
         ops.scale_add(*pair, 0.9, 0.1)
+
+
+class Held(nn.Module):
+    """Moves a constant, a buffer and a parameter that is not trained, all of one dtype."""
+
+    def __init__(self, dtype):
+        numbers = np.array([1, 0, 1, 1]).astype(dtype)
+        self.buffer = Buffer(numbers)
+        self.weight = Parameter(numbers if numbers.dtype.kind != "f" else numbers.astype("f4"))
+        self.constant = numbers
+        self.factor = Parameter(np.full(4, 2.0, "f4"))
+
+    def call(self, x):
+        same = ops.equal(self.buffer, self.constant)
+        y = ops.where(same, x * self.factor, x) + ops.cast(self.weight, "float32")
+        moved = ops.concat([ops.flip(self.buffer, 0), ops.take(self.constant, [1, 2])], 0)
+        return y, moved, ops.pad(self.weight, [(1, 0)]), ops.stack([self.buffer, self.constant])
+
+
+DTYPES = ["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_dtype_goes_through_traces_and_vectors(dtype):
+    model, x = Held(dtype), np.ones((2, 4), "f4")
+    expected = core.tree.leaves(model(x))
+    for flat in (None, FlatParameters(model)):
+        program = core.predict_program(model, flat, Spec.of(x))
+        assert program.reason is None
+        for wanted, found in zip(expected, core.tree.leaves(program.run(x)), strict=True):
+            assert wanted.dtype == found.dtype
+            np.testing.assert_array_equal(wanted, found)
+    assert expected[1].dtype == expected[3].dtype == np.dtype(dtype)

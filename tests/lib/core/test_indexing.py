@@ -193,6 +193,19 @@ for _name in ("bitwise_and", "bitwise_or", "bitwise_xor"):
     PLAIN[_name] = (lambda x, f=_ours: f(x, 6), N, lambda x, f=_theirs: f(x, 6))
 
 
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize("special", [0.0, np.nan, np.inf])
+def test_the_best_few_of_many_are_those_of_a_stable_order(largest, special):
+    x = np.random.default_rng(2).integers(0, 9, (3, 50, 2)).astype("f4")
+    x[:, 7] = special
+
+    values, places = ops.top_k(x, 6, 1, largest=largest)
+
+    wanted = ops.arg_sort(x, 1, descending=largest).data[:, :6]
+    np.testing.assert_array_equal(wanted, places.data)
+    np.testing.assert_array_equal(np.take_along_axis(x, wanted, 1), values.data)
+
+
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_function_is_that_of_numpy(name):
     function, x, wanted = PLAIN[name]
@@ -296,6 +309,11 @@ def test_matmul_takes_vectors():
     matrix, row, column = X[0], X[1, 0], X[1, :, 0].copy()
     for a, b in ((matrix, row), (column, matrix), (row, row)):
         np.testing.assert_allclose(a @ b, everywhere(ops.matmul, a, b)[0], rtol=1e-5)
+
+
+def test_whole_numbers_are_not_divided_silently():
+    with pytest.raises(ShapeError, match=r"divide needs real numbers .* core\.ops\.floor_divide"):
+        ops.divide(core.Value(N), 2)
 
 
 def test_indices_out_of_range_are_named():

@@ -173,6 +173,12 @@ CASES: dict[str, Case] = {
     "pad": ("pad", [(5, 6)], {"widths": ((1, 0), (0, 2)), "value": 0.5}),
     "take": ("take", [(5, 6), Spec((4,), I64)], {"axis": 1}),
     "stack": ("stack", [(5, 6), (5, 6)], {"axis": 1}),
+    "min": ("min", [(5, 6)], {"axes": (1,), "keepdims": False}),
+    "prod": ("prod", [(5, 6)], {"axes": (0,), "keepdims": True}),
+    "arg_max": ("arg_max", [(5, 6)], {"axis": 1}),
+    "arg_min": ("arg_min", [(5, 6)], {"axis": 0}),
+    "cum_sum": ("cum_sum", [(5, 6)], {"axis": 1}),
+    "cum_prod": ("cum_prod", [(5, 6)], {"axis": 0}),
     "stop_gradient": ("stop_gradient", [MAP], {}),
     "max_with_index of steps": ("max_with_index", [(4, 9, 16)], {"axis": 1}),
     "max_with_index": ("max_with_index", [(4, 16, 1, 24)], {"axis": 3}),
@@ -272,7 +278,7 @@ for _name in (*SMOOTH, *TESTS, "erf"):
 
 # Gradients that need what their forward kernel left: the list is made of both.
 AFTER = {"lstm_grad", "gru_grad", "rnn_grad"}
-OF_BOOLEANS = {"logical_and", "logical_or", "logical_xor", "logical_not"}
+OF_BOOLEANS = {"logical_and", "logical_or", "logical_xor", "logical_not", "any", "all"}
 OF_BYTES = {name for name in OPERATIONS if name.endswith("_int8")}  # no NaN; see test_int8.py
 OF_INTEGERS = {"sequence_lengths"}
 OF_LISTS = {"scan", "cond", "while_loop"}  # made of the others

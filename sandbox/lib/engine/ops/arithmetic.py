@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .. import dnnl
 from ..choices import Candidate
+from ..errors import ShapeError
 from ..operation import Sample, register
 from ..oplist import Op, Spec
 from .common import SMALL, finish_in_numpy, like, post_ops
@@ -188,6 +189,16 @@ def _infer_subtract(a: Spec, b: Spec) -> tuple[Spec, ...]:
     return broadcast(a, b)
 
 
+def _infer_divide(a: Spec, b: Spec) -> tuple[Spec, ...]:
+    (y,) = broadcast(a, b)
+    if not y.dtype.startswith("float"):
+        raise ShapeError(
+            f"divide needs real numbers on one side; got {a.dtype} and {b.dtype}. Convert with "
+            "core.ops.cast, or use core.ops.floor_divide."
+        )
+    return (y,)
+
+
 def _infer_scale_add(a: Spec, b: Spec, *, alpha: float, beta: float) -> tuple[Spec, ...]:
     floating(a, "first input")
     floating(b, "second input")
@@ -200,7 +211,7 @@ for _kernel in (add, subtract, multiply, divide, maximum, minimum):
     _name = _kernel.__name__
     register(
         _name,
-        infer=_infer_subtract if _name == "subtract" else broadcast,
+        infer={"subtract": _infer_subtract, "divide": _infer_divide}.get(_name, broadcast),
         reference=_kernel,
         lower=lower_arithmetic,
         elementwise=True,

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import dnnl
 from ..errors import ShapeError
-from ..operation import register
+from ..operation import Lowering, register
 from ..oplist import Op, Spec
 from ..steps import Array
 from .rules import floating
@@ -154,11 +154,26 @@ def lower_sum_to(builder: Builder, op: Op) -> None:
     _reduce(builder, op, (*range(extra), *axes), None)
 
 
+def _by(function: np.ufunc) -> Lowering:
+    """Return a lowering to a reduction of NumPy's, into the planned memory."""
+
+    def lower(builder: Builder, op: Op) -> None:
+        axes, keepdims = op.attrs["axes"], op.attrs["keepdims"]
+
+        def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+            y = writes[0]
+            function.reduce(reads[0], axis=axes, keepdims=keepdims, dtype=y.dtype, out=y)
+
+        builder.python(op, run, [builder.plain(op.inputs[0])], [builder.define(op.outputs[0])])
+
+    return lower
+
+
 register("sum", infer=_infer_sum, reference=total, lower=lower_sum)
 register("mean", infer=_infer_mean, reference=mean, lower=lower_mean)
 register("max", infer=_infer_max, reference=maximum)
 register("sum_to", infer=_infer_sum_to, reference=sum_to, lower=lower_sum_to)
-register("min", infer=_infer_max, reference=minimum)
-register("prod", infer=_infer_sum, reference=product)
-register("any", infer=_infer_truth, reference=some)
-register("all", infer=_infer_truth, reference=every)
+register("min", infer=_infer_max, reference=minimum, lower=_by(np.minimum))
+register("prod", infer=_infer_sum, reference=product, lower=_by(np.multiply))
+register("any", infer=_infer_truth, reference=some, lower=_by(np.logical_or))
+register("all", infer=_infer_truth, reference=every, lower=_by(np.logical_and))

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ShapeError
-from ..operation import register
-from ..oplist import Spec
+from ..operation import Lowering, register
+from ..oplist import Op, Spec
 from ..steps import Array
 from .reduce import sum_dtype
+
+if TYPE_CHECKING:
+    from ..builder import Builder
+
+
+FEWER = 4  # of so many elements one is looked for: finding the best is quicker than sorting all
 
 
 def _filled(x: Spec, axis: int) -> None:
@@ -49,8 +56,25 @@ def _infer_top(x: Spec, *, k: int, axis: int, largest: bool) -> tuple[Spec, ...]
 
 def arg_top_k(x: Array, *, k: int, axis: int, largest: bool) -> Array:
     """Return the first k of the order of the elements along an axis."""
-    order = arg_sort(x, axis=axis, descending=largest)
-    return np.ascontiguousarray(np.moveaxis(np.moveaxis(order, axis, 0)[:k], 0, axis))
+    lines = np.moveaxis(x, axis, -1)
+    if FEWER * k < x.shape[axis] and not (x.dtype.kind == "f" and np.isnan(x).any()):
+        order = _best(lines, k, largest)
+    else:
+        order = arg_sort(lines, axis=-1, descending=largest)[..., :k]
+    return np.ascontiguousarray(np.moveaxis(order, -1, axis))
+
+
+def _best(x: Array, k: int, largest: bool) -> Array:
+    """Return the k best along the last axis, in order: only they are sorted."""
+    place = x.shape[-1] - k if largest else k - 1
+    last = np.partition(x, place)[..., place : place + 1]
+    sure = x > last if largest else x < last
+    equal = x == last
+    left = k - sure.sum(axis=-1, keepdims=True)
+    chosen = sure | (equal & (equal.cumsum(axis=-1) <= left))
+    places = np.nonzero(chosen)[-1].reshape(*x.shape[:-1], k)
+    values = np.take_along_axis(x, places, -1)
+    return np.take_along_axis(places, arg_sort(values, axis=-1, descending=largest), -1)
 
 
 def _infer_cumulative(x: Spec, *, axis: int) -> tuple[Spec, ...]:
@@ -82,16 +106,30 @@ def cum_prod_grad(dy: Array, x: Array, *, axis: int) -> Array:
     return np.ascontiguousarray(np.moveaxis(before * rest, 0, axis))
 
 
+def _into(function: Callable[..., Any]) -> Lowering:
+    """Return a lowering to one call of NumPy along an axis, into the planned memory."""
+
+    def lower(builder: Builder, op: Op) -> None:
+        axis = op.attrs["axis"]
+
+        def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+            function(reads[0], axis=axis, out=writes[0])
+
+        builder.python(op, run, [builder.plain(op.inputs[0])], [builder.define(op.outputs[0])])
+
+    return lower
+
+
 def _like(dy: Spec, x: Spec, **attrs: Any) -> tuple[Spec, ...]:
     return (x,)
 
 
-register("arg_max", infer=_infer_arg, reference=arg_max)
-register("arg_min", infer=_infer_arg, reference=arg_min)
+register("arg_max", infer=_infer_arg, reference=arg_max, lower=_into(np.argmax))
+register("arg_min", infer=_infer_arg, reference=arg_min, lower=_into(np.argmin))
 register(
     "arg_sort", infer=lambda x, *, axis, descending: (Spec(x.shape, "int64"),), reference=arg_sort
 )
 register("arg_top_k", infer=_infer_top, reference=arg_top_k)
-register("cum_sum", infer=_infer_cumulative, reference=cum_sum)
-register("cum_prod", infer=_infer_cumulative, reference=cum_prod)
+register("cum_sum", infer=_infer_cumulative, reference=cum_sum, lower=_into(np.cumsum))
+register("cum_prod", infer=_infer_cumulative, reference=cum_prod, lower=_into(np.cumprod))
 register("cum_prod_grad", infer=_like, reference=cum_prod_grad, gradient=True)
