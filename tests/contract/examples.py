@@ -380,6 +380,7 @@ def examples(folder: Path) -> dict[str, Any]:
         "train.MinLoss": lambda: given(0.5),
         "train.ModelBundle": lambda: given(scaler(), nn.Linear(2, 3, rng=0)),
         "train.TextProgress": lambda: given(io.StringIO()),
+        "train.recalibrate": lambda: given(nn.Sequential(norm=nn.BatchNorm(3)), (X, [0, 1])),
         "train.Trainer": lambda: given(linear(), criterion.CrossEntropy(), optim.SGD(0.1)),
         "train.load_model": lambda: given(saved),
         "testing.check_criterion": lambda: given(criterion.MSE),

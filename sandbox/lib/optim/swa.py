@@ -38,7 +38,7 @@ class SWA(Wrapper):
     Like PyTorch `AveragedModel`: a slot instead of a second model, that lives on slices and is kept
     in checkpoints. Source: Izmailov et al. 2018. A Trainer validates with it, and lends it to the
     model: `with trainer.averaged() as model`. Running statistics of batch norms are those of the
-    weights that are trained; `train.recalibrate` measures them anew.
+    weights that are trained: `train.recalibrate` measures them anew, within `trainer.averaged()`.
 
     Examples
     --------

@@ -11,6 +11,7 @@ from .history import History
 from .job import CheckpointPolicy, Command, Result, TrainJob
 from .model_io import load_model, save_model
 from .progress import TextProgress
+from .recalibrate import recalibrate
 from .store import Checkpoints, CheckpointStore
 from .trainer import Trainer
 from .triggers import (
@@ -57,6 +58,7 @@ __all__ = [
     "Trainer",
     "Trigger",
     "load_model",
+    "recalibrate",
     "save_model",
 ]
 

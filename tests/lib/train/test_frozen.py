@@ -155,6 +155,28 @@ def test_the_average_of_a_frozen_layer_goes_on_towards_it():
     np.testing.assert_allclose(found, weight + (average - weight) / 4, rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_resumed_run_has_the_bits_of_an_undisturbed_one(name):
+    whole, halves = (
+        make_trainer(model(), optimizer=copy.deepcopy(OPTIMIZERS[name])) for _ in range(2)
+    )
+    whole.fit(make_data(), steps=9)
+    halves.fit(make_data(), steps=5)
+    halves.fit(make_data(), steps=9, resume="auto")
+    assert_same(weights(whole.model), weights(halves.model))
+
+
+def test_slow_weights_of_a_layer_that_is_thawed_are_those_it_has():
+    trainer = make_trainer(model(), optimizer=optim.Lookahead(SGD(0.1), every=3))
+    trainer.model.fc2.freeze()
+    trainer.fit(make_data(), steps=4)
+    before = weights(trainer.model)["fc2.weight"]
+    trainer.model.fc2.freeze(False)
+    trainer.fit(make_data(), steps=6, resume="auto")
+    moved = weights(trainer.model)["fc2.weight"] - before
+    assert 0 < np.abs(moved).max() < 0.1 * np.abs(before).max()
+
+
 def test_a_layer_that_is_frozen_from_the_start_is_its_own_average():
     trainer = make_trainer(model(), optimizer=EMA(optim.Adam(0.01)))
     trainer.model.fc2.freeze()

@@ -16,6 +16,22 @@ class Schedule(Configured, ABC):
 
     `schedule(step, total_steps)` takes the number of finished updates (from 0) and the planned
     number of updates (None where nobody knows), and returns a factor >= 0.
+
+    Notes
+    -----
+    Like Keras `LearningRateSchedule` and PyTorch `LRScheduler`: factors, not rates. In the place of
+    PyTorch `LambdaLR` and `MultiplicativeLR` one derives a class, whose arguments a checkpoint can
+    keep.
+
+    Examples
+    --------
+    >>> class Halves(Schedule, prefix="mine"):
+    ...     def __init__(self, every):
+    ...         self.every = every
+    ...     def __call__(self, step, total_steps=None):
+    ...         return 0.5 ** (step // self.every)
+    >>> Halves(10)(25)
+    0.25
     """
 
     @abstractmethod
