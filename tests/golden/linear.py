@@ -157,6 +157,13 @@ PAIRS = [
         integers={0: (-1, 7)},
     ),
     Pair(
+        "nn.EmbeddingBag, max",
+        lambda: nn.EmbeddingBag(7, 3, mode="max"),
+        held(lambda torch, m, ids: bag(torch, m, ids, "max"), weight=(7, 3)),
+        ((4, 5),),
+        integers={0: (-1, 7)},
+    ),
+    Pair(
         "nn.SparseLinear",
         lambda: nn.SparseLinear(7, 3),
         held(

@@ -42,6 +42,11 @@ def linear(sizes: tuple[int, int]) -> Callable[[Any], Any]:
     return lambda torch: torch.nn.Linear(*sizes)
 
 
+def graph() -> nn.Graph:
+    x, fc = nn.Input(), nn.Linear(3, 3, name="fc")
+    return nn.Graph(x, nn.Add()(fc(nn.Tanh()(fc(x))), x))
+
+
 def interactions(torch: Any, *inputs: Any) -> Any:
     pairs = [(i, j) for i in range(len(inputs)) for j in range(i + 1, len(inputs))]
     return torch.stack([(inputs[i] * inputs[j]).sum(1) for i, j in pairs], 1)
@@ -158,6 +163,31 @@ PAIRS = [
         of_modules(lambda torch, m, x: m[0](x), module=linear((3, 2))),
         ((2, 4, 5, 3),),
     ),
+    Pair(
+        "nn.Sequential",
+        lambda: nn.Sequential(fc=nn.Linear(3, 4), tanh=nn.Tanh(), out=nn.Linear(4, 2)),
+        of_modules(
+            lambda torch, m, x: m[1](torch.tanh(m[0](x))), fc=linear((3, 4)), out=linear((4, 2))
+        ),
+        ((5, 3),),
+    ),
+    Pair(
+        "nn.Graph, a module used twice",
+        lambda: graph(),
+        of_modules(lambda torch, m, x: m[0](torch.tanh(m[0](x))) + x, fc=linear((3, 3))),
+        ((5, 3),),
+    ),
+    Pair(
+        "nn.StopGradient",
+        lambda: nn.Branches(nn.Sequential(), nn.StopGradient(), merge=nn.Multiply()),
+        plain(lambda torch, x: x * x.detach()),
+        ((3, 4),),
+    ),
+    Pair("nn.Item", lambda: nn.Item(1), plain(lambda torch, a, b: b + 0 * a), TWO),
+    Pair(
+        "nn.Items", lambda: nn.Items(1), plain(lambda torch, a, b, c: (b + 0 * a, c)), (*TWO, (2,))
+    ),
+    Pair("nn.Leaves", lambda: nn.Leaves(), plain(lambda torch, a, b: (a, b)), TWO),
     Pair(
         "nn.Expand",
         lambda: nn.Expand((-1, 4)),

@@ -134,6 +134,15 @@ def test_sparse_linear_equals_linear_of_the_dense_rows(mode, monkeypatch):
     assert not of_values[IDS < 0].any()
 
 
+def test_the_largest_of_a_bag_leaves_absent_ids_out():
+    layer = nn.EmbeddingBag(7, 3, mode="max", rng=0)
+    table = layer.weight.data
+    expected = np.stack([table[[4, 0]].max(0), np.zeros(3), table[[6, 2]].max(0)])
+    assert np.array_equal(expected.astype("f4"), layer(IDS))
+    with pytest.raises(ShapeError, match="values must be None for mode 'max'"):
+        layer(IDS, normal(3, 4))
+
+
 def test_rows_without_any_ids_are_0_and_teach_nothing():
     layer, ids = nn.SparseLinear(5, 2, bias=False, rng=0), np.full((2, 3), -1)
     with Tape() as tape:

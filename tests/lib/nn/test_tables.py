@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from sandbox.lib import nn
+from sandbox.lib import core, nn
 from sandbox.lib.core.errors import ArgumentError, ShapeError
 
 
@@ -126,6 +126,20 @@ def test_interactions_are_the_products_of_all_pairs():
     vectors = [normal(4, 3, seed=k) for k in range(4)]
     expected = [(vectors[i] * vectors[j]).sum(1) for i in range(4) for j in range(i + 1, 4)]
     assert np.allclose(np.stack(expected, 1), nn.DotInteraction()(*vectors), atol=1e-5)
+
+
+def test_pieces_go_on_by_themselves_in_a_graph():
+    x = nn.Input()
+    halves = nn.Split(2)(x)
+    gate, rest = nn.Sigmoid()(nn.Item(0)(halves)), nn.Item(1)(halves)
+    model = nn.Graph(x, {"gated": nn.Multiply()(gate, rest), "all": halves})
+    data = normal(3, 8)
+    expected = data[:, 4:] / (1 + np.exp(-data[:, :4]))
+    program = core.predict_program(model, None, core.Spec((3, 8)))
+    assert program.reason is None
+    for found in (model(data), program.run(data)):
+        assert np.allclose(expected, found["gated"], atol=1e-6)
+        assert np.array_equal(data[:, 4:], found["all"][1])
 
 
 def test_a_mixture_of_experts_behind_a_gate():

@@ -17,7 +17,7 @@ from ..module import Module
 from ..registry import register
 from .embedding import shortening
 
-_MODES = ("sum", "mean", "sqrtn")
+_MODES = ("sum", "mean", "sqrtn", "max")
 
 
 def sparse_row(ids: Any, values: Any = None, dtype: Any = "float32") -> tuple[Any, Any]:
@@ -41,10 +41,11 @@ def present(ids: Any, values: Any) -> Any:
 
 @register("nn.EmbeddingBag")
 class EmbeddingBag(Module):
-    """Look up a vector for each id of a row and add them up, weighted.
+    """Look up a vector for each id of a row and make one of them: their weighted sum.
 
     y[n] = sum_j a[n, j] · w[ids[n, j]], over all j with ids[n, j] >= 0; divided by sum_j a[n, j]
-    (mode "mean") or by sqrt(sum_j a[n, j]²) (mode "sqrtn")
+    (mode "mean") or by sqrt(sum_j a[n, j]²) (mode "sqrtn"); the largest of each feature
+    (mode "max")
 
     Parameters
     ----------
@@ -52,8 +53,8 @@ class EmbeddingBag(Module):
         Number of different ids.
     embedding_dim : int > 0
         Features of a vector.
-    mode : "sum", "mean" or "sqrtn"
-        How vectors are combined. A row without ids gives 0.
+    mode : "sum", "mean", "sqrtn" or "max"
+        How vectors are combined; "max" takes no values. A row without ids gives 0.
     max_norm : float > 0, optional
         Longer vectors are shortened to this length when they are looked up; w itself stays.
     weight_init : str
@@ -71,7 +72,8 @@ class EmbeddingBag(Module):
     Raises
     ------
     ArgumentError : a size is not positive, or there is no such `mode`.
-    ShapeError : in `call`, ids are no integers of two axes, or values have another shape.
+    ShapeError : in `call`, ids are no integers of two axes, or values have another shape or are
+        given to mode "max".
     DataError : in `call`, an id is out of range; the message names row and position.
 
     Notes
@@ -105,6 +107,13 @@ class EmbeddingBag(Module):
             wrong=((6,),),
             sizes=("5 -> 4", "max_norm=0.4"),
         ),
+        Case(
+            lambda rng: EmbeddingBag(5, 4, mode="max", rng=rng),
+            inputs=((6, 3),),
+            integers=((-1, 5),),
+            output=(6, 4),
+            wrong=((6,),),
+        ),
     )
 
     def __init__(
@@ -127,7 +136,11 @@ class EmbeddingBag(Module):
         self.weight = Parameter(init.draw(weight_init, shape, rng), "weight", copy=False)
 
     def call(self, ids: Any, values: Any = None) -> Any:
-        """Add up the vectors of each row."""
+        """Add up the vectors of each row, or find the largest."""
+        if self.mode == "max":
+            if values is not None:
+                raise ShapeError(f"values must be None for mode 'max'; got shape {values.shape}.")
+            return self._largest(sparse_row(ids)[0])
         ids, values = sparse_row(ids, values, self.weight.dtype)
         if self.mode != "sum":
             values = ops.divide(values, self._total(present(ids, values)))
@@ -136,6 +149,15 @@ class EmbeddingBag(Module):
             factors = ops.reshape(shortening(vectors, self.max_norm), ids.shape)
             values = ops.multiply(values, factors)
         return ops.embedding_bag(ids, values, self.weight)
+
+    def _largest(self, ids: Any) -> Any:
+        """Give the largest number of each feature, 0 for rows without ids."""
+        there = ops.reshape(ops.greater_equal(ids, 0), (*ids.shape, 1))
+        vectors = ops.embedding(ops.maximum(ids, 0), self.weight)
+        if self.max_norm is not None:
+            vectors = ops.multiply(vectors, shortening(vectors, self.max_norm))
+        largest = ops.max_with_index(ops.where(there, vectors, -np.inf), 1)[0]
+        return ops.where(ops.any(there, 1), largest, 0.0)
 
     def _total(self, values: Any) -> Any:
         """Give what each row is divided by; 1 where nothing is added up."""
