@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sandbox.lib import nn
-from sandbox.lib.core import ops
 
 from .pairs import Pair
 
@@ -95,20 +94,6 @@ PAIRS = [
         lambda torch: _separable(torch, 2, (3, 3, 3, {"stride": 2, "padding": 1}), 4),
         ((2, 3, 6, 5),),
     ),
-    Pair(
-        "ops.unfold",
-        lambda: lambda x: ops.transpose(
-            ops.unfold(x, (2, 3), stride=(2, 1), padding=1, dilation=(1, 2)), (1, 2, 0)
-        ),
-        lambda torch: torch.nn.Unfold((2, 3), stride=(2, 1), padding=1, dilation=(1, 2)),
-        ((2, 3, 5, 6),),
-    ),
-    Pair(
-        "ops.fold",
-        lambda: lambda rows: ops.fold(
-            ops.transpose(rows, (2, 0, 1)), (2, 3, 4, 5), (2, 3), stride=(2, 1)
-        ),
-        lambda torch: torch.nn.Fold((4, 5), (2, 3), stride=(2, 1)),
-        ((2, 18, 6),),
-    ),
+    _both("nn.Unfold", (2, 3, 5, 6), (2, 3), stride=(2, 1), padding=1, dilation=(1, 2)),
+    _both("nn.Fold", (2, 12, 10), (4, 5), (2, 3), stride=(2, 1), padding=(0, 1)),
 ]  # fmt: skip

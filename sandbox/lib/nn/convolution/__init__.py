@@ -8,6 +8,7 @@ from .local import LocallyConnected1d, LocallyConnected2d
 from .plain import Conv1d, Conv2d, Conv3d
 from .separable import DepthwiseConv2d, SeparableConv1d, SeparableConv2d
 from .transposed import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from .unfold import Fold, Unfold
 
 __all__ = [
     "Conv1d",
@@ -19,8 +20,10 @@ __all__ = [
     "Convolution",
     "ConvolutionMap",
     "DepthwiseConv2d",
+    "Fold",
     "LocallyConnected1d",
     "LocallyConnected2d",
     "SeparableConv1d",
     "SeparableConv2d",
+    "Unfold",
 ]

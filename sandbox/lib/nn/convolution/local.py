@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ...core import Parameter, ops
 from ...core.errors import ArgumentError
 from ...core.validate import boolean, positive_int, window
@@ -13,7 +15,7 @@ from ..case import Case
 from ..checks import check_axis, floating, window_text
 from ..module import Module
 from ..registry import register
-from .base import Padding, Rng, Sizes, check_images, check_padding, given_sides, window_parts
+from .base import Padding, Sizes, check_images, check_padding, given_sides, window_parts
 
 _NAMES = {1: ("length",), 2: ("height", "width")}
 
@@ -38,7 +40,7 @@ class _Local(Module):
         padding: Padding = 0,
         bias: bool = True,
         weight_init: str = init.DEFAULT,
-        rng: Rng = None,
+        rng: np.random.Generator | int | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)

@@ -86,6 +86,7 @@ class Conv1d(_Plain):
 
     Examples
     --------
+    >>> import numpy as np
     >>> layer = Conv1d(4, 8, 3, padding="causal", rng=0)
     >>> layer
     Conv1d(4 -> 8, 3, padding=causal)
@@ -182,6 +183,7 @@ class Conv2d(_Plain):
 
     Examples
     --------
+    >>> import numpy as np
     >>> layer = Conv2d(3, 8, 5, padding=2, rng=0)
     >>> layer
     Conv2d(3 -> 8, 5x5, padding=2x2)
@@ -271,6 +273,7 @@ class Conv3d(_Plain):
 
     Examples
     --------
+    >>> import numpy as np
     >>> layer = Conv3d(1, 8, 3, stride=(1, 2, 2), padding="same", rng=0)
     >>> layer
     Conv3d(1 -> 8, 3x3x3, stride=1x2x2, padding=same)

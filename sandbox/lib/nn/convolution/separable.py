@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ...core.validate import positive_int
 from .. import init
 from ..case import Case
 from ..module import Module
 from ..registry import register
-from .base import Padding, Rng, Sizes
+from .base import Padding, Sizes
 from .plain import Conv1d, Conv2d
 
 
@@ -90,7 +92,7 @@ class DepthwiseConv2d(Conv2d):
         dilation: int | Sizes = 1,
         bias: bool = True,
         weight_init: str = init.DEFAULT,
-        rng: Rng = None,
+        rng: np.random.Generator | int | None = None,
         name: str | None = None,
     ) -> None:
         channels = positive_int("in_channels", in_channels)
@@ -127,7 +129,7 @@ class _Separable(Module):
         dilation: int | Sizes = 1,
         bias: bool = True,
         weight_init: str = init.DEFAULT,
-        rng: Rng = None,
+        rng: np.random.Generator | int | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)

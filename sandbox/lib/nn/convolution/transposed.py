@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ...core import ops
 from ...core.errors import ShapeError
 from ...core.validate import refuse, window
@@ -12,7 +14,7 @@ from .. import init
 from ..case import Case
 from ..checks import window_text
 from ..registry import register
-from .base import Convolution, Padding, Rng, Sides, Sizes
+from .base import Convolution, Padding, Sides, Sizes
 
 
 class _Transposed(Convolution):
@@ -33,7 +35,7 @@ class _Transposed(Convolution):
         groups: int = 1,
         bias: bool = True,
         weight_init: str = init.DEFAULT,
-        rng: Rng = None,
+        rng: np.random.Generator | int | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(
