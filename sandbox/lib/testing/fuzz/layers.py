@@ -320,6 +320,18 @@ def embedding(maker: Maker, x: int) -> Call | None:
     return (Ref(x), weight), attrs
 
 
+@move("embedding_bag")
+def embedding_bag(maker: Maker, x: int) -> Call | None:
+    """Draw ids, some of them absent, for a value's rows; the value tells how much each counts."""
+    shape = maker.shape(x)
+    if not maker.is_float(x) or len(shape) != 2:
+        return None
+    count = int(maker.rng.integers(1, 9))
+    data = np.asarray(maker.rng.integers(-1, count, size=shape), maker.one_of(("int64", "int32")))
+    ids = Ref(maker.source("input", data))
+    return (ids, Ref(x), maker.parameter((count, maker.size()))), {}
+
+
 @move("attention")
 def attention(maker: Maker, x: int) -> Call | None:
     """Draw keys and values, lengths, whether it looks back only."""
