@@ -10,8 +10,16 @@ import pytest
 
 from sandbox.lib import core, nn
 from sandbox.lib.core import Spec
+from sandbox.lib.nn.case import map_shapes
 from sandbox.lib.testing.modules import Projected
-from sandbox.lib.testing.tools import make, own_cases, projection
+from sandbox.lib.testing.tools import (
+    arranged,
+    integers_of,
+    make,
+    own_cases,
+    projection,
+    shapes_of,
+)
 
 CLAIM = re.compile(r"Native kernel: oneDNN [^,;.]+(?:, from ([0-9,]+) elements)?")
 
@@ -59,19 +67,28 @@ def native_steps(program):
 def programs(cls, least):
     """Give prediction and training programs of a module's cases, with rows enough."""
     for case in own_cases(cls):
-        elements = min(math.prod(shape) for shape in (*case.inputs, case.output) if shape)
+        given = shapes_of(case.inputs)
+        elements = min(math.prod(shape) for shape in (*given, *shapes_of(case.output)) if shape)
         times = max(1, -(-least // elements))
-        shapes = [(shape[0] * times, *shape[1:]) for shape in case.inputs]
-        integers = case.integers or (None,) * len(shapes)
-        specs = tuple(
-            Spec(shape, "float32" if bounds is None else "int64")
-            for shape, bounds in zip(shapes, integers, strict=True)
+        specs = arranged(
+            case.inputs,
+            [
+                Spec(more(shape, times), "int64" if integers_of(case, place) else "float32")
+                for place, shape in enumerate(given)
+            ],
         )
         yield core.predict_program(make(case), None, specs)
         module = make(case)
-        target = projection((case.output[0] * times, *case.output[1:]), np.float32)
+        target = map_shapes(
+            lambda shape, n=times: Spec.of(projection(more(shape, n), np.float32)), case.output
+        )
         flat = core.FlatParameters(module)
-        yield core.train_program(module, Projected(), flat, specs, Spec.of(target))
+        yield core.train_program(module, Projected(), flat, specs, target)
+
+
+def more(shape, times):
+    """Give a shape with so many times its rows."""
+    return (shape[0] * times, *shape[1:])
 
 
 @pytest.mark.usefixtures("native")
