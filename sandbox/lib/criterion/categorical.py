@@ -250,7 +250,8 @@ class Focal(Labelled):
 
     def call(self, output: Any, target: Any) -> Any:
         """Compute the sum over the rows."""
-        rows, labels, counts = self._rows(output, target)
+        rows, labels = self._rows(output, target)
+        labels, counts = self._counted(labels)
         logs = ops.log_softmax(rows, axis=1)
         hot = one_hot(labels, np.eye(output.shape[1], dtype=output.dtype))
         own = ops.sum(ops.multiply(logs, hot), axes=1)

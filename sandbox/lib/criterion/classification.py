@@ -47,7 +47,7 @@ class CrossEntropy(Labelled):
     Same as BigDL `CrossEntropyCriterion`, `SoftmaxWithCriterion` (0.13, where labels count from 1),
     Keras `SparseCategoricalCrossentropy` (from_logits=True), PyTorch `CrossEntropyLoss` and ONNX
     `SoftmaxCrossEntropyLoss`-13. Native kernel: oneDNN softmax, from 8,192 elements and without
-    weights, smoothing and ignored labels, else NumPy; reference: `engine.ops.loss`.
+    weights and smoothing, else NumPy; reference: `engine.ops.loss`.
 
     Examples
     --------
@@ -104,18 +104,14 @@ row 1 (1 of 3 rows are out of range). Do the labels count from 1? use labels - 1
 
     def call(self, output: Any, target: Any) -> Any:
         """Compute the sum over the rows."""
-        rows, labels, counts = self._rows(output, target)
-        factors, smoothing = self._operand(output), self.label_smoothing
-        if counts is None:
-            total = ops.softmax_cross_entropy(rows, labels, factors, label_smoothing=smoothing)
-            return self._of_rows(total, output)
-        logs = ops.log_softmax(rows, axis=1)
-        logs = ops.where(ops.reshape(counts, (labels.size, 1)), logs, 0.0)
-        total = ops.nll(logs, labels, factors)
-        if smoothing:
-            every = ops.sum(logs if factors is None else ops.multiply(logs, factors))
-            spread = ops.multiply(every, smoothing / output.shape[1])
-            total = ops.subtract(ops.multiply(total, 1.0 - smoothing), spread)
+        rows, labels = self._rows(output, target)
+        total = ops.softmax_cross_entropy(
+            rows,
+            labels,
+            self._operand(output),
+            label_smoothing=self.label_smoothing,
+            ignore_index=self.ignore_index,
+        )
         return self._of_rows(total, output)
 
 
@@ -187,10 +183,8 @@ class NLL(Labelled):
 
     def call(self, output: Any, target: Any) -> Any:
         """Compute the sum over the rows."""
-        rows, labels, counts = self._rows(output, target)
-        if counts is not None:
-            rows = ops.where(ops.reshape(counts, (labels.size, 1)), rows, 0.0)
-        return self._of_rows(ops.nll(rows, labels, self._operand(output)), output)
+        rows, labels = self._rows(output, target)
+        return self._of_rows(self._nll(rows, labels, output), output)
 
 
 @register("criterion.SparseCategoricalCrossEntropy")
@@ -252,8 +246,5 @@ class SparseCategoricalCrossEntropy(Labelled):
 
     def call(self, output: Any, target: Any) -> Any:
         """Compute the sum over the rows."""
-        rows, labels, counts = self._rows(output, target)
-        logs = log_shares(rows)
-        if counts is not None:
-            logs = ops.where(ops.reshape(counts, (labels.size, 1)), logs, 0.0)
-        return self._of_rows(ops.nll(logs, labels, self._operand(output)), output)
+        rows, labels = self._rows(output, target)
+        return self._of_rows(self._nll(log_shares(rows), labels, output), output)

@@ -259,21 +259,26 @@ class Labelled(Criterion):
         self.check(output.shape, labels)
         return Value(labels)
 
-    def _rows(self, output: Any, target: Any) -> tuple[Any, Any, Any]:
-        """Give outputs (rows, classes), labels (rows,), and which of these rows count, or None.
-
-        Positions become rows. A label that does not count becomes 0.
-        """
+    def _rows(self, output: Any, target: Any) -> tuple[Any, Any]:
+        """Give outputs (rows, classes) and labels (rows,): positions become rows."""
         labels = self._checked(output, target)
         if len(output.shape) > 2:
             axes = (0, *range(2, len(output.shape)), 1)
             output = ops.reshape(ops.transpose(output, axes), (labels.size, output.shape[1]))
             labels = ops.reshape(labels, (labels.size,))
+        return output, labels
+
+    def _counted(self, labels: Any) -> tuple[Any, Any]:
+        """Give labels with 0 for those that do not count, and which count, or None for all."""
         if self.ignore_index is None:
-            return output, labels, None
+            return labels, None
         labels = ops.cast(labels, "int64")
         counts = ops.not_equal(labels, self.ignore_index)
-        return output, ops.where(counts, labels, 0), counts
+        return ops.where(counts, labels, 0), counts
+
+    def _nll(self, logs: Any, labels: Any, output: Any) -> Any:
+        """Add up the losses of logarithms (rows, classes)."""
+        return ops.nll(logs, labels, self._operand(output), ignore_index=self.ignore_index)
 
     def _operand(self, output: Any) -> Any:
         if self.class_weights is None:

@@ -389,6 +389,11 @@ CASES = {
     "softmax_cross_entropy": (lambda x: ops.softmax_cross_entropy(x, LABELS), [normal(4, 3)]),
     "softmax_cross_entropy smoothed and weighted": (smoothed, [normal(4, 3)]),
     "nll": (lambda x: ops.nll(x, LABELS), [normal(4, 3)]),
+    "softmax_cross_entropy without a label": (
+        lambda x: ops.softmax_cross_entropy(x, LABELS, label_smoothing=0.1, ignore_index=1),
+        [normal(4, 3)],
+    ),
+    "nll without a label": (lambda x: ops.nll(x, LABELS, ignore_index=1), [normal(4, 3)]),
     "nll weighted": (lambda x: ops.nll(x, LABELS, WEIGHTS), [normal(4, 3)]),
     "bce_with_logits": (lambda x: ops.bce_with_logits(x, SHARES), [normal(4, 3)]),
     "bce_with_logits weighted": (

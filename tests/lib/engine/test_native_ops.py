@@ -356,16 +356,19 @@ def test_softmax_equals_its_reference(shape, axis):
 
 @pytest.mark.parametrize("n", [1, 7, 4096])
 @pytest.mark.parametrize("scale", [1, 100])
-def test_cross_entropy_equals_its_reference_also_far_from_the_label(n, scale):
+@pytest.mark.parametrize("attrs", [{}, {"ignore_index": -1}], ids=["all", "some"])
+def test_cross_entropy_equals_its_reference_also_far_from_the_label(n, scale, attrs):
     random = np.random.Generator(np.random.PCG64(n))
     logits = random.standard_normal((n, 10), np.float32) * np.float32(scale)
     labels = random.integers(0, 10, n)
-    loss, p = engine.execute("softmax_cross_entropy", [logits, labels], {})
+    if "ignore_index" in attrs:
+        labels[::2] = attrs["ignore_index"]
+    loss, p = engine.execute("softmax_cross_entropy", [logits, labels], attrs)
     one = np.ones((), np.float32)
-    (d,) = engine.execute("softmax_cross_entropy_grad", [3 * one, p, labels], {})
+    (d,) = engine.execute("softmax_cross_entropy_grad", [3 * one, p, labels], attrs)
     with engine.use_reference():
-        loss0, p0 = engine.execute("softmax_cross_entropy", [logits, labels], {})
-        (d0,) = engine.execute("softmax_cross_entropy_grad", [3 * one, p0, labels], {})
+        loss0, p0 = engine.execute("softmax_cross_entropy", [logits, labels], attrs)
+        (d0,) = engine.execute("softmax_cross_entropy_grad", [3 * one, p0, labels], attrs)
     np.testing.assert_allclose(loss, loss0, rtol=TOLERANCE, atol=1e-6)
     np.testing.assert_allclose(p, p0, atol=TOLERANCE)
     np.testing.assert_allclose(d, d0, atol=TOLERANCE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from .. import validate
 from ..errors import GradientError
@@ -39,11 +40,12 @@ def softmax_cross_entropy(
     class_weights: Input | None = None,
     *,
     label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
 ) -> Value:
     """Return sum over rows of class_weights[label] · -log softmax(logits)[label].
 
     With label smoothing s, the label counts (1 - s) and each of the K classes s/K, each with its
-    own class weight.
+    own class weight. Rows labelled `ignore_index` do not count.
 
     Shapes
     ------
@@ -53,14 +55,30 @@ def softmax_cross_entropy(
     output : ()
     """
     inputs = _inputs(logits, labels, class_weights)
-    return _cross_entropy.apply(
-        inputs, {"label_smoothing": validate.number("label_smoothing", label_smoothing)}
-    )[0]
+    smoothing = {"label_smoothing": validate.number("label_smoothing", label_smoothing)}
+    return _cross_entropy.apply(inputs, smoothing | _ignored(ignore_index))[0]
 
 
-def nll(log_probabilities: Input, labels: Input, class_weights: Input | None = None) -> Value:
-    """Return sum over rows of class_weights[label] · -log_probabilities[label]."""
-    return _nll.apply(_inputs(log_probabilities, labels, class_weights), {})[0]
+def nll(
+    log_probabilities: Input,
+    labels: Input,
+    class_weights: Input | None = None,
+    *,
+    ignore_index: int | None = None,
+) -> Value:
+    """Return sum over rows of class_weights[label] · -log_probabilities[label].
+
+    Rows labelled `ignore_index` do not count.
+    """
+    inputs = _inputs(log_probabilities, labels, class_weights)
+    return _nll.apply(inputs, _ignored(ignore_index))[0]
+
+
+def _ignored(ignore_index: int | None) -> dict[str, Any]:
+    """Return the attribute, where there is one: lists without it are as they were."""
+    if ignore_index is None:
+        return {}
+    return {"ignore_index": validate.integer("ignore_index", ignore_index)}
 
 
 @_cross_entropy.gradient
@@ -81,7 +99,7 @@ def _nll_gradient(entry: TapeEntry, dloss: Value) -> Gradients:
     if any(entry.needs[1:]):
         raise GradientError("gradient of nll is defined for the log-probabilities only.")
     shape = entry.inputs[0].shape
-    dlogp = _nll_grad.apply((dloss, *entry.inputs[1:]), {"shape": shape})[0]
+    dlogp = _nll_grad.apply((dloss, *entry.inputs[1:]), {"shape": shape, **entry.attrs})[0]
     return (dlogp, *[None] * (len(entry.inputs) - 1))
 
 

@@ -54,7 +54,7 @@ def _infer_cross_entropy(
 
 
 def _infer_nll(
-    log_probabilities: Spec, labels: Spec, class_weights: Spec | None = None
+    log_probabilities: Spec, labels: Spec, class_weights: Spec | None = None, **attrs: Any
 ) -> tuple[Spec, ...]:
     _check(log_probabilities, labels, class_weights)
     return (Spec((), log_probabilities.dtype),)
@@ -77,6 +77,14 @@ def _infer_bce(x: Spec, target: Spec, pos_weight: Spec | None = None) -> tuple[S
                 f"{pos_weight.shape}."
             )
     return (Spec((), x.dtype),)
+
+
+def _counted(labels: Array, ignore_index: int | None) -> tuple[Array, Array | None]:
+    """Return labels with 0 for those that do not count, and which count (None: all)."""
+    if ignore_index is None:
+        return labels, None
+    counts = labels != ignore_index
+    return np.where(counts, labels, 0), counts
 
 
 def _rows(labels: Array) -> tuple[Array, Array]:
@@ -102,14 +110,17 @@ def softmax_cross_entropy(
     class_weights: Array | None = None,
     *,
     label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
 ) -> tuple[Array, Array]:
     """Return the loss sum and the probabilities."""
     logp = log_softmax(logits, axis=1)
     if label_smoothing:
-        targets = _targets(logits.shape, logits.dtype, labels, class_weights, label_smoothing)
-        loss = -(targets * logp).sum(dtype=np.float64)
+        known, counts = _counted(labels, ignore_index)
+        targets = _targets(logits.shape, logits.dtype, known, class_weights, label_smoothing)
+        losses = targets * logp
+        loss = -(losses if counts is None else losses[counts]).sum(dtype=np.float64)
     else:
-        loss = nll(logp, labels, class_weights)
+        loss = nll(logp, labels, class_weights, ignore_index=ignore_index)
     return np.asarray(loss, logits.dtype), np.exp(logp)
 
 
@@ -120,8 +131,10 @@ def softmax_cross_entropy_grad(
     class_weights: Array | None = None,
     *,
     label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
 ) -> Array:
     """Return dloss · (probabilities · sum of the row's targets - targets)."""
+    labels, counts = _counted(labels, ignore_index)
     if class_weights is None and not label_smoothing:
         dlogits = probabilities.copy()
         dlogits[_rows(labels)] -= 1
@@ -131,14 +144,25 @@ def softmax_cross_entropy_grad(
         )
         dlogits = probabilities * targets.sum(axis=1, keepdims=True) - targets
     dlogits *= dloss
+    if counts is not None:
+        dlogits[~counts] = 0
     return dlogits
 
 
-def nll(log_probabilities: Array, labels: Array, class_weights: Array | None = None) -> Array:
+def nll(
+    log_probabilities: Array,
+    labels: Array,
+    class_weights: Array | None = None,
+    *,
+    ignore_index: int | None = None,
+) -> Array:
     """Return the sum of -log p of the labels, each times its class's weight."""
+    labels, counts = _counted(labels, ignore_index)
     picked = log_probabilities[_rows(labels)]
     if class_weights is not None:
         picked = picked * class_weights[labels]
+    if counts is not None:
+        picked = picked[counts]
     return np.asarray(-picked.sum(dtype=np.float64), log_probabilities.dtype)
 
 
@@ -148,10 +172,14 @@ def nll_grad(
     class_weights: Array | None = None,
     *,
     shape: tuple[int, int],
+    ignore_index: int | None = None,
 ) -> Array:
     """Put -dloss (times the class's weight) where the labels are."""
+    labels, counts = _counted(labels, ignore_index)
     dlogp = np.zeros(shape, dloss.dtype)
     dlogp[_rows(labels)] = -dloss if class_weights is None else -dloss * class_weights[labels]
+    if counts is not None:
+        dlogp[~counts] = 0
     return dlogp
 
 
@@ -192,20 +220,24 @@ def lower_softmax_cross_entropy(builder: Builder, op: Op) -> None:
     logits, labels = op.inputs
     loss, probabilities = op.outputs
     shape = builder.shape(logits)
-    rows = np.arange(shape[0])
+    rows, ignored = np.arange(shape[0]), op.attrs.get("ignore_index")
     reads = [builder.plain(logits), builder.plain(labels)]
     writes = [builder.define(loss), builder.define(probabilities)]
     if builder.spec(logits).size < SMALL:
         ones = np.ones(shape[1], np.float32)
 
         def small(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
-            scores, classes = reads
+            scores, labels = reads
+            classes, counts = _counted(labels, ignored)
             total, p = writes
             np.subtract(scores, scores.max(axis=1, keepdims=True), out=p)
             picked = p[rows, classes]
             np.exp(p, out=p)
             sums = p @ ones
-            total[()] = np.log(sums).sum(dtype=np.float64) - picked.sum(dtype=np.float64)
+            losses = np.log(sums)
+            if counts is not None:
+                losses, picked = losses[counts], picked[counts]
+            total[()] = losses.sum(dtype=np.float64) - picked.sum(dtype=np.float64)
             p /= sums[:, None]
 
         builder.python(op, small, reads, writes)
@@ -215,8 +247,11 @@ def lower_softmax_cross_entropy(builder: Builder, op: Op) -> None:
     builder.native(op, primitive, {dnnl.SRC: reads[0]}, {dnnl.DST: writes[1]})
 
     def large(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
-        p, scores, classes = reads
+        p, scores, labels = reads
+        classes, counts = _counted(labels, ignored)
         picked = p[rows, classes]
+        if counts is not None:
+            picked[~counts] = 1
         total = np.log(np.maximum(picked, _TINY)).sum(dtype=np.float64)
         hard = np.flatnonzero(picked < _TINY)
         if hard.size:  # far from the label: from the scores, in double precision
@@ -234,19 +269,32 @@ def lower_softmax_cross_entropy_grad(builder: Builder, op: Op) -> None:
     if len(op.inputs) > 3 or op.attrs.get("label_smoothing"):
         raise dnnl.RefusedError("softmax_cross_entropy_grad: the reference kernel's.")
     rows = np.arange(builder.shape(op.inputs[1])[0])
+    ignored = op.attrs.get("ignore_index")
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
-        dloss, probabilities, classes = reads
+        dloss, probabilities, labels = reads
+        classes, counts = _counted(labels, ignored)
         np.copyto(writes[0], probabilities)
         writes[0][rows, classes] -= 1
         if dloss != 1:
             writes[0] *= dloss
+        if counts is not None:
+            writes[0][~counts] = 0
 
     reads = [builder.plain(value) for value in op.inputs]
     builder.python(op, run, reads, [builder.define(op.outputs[0])])
 
 
-_LABELS = Range(1, check_labels, lambda scores, *rest, **attrs: int(scores.shape[1]))
+def _check_counted(labels: Array, limit: Any) -> None:
+    classes, ignored = limit
+    check_labels(_counted(labels, ignored)[0], classes)
+
+
+def _limit(scores: Any, *rest: Any, **attrs: Any) -> Any:
+    return int(scores.shape[1]), attrs.get("ignore_index")
+
+
+_LABELS = Range(1, _check_counted, _limit)
 
 register(
     "softmax_cross_entropy",
@@ -269,7 +317,7 @@ register(
 register("nll", infer=_infer_nll, reference=nll, ranges=(_LABELS,))
 register(
     "nll_grad",
-    infer=lambda dloss, *rest, shape: (Spec(shape, dloss.dtype),),
+    infer=lambda dloss, *rest, shape, **attrs: (Spec(shape, dloss.dtype),),
     reference=nll_grad,
     gradient=True,
 )

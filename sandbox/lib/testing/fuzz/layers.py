@@ -364,8 +364,10 @@ def labelled(maker: Maker, x: int, name: str) -> Call | None:
     if maker.chance(0.4):
         data = np.asarray(maker.rng.uniform(0.5, 1.5, size=shape[1]), np.float32)
         args.append(Ref(maker.source("constant", data)))
-    smooth = name == "softmax_cross_entropy" and maker.chance(0.4)
-    return tuple(args), {"label_smoothing": 0.1} if smooth else {}
+    attrs: dict[str, Any] = {"ignore_index": int(labels[0])} if maker.chance(0.3) else {}
+    if name == "softmax_cross_entropy" and maker.chance(0.4):
+        attrs["label_smoothing"] = 0.1
+    return tuple(args), attrs
 
 
 @move("ctc")
