@@ -78,6 +78,9 @@ class Tensors:
             self._gradients.setdefault(value, []).append(f"gradient:{name}")
         for index, (_, value) in enumerate(oplist.outputs):
             self._outputs.setdefault(value, index)
+        for op in reversed(oplist.ops):
+            if find(op.name).view and op.outputs[0] in self._outputs:  # written where it goes
+                self._outputs.setdefault(op.inputs[0], self._outputs[op.outputs[0]])
         roots: dict[int, int] = {}
         for position, op in enumerate(oplist.ops):
             if find(op.name).view:  # same bytes, same life

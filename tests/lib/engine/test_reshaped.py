@@ -118,3 +118,17 @@ def test_a_number_per_channel_meets_a_map_whose_axis_of_size_1_was_turned(shape,
         expected = engine.compile(oplist, {}).run(given)
     for wanted, got in zip(expected, found, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)  # float32, another kernel
+
+
+def test_what_is_handed_out_under_another_shape_is_written_where_it_goes():
+    oplist = chain(
+        [(5, 4), (5, 4), (2, 10)],
+        [("exp", {}), ("reshape", {"shape": (2, 10)})],
+    )
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype("f4")
+    program = engine.compile(oplist, {}, plan=engine.KernelPlan())
+
+    for scale in (1.0, 0.5):  # memory is used again
+        (found,) = program.run([x * np.float32(scale)])
+        np.testing.assert_allclose(np.exp(x * np.float32(scale)).reshape(2, 10), found, rtol=1e-6)
+    assert "output" not in {step.name for step in program.steps}

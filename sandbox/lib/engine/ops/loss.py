@@ -270,19 +270,22 @@ def lower_softmax_cross_entropy_grad(builder: Builder, op: Op) -> None:
         raise dnnl.RefusedError("softmax_cross_entropy_grad: the reference kernel's.")
     rows = np.arange(builder.shape(op.inputs[1])[0])
     ignored = op.attrs.get("ignore_index")
+    reads = [builder.plain(value) for value in op.inputs]
+    made = builder.define(op.outputs[0], over=reads[1])
+    there = made.allocation is reads[1].allocation  # written over the probabilities
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
         dloss, probabilities, labels = reads
         classes, counts = _counted(labels, ignored)
-        np.copyto(writes[0], probabilities)
+        if not there:
+            np.copyto(writes[0], probabilities)
         writes[0][rows, classes] -= 1
         if dloss != 1:
             writes[0] *= dloss
         if counts is not None:
             writes[0][~counts] = 0
 
-    reads = [builder.plain(value) for value in op.inputs]
-    builder.python(op, run, reads, [builder.define(op.outputs[0])])
+    builder.python(op, run, reads, [made])
 
 
 def _check_counted(labels: Array, limit: Any) -> None:
