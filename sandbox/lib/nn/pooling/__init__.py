@@ -11,6 +11,7 @@ from .adaptive import (
     AdaptiveMaxPool3d,
 )
 from .average import AvgPool1d, AvgPool2d, AvgPool3d
+from .kernel import KernelPooling
 from .maximum import MaxPool1d, MaxPool2d, MaxPool3d
 from .pyramid import FPN
 from .regions import Pooler, RoIAlign, RoIPool
@@ -43,6 +44,7 @@ __all__ = [
     "GlobalMaxPool2d",
     "GlobalMaxPool3d",
     "GlobalPooling",
+    "KernelPooling",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",

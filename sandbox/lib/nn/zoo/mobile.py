@@ -1,10 +1,10 @@
-"""Ready networks that are small enough for a phone: MobileNetV2 and SqueezeNet."""
+"""Ready networks that are small enough for a phone: MobileNet 1 and 2, SqueezeNet."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ...core.validate import positive
+from ...core.validate import one_of, positive
 from .. import init
 from ..activation.clipped import ReLU6
 from ..activation.elementwise import ReLU
@@ -29,6 +29,61 @@ _INVERTED = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
+
+
+# Howard et al., table 1: channels and stride of the blocks.
+_SEPARABLE = (
+    *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
+    *((512, 1),) * 5,
+    *((1024, 2), (1024, 1)),
+)
+
+
+def mobilenet_v1(
+    rng: init.Rng = None, *, channels: int = 3, classes: int = 1000, width: float = 1.0
+) -> Graph:
+    """Build MobileNet: each 3x3 convolution is one by channel, and then one of 1x1.
+
+    Parameters
+    ----------
+    rng : Generator, int or None
+        Where the first weights are drawn from.
+    channels, classes : int > 0
+        Channels of the images, and classes to tell apart.
+    width : float > 0
+        All channels are multiplied by it and rounded to multiples of 8.
+
+    Shapes
+    ------
+    input : (batch, channels, 224, 224) float32; other sizes work as well
+    output : (batch, classes) logits
+
+    Raises
+    ------
+    ArgumentError : `width` is not positive.
+
+    Notes
+    -----
+    4,231,976 parameters. Source: Howard et al. 2017, with the ReLU6 of the authors' network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mobilenet_v1(0, width=0.25, classes=7)(np.zeros((2, 3, 32, 32), "f4")).shape
+    (2, 7)
+    """
+    factor, rng = positive("width", width), init.generator(rng)
+    image = Input("image")
+    before = _rounded(32 * factor)
+    x = _convolution(image, channels, before, 3, 2, 1, "1", rng)
+    for number, (size, stride) in enumerate(_SEPARABLE, start=2):
+        after = _rounded(size * factor)
+        x = _convolution(x, before, before, 3, stride, before, f"{number}a", rng)
+        x = _convolution(x, before, after, 1, 1, 1, f"{number}b", rng)
+        before = after
+    return Graph(
+        image, Linear(before, classes, rng=rng, name="fc")(GlobalAvgPool2d(name="pool")(x))
+    )
 
 
 def mobilenet_v2(
@@ -135,9 +190,14 @@ def _inverted(
 
 
 def squeezenet(
-    rng: init.Rng = None, *, channels: int = 3, classes: int = 1000, p: float = 0.5
+    rng: init.Rng = None,
+    *,
+    channels: int = 3,
+    classes: int = 1000,
+    p: float = 0.5,
+    version: str = "1.1",
 ) -> Sequential:
-    """Build SqueezeNet 1.1: fire modules, which see a few squeezed channels by 1x1 and by 3x3.
+    """Build SqueezeNet: fire modules, which see a few squeezed channels by 1x1 and by 3x3.
 
     Parameters
     ----------
@@ -147,16 +207,23 @@ def squeezenet(
         Channels of the images, and classes to tell apart.
     p : float in [0, 1)
         Dropout before the last convolution, which is the classifier.
+    version : "1.0" or "1.1"
+        1.1 is as accurate with 2.4 times less computation: its first convolution is smaller and
+        its pools come earlier.
 
     Shapes
     ------
-    input : (batch, channels, 224, 224) float32; other sizes from 17 work as well
+    input : (batch, channels, 224, 224) float32; other sizes from 17 (1.0: 21) work as well
     output : (batch, classes) logits, none of them negative (there is a ReLU, as in the paper)
+
+    Raises
+    ------
+    ArgumentError : there is no such version.
 
     Notes
     -----
-    1,235,496 parameters. Pools keep the last odd pixel, as Caffe does. Source: Iandola et al. 2016,
-    and the authors' SqueezeNet 1.1 of the same accuracy with 2.4 times less computation.
+    1,235,496 parameters; version 1.0: 1,248,424. Pools keep the last odd pixel, as Caffe does.
+    Source: Iandola et al. 2016, and the authors' SqueezeNet 1.1.
 
     Examples
     --------
@@ -164,11 +231,12 @@ def squeezenet(
     >>> squeezenet(0, classes=7)(np.zeros((2, 3, 32, 32), "f4")).shape
     (2, 7)
     """
-    rng = init.generator(rng)
-    modules: dict[str, Any] = {"conv1": Conv2d(channels, 64, 3, stride=2, rng=rng), "relu1": ReLU()}
-    before = 64
+    version, rng = one_of("version", version, ("1.0", "1.1")), init.generator(rng)
+    before, size, pools = (64, 3, (2, 4, 6)) if version == "1.1" else (96, 7, (2, 5, 9))
+    first = Conv2d(channels, before, size, stride=2, rng=rng)
+    modules: dict[str, Any] = {"conv1": first, "relu1": ReLU()}
     for number, squeezed in enumerate((16, 16, 32, 32, 48, 48, 64, 64), start=2):
-        if number in (2, 4, 6):
+        if number in pools:
             modules[f"pool{number - 1}"] = MaxPool2d(3, stride=2, padding=((0, 1), (0, 1)))
         modules[f"fire{number}"] = _fire(before, squeezed, 4 * squeezed, rng)
         before = 8 * squeezed

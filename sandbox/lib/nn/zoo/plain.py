@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...core.errors import ArgumentError
-from ...core.validate import integers, positive_int
+from ...core.validate import integers
 from .. import init
 from ..activation.elementwise import ReLU
 from ..container.sequential import Sequential
@@ -120,77 +120,4 @@ def vgg(
     modules["relu"] = ReLU()
     modules["dropout"] = Dropout(p)
     modules["fc2"] = Linear(features, classes, rng=rng)
-    return Sequential(**modules)
-
-
-def vgg16(
-    rng: init.Rng = None,
-    *,
-    channels: int = 3,
-    classes: int = 1000,
-    image: int = 224,
-    width: int = 64,
-    features: int = 4096,
-    p: float = 0.5,
-) -> Sequential:
-    """Build VGG-16 for large images.
-
-    Parameters
-    ----------
-    rng : Generator, int or None
-        Where the first weights are drawn from.
-    channels, classes : int > 0
-        Channels of the images, and classes to tell apart.
-    image : int >= 32
-        Height and width of the images, in pixels: the size of the first fully connected layer
-        follows from it.
-    width : int > 0
-        Channels of the first stage; the others have 2, 4, 8 and 8 times as many.
-    features : int > 0
-        Width of the two fully connected layers.
-    p : float in [0, 1)
-        Dropout behind each of them.
-
-    Shapes
-    ------
-    input : (batch, channels, image, image) float32
-    output : (batch, classes) logits
-
-    Raises
-    ------
-    ArgumentError : the image is too small to be halved five times.
-
-    Notes
-    -----
-    138,357,544 parameters, of which 102,764,544 are in the first fully connected layer.
-    Configuration D, without batch norm. Source: Simonyan, Zisserman 2015, table 1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> vgg16(0, image=32, width=4, features=8, classes=7)(np.zeros((2, 3, 32, 32), "f4")).shape
-    (2, 7)
-    """
-    if positive_int("image", image) < 32:
-        raise ArgumentError(f"`image` must be >= 32, as it is halved five times; got {image!r}.")
-    width = positive_int("width", width)
-    rng = init.generator(rng)
-    modules: dict[str, Any] = {}
-    before = channels
-    for stage, (times, layers) in enumerate(((1, 2), (2, 2), (4, 3), (8, 3), (8, 3)), start=1):
-        for layer in "abc"[:layers]:
-            after = times * width
-            modules[f"conv{stage}{layer}"] = Conv2d(before, after, 3, padding=1, rng=rng)
-            modules[f"relu{stage}{layer}"] = ReLU()
-            before = after
-        modules[f"pool{stage}"] = MaxPool2d(2)
-    side = image // 32
-    modules["flatten"] = Flatten()
-    before = before * side * side
-    for number in (6, 7):
-        modules[f"fc{number}"] = Linear(before, features, rng=rng)
-        modules[f"relu{number}"] = ReLU()
-        modules[f"dropout{number}"] = Dropout(p)
-        before = features
-    modules["fc8"] = Linear(before, classes, rng=rng)
     return Sequential(**modules)
