@@ -17,6 +17,7 @@ _CDEF = """
 void mkl_get_version_string(char *text, int size);
 void cblas_sgemm(int order, int transa, int transb, int m, int n, int k, float alpha,
     const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc);
+void vsErf(int n, const float *a, float *y);
 """
 _ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
 
@@ -95,3 +96,19 @@ def sgemm(
         pointers[2],
         columns,
     )
+
+
+def available() -> bool:
+    """Return whether MKL is here."""
+    try:
+        native()
+    except EngineError:
+        return False
+    return True
+
+
+def erf(x: Any, out: Any) -> None:
+    """Write the error function of float32 numbers into `out`; both row-major."""
+    n = native()
+    pointers = [n.ffi.cast("float *", n.ffi.from_buffer(array)) for array in (x, out)]
+    n.lib.vsErf(out.size, *pointers)

@@ -215,7 +215,7 @@ _RULES: dict[str, Callable[..., Bounds]] = {
     "mask_sequence": lambda x, lengths, value: _hull(x, (value, value)),
     "max": _hull,
     "min": _hull,
-    "pad": lambda x, widths, value: _hull(x, (value, value)),
+    "pad": lambda x, widths, mode, value: _hull(x, (value, value)),
     "maximum": lambda a, b: (max(a[0], b[0]), max(a[1], b[1])),
     "mean": _hull,
     "minimum": lambda a, b: (min(a[0], b[0]), min(a[1], b[1])),

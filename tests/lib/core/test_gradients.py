@@ -288,6 +288,13 @@ CASES = {
     "stop_gradient": (lambda x: ops.stop_gradient(np.full(3, 2.0)) * x, [normal(2, 3)]),
     "flip": (lambda x: ops.flip(x, (0, 2)), [normal(2, 3, 2)]),
     "pad": (lambda x: ops.pad(x, ((1, 0), (0, 2)), value=2.0), [normal(2, 3)]),
+    "pad_grad": (
+        lambda x: FUNCTIONS["pad_grad"](
+            x, widths=((1, 2), (2, 0)), mode="reflect", input_shape=(3, 4)
+        ),
+        [normal(6, 6)],
+    ),
+    "split": (lambda x: ops.split(x, (1, 2, 1), 1)[1:], [normal(2, 4)]),
     "pad reflecting": (lambda x: ops.pad(x, ((1, 0), (1, 2)), "reflect"), [normal(2, 3)]),
     "pad by the edge": (lambda x: ops.pad(x, ((1, -1), (0, 2)), "edge"), [normal(2, 3)]),
     "pad round": (lambda x: ops.pad(x, ((2, 0), (1, 2)), "circular"), [normal(2, 3)]),

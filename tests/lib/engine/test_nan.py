@@ -15,7 +15,7 @@ from sandbox.lib import engine
 from sandbox.lib.engine import Op, OpList, Spec
 from sandbox.lib.engine.executable import NativeExecutable
 from sandbox.lib.engine.ops import OPERATIONS, find
-from sandbox.lib.engine.ops.functions import SMOOTH, TESTS
+from sandbox.lib.engine.ops.functions import ROUNDING, SMOOTH, TESTS
 
 pytestmark = pytest.mark.usefixtures("native")
 
@@ -170,8 +170,15 @@ CASES: dict[str, Case] = {
         {"starts": (1, 0), "stops": (4, 6), "input_shape": (5, 6)},
     ),
     "flip": ("flip", [(5, 6)], {"axes": (1,)}),
-    "pad": ("pad", [(5, 6)], {"widths": ((1, 0), (0, 2)), "value": 0.5}),
+    "pad": ("pad", [(5, 6)], {"widths": ((1, 0), (0, 2)), "mode": "constant", "value": 0.5}),
+    "pad reflecting": (
+        "pad",
+        [(5, 6)],
+        {"widths": ((1, 0), (3, 2)), "mode": "reflect", "value": 0.0},
+    ),
+    "split": ("split", [(5, 6)], {"sizes": (2, 4), "axis": 1}),
     "take": ("take", [(5, 6), Spec((4,), I64)], {"axis": 1}),
+    "gather": ("gather", [(5, 6), Spec((5, 3), I64)], {"axis": 1}),
     "stack": ("stack", [(5, 6), (5, 6)], {"axis": 1}),
     "min": ("min", [(5, 6)], {"axes": (1,), "keepdims": False}),
     "prod": ("prod", [(5, 6)], {"axes": (0,), "keepdims": True}),
@@ -273,7 +280,7 @@ CASES["gru, reset before"] = (
 )
 CASES["rnn with tanh"] = ("rnn", _inputs, {"activation": "tanh", "reverse": True})
 
-for _name in (*SMOOTH, *TESTS, "erf"):
+for _name in (*SMOOTH, *TESTS, *ROUNDING, "erf"):
     CASES[_name] = (_name, [(3, 4)], {})
 
 # Gradients that need what their forward kernel left: the list is made of both.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...engine.ops.arrange import PAD_MODES
 from .. import validate
 from ..errors import ArgumentError, ShapeError
 from ..function import TapeEntry, as_operand, as_value, function
@@ -29,10 +30,10 @@ __all__ = [
 ]
 
 Gradients = Sequence[Input | None]
-PAD_MODES = ("constant", "reflect", "edge", "circular")
 
 _stack = function("stack")
 _unstack = function("unstack")
+_split = function("split")
 
 
 def stack(xs: Sequence[Input], axis: int = 0) -> Value:
@@ -92,20 +93,12 @@ def split(x: Input, parts: int | Sequence[int], axis: int = 1) -> tuple[Value, .
             f"input axis {place} must be {sum(sizes)} (the sum of the parts {sizes}); got "
             f"{length} in shape {operand.shape}."
         )
-    found, start = [], 0
-    for size in sizes:
-        found.append(_part(operand, place, start, start + size))
-        start += size
-    return tuple(found)
+    return _split.apply((operand,), {"sizes": sizes, "axis": place})
 
 
-def _part(x: Operand, axis: int, start: int, stop: int) -> Value:
-    """Return a block of one axis."""
-    if (start, stop) == (0, x.shape[axis]):
-        return as_value(x)
-    starts, stops = [0] * x.ndim, list(x.shape)
-    starts[axis], stops[axis] = start, stop
-    return slice(x, starts, stops)
+@_split.gradient
+def _split_gradient(entry: TapeEntry, *dys: Value | None) -> Gradients:
+    return (concat(filled(dys, entry.outputs), entry.attrs["axis"]),)
 
 
 # -- repeated ------------------------------------------------------------------------------------
@@ -127,9 +120,10 @@ def tile(x: Input, repeats: Sequence[int]) -> Value:
             f"input must have {len(counts)} axes, one for each of `repeats`; got shape "
             f"{operand.shape}. Add axes with expand_dims."
         )
-    narrow = [size for n in operand.shape for size in (1, n)]
-    wide = [size for count, n in zip(counts, operand.shape, strict=True) for size in (count, n)]
-    whole = [count * n for count, n in zip(counts, operand.shape, strict=True)]
+    pairs = list(zip(counts, operand.shape, strict=True))
+    narrow = [size for count, n in pairs for size in ((n,) if count == 1 else (1, n))]
+    wide = [size for count, n in pairs for size in ((n,) if count == 1 else (count, n))]
+    whole = [count * n for count, n in pairs]
     return reshape(broadcast_to(reshape(operand, narrow), wide), whole)
 
 
@@ -157,8 +151,7 @@ def roll(x: Input, shift: int, axis: int) -> Value:
     cut = -validate.integer("shift", shift) % length if length else 0
     if cut == 0:
         return as_value(operand)
-    front, back = _part(operand, place, 0, cut), _part(operand, place, cut, length)
-    return concat([back, front], place)
+    return concat(split(operand, (cut, length - cut), place)[::-1], place)
 
 
 def triu(x: Input, diagonal: int = 0) -> Value:
@@ -185,6 +178,7 @@ def _triangle(x: Input, diagonal: int, upper: bool) -> Value:
 
 _flip = function("flip")
 _pad = function("pad")
+_pad_grad = function("pad_grad")
 
 
 def flip(x: Input, axes: int | Sequence[int]) -> Value:
@@ -247,12 +241,9 @@ def pad(
     grown: Any = tuple((max(before, 0), max(after, 0)) for before, after in sides)
     if not any(map(any, grown)):
         return as_value(operand)
-    if mode == "constant":
-        return _pad.apply((operand,), {"widths": grown, "value": fill})[0]
     for axis, (before, after) in enumerate(grown):
-        if before or after:
-            operand = _framed(operand, axis, before, after, mode)
-    return as_value(operand)
+        _fits(operand, axis, before, after, mode)
+    return _pad.apply((operand,), {"widths": grown, "mode": mode, "value": fill})[0]
 
 
 def _cropped(x: Operand, sides: Sequence[Sequence[int]]) -> Operand:
@@ -264,37 +255,27 @@ def _cropped(x: Operand, sides: Sequence[Sequence[int]]) -> Operand:
     return x if stops == list(x.shape) and not any(starts) else slice(x, starts, stops)
 
 
-def _framed(x: Operand, axis: int, before: int, after: int, mode: str) -> Value:
-    """Set one axis into a frame made of its own elements."""
-    length = x.shape[axis]
-    least = {"reflect": max(before, after) + 1, "edge": 1, "circular": max(before, after)}[mode]
-    if length < least:
+def _fits(x: Operand, axis: int, before: int, after: int, mode: str) -> None:
+    """Refuse an axis that has too few elements for its frame."""
+    most = max(before, after)
+    least = {"constant": 0, "reflect": most + 1, "edge": 1, "circular": most}[mode]
+    if most and x.shape[axis] < least:
         raise ShapeError(
             f"input axis {axis} must be >= {least} for {before} and {after} elements by "
-            f"{mode!r}; got {length} in shape {x.shape}."
+            f"{mode!r}; got {x.shape[axis]} in shape {x.shape}."
         )
-
-    def part(start: int, stop: int) -> Value:
-        return _part(x, axis, start, stop)
-
-    if mode == "reflect":
-        front, back = (
-            flip(part(1, before + 1), axis),
-            flip(part(length - 1 - after, length - 1), axis),
-        )
-    elif mode == "circular":
-        front, back = part(length - before, length), part(0, after)
-    else:
-        front, back = (
-            broadcast_to(side, (*x.shape[:axis], count, *x.shape[axis + 1 :]))
-            for side, count in ((part(0, 1), before), (part(length - 1, length), after))
-        )
-    parts = ([front] if before else []) + [as_value(x)] + ([back] if after else [])
-    return concat(parts, axis)
 
 
 @_pad.gradient
 def _pad_gradient(entry: TapeEntry, dy: Value) -> Gradients:
-    starts = [before for before, _ in entry.attrs["widths"]]
+    widths, mode = entry.attrs["widths"], entry.attrs["mode"]
     sizes = entry.inputs[0].shape
-    return (slice(dy, starts, [a + n for a, n in zip(starts, sizes, strict=True)]),)
+    if mode == "constant":
+        starts = [before for before, _ in widths]
+        return (slice(dy, starts, [a + n for a, n in zip(starts, sizes, strict=True)]),)
+    return (_pad_grad.apply((dy,), {"widths": widths, "mode": mode, "input_shape": sizes})[0],)
+
+
+@_pad_grad.gradient
+def _pad_grad_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return (pad(dy, entry.attrs["widths"], entry.attrs["mode"]),)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from .. import validate
 from ..errors import ArgumentError, ShapeError
-from ..function import as_operand
+from ..function import as_operand, as_value
 from ..value import Input, Operand, Value
 from . import reduce
 from .arithmetic import multiply
@@ -61,7 +61,7 @@ def einsum(equation: str, *xs: Input) -> Value:
         wanted = set(result).union(*[later for _, later in parts[k + 1 :]])
         x, term = _product(x, term, y, other, wanted, sizes)
     x, term = _sum_out(x, term, set(result))
-    return transpose(x, [term.index(letter) for letter in result])
+    return as_value(_turned(x, [term.index(letter) for letter in result]))
 
 
 def _read(equation: str, operands: Sequence[Operand]) -> tuple[list[str], str]:
@@ -161,7 +161,12 @@ def _product(
 def _arranged(x: Operand, term: str, groups: Sequence[list[str]], sizes: dict[str, int]) -> Value:
     """Bring the axes into the order of the groups, each made into one."""
     order = [letter for group in groups for letter in group]
-    turned = transpose(x, [term.index(letter) for letter in order])
-    # Axes of size 1 stand for longer ones of the other side.
-    whole = broadcast_to(turned, [sizes[letter] for letter in order])
+    whole = _turned(x, [term.index(letter) for letter in order])
+    wide = tuple(sizes[letter] for letter in order)
+    if whole.shape != wide:  # axes of size 1 stand for longer ones of the other side
+        whole = broadcast_to(whole, wide)
     return reshape(whole, [math.prod(sizes[letter] for letter in group) for group in groups])
+
+
+def _turned(x: Operand, axes: Sequence[int]) -> Operand:
+    return x if list(axes) == sorted(axes) else transpose(x, axes)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from ..builder import Builder
 
 Widths = tuple[tuple[int, int], ...]
+Block = tuple[slice, ...]
+PAD_MODES = ("constant", "reflect", "edge", "circular")
 
 
 def flip(x: Array, *, axes: tuple[int, ...]) -> Array:
@@ -33,35 +36,106 @@ def lower_flip(builder: Builder, op: Op) -> None:
     builder.python(op, run, [builder.plain(op.inputs[0])], [builder.define(op.outputs[0])])
 
 
-def _infer_pad(x: Spec, *, widths: Widths, value: float) -> tuple[Spec, ...]:
+def _infer_pad(x: Spec, *, widths: Widths, mode: str, value: float) -> tuple[Spec, ...]:
     if len(widths) != len(x.shape):
         raise ShapeError(f"widths must name {len(x.shape)} axes; got {widths}.")
     shape = tuple(before + n + after for n, (before, after) in zip(x.shape, widths, strict=True))
     return (Spec(shape, x.dtype),)
 
 
-def _inside(shape: tuple[int, ...], widths: Widths) -> tuple[slice, ...]:
-    return tuple(slice(before, before + n) for n, (before, _) in zip(shape, widths, strict=True))
+def _inside(shape: tuple[int, ...], widths: Widths) -> list[slice]:
+    return [slice(before, before + n) for n, (before, _) in zip(shape, widths, strict=True)]
 
 
-def pad(x: Array, *, widths: Widths, value: float) -> Array:
-    """Return x with a frame of one value around."""
+def _sides(shape: tuple[int, ...], widths: Widths, mode: str) -> Iterator[tuple[Block, Block]]:
+    """Yield each side of the frame and where its elements come from, the first axes first.
+
+    A side spans all of the axes before it, which are framed already, and the inside of the others.
+    """
+    inside = _inside(shape, widths)
+    for axis, (n, (before, after)) in enumerate(zip(shape, widths, strict=True)):
+        end = before + n
+        back = end - 2 - after
+        sources = {
+            "constant": (slice(0, 0), slice(0, 0)),
+            "reflect": (
+                slice(2 * before, before, -1),
+                slice(end - 2, back if back >= 0 else None, -1),
+            ),
+            "edge": (slice(before, before + 1), slice(end - 1, end)),
+            "circular": (slice(n, n + before), slice(before, before + after)),
+        }[mode]
+        sides = ((before, slice(0, before)), (after, slice(end, end + after)))
+        for (width, side), source in zip(sides, sources, strict=True):
+            if width:
+                first, last = (slice(None),) * axis, inside[axis + 1 :]
+                yield (*first, side, *last), (*first, source, *last)
+
+
+def _frame(x: Array, y: Array, widths: Widths, mode: str, value: float) -> None:
+    """Write x with its frame into y."""
+    y[tuple(_inside(x.shape, widths))] = x
+    for side, source in _sides(x.shape, widths, mode):
+        y[side] = value if mode == "constant" else y[source]
+
+
+def pad(x: Array, *, widths: Widths, mode: str, value: float) -> Array:
+    """Return x with a frame around."""
     shape = [before + n + after for n, (before, after) in zip(x.shape, widths, strict=True)]
-    y = np.full(shape, value, x.dtype)
-    y[_inside(x.shape, widths)] = x
+    y = np.empty(shape, x.dtype)
+    _frame(x, y, widths, mode, value)
     return y
 
 
 def lower_pad(builder: Builder, op: Op) -> None:
     """Lower `pad`: NumPy, into the planned memory."""
-    inside = _inside(builder.shape(op.inputs[0]), op.attrs["widths"])
-    value = op.attrs["value"]
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
-        writes[0].fill(value)
-        writes[0][inside] = reads[0]
+        _frame(reads[0], writes[0], **op.attrs)
 
     builder.python(op, run, [builder.plain(op.inputs[0])], [builder.define(op.outputs[0])])
+
+
+def pad_grad(dy: Array, *, widths: Widths, mode: str, input_shape: tuple[int, ...]) -> Array:
+    """Add the gradients of the frame to the elements that were copied into it."""
+    whole = np.array(dy)
+    for side, source in reversed(list(_sides(input_shape, widths, mode))):
+        axis = next(k for k, part in enumerate(side) if part != slice(None))
+        part = whole[side]
+        whole[source] += part.sum(axis=axis, keepdims=True) if mode == "edge" else part
+    return np.ascontiguousarray(whole[tuple(_inside(input_shape, widths))])
+
+
+def _infer_split(x: Spec, *, sizes: tuple[int, ...], axis: int) -> tuple[Spec, ...]:
+    if sum(sizes) != x.shape[axis]:
+        raise ShapeError(
+            f"input axis {axis} must be {sum(sizes)} (the sum of the parts {sizes}); got "
+            f"{x.shape[axis]} in shape {x.shape}."
+        )
+    return tuple(Spec((*x.shape[:axis], n, *x.shape[axis + 1 :]), x.dtype) for n in sizes)
+
+
+def _blocks(sizes: tuple[int, ...], axis: int) -> list[Block]:
+    ends = [sum(sizes[:k]) for k in range(len(sizes) + 1)]
+    return [(*(slice(None),) * axis, slice(a, b)) for a, b in itertools.pairwise(ends)]
+
+
+def split(x: Array, *, sizes: tuple[int, ...], axis: int) -> tuple[Array, ...]:
+    """Return x cut into parts along an axis."""
+    return tuple(x[block] for block in _blocks(sizes, axis))
+
+
+def lower_split(builder: Builder, op: Op) -> None:
+    """Lower `split`: NumPy, into the planned memory."""
+    used = [k for k, value in enumerate(op.outputs) if builder.is_used(value)]
+    blocks = [_blocks(**op.attrs)[k] for k in used]
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        for y, block in zip(writes, blocks, strict=True):
+            np.copyto(y, reads[0][block])
+
+    writes = [builder.define(op.outputs[k]) for k in used]
+    builder.python(op, run, [builder.plain(op.inputs[0])], writes)
 
 
 def stack(*parts: Array, axis: int = 0) -> Array:
@@ -104,5 +178,12 @@ def lower_stack(builder: Builder, op: Op) -> None:
 
 register("flip", infer=lambda x, *, axes: (x,), reference=flip, lower=lower_flip, moves=True)
 register("pad", infer=_infer_pad, reference=pad, lower=lower_pad, cheap=True)
+register(
+    "pad_grad",
+    infer=lambda dy, *, widths, mode, input_shape: (Spec(input_shape, dy.dtype),),
+    reference=pad_grad,
+    gradient=True,
+)
+register("split", infer=_infer_split, reference=split, lower=lower_split, moves=True)
 register("stack", infer=_infer_stack, reference=stack, lower=lower_stack)
 register("unstack", infer=_infer_unstack, reference=unstack, moves=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import dnnl, mkl
 from ..errors import ShapeError
 from ..operation import Lowering, register
 from ..oplist import Op, Spec
@@ -58,13 +59,21 @@ BITS: dict[str, Kernel] = {
 }
 
 
-def erf(x: Array, out: Array | None = None) -> Array:
+def erf(x: Array) -> Array:
     """Return the error function, computed in float64."""
-    y = precise_erf(x).astype(x.dtype)
-    if out is None:
-        return y
-    out[...] = y
-    return out
+    return precise_erf(x).astype(x.dtype)
+
+
+def lower_erf(builder: Builder, op: Op) -> None:
+    """Lower `erf` to MKL, whose function is fifty times as fast as ours of NumPy."""
+    if not mkl.available():
+        raise dnnl.RefusedError("erf: without MKL it is the reference kernel's.")
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        mkl.erf(reads[0], writes[0])
+
+    reads = [builder.plain(op.inputs[0])]
+    builder.python(op, run, reads, [builder.define(op.outputs[0])], "mkl")
 
 
 def _rounded(function: Kernel) -> Kernel:
@@ -133,6 +142,13 @@ def lowered(function: Kernel) -> Lowering:
     return lower
 
 
+def lower_rounding(builder: Builder, op: Op) -> None:
+    """Lower rounding of real numbers: NumPy, into the planned memory."""
+    if builder.spec(op.inputs[0]).dtype != "float32":
+        raise dnnl.RefusedError(f"{op.name}: must be of float32 values.")
+    lowered(ROUNDING[op.name])(builder, op)
+
+
 for _name, _function in SMOOTH.items():
     register(
         _name,
@@ -142,9 +158,15 @@ for _name, _function in SMOOTH.items():
         elementwise=True,
         makes_nan=_name not in ("sin", "cos", "atan", "asinh"),
     )
-register("erf", infer=same_float, reference=erf, lower=lowered(erf), elementwise=True)
+register("erf", infer=same_float, reference=erf, lower=lower_erf, elementwise=True)
 for _name, _function in ROUNDING.items():
-    register(_name, infer=same_number, reference=_rounded(_function), elementwise=True)
+    register(
+        _name,
+        infer=same_number,
+        reference=_rounded(_function),
+        lower=lower_rounding,
+        elementwise=True,
+    )
 for _name, _function in TESTS.items():
     register(
         _name,

@@ -19,6 +19,8 @@ from .rules import integers, promoted
 if TYPE_CHECKING:
     from ..builder import Builder
 
+WIDE = 512  # elements of a part: from here on parts are added one by one
+
 JOINED: dict[str, np.ufunc] = {
     "add": np.add,
     "multiply": np.multiply,
@@ -47,10 +49,9 @@ def lower_take(builder: Builder, op: Op) -> None:
     length = builder.shape(op.inputs[0])[axis]
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
-        x, index = reads
-        if index.dtype.kind == "i" and (index < 0).any():
-            index = np.where(index < 0, index + length, index)
-        np.take(x, index, axis, out=writes[0], mode="clip")  # checked before; "raise" would buffer
+        index = _wrapped(reads[1], length)
+        # Checked before; "raise" would buffer.
+        np.take(reads[0], index, axis, out=writes[0], mode="clip")
 
     reads = [builder.plain(value) for value in op.inputs]
     builder.python(op, run, reads, [builder.define(op.outputs[0])], "gather")
@@ -61,15 +62,23 @@ def take_grad(dy: Array, index: Array, *, axis: int, input_shape: tuple[int, ...
     length = input_shape[axis]
     outer, inner = math.prod(input_shape[:axis]), math.prod(input_shape[axis + 1 :])
     dx = np.zeros((outer, length, inner), dy.dtype)
-    flat = index.reshape(-1).astype(np.int64)
-    if flat.size:
-        flat[flat < 0] += length
+    flat = _wrapped(index.reshape(-1), length)
+    parts = dy.reshape(outer, flat.size, inner)
+    if outer * inner >= WIDE:
+        for position, place in enumerate(flat):
+            dx[:, place] += parts[:, position]
+    elif flat.size:
         order = stable_order(flat, length)
         ordered = flat[order]
         starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-        parts = dy.reshape(outer, flat.size, inner)[:, order]
-        dx[:, ordered[starts]] = np.add.reduceat(parts, starts, axis=1)
+        dx[:, ordered[starts]] = np.add.reduceat(parts[:, order], starts, axis=1)
     return dx.reshape(input_shape)
+
+
+def _wrapped(index: Array, length: int) -> Array:
+    """Return indices counted from the front, as int64."""
+    wide = index.astype(np.int64, copy=False)
+    return np.where(wide < 0, wide + length, wide) if (wide < 0).any() else wide
 
 
 # -- an index for each element -------------------------------------------------------------------
@@ -95,25 +104,51 @@ def _infer_gather(x: Spec, index: Spec, *, axis: int) -> tuple[Spec, ...]:
 
 def gather(x: Array, index: Array, *, axis: int) -> Array:
     """Return, for each index, the element of x in its line along the axis."""
-    return np.take_along_axis(x, index.astype(np.int64, copy=False), axis)
+    places = _places(index, x.shape, axis, _lines(x.shape, axis))
+    return np.asarray(np.take(x.reshape(-1), places))
 
 
-def _places(index: Array, shape: tuple[int, ...], axis: int) -> Array:
-    """Return where the elements lie in the flat array."""
-    places = np.where(index < 0, index + shape[axis], index).astype(np.int64)
-    places *= math.prod(shape[axis + 1 :])
+def _lines(shape: tuple[int, ...], axis: int) -> Array:
+    """Return where the lines along an axis begin in the flat array; the axis itself has size 1."""
+    places = np.zeros((1,) * len(shape), np.int64)
     for k, n in enumerate(shape):
         if k != axis:
             line = np.arange(n) * math.prod(shape[k + 1 :])
-            places += line.reshape([-1 if j == k else 1 for j in range(len(shape))])
+            places = places + line.reshape([-1 if j == k else 1 for j in range(len(shape))])
     return places
+
+
+def _places(index: Array, shape: tuple[int, ...], axis: int, lines: Array) -> Array:
+    """Return where the elements lie in the flat array."""
+    places = _wrapped(index, shape[axis]) * math.prod(shape[axis + 1 :])
+    places += lines
+    return np.asarray(places)
+
+
+def lower_gather(builder: Builder, op: Op) -> None:
+    """Lower `gather`: NumPy, into the planned memory."""
+    axis = op.attrs["axis"]
+    shape = builder.shape(op.inputs[0])
+    lines = _lines(shape, axis)
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        places = _places(reads[1], shape, axis, lines)
+        np.take(reads[0].reshape(-1), places, out=writes[0], mode="clip")
+
+    reads = [builder.plain(value) for value in op.inputs]
+    builder.python(op, run, reads, [builder.define(op.outputs[0])], "gather")
 
 
 def gather_grad(dy: Array, index: Array, *, axis: int, input_shape: tuple[int, ...]) -> Array:
     """Add each gradient to the element it was read from."""
-    dx = np.zeros(math.prod(input_shape), dy.dtype)
-    np.add.at(dx, _places(index, input_shape, axis).reshape(-1), dy.reshape(-1))
-    return dx.reshape(input_shape)
+    places = _places(index, input_shape, axis, _lines(input_shape, axis))
+    return _added(places, dy, input_shape)
+
+
+def _added(places: Array, values: Array, shape: tuple[int, ...]) -> Array:
+    """Return the sums of real numbers by their places in the flat array, added up in float64."""
+    sums = np.bincount(places.reshape(-1), values.reshape(-1), math.prod(shape))
+    return sums.astype(values.dtype).reshape(shape)
 
 
 def _infer_scatter(x: Spec, index: Spec, updates: Spec, *, axis: int, reduce: str | None) -> Any:
@@ -129,9 +164,11 @@ def _infer_scatter(x: Spec, index: Spec, updates: Spec, *, axis: int, reduce: st
 
 def scatter(x: Array, index: Array, updates: Array, *, axis: int, reduce: str | None) -> Array:
     """Return x with updates put at the indices (the last one wins), or added and the like."""
-    y = np.array(x).reshape(-1)
-    places = _places(index, x.shape, axis).reshape(-1)
+    places = _places(index, x.shape, axis, _lines(x.shape, axis)).reshape(-1)
     values = updates.reshape(-1).astype(x.dtype, copy=False)
+    if reduce == "add" and x.dtype.kind == "f":
+        return x + _added(places, values, x.shape)
+    y = np.array(x).reshape(-1)
     if reduce is None:
         y[places] = values
     else:
@@ -178,7 +215,14 @@ def _infer_grad(dy: Spec, index: Spec, *, axis: int, input_shape: tuple[int, ...
 
 register("take", infer=_infer_take, reference=take, lower=lower_take, moves=True, ranges=_IN_AXIS)
 register("take_grad", infer=_infer_grad, reference=take_grad, gradient=True)
-register("gather", infer=_infer_gather, reference=gather, moves=True, ranges=_IN_AXIS)
+register(
+    "gather",
+    infer=_infer_gather,
+    reference=gather,
+    lower=lower_gather,
+    moves=True,
+    ranges=_IN_AXIS,
+)
 register("gather_grad", infer=_infer_grad, reference=gather_grad, gradient=True)
 register("scatter", infer=_infer_scatter, reference=scatter, ranges=_IN_AXIS)
 register("ravel_index", infer=_infer_ravel, reference=ravel_index)

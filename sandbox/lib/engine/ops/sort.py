@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,14 +82,29 @@ def _infer_cumulative(x: Spec, *, axis: int) -> tuple[Spec, ...]:
     return (Spec(x.shape, sum_dtype(x.dtype)),)
 
 
+def _accumulate(function: np.ufunc, x: Array, axis: int, out: Array) -> None:
+    """Write the results up to each element; whole slices at once where an axis is not the last."""
+    if x.ndim - 1 == axis or not x.shape[axis]:
+        function.accumulate(x, axis=axis, dtype=out.dtype, out=out)
+        return
+    xs, ys = np.moveaxis(x, axis, 0), np.moveaxis(out, axis, 0)
+    ys[0] = xs[0]
+    for k in range(1, len(xs)):
+        function(ys[k - 1], xs[k], out=ys[k], dtype=out.dtype)
+
+
 def cum_sum(x: Array, *, axis: int) -> Array:
     """Return the sums of the elements up to each."""
-    return np.asarray(np.cumsum(x, axis=axis, dtype=sum_dtype(x.dtype.name)))
+    y = np.empty(x.shape, sum_dtype(x.dtype.name))
+    _accumulate(np.add, x, axis, y)
+    return y
 
 
 def cum_prod(x: Array, *, axis: int) -> Array:
     """Return the products of the elements up to each."""
-    return np.asarray(np.cumprod(x, axis=axis, dtype=sum_dtype(x.dtype.name)))
+    y = np.empty(x.shape, sum_dtype(x.dtype.name))
+    _accumulate(np.multiply, x, axis, y)
+    return y
 
 
 def cum_prod_grad(dy: Array, x: Array, *, axis: int) -> Array:
@@ -130,6 +146,13 @@ register(
     "arg_sort", infer=lambda x, *, axis, descending: (Spec(x.shape, "int64"),), reference=arg_sort
 )
 register("arg_top_k", infer=_infer_top, reference=arg_top_k)
-register("cum_sum", infer=_infer_cumulative, reference=cum_sum, lower=_into(np.cumsum))
-register("cum_prod", infer=_infer_cumulative, reference=cum_prod, lower=_into(np.cumprod))
+register(
+    "cum_sum", infer=_infer_cumulative, reference=cum_sum, lower=_into(partial(_accumulate, np.add))
+)
+register(
+    "cum_prod",
+    infer=_infer_cumulative,
+    reference=cum_prod,
+    lower=_into(partial(_accumulate, np.multiply)),
+)
 register("cum_prod_grad", infer=_like, reference=cum_prod_grad, gradient=True)

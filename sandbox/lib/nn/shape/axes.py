@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from ...core import ops
 from ...core.errors import ShapeError
-from ...core.ops.arrange import PAD_MODES
 from ...core.validate import integer, non_negative_int, number, one_of, positive_int
+from ...engine.ops.arrange import PAD_MODES
 from ..case import Case
 from ..checks import check_inner_axis, inner_axis
 from ..module import Module

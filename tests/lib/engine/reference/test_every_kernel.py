@@ -59,7 +59,12 @@ def by_index(f):
     axis = {"axis": 1}
     return {
         "flip": ((x,), {"axes": (1,)}),
-        "pad": ((x,), {"widths": ((1, 0), (0, 2)), "value": 0.5}),
+        "pad": ((x,), {"widths": ((1, 0), (0, 2)), "mode": "constant", "value": 0.5}),
+        "pad_grad": (
+            (f(4, 6),),
+            {"widths": ((1, 0), (0, 2)), "mode": "edge", "input_shape": (3, 4)},
+        ),
+        "split": ((x,), {"sizes": (1, 3), "axis": 1}),
         "take": ((x, ids), axis),
         "take_grad": ((f(3, 3, 3), ids), {"axis": 1, "input_shape": (3, 4)}),
         "gather": ((x, ids), axis),
