@@ -198,79 +198,6 @@ class Module:
         """
         return records.gradients(self)
 
-    def update_parameters(self, learning_rate: float) -> None:
-        """Take one step of plain gradient descent by `gradients()`; frozen parameters stay.
-
-        Same as BigDL `Layer.update_parameters`. For anything more there is `train.Trainer`.
-
-        Raises
-        ------
-        ArgumentError : there was no `backward` since the last `forward` in this thread.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sandbox.lib import nn
-        >>> layer = nn.Linear(2, 1, weight_init="zeros")
-        >>> _ = layer.forward(np.ones((3, 2), "f4")), layer.backward(np.ones((3, 1), "f4"))
-        >>> layer.update_parameters(0.5)
-        >>> layer.weight.data, layer.bias.data
-        (array([[-1.5, -1.5]], dtype=float32), array([-1.5], dtype=float32))
-        """
-        handling.update_parameters(self, learning_rate)
-
-    def predict(self, *inputs: Any, batch_size: int = 1024, **named: Any) -> Any:
-        """Compute outputs of many rows in inference mode, some at a time.
-
-        Parameters
-        ----------
-        inputs, named : trees of arrays
-            As of a call, as many rows each.
-        batch_size : int > 0
-            Rows that are computed at once: bounds the memory.
-
-        Returns
-        -------
-        what a call gives, of all rows
-
-        Raises
-        ------
-        ShapeError : an input has other rows than the others, or none at all.
-
-        Notes
-        -----
-        Same as BigDL `Layer.predict`, `Layer.predict_local` and Keras `predict`. For data sets, a
-        transform and compiled speed there is `train.Trainer.predict`.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sandbox.lib import nn
-        >>> nn.Linear(3, 2, rng=0).predict(np.ones((5, 3), "f4"), batch_size=2).shape
-        (5, 2)
-        """
-        return handling.predict(self, inputs, named, batch_size)
-
-    def predict_class(self, *inputs: Any, batch_size: int = 1024, **named: Any) -> Array:
-        """Give the class of the largest output for each row, counted from 0.
-
-        Same as BigDL `Layer.predict_class`, `Layer.predict_class_local` (from 1), Keras
-        `predict_classes`.
-
-        Raises
-        ------
-        ShapeError : the output is not (batch, ..., classes).
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sandbox.lib import nn
-        >>> nn.ReLU().predict_class(np.float32([[1, 3, 2], [5, 0, 0]]))
-        array([1, 0])
-        """
-        y = handling.predict(self, inputs, named, batch_size)
-        return handling.predict_class(y, calls.label(self))
-
     def __setattr__(self, name: str, value: Any) -> None:
         """Assign; a parameter or buffer can only give way to another one or to None.
 
@@ -413,63 +340,6 @@ class Module:
         """
         return [parameter for _, parameter in self.named_parameters()]
 
-    def get_weights(self) -> list[Array]:
-        """List copies of all parameters' numbers, in the order of `named_parameters`.
-
-        Same as BigDL `Layer.get_weights`, and Keras `get_weights` but for running statistics.
-
-        Examples
-        --------
-        >>> from sandbox.lib import nn
-        >>> [w.shape for w in nn.Linear(2, 3).get_weights()]
-        [(3, 2), (3,)]
-        """
-        return [np.array(parameter.data) for parameter in self.parameters()]
-
-    def set_weights(self, weights: Any) -> None:
-        """Replace all parameters' numbers, given as `get_weights` lists them; all or none.
-
-        Same as BigDL `Layer.set_weights`, and Keras `set_weights` but for running statistics.
-
-        Raises
-        ------
-        ArgumentError : there are too many or too few arrays.
-        ShapeError : an array has not the shape of its parameter; the message names it.
-
-        Examples
-        --------
-        >>> from sandbox.lib import nn
-        >>> one, two = nn.Linear(2, 3, rng=0), nn.Linear(2, 3, rng=1)
-        >>> two.set_weights(one.get_weights())
-        >>> bool((one.weight.data == two.weight.data).all())
-        True
-        """
-        handling.set_weights(self, weights)
-
-    def reset(self: M, rng: np.random.Generator | int | None = None) -> M:
-        """Draw all weights anew and begin with fresh statistics; gives the module back.
-
-        Same as BigDL `Layer.reset`.
-
-        Parameters
-        ----------
-        rng : Generator, int or None
-            Where weights are drawn from; None takes fresh entropy.
-
-        Raises
-        ------
-        ArgumentError : a module inside is not registered, so that nobody knows how it begins.
-
-        Examples
-        --------
-        >>> from sandbox.lib import nn
-        >>> layer = nn.Linear(2, 3).reset(0)
-        >>> bool((layer.weight.data == nn.Linear(2, 3, rng=0).weight.data).all())
-        True
-        """
-        handling.reset(self, rng)
-        return self
-
     def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
         """Go through all buffers (running statistics) by path ("bn1.running_mean").
 
@@ -570,6 +440,15 @@ class Module:
             if variable.dtype.kind == "f" and variable.dtype != kind:
                 variable.astype(kind)
         return self
+
+    # ---- using -----------------------------------------------------------------------------
+
+    get_weights = handling.get_weights
+    set_weights = handling.set_weights
+    reset = handling.reset
+    update_parameters = handling.update_parameters
+    predict = handling.predict
+    predict_class = handling.predict_class
 
     # ---- showing ---------------------------------------------------------------------------
 
