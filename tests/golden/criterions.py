@@ -288,6 +288,12 @@ PAIRS = [
         ((5, 3), (5, 3), (5, 3)),
     ),
     Pair(
+        "criterion.TripletMargin, swapped",
+        targetless(lambda: criterion.TripletMargin(0.7, swap=True)),
+        functional("triplet_margin_loss", margin=0.7, swap=True),
+        ((5, 3), (5, 3), (5, 3)),
+    ),
+    Pair(
         "criterion.CosineDistance",
         lambda: criterion.CosineDistance(),
         lambda torch: lambda y, t: (1 - torch.nn.functional.cosine_similarity(y, t)).sum(),

@@ -19,6 +19,7 @@ from .categorical import CategoricalCrossEntropyWithLogits as CategoricalCrossEn
 from .categorical import ClassSimplex as ClassSimplex
 from .categorical import Distributed as Distributed
 from .categorical import Focal as Focal
+from .categorical import GeneralizedCrossEntropy as GeneralizedCrossEntropy
 from .classification import NLL as NLL
 from .classification import CrossEntropy as CrossEntropy
 from .classification import SparseCategoricalCrossEntropy as SparseCategoricalCrossEntropy

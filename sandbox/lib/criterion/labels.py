@@ -276,6 +276,14 @@ class Labelled(Criterion):
         counts = ops.not_equal(labels, self.ignore_index)
         return ops.where(counts, labels, 0), counts
 
+    def _own_logs(self, output: Any, target: Any) -> tuple[Any, Any, Any]:
+        """Give labels (rows,), log softmax of these, and which rows count, or None for all."""
+        rows, labels = self._rows(output, target)
+        labels, counts = self._counted(labels)
+        hot = one_hot(labels, np.eye(output.shape[1], dtype=output.dtype))
+        own = ops.sum(ops.multiply(ops.log_softmax(rows, axis=1), hot), axes=1)
+        return labels, own, counts
+
     def _nll(self, logs: Any, labels: Any, output: Any) -> Any:
         """Add up the losses of logarithms (rows, classes)."""
         return ops.nll(logs, labels, self._operand(output), ignore_index=self.ignore_index)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import Value, ops, tree
 from ..core.errors import DataError, ShapeError
-from ..core.validate import finite, in_range, non_negative
+from ..core.validate import boolean, finite, in_range, non_negative
 from ..nn.registry import register
 from .base import Array, Criterion, CriterionCase
 from .margin import check_signs, signs
@@ -291,6 +291,8 @@ class TripletMargin(Compared):
     ----------
     margin : float >= 0
         How much nearer.
+    swap : bool
+        Whether the distance of positive and negative counts where it is the smaller one.
 
     Shapes
     ------
@@ -304,7 +306,8 @@ class TripletMargin(Compared):
 
     Notes
     -----
-    Same as PyTorch `TripletMarginLoss` (p=2). Source: Schroff et al. 2015.
+    Same as PyTorch `TripletMarginLoss` (p=2). Source: Schroff et al. 2015; the swap: Balntas et al.
+    2016.
     Reference: `engine.ops.arithmetic`.
 
     Examples
@@ -326,13 +329,16 @@ class TripletMargin(Compared):
 
     names = ("anchor", "positive", "negative")
 
-    def __init__(self, margin: float = 1.0) -> None:
+    def __init__(self, margin: float = 1.0, *, swap: bool = False) -> None:
         self.margin = non_negative("margin", margin)
+        self.swap = boolean("swap", swap)
 
     def compare(self, *outputs_and_goal: Any) -> Any:
         """Compute the sum over the rows."""
         anchor, positive, negative, _ = outputs_and_goal
         near, far = _distance(anchor, positive), _distance(anchor, negative)
+        if self.swap:
+            far = ops.minimum(far, _distance(positive, negative))
         return ops.sum(ops.relu(ops.add(ops.subtract(near, far), self.margin)))
 
 

@@ -125,6 +125,10 @@ class Counted(Decided):
 class Precision(Counted):
     """Share of the rows predicted to be of a class that are: tp / (tp + fp).
 
+    Notes
+    -----
+    Same as Keras `Precision` and scikit-learn's precision_score.
+
     Examples
     --------
     >>> Precision()(np.array([2.0, 1.0, -1.0, -3.0]), [1, 0, 1, 1])
@@ -139,6 +143,10 @@ class Precision(Counted):
 class Recall(Counted):
     """Share of the rows of a class that are found: tp / (tp + fn).
 
+    Notes
+    -----
+    Same as Keras `Recall` and scikit-learn's recall_score.
+
     Examples
     --------
     >>> Recall(3, average="macro")(np.eye(3), [0, 1, 1])
@@ -152,6 +160,10 @@ class Recall(Counted):
 
 class F1(Counted):
     """Harmonic mean of precision and recall: 2 tp / (2 tp + fp + fn).
+
+    Notes
+    -----
+    Same as Keras `F1Score` and scikit-learn's f1_score.
 
     Examples
     --------

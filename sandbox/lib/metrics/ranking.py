@@ -28,7 +28,7 @@ class Ranked(Metric):
         How many of the top count.
     negatives : int > 0, optional
         Outputs hold one score a row, and so many rows behind a wanted one are its list: (rows,) or
-        (rows, 1), and targets likewise.
+        (rows, 1), and targets likewise. Batches must hold whole lists.
     """
 
     takes_trees = False

@@ -111,9 +111,9 @@ class R2(Metric):
 
     Notes
     -----
-    Same as scikit-learn's r2_score, but for targets that never change, where it is NaN. Sums of t
-    and t² are kept, in double precision: targets far from 0 (mean over 10⁶ deviations) lose digits;
-    scale them first.
+    Same as Keras `R2Score` and scikit-learn's r2_score, but for targets that never change, where it
+    is NaN. Sums of t and t² are kept, in double precision: targets far from 0 (mean over 10⁶
+    deviations) lose digits; scale them first.
 
     Examples
     --------

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.lib import criterion as c
 from sandbox.lib import nn
-from sandbox.lib.core import FlatParameters, RandomKey, Spec, train_program
+from sandbox.lib.core import FlatParameters, RandomKey, Spec, Tape, Value, ops, train_program
 from sandbox.lib.core.errors import ArgumentError, DataError, ShapeError
 
 RNG = np.random.default_rng(7)
@@ -76,6 +76,9 @@ ROWS = {
     "Focal": (
         c.Focal(1.5, class_weights=[1, 2, 3, 4]), X, LABELS,
         lambda x, t: -(t + 1) * (1 - softmax(x)[t]) ** 1.5 * np.log(softmax(x)[t]),
+    ),
+    "GeneralizedCrossEntropy": (
+        c.GeneralizedCrossEntropy(0.7), X, LABELS, lambda x, t: (1 - softmax(x)[t] ** 0.7) / 0.7,
     ),
     "BinaryFocal": (c.BinaryFocal(1.5, alpha=0.25), X, YES, binary_focal),
     "L1Cost": (c.L1Cost(), X, LABELS, lambda x, t: np.abs(x).sum()),
@@ -220,3 +223,16 @@ def test_ctc_names_the_row_whose_labels_do_not_fit_and_blanks_between_labels():
         c.CTC()(x, np.array([[1, 2], [1, 1]]))
     with pytest.raises(DataError, match=r"at their end only; got \[0, 1\] in row 0"):
         c.CTC()(x, np.array([[0, 1], [1, 0]]))
+
+
+def test_ctc_of_labels_all_but_impossible_and_of_labels_that_cannot_be():
+    x = np.full((2, 3, 3), -200.0)
+    x[:, :, 2] = 200.0
+    target = (np.array([[1, 0], [1, 1]]), np.array([3, 2]))
+    value = Value(x)
+    with Tape() as tape:
+        total = ops.ctc(value[:1], target[0][:1], target[1][:1])
+        gradient = tape.gradients(total, [value])[0]
+    assert float(total) == pytest.approx(1200 - np.log(6), rel=1e-9)  # 6 paths of 3 steps
+    assert np.isfinite(gradient).all()
+    assert float(ops.ctc(x[1:], target[0][1:], target[1][1:])) == np.inf

@@ -18,7 +18,7 @@ from .ranges import check_ids
 from .rules import floating, ndim
 from .softmax import log_softmax
 
-_NEVER = -np.inf
+_NEVER = -1e30  # the logarithm of what cannot be; finite
 
 
 def _infer(logits: Spec, labels: Spec, steps: Spec, *, blank: int) -> tuple[Spec, ...]:
@@ -55,20 +55,19 @@ def ctc(logits: Array, labels: Array, steps: Array, *, blank: int) -> tuple[Arra
     rows, time, classes = logits.shape
     logs = log_softmax(logits.astype(np.float64), axis=2)
     states, count, jumps = _states(labels.astype(np.int64), blank)
-    seen = np.take_along_axis(
-        logs, np.broadcast_to(states[:, None], (rows, time, states.shape[1])), 2
-    )
-    forth, total = _forward(seen, count, jumps, steps)
-    back = _backward(seen, count, jumps, steps)
-    with np.errstate(invalid="ignore"):
-        shares = np.exp(forth + back - total[:, None, None])
-    shares[~np.isfinite(total)] = 0.0
+    # Time first: a step is one block of memory.
+    seen = np.maximum(logs[np.arange(rows)[:, None], :, states].transpose(2, 0, 1), _NEVER)
+    barred = np.where(jumps, 0.0, _NEVER)
+    forth, total = _forward(seen, count, barred, steps)
+    back = _backward(seen, count, barred, steps)
+    possible = ~(total < _NEVER / 2)  # NaN is for the one who looks at the loss
+    shares = np.exp(forth + back - np.where(possible, total, 0.0)[:, None])
     onehot = (states[:, :, None] == np.arange(classes)).astype(np.float64)
-    inside = np.arange(time) < steps[:, None]
-    inside &= np.isfinite(total)[:, None]
-    gradient = np.where(inside[:, :, None], np.exp(logs) - shares @ onehot, 0.0)
-    loss = np.asarray(-total.sum() if rows else 0.0, logits.dtype)
-    return loss, gradient.astype(logits.dtype, copy=False)
+    inside = (np.arange(time) < steps[:, None]) & possible[:, None]
+    gradient = np.exp(logs) - shares.transpose(1, 0, 2) @ onehot
+    gradient = np.where(inside[:, :, None], gradient, 0.0)
+    loss = np.where(possible, -total, np.inf).sum()
+    return np.asarray(loss, logits.dtype), gradient.astype(logits.dtype, copy=False)
 
 
 def _states(labels: Array, blank: int) -> tuple[Array, Array, Array]:
@@ -83,50 +82,51 @@ def _states(labels: Array, blank: int) -> tuple[Array, Array, Array]:
     return states, 2 * lengths + 1, jumps
 
 
-def _forward(seen: Array, count: Array, jumps: Array, steps: Array) -> tuple[Array, Array]:
+def _forward(seen: Array, count: Array, barred: Array, steps: Array) -> tuple[Array, Array]:
     """Return log p(labels up to a state, up to a time), and log p(all labels)."""
-    rows, time, width = seen.shape
-    found = np.full(seen.shape, _NEVER)
-    now = np.full((rows, width), _NEVER)
-    now[:, :2] = seen[:, 0, :2]
+    time, rows, width = seen.shape
+    found = np.empty(seen.shape)
     total = np.full(rows, _NEVER)
+    padded = np.full((rows, width + 2), _NEVER)  # two states before the first that are never
+    padded[:, 2 : min(width, 2) + 2] = seen[0, :, :2]
+    now = padded[:, 2:]
     for t in range(time):
         if t:
-            one, two = _shifted(now, 1), np.where(jumps, _shifted(now, 2), _NEVER)
-            now = np.logaddexp(np.logaddexp(now, one), two) + seen[:, t]
-        found[:, t] = now
+            now[:] = _added(now, padded[:, 1:-1], padded[:, :-2] + barred) + seen[t]
+        found[t] = now
         last = np.flatnonzero(steps == t + 1)
-        ends = now[last, count[last] - 1]
-        before = np.where(count[last] > 1, now[last, np.maximum(count[last] - 2, 0)], _NEVER)
-        total[last] = np.logaddexp(ends, before)
+        if last.size:
+            ends, before = padded[last, count[last] + 1], padded[last, count[last]]
+            total[last] = np.logaddexp(ends, before)
     return found, total
 
 
-def _backward(seen: Array, count: Array, jumps: Array, steps: Array) -> Array:
+def _backward(seen: Array, count: Array, barred: Array, steps: Array) -> Array:
     """Return log p(the labels behind a state, after a time)."""
-    rows, time, width = seen.shape
-    found = np.full(seen.shape, _NEVER)
-    place = np.arange(width)
-    ends = (place == count[:, None] - 1) | (place == count[:, None] - 2)
+    time, rows, width = seen.shape
+    found = np.empty(seen.shape)
+    behind = count[:, None] - np.arange(width)
+    ends = np.where((behind == 1) | (behind == 2), 0.0, _NEVER)
+    padded = np.full((rows, width + 2), _NEVER)
+    ahead = padded[:, :-2]
+    barred = np.pad(barred, ((0, 0), (0, 2)), constant_values=_NEVER)[:, 2:]
     now = np.full((rows, width), _NEVER)
     for t in range(time - 1, -1, -1):
         if t + 1 < time:
-            ahead = now + seen[:, t + 1]
-            two = _shifted(np.where(jumps, ahead, _NEVER), -2)
-            now = np.logaddexp(np.logaddexp(ahead, _shifted(ahead, -1)), two)
-        now = np.where((steps == t + 1)[:, None], np.where(ends, 0.0, _NEVER), now)
-        found[:, t] = now
+            ahead[:] = now + seen[t + 1]
+            now = _added(ahead, padded[:, 1:-1], padded[:, 2:] + barred)
+        last = steps == t + 1
+        if last.any():
+            now = np.where(last[:, None], ends, now)
+        found[t] = now
     return found
 
 
-def _shifted(x: Array, places: int) -> Array:
-    """Return x moved to the right, or to the left, along the states."""
-    moved = np.full_like(x, _NEVER)
-    if places > 0:
-        moved[:, places:] = x[:, :-places]
-    else:
-        moved[:, :places] = x[:, -places:]
-    return moved
+def _added(a: Array, b: Array, c: Array) -> Array:
+    """Return log(e^a + e^b + e^c); nothing is -infinity here, so that no difference is NaN."""
+    top = np.maximum(np.maximum(a, b), c)
+    added: Array = top + np.log(np.exp(a - top) + np.exp(b - top) + np.exp(c - top))
+    return added
 
 
 def _classes(logits: Array, *rest: Any, **attrs: Any) -> int:
