@@ -256,7 +256,7 @@ def shape_of(x: Input) -> Value:
 
     Notes
     -----
-    Same as BigDL `Shape` (0.13, among the ONNX layers), TensorFlow `shape` and ONNX `Shape`-15.
+    Same as BigDL `onnx.Shape` (0.13), TensorFlow `shape` and ONNX `Shape`-15.
 
     Examples
     --------

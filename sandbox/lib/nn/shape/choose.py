@@ -39,9 +39,9 @@ class Gather(Module):
 
     Notes
     -----
-    Like BigDL `Index`, `Gather` (0.13, the latter among the ONNX layers) and ONNX `Gather`-13:
-    there one list of indices holds for all rows (`core.ops.take`); here each row has its own, as in
-    TensorFlow's gather with batch_dims=1. Rows of a table by ids are `nn.Embedding`.
+    Like BigDL `Index`, `onnx.Gather` (0.13) and ONNX `Gather`-13: there one list of indices holds
+    for all rows (`core.ops.take`); here each row has its own, as in TensorFlow's gather with
+    batch_dims=1. Rows of a table by ids are `nn.Embedding`.
 
     Examples
     --------

@@ -118,8 +118,8 @@ class Constant(Module):
 
     Notes
     -----
-    Same as BigDL `Constant` (0.13, among the ONNX layers) and ONNX `Constant`-13, once for each
-    row. It is not trained.
+    Same as BigDL `onnx.Constant` (0.13) and ONNX `Constant`-13, once for each row. It is not
+    trained.
 
     Examples
     --------

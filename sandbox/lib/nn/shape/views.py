@@ -78,8 +78,8 @@ class Reshape(Module):
 
     Notes
     -----
-    Same as BigDL `Reshape`, `View`, `InferReshape` (0.13, in batch mode), Keras `Reshape`, PyTorch
-    `Unflatten` and ONNX `Reshape`-14.
+    Same as BigDL `Reshape`, `View`, `InferReshape`, `onnx.Reshape` (0.13, in batch mode), Keras
+    `Reshape`, PyTorch `Unflatten` and ONNX `Reshape`-14.
 
     Examples
     --------
