@@ -233,7 +233,7 @@ class Threshold(Elementwise):
 
     Notes
     -----
-    Same as BigDL `Threshold` (0.13), Keras 1 `ThresholdedReLU`, Keras `threshold`, PyTorch
+    Same as BigDL `Threshold` (0.13), Keras `ThresholdedReLU` (1.2.2), `threshold`, PyTorch
     `Threshold` and ONNX `ThresholdedRelu`-10.
     NumPy in pieces that stay in the cache: `engine.ops.activation`.
 

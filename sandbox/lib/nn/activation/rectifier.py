@@ -388,7 +388,7 @@ class SReLU(Module):
     Notes
     -----
     Same as BigDL `SReLU` (0.13; `sharedAxes` are those of size 1).
-    Like Keras 1 `SReLU`: there the first values are drawn, here it starts as a ReLU.
+    Like Keras `SReLU` (1.2.2): there the first values are drawn, here it starts as a ReLU.
     Source: Jin et al. 2016. NumPy; reference: `engine.ops.arithmetic`.
 
     Examples
