@@ -89,7 +89,9 @@ class Ours:
         )
         if training.reason is not None:
             raise harness.RefusedError(f"{name}: ours was not compiled: {training.reason}")
-        self.step = lambda: training.run(given, weights, key)
+        # The program itself: its output, made of parameters here, is not to be copied.
+        leaves, executable = training.check(given, weights), training.executable
+        self.step = lambda: executable.run_checked(leaves, random=key)
         return output.shape
 
 

@@ -36,8 +36,8 @@ BINARY = {
     "divide": 131060,
     "subtract": 131061,
 }
-_SOFTMAX = 196608
-_GIVEN_STATISTICS, _SCALE_AND_SHIFT, _FUSE_RELU = 1, 2 | 4, 8
+_SOFTMAX, _LOG_SOFTMAX = 196608, 196609
+_GIVEN_STATISTICS, _SCALE, _SCALE_AND_SHIFT, _FUSE_RELU = 1, 2, 2 | 4, 8
 
 Pair = tuple[int, ...]
 Window = tuple[Pair, Pair, Pair, Pair]  # strides, dilations (0 = dense), padding before, after
@@ -231,9 +231,15 @@ def batch_norm_grad(
     return make("batch_norm_grad", "batch_normalization_backward", *arguments)
 
 
-def layer_norm(src: Layout, statistics: Layout, epsilon: float, *, training: bool) -> Primitive:
-    """Normalise over the last axis, with scale and shift; training gives the statistics."""
-    arguments = (ENGINE, way(training), src, src, statistics, epsilon, _SCALE_AND_SHIFT)
+def layer_norm(
+    src: Layout, statistics: Layout, epsilon: float, *, training: bool, given: bool = False
+) -> Primitive:
+    """Normalise over the last axis, with scale and shift; training gives the statistics.
+
+    With `given`, these are read, and there is no shift.
+    """
+    flags = _GIVEN_STATISTICS | _SCALE if given else _SCALE_AND_SHIFT
+    arguments = (ENGINE, way(training), src, src, statistics, epsilon, flags)
     return make("layer_norm", "layer_normalization_forward", *arguments)
 
 
@@ -267,16 +273,27 @@ def eltwise_grad(
     return make("eltwise_grad", "eltwise_backward", *arguments)
 
 
-def softmax(src: Layout, dst: Layout, axis: int, *, training: bool = False) -> Primitive:
-    """Softmax along one axis."""
-    return make("softmax", "softmax_forward", ENGINE, way(training), _SOFTMAX, src, dst, axis)
+def softmax(
+    src: Layout, dst: Layout, axis: int, *, training: bool = False, log: bool = False
+) -> Primitive:
+    """Softmax along one axis, or its logarithm."""
+    algorithm = _LOG_SOFTMAX if log else _SOFTMAX
+    return make("softmax", "softmax_forward", ENGINE, way(training), algorithm, src, dst, axis)
 
 
-def softmax_grad(diff_src: Layout, diff_dst: Layout, dst: Layout, axis: int) -> Primitive:
-    """Gradient of a softmax, from what it gave."""
-    forward = softmax(dst, dst, axis, training=True)
-    arguments = (ENGINE, _SOFTMAX, diff_src, diff_dst, dst, axis, forward)
+def softmax_grad(
+    diff_src: Layout, diff_dst: Layout, dst: Layout, axis: int, *, log: bool = False
+) -> Primitive:
+    """Gradient of a softmax, or of its logarithm, from what it gave."""
+    forward = softmax(dst, dst, axis, training=True, log=log)
+    algorithm = _LOG_SOFTMAX if log else _SOFTMAX
+    arguments = (ENGINE, algorithm, diff_src, diff_dst, dst, axis, forward)
     return make("softmax_grad", "softmax_backward", *arguments)
+
+
+def prelu(src: Layout, slope: Layout, dst: Layout) -> Primitive:
+    """Keep what is positive, and of the rest as much as the slopes say."""
+    return make("prelu", "prelu_forward", ENGINE, TRAINING, src, slope, dst)
 
 
 def binary(
@@ -345,6 +362,8 @@ int dnnl_softmax_backward_primitive_desc_create(pd_t *, engine_t, int alg, md_t 
     md_t diff_dst, md_t dst, int axis, pd_t hint, attr_t);
 int dnnl_binary_primitive_desc_create(pd_t *, engine_t, int alg, md_t src0, md_t src1, md_t dst,
     attr_t);
+int dnnl_prelu_forward_primitive_desc_create(pd_t *, engine_t, int prop, md_t src, md_t weights,
+    md_t dst, attr_t);
 int dnnl_concat_primitive_desc_create(pd_t *, engine_t, md_t dst, int count, int axis,
     const md_t *sources, attr_t);
 int dnnl_reorder_primitive_desc_create(pd_t *, md_t src, engine_t, md_t dst, engine_t, attr_t);

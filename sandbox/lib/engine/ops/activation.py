@@ -8,20 +8,22 @@ of the others need the INPUT, since their output does not tell enough. Those of 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import dnnl
+from ..blueprint import private
 from ..choices import Candidate
 from ..errors import ShapeError
 from ..operation import Kernel, Sample, register
 from ..oplist import Op, Spec
-from .common import eltwise
+from .common import by_layout, distinct, eltwise
 from .error_function import erf
 from .in_place import choose_in_place, layout_of_partner
-from .pieces import by_rows, lower_in_pieces
+from .pieces import by_rows, chosen, kept, lower_in_pieces
 from .reduce import sum_to
 from .rules import broadcast, floating, like_second, same_float
 
@@ -172,8 +174,7 @@ def softsign_grad(dy: Array, x: Array) -> Array:
 
 def hard_shrink(x: Array, *, threshold: float) -> Array:
     """Return x where it is further from 0 than the threshold, else 0."""
-    y: Array = x * ~(np.abs(x) <= threshold)
-    return y
+    return kept(x, ~(np.abs(x) <= threshold))
 
 
 def soft_shrink(x: Array, *, threshold: float) -> Array:
@@ -202,12 +203,13 @@ def tanh_shrink_grad(dy: Array, x: Array) -> Array:
 
 def threshold(x: Array, *, at: float, value: float) -> Array:
     """Return x where it is more than `at` (or NaN), else `value`."""
-    return np.where(x <= at, np.asarray(value, x.dtype), x)
+    return chosen(x <= at, np.asarray(value, x.dtype), x)
 
 
 def threshold_grad(dy: Array, x: Array, *, at: float, value: float) -> Array:
     """Return dy where x is let through, else 0."""
-    return np.where(x <= at, np.zeros((), dy.dtype), dy)
+    dx: Array = dy * ~(x <= at)
+    return dx
 
 
 def prelu(x: Array, slope: Array) -> Array:
@@ -218,23 +220,41 @@ def prelu(x: Array, slope: Array) -> Array:
 
 def prelu_grad(dy: Array, x: Array, slope: Array) -> tuple[Array, Array]:
     """Return dx, and the slopes' gradient; the slope at 0 is that of the negative side."""
-    dx = np.where(x <= 0, dy * slope, dy)
-    return dx, sum_to(dy * np.minimum(x, 0), shape=slope.shape)
+    factor = (x <= 0).astype(x.dtype)
+    factor *= slope - 1
+    factor += 1
+    factor *= dy
+    below = np.minimum(x, 0)
+    below *= dy
+    return factor, sum_to(below, shape=slope.shape)
 
 
 def glu(x: Array, *, axis: int) -> Array:
     """Return the first half along an axis, weighted by the sigmoid of the second."""
     a, b = np.split(x, 2, axis)
-    y: Array = a * sigmoid(b)
+    y: Array = a / _over_sigmoid(b)
     return y
 
 
 def glu_grad(dy: Array, x: Array, *, axis: int) -> Array:
     """Return the gradients of both halves."""
     a, b = np.split(x, 2, axis)
-    s = sigmoid(b)
-    da = dy * s
-    return np.concatenate([da, da * a * (1 - s)], axis)
+    dx = np.empty_like(x)
+    da, db = np.split(dx, 2, axis)
+    s = np.reciprocal(_over_sigmoid(b))
+    np.multiply(dy, s, out=da)
+    np.subtract(1, s, out=s)
+    s *= a
+    np.multiply(da, s, out=db)
+    return dx
+
+
+def _over_sigmoid(x: Array) -> Array:
+    """Return 1 + e^-x, of which the sigmoid is the reciprocal; infinite where that is 0."""
+    y = np.negative(x)
+    np.exp(y, out=y)
+    y += 1
+    return y
 
 
 def hard_sigmoid(x: Array, *, slope: float, offset: float) -> Array:
@@ -325,6 +345,100 @@ def lower_grad(builder: Builder, op: Op) -> None:
     choose_in_place(builder, op, candidate, (dy, data), dnnl.DIFF_DST, dnnl.DIFF_SRC)
 
 
+_STEEP = 3e38  # whatever is above 0 and a normal number becomes more than 1
+
+
+def lower_masked(builder: Builder, op: Op) -> None:
+    """Lower what is kept or dropped as a whole: one kernel computes 0 or 1, and multiplies.
+
+    In the forward pass with the input, in the backward pass with dy.
+    """
+    x, y = op.inputs[-1], op.outputs[0]
+    _lower_chain(builder, op, x, y, _mask(op), "multiply", op.inputs[0])
+
+
+def lower_threshold(builder: Builder, op: Op) -> None:
+    """Lower `threshold`; a value above the threshold is left to NumPy."""
+    (x,), (y,) = op.inputs, op.outputs
+    at, value = op.attrs["at"], op.attrs["value"]
+    if value > at and value != 0:
+        lower_in_pieces(builder, op)
+    elif value > at:
+        _lower_chain(builder, op, x, y, _mask(op), "multiply", x)
+    else:  # what is dropped sinks as low as can be, and is brought up to the value
+        sunk = dnnl.Eltwise(dnnl.LINEAR, _STEEP, -_STEEP)
+        most = dnnl.Eltwise(dnnl.ELTWISE_FROM_INPUT["clip"][0], value, math.inf)
+        _lower_chain(builder, op, x, y, (*_mask(op), sunk), "add", x, (most,))
+
+
+def _mask(op: Op) -> tuple[dnnl.PostOp, ...]:
+    """Return what makes 1 of a number that passes, else 0."""
+    steep = dnnl.Eltwise(dnnl.ELTWISE_FROM_INPUT["hard_sigmoid"][0], _STEEP, 0.0)
+    if "at" in op.attrs:
+        return dnnl.Eltwise(dnnl.LINEAR, 1.0, -op.attrs["at"]), steep
+    size = dnnl.Eltwise(dnnl.ELTWISE["abs"])
+    return size, dnnl.Eltwise(dnnl.LINEAR, 1.0, -op.attrs["threshold"]), steep
+
+
+def lower_soft_shrink(builder: Builder, op: Op) -> None:
+    """Lower `soft_shrink`: what is cut off is subtracted."""
+    size = op.attrs["threshold"]
+    cut = dnnl.Eltwise(dnnl.ELTWISE_FROM_INPUT["clip"][0], -size, size)
+    minus = dnnl.Eltwise(dnnl.LINEAR, -1.0, 0.0)
+    _lower_chain(builder, op, op.inputs[0], op.outputs[0], (cut, minus), "add", op.inputs[0])
+
+
+def _lower_chain(
+    builder: Builder,
+    op: Op,
+    x: int,
+    y: int,
+    chain: tuple[dnnl.PostOp, ...],
+    last: str,
+    other: int,
+    rest: tuple[dnnl.PostOp, ...] = (),
+) -> None:
+    """Apply functions of each element to x, combine with another value, apply more: one pass."""
+    if builder.shape(x) != builder.shape(other):
+        raise dnnl.RefusedError(f"{op.name}: must be of equal shapes.")
+    layouts = distinct(layout for value in (x, other) for layout in builder.layouts(value))
+    wanted = builder.wanted(dnnl.DST, y)
+    place = dnnl.post_op(len(chain))
+
+    def candidate(layout: dnnl.Layout) -> Candidate:
+        combined = (*chain, dnnl.Binary(dnnl.BINARY[last], layout), *rest)
+        # The larger of x and x: a kernel for two arrays is the one that takes on all of this.
+        primitive = dnnl.binary(dnnl.BINARY["maximum"], layout, layout, layout, post_ops=combined)
+        reads = {dnnl.SRC: x, dnnl.SRC_1: x, place: other}
+        return Candidate(layout.name, primitive, reads, {dnnl.DST: y}, wanted)
+
+    shape = builder.shape(y)
+    layouts = layouts or [dnnl.plain(shape)]
+    options = by_layout(candidate, layouts)
+    builder.emit(op, builder.choose(op, options, shape[0] if shape else 1, wanted))
+
+
+def lower_prelu(builder: Builder, op: Op) -> None:
+    """Lower `prelu` in the plain layout; one slope is written down for each channel."""
+    x, slope = op.inputs
+    layout, wide = dnnl.plain(builder.shape(x)), dnnl.plain(builder.shape(slope))
+    one = builder.spec(slope).size == 1 and len(layout.dims) > 1
+    if one:
+        wide = dnnl.plain((1, layout.dims[1], *[1] * (len(layout.dims) - 2)))
+    primitive = dnnl.prelu(layout, wide, layout)
+    reads = {dnnl.SRC: builder.plain(x), dnnl.WEIGHTS: builder.plain(slope)}
+    target = builder.define(op.outputs[0])
+    if one:
+        slopes = private(wide)
+        builder.python(op, _copy, [reads[dnnl.WEIGHTS]], [slopes])
+        reads[dnnl.WEIGHTS] = slopes
+    builder.native(op, primitive, reads, {dnnl.DST: target})
+
+
+def _copy(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+    np.copyto(writes[0], reads[0])
+
+
 _MAP = (8, 16, 16, 16)
 _NATIVE: tuple[tuple[Kernel, Kernel], ...] = (
     *((relu, relu_grad), (tanh, tanh_grad), (sigmoid, sigmoid_grad)),
@@ -362,30 +476,32 @@ for _forward, _backward in _NATIVE:
         expects=layout_of_partner if _from_output else None,
         sample=Sample((_MAP, _MAP), {}) if _from_output else None,
     )
-_IN_PIECES: tuple[tuple[Kernel, Kernel | None], ...] = (
-    *((softsign, softsign_grad), (hard_shrink, shrink_grad), (tanh_shrink, tanh_shrink_grad)),
-    *((soft_shrink, None), (threshold, threshold_grad)),
-)
-for _here, _back in _IN_PIECES:
+for _here, _lowering in (
+    *((softsign, lower_in_pieces), (softsign_grad, lower_in_pieces)),
+    *((tanh_shrink, lower_in_pieces), (tanh_shrink_grad, lower_in_pieces)),
+    *((soft_shrink, lower_soft_shrink), (hard_shrink, lower_masked), (shrink_grad, lower_masked)),
+    *((threshold, lower_threshold), (threshold_grad, lower_masked)),
+):
+    _is_gradient = _here.__name__.endswith("_grad")
     register(
         _here.__name__,
-        infer=same_float,
+        infer=like_second if _is_gradient else same_float,
         reference=_here,
-        lower=lower_in_pieces,
+        lower=_lowering,
         alone="f",
         elementwise=True,
+        gradient=_is_gradient,
+        loses_nan=_lowering is not lower_in_pieces,
     )
-    if _back is not None:
-        register(
-            _back.__name__,
-            infer=like_second,
-            reference=_back,
-            lower=lower_in_pieces,
-            alone="f",
-            elementwise=True,
-            gradient=True,
-        )
-register("prelu", infer=_infer_prelu, reference=prelu, lower=by_rows(0), alone="f", cheap=True)
+register(
+    "prelu",
+    cheap=True,
+    infer=_infer_prelu,
+    reference=prelu,
+    lower=lower_prelu,
+    alone="f",
+    loses_nan=True,
+)
 register(
     "prelu_grad",
     infer=lambda dy, x, slope: (x, slope),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from ..operation import Sample, register
 from ..oplist import Op, Spec
 from .common import SMALL, finish_in_numpy, like, post_ops
 from .in_place import choose_in_place, layout_of_partner
+from .pieces import unbuffered
 from .rules import broadcast, common, floating, same_float, same_number
 
 if TYPE_CHECKING:
@@ -146,8 +148,12 @@ def _spread(builder: Builder, op: Op) -> bool:
 def _numpy_arithmetic(builder: Builder, op: Op) -> None:
     function = BINARY[op.name]
 
+    shape = builder.shape(op.outputs[0])
+    inner = math.prod(shape[2:]) if len(shape) > 2 else math.prod(shape[-1:])
+
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
-        function(reads[0], reads[1], out=writes[0])
+        with unbuffered(inner):
+            function(reads[0], reads[1], out=writes[0])
         if op.attrs.get("post_ops"):
             finish_in_numpy(op, writes[0], reads)
 

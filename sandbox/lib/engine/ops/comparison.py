@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import ShapeError
 from ..operation import register
 from ..oplist import Op, Spec
+from .pieces import PIECE, chosen
 from .rules import broadcast, common
 
 if TYPE_CHECKING:
@@ -60,15 +61,27 @@ def where(mask: Array, a: Array, b: Array) -> Array:
 
 
 def lower_where(builder: Builder, op: Op) -> None:
-    """Lower `where`: NumPy, into the planned memory."""
+    """Lower `where`: NumPy, into the planned memory; without branches unless it broadcasts."""
+    y = builder.spec(op.outputs[0])
+    numbers = [builder.spec(value) for value in op.inputs[1:]]
+    even = y.dtype.startswith("float") and builder.shape(op.inputs[0]) == y.shape
+    even &= all(one.dtype == y.dtype and one.shape in (y.shape, ()) for one in numbers)
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
         mask, a, b = reads
         np.copyto(writes[0], b)
         np.copyto(writes[0], a, where=mask)
 
+    def pieces(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        flat = [x.reshape(-1) if x.shape else x for x in (*reads, *writes)]
+        for start in range(0, y.size, PIECE):
+            part = slice(start, start + PIECE)
+            *given, made = (x[part] if x.shape else x for x in flat)
+            made[...] = chosen(*given)
+
     reads = [builder.plain(value) for value in op.inputs]
-    builder.python(op, run, reads, [builder.define(op.outputs[0])])
+    step = pieces if even and y.shape else run
+    builder.python(op, step, reads, [builder.define(op.outputs[0])])
 
 
 def lower(builder: Builder, op: Op) -> None:

@@ -1,23 +1,32 @@
 """Normalisation within each row: over groups of channels, by the root mean square, by the length.
 
-NumPy kernels, run over pieces of rows (`pieces`); batch and layer normalisation are in `norm`.
+Batch and layer normalisation are in `norm`.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import dnnl
+from ..blueprint import private
 from ..errors import ShapeError
 from ..operation import register
-from ..oplist import Spec
-from .pieces import by_rows
+from ..oplist import Op, Spec
+from .common import Dims, seen
+from .pieces import by_rows, rows_of
 from .rules import floating
 
+if TYPE_CHECKING:
+    from ..builder import Builder
+
 Array = NDArray[Any]
+
+_LOST = 1e-3  # a variance that is smaller beside the square of the mean
 
 
 def _infer_group(
@@ -76,20 +85,50 @@ def _wide(statistic: Array) -> Array:
 
 
 def group_norm(
-    x: Array, gamma: Array, beta: Array, *, groups: int, epsilon: float
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    *,
+    groups: int,
+    epsilon: float,
 ) -> tuple[Array, Array, Array]:
     """Return y, and mean and biased variance of each group of each row."""
-    parts = _by_group(x, groups)
-    flat = parts.reshape(*parts.shape[:2], math.prod(parts.shape[2:]))
-    mean = flat.mean(axis=2)
-    y = parts - _wide(mean)
-    flat = y.reshape(flat.shape)
-    count = math.prod(parts.shape[2:])
-    variance = np.vecdot(flat, flat) / np.asarray(count, x.dtype)
-    inverse = 1 / np.sqrt(variance + np.asarray(epsilon, x.dtype))
-    y *= gamma.reshape(groups, -1, 1) * _wide(inverse)
-    y += beta.reshape(groups, -1, 1)
+    mean, variance, scale, shift = _lines(x, gamma, beta, groups, epsilon)
+    y = _by_group(x, groups) * scale
+    y += shift
     return y.reshape(x.shape), mean, variance
+
+
+def _lines(
+    x: Array, gamma: Array, beta: Array, groups: int, epsilon: float
+) -> tuple[Array, Array, Array, Array]:
+    """Return mean, variance, and by what each channel of each row is multiplied and shifted."""
+    parts = _by_group(x, groups)
+    mean, variance = _moments(parts.reshape(*parts.shape[:2], math.prod(parts.shape[2:])))
+    inverse = 1 / np.sqrt(variance + np.asarray(epsilon, x.dtype))
+    scale = gamma.reshape(groups, -1, 1) * _wide(inverse)
+    return mean, variance, scale, beta.reshape(groups, -1, 1) - _wide(mean) * scale
+
+
+def _moments(x: Array) -> tuple[Array, Array]:
+    """Return mean and biased variance along the last axis.
+
+    Where the mean is large, the mean of the squares less its square has lost digits: there the
+    squares are taken from the mean.
+    """
+    count, ones = np.asarray(x.shape[-1], x.dtype), np.ones(x.shape[-1], x.dtype)
+    mean, variance = np.empty(x.shape[:-1], x.dtype), np.empty(x.shape[:-1], x.dtype)
+    for part in rows_of(x.shape):
+        np.vecdot(x[part], ones, out=mean[part])
+        np.vecdot(x[part], x[part], out=variance[part])
+    mean /= count
+    variance /= count
+    variance -= mean * mean
+    lost = ~(variance > _LOST * mean * mean)
+    if lost.any():
+        centred = x[lost] - mean[lost][:, None]
+        variance[lost] = np.vecdot(centred, centred) / count
+    return mean, variance
 
 
 def group_norm_grad(
@@ -103,21 +142,122 @@ def group_norm_grad(
     epsilon: float,
 ) -> tuple[Array, Array, Array]:
     """Return dx, dgamma, dbeta; mean and variance depend on x, which dx accounts for."""
+    scale, slope, shift, dgamma, dbeta = _planes(dy, x, gamma, mean, variance, groups, epsilon)
+    dx = _by_group(x, groups) * slope
+    dx += shift
+    dx += _by_group(dy, groups) * scale
+    return dx.reshape(x.shape), dgamma, dbeta
+
+
+def _planes(
+    dy: Array,
+    x: Array,
+    gamma: Array,
+    mean: Array,
+    variance: Array,
+    groups: int,
+    epsilon: float,
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Return of what dx = scale · dy + slope · x + shift is made, and dgamma, dbeta."""
     parts, above = _by_group(x, groups), _by_group(dy, groups)
     inverse = 1 / np.sqrt(variance + np.asarray(epsilon, x.dtype))
     scale = gamma.reshape(groups, -1, 1) * _wide(inverse)
-    centred = parts - _wide(mean)
-    sums = above.sum(axis=3)
-    products = np.vecdot(above, centred)
+    sums = np.vecdot(above, np.ones(parts.shape[3], x.dtype))
+    products = np.vecdot(above, parts) - mean[:, :, None] * sums
     count = np.asarray(math.prod(parts.shape[2:]), x.dtype)
-    shift = (scale[..., 0] * sums).sum(axis=2) / count
-    slope = (scale[..., 0] * products).sum(axis=2) * np.square(inverse) / count
-    dx = above * scale
-    centred *= _wide(slope)
-    dx -= centred
-    dx -= _wide(shift)
-    dgamma = (products * inverse[:, :, None]).sum(axis=0)
-    return dx.reshape(x.shape), dgamma.reshape(-1), sums.sum(axis=0).reshape(-1)
+    slope = -(scale[..., 0] * products).sum(axis=2) * np.square(inverse) / count
+    shift = -(scale[..., 0] * sums).sum(axis=2) / count - mean * slope
+    dgamma = (products * inverse[:, :, None]).sum(axis=0).reshape(-1)
+    return scale, _wide(slope), _wide(shift), dgamma, sums.sum(axis=0).reshape(-1)
+
+
+# -- groups of channels, natively: NumPy's sums, then one pass of oneDNN ---------------------------
+
+
+def _channels(shape: Dims) -> tuple[dnnl.Layout, dnnl.Layout]:
+    """Return the layouts of a map whose rows count as channels, and of a number for each."""
+    rows = shape[0] * shape[1]
+    return dnnl.plain((1, rows, 1, math.prod(shape[2:]))), dnnl.plain((1, rows, 1, 1))
+
+
+def lower_group_norm(builder: Builder, op: Op) -> None:
+    """Lower `group_norm`."""
+    layout, column = _channels(builder.shape(op.inputs[0]))
+    shifted = (dnnl.Binary(dnnl.BINARY["add"], column),)
+    primitive = dnnl.binary(dnnl.BINARY["multiply"], layout, column, layout, post_ops=shifted)
+    attrs = op.attrs
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        mean, variance, scale, shift = writes
+        source, gamma, beta = reads
+        found = _lines(source, gamma, beta, attrs["groups"], attrs["epsilon"])
+        mean[...], variance[...] = found[:2]
+        scale.reshape(found[2].shape)[...], shift.reshape(found[2].shape)[...] = found[2:]
+
+    reads = [builder.plain(value) for value in op.inputs]
+    y, *statistics = (builder.define(value) for value in op.outputs)
+    scale, shift = private(column), private(column)
+    builder.python(op, run, reads, [*statistics, scale, shift])
+    given = {dnnl.SRC: seen(reads[0], layout), dnnl.SRC_1: scale, dnnl.post_op(0): shift}
+    builder.native(op, primitive, given, {dnnl.DST: seen(y, layout)})
+
+
+def lower_group_norm_grad(builder: Builder, op: Op) -> None:
+    """Lower `group_norm_grad`."""
+    layout, column = _channels(builder.shape(op.inputs[1]))
+    add, multiply = dnnl.BINARY["add"], dnnl.BINARY["multiply"]
+    shifted = (dnnl.Binary(add, column),)
+    line = dnnl.binary(multiply, layout, column, layout, post_ops=shifted)
+    plane = dnnl.binary(multiply, layout, column, layout, post_ops=(dnnl.Sum(),))
+    attrs = op.attrs
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        above, source, gamma, mean, variance = reads
+        groups, epsilon = attrs["groups"], attrs["epsilon"]
+        found = _planes(above, source, gamma, mean, variance, groups, epsilon)
+        for target, array in zip(writes[:3], found[:3], strict=True):
+            wide = target.reshape(found[0].shape)
+            wide[...] = array
+        writes[3][...], writes[4][...] = found[3:]
+
+    reads = [builder.plain(value) for value in op.inputs]
+    dx, *sums = (builder.define(value) for value in op.outputs)
+    scale, slope, shift = private(column), private(column), private(column)
+    builder.python(op, run, reads, [scale, slope, shift, *sums])
+    dy, x, target = (seen(tensor, layout) for tensor in (*reads[:2], dx))
+    given = {dnnl.SRC: x, dnnl.SRC_1: slope, dnnl.post_op(0): shift}
+    builder.native(op, line, given, {dnnl.DST: target})
+    builder.native(op, plane, {dnnl.SRC: dy, dnnl.SRC_1: scale}, {dnnl.DST: target}, target)
+
+
+def lower_rms_norm(builder: Builder, op: Op) -> None:
+    """Lower `rms_norm`: a layer normalisation whose mean is 0."""
+    x, gamma = op.inputs
+    y, inverse = op.outputs
+    size = builder.spec(gamma).size
+    rows = builder.spec(x).size // size
+    layout, column = dnnl.plain((rows, size)), dnnl.plain((rows,))
+    epsilon = op.attrs["epsilon"]
+    primitive = dnnl.layer_norm(layout, column, epsilon, training=False, given=True)
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        root, mean, squares = writes
+        flat = reads[0].reshape(rows, size)
+        np.divide(np.vecdot(flat, flat), np.float32(size), out=squares)
+        root[...] = (1 / np.sqrt(squares + np.float32(epsilon))).reshape(root.shape)
+        mean.fill(0)
+
+    source, scale = builder.plain(x), builder.plain(gamma)
+    target, root = builder.define(y), builder.define(inverse)
+    mean, squares = private(column), private(column)
+    builder.python(op, run, [source], [root, mean, squares])
+    given = {
+        dnnl.SRC: seen(source, layout),
+        dnnl.SCALE: seen(scale, dnnl.plain((size,))),
+        dnnl.MEAN: mean,
+        dnnl.VARIANCE: squares,
+    }
+    builder.native(op, primitive, given, {dnnl.DST: seen(target, layout)})
 
 
 # -- root mean square, length ----------------------------------------------------------------------
@@ -134,19 +274,26 @@ def rms_norm(x: Array, gamma: Array, *, epsilon: float) -> tuple[Array, Array]:
 
 
 def rms_norm_grad(
-    dy: Array, x: Array, gamma: Array, inverse: Array, *, epsilon: float
+    dy: Array,
+    x: Array,
+    gamma: Array,
+    inverse: Array,
+    *,
+    epsilon: float,
+    out: Array | None = None,
 ) -> tuple[Array, Array]:
     """Return dx and dgamma; the root depends on x, which dx accounts for."""
+    dx = np.empty_like(x) if out is None else out
     size = gamma.size
     above, flat = dy.reshape(-1, size), x.reshape(-1, size)
     scale, column = gamma.reshape(-1), inverse.reshape(-1)
     products = above * flat
     slope = (products @ scale) * column * column / np.asarray(size, x.dtype)
     dgamma = column @ products
-    dx = above * scale
-    dx -= np.multiply(flat, slope[:, None], out=products)
-    dx *= column[:, None]
-    return dx.reshape(x.shape), dgamma.reshape(gamma.shape)
+    made = np.multiply(above, scale, out=dx.reshape(above.shape))
+    made -= np.multiply(flat, slope[:, None], out=products)
+    made *= column[:, None]
+    return dx, dgamma.reshape(gamma.shape)
 
 
 def normalize(x: Array, *, axis: int, epsilon: float) -> tuple[Array, Array]:
@@ -232,23 +379,35 @@ def local_response_norm_grad(
 
 
 register(
-    "group_norm", cheap=True, infer=_infer_group, reference=group_norm, lower=by_rows(0), alone="f"
+    "group_norm",
+    cheap=True,
+    infer=_infer_group,
+    reference=group_norm,
+    lower=lower_group_norm,
+    alone="f",
 )
 register(
     "group_norm_grad",
     infer=lambda dy, x, gamma, *rest, **attrs: (x, gamma, gamma),
     reference=group_norm_grad,
-    lower=by_rows(0, 1, 3, 4),
+    lower=lower_group_norm_grad,
     alone="f",
     gradient=True,
     batch_outputs=1,
 )
-register("rms_norm", cheap=True, infer=_infer_rms, reference=rms_norm, lower=by_rows(0), alone="f")
+register(
+    "rms_norm",
+    cheap=True,
+    infer=_infer_rms,
+    reference=rms_norm,
+    lower=lower_rms_norm,
+    alone="f",
+)
 register(
     "rms_norm_grad",
     infer=lambda dy, x, gamma, inverse, **attrs: (x, gamma),
     reference=rms_norm_grad,
-    lower=by_rows(0, 1, 3),
+    lower=by_rows(0, 1, 3, out=True),
     alone="f",
     gradient=True,
     batch_outputs=1,

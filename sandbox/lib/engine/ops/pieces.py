@@ -5,8 +5,12 @@ One definition serves as the reference kernel and, piece by piece, as the native
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .. import dnnl
 from ..operation import Lowering, find
@@ -16,7 +20,8 @@ from ..steps import Array
 if TYPE_CHECKING:
     from ..builder import Builder
 
-PIECE = 16384  # elements; some arrays of 64 kB each stay in a second-level cache together
+PIECE = 65536  # elements; some arrays of 256 kB each stay in a second-level cache together
+LONG = 96  # elements of a row; from here on one call of the inner loop each costs less than a copy
 
 
 def lower_in_pieces(builder: Builder, op: Op) -> None:
@@ -40,16 +45,17 @@ def lower_in_pieces(builder: Builder, op: Op) -> None:
 def rows_of(shape: tuple[int, ...]) -> Iterator[slice]:
     """Yield slices of axis 0 which hold a piece each."""
     rows = shape[0]
-    count = max(1, PIECE * rows // max(1, _size(shape)))
+    count = max(1, PIECE * rows // max(1, math.prod(shape)))
     for start in range(0, rows, count):
         yield slice(start, min(start + count, rows))
 
 
-def by_rows(*cut: int) -> Lowering:
+def by_rows(*cut: int, out: bool = False) -> Lowering:
     """Return the lowering of an operation whose rows (axis 0) do not see each other.
 
     `cut` are the inputs that have these rows; the others are given whole. So with the outputs: the
-    first ones of the record's `batch_outputs` are written row by row, the others added up.
+    first ones of the record's `batch_outputs` are written row by row, the others added up. With
+    `out` the kernel writes its first output there.
     """
 
     def lower(builder: Builder, op: Op) -> None:
@@ -61,20 +67,23 @@ def by_rows(*cut: int) -> Lowering:
         kernel = record.reference
         count = len(op.outputs) if record.batch_outputs is None else record.batch_outputs
         parts = list(rows_of(shape))
+        behind = shape[attrs.get("axis", 1) + 1 :]
+        inner = math.prod(behind or shape[-1:])
 
         def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
-            for number, part in enumerate(parts):
-                results = kernel(
-                    *[x[part] if k in cut else x for k, x in enumerate(reads)], **attrs
-                )
-                results = results if isinstance(results, tuple) else (results,)
-                for place, result in enumerate(results):
-                    if place < count:
-                        writes[place][part] = result
-                    elif number:
-                        writes[place] += result
-                    else:
-                        writes[place][...] = result
+            with unbuffered(inner):
+                for number, part in enumerate(parts):
+                    given = [x[part] if k in cut else x for k, x in enumerate(reads)]
+                    first = {"out": writes[0][part]} if out else {}
+                    results = kernel(*given, **attrs, **first)
+                    results = results if isinstance(results, tuple) else (results,)
+                    for place, result in enumerate(results[out:], start=out):
+                        if place < count:
+                            writes[place][part] = result
+                        elif number:
+                            writes[place] += result
+                        else:
+                            writes[place][...] = result
 
         reads = [builder.plain(value) for value in op.inputs]
         builder.python(op, run, reads, [builder.define(value) for value in op.outputs])
@@ -82,8 +91,36 @@ def by_rows(*cut: int) -> Lowering:
     return lower
 
 
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size
+@contextmanager
+def unbuffered(length: int) -> Iterator[None]:
+    """Let NumPy combine rows of this length with one number each without copying them.
+
+    Its iterator otherwise puts rows that are shorter than its buffer together in it, which takes
+    two to three times as long (NumPy 2.4).
+    """
+    if length < LONG:
+        yield
+        return
+    before = np.setbufsize(16)
+    try:
+        yield
+    finally:
+        np.setbufsize(before)
+
+
+def kept(x: Array, mask: Array) -> Array:
+    """Return x where the mask is true, else 0: np.where, without a branch for each element."""
+    bits = np.dtype(f"i{x.itemsize}")
+    wide = np.negative(mask.view(np.int8)).astype(bits)
+    np.bitwise_and(x.view(bits), wide, out=wide)
+    return wide.view(x.dtype)
+
+
+def chosen(mask: Array, a: Array, b: Array) -> Array:
+    """Return a where the mask is true, else b; of one dtype, of the mask's shape or numbers."""
+    bits = np.dtype(f"i{a.itemsize}")
+    wide = np.negative(mask.view(np.int8)).astype(bits)
+    other = b.view(bits)
+    wide &= a.view(bits) ^ other
+    wide ^= other
+    return wide.view(a.dtype)

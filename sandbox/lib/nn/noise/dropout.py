@@ -253,7 +253,8 @@ class AlphaDropout(Random):
         shift = -factor * self.p * _FLOOR
         drawn = ops.random_uniform(x, axes=(1,) if self.whole_channels else None)
         kept = ops.greater_equal(drawn, self.p)
-        return ops.where(kept, ops.add(ops.multiply(x, factor), shift), factor * _FLOOR + shift)
+        line = ops.where(kept, factor, 0.0), ops.where(kept, shift, factor * _FLOOR + shift)
+        return ops.add(ops.multiply(x, ops.cast(line[0], x.dtype)), ops.cast(line[1], x.dtype))
 
     def extra(self) -> str:
         """Give the probability."""
