@@ -39,6 +39,37 @@ def both(name: str, what: str, shape: tuple[int, ...], *args: Any, **kwargs: Any
     return Layer(f"{name}, {what}", make, make, (shape,))
 
 
+def framed(
+    axes: int, shape: tuple[int, ...], mode: str = "constant", theirs: str = "ZeroPad"
+) -> Layer:
+    """Return a padding by 2 on each side."""
+    return Layer(
+        f"Pad{axes}d, {mode}",
+        lambda nn: getattr(nn, f"Pad{axes}d")(2, mode=mode),
+        lambda nn: getattr(nn, f"{theirs}{axes}d")(2),
+        (shape,),
+    )
+
+
+def resized(name: str, shape: tuple[int, ...], ours: Callable[[Any], Any], **theirs: Any) -> Layer:
+    """Return a resizing; theirs is `Upsample` with these arguments."""
+    return Layer(name, ours, lambda nn: nn.Upsample(**theirs), (shape,))
+
+
+def _there_and_back(nn: Any, down: Any) -> Any:
+    """Return a module that pools and puts the maxima back."""
+    up = nn.MaxUnpool2d(2)
+
+    class Both(nn.Module):
+        def call(self, x: Any) -> Any:
+            """Pool and put back."""
+            return up(*down(x))
+
+        forward = call
+
+    return Both()
+
+
 LAYERS = [
     # -- linear and embedding
     Layer("Linear", lambda nn: nn.Linear(1024, 512), lambda nn: nn.Linear(1024, 512), (ROWS,)),
@@ -112,8 +143,76 @@ LAYERS = [
     both("ConvTranspose2d", "2x2, stride 2", IMAGE, 32, 16, 2, stride=2),
     both("ConvTranspose3d", "2x2x2, stride 2", (2, 16, 8, 14, 14), 16, 8, 2, stride=2),
     # -- pooling
-    Layer("MaxPool2d", lambda nn: nn.MaxPool2d(2), lambda nn: nn.MaxPool2d(2), (WIDE,)),
-    Layer("AvgPool2d", lambda nn: nn.AvgPool2d(2), lambda nn: nn.AvgPool2d(2), (WIDE,)),
+    both("MaxPool1d", "2", LINE, 2),
+    both("MaxPool2d", "2x2", WIDE, 2),
+    both("MaxPool2d", "3x3, stride 2", WIDE, 3, stride=2, padding=1),
+    both("MaxPool2d", "3x3, dilated", WIDE, 3, stride=1, padding=1, dilation=2),
+    both("MaxPool3d", "2x2x2", VOLUME, 2),
+    both("AvgPool1d", "2", LINE, 2),
+    both("AvgPool2d", "2x2", WIDE, 2),
+    both("AvgPool2d", "3x3, stride 2, ceil", WIDE, 3, stride=2, padding=1, ceil_mode=True),
+    both("AvgPool3d", "2x2x2", VOLUME, 2),
+    both("AdaptiveAvgPool1d", "7", LINE, 7),
+    both("AdaptiveAvgPool2d", "7x7", WIDE, 7),
+    both("AdaptiveAvgPool2d", "5x5 of unlike windows", WIDE, 5),
+    both("AdaptiveAvgPool3d", "4x7x7", VOLUME, (4, 7, 7)),
+    both("AdaptiveMaxPool1d", "50", LINE, 50),
+    both("AdaptiveMaxPool2d", "7x7", WIDE, 7),
+    both("AdaptiveMaxPool2d", "5x5 of unlike windows", WIDE, 5),
+    both("AdaptiveMaxPool3d", "4x7x7", VOLUME, (4, 7, 7)),
+    Layer(
+        "GlobalAvgPool2d",
+        lambda nn: nn.GlobalAvgPool2d(keep_axes=True),
+        lambda nn: nn.AdaptiveAvgPool2d(1),
+        (WIDE,),
+    ),
+    Layer(
+        "MaxPool2d, then MaxUnpool2d",
+        lambda nn: _there_and_back(nn, nn.MaxPool2d(2, return_index=True)),
+        lambda nn: _there_and_back(nn, nn.MaxPool2d(2, return_indices=True)),
+        (WIDE,),
+    ),
+    # -- maps of another size
+    framed(1, LINE),
+    framed(2, WIDE),
+    framed(3, VOLUME),
+    framed(2, WIDE, "reflect", "ReflectionPad"),
+    framed(2, WIDE, "replicate", "ReplicationPad"),
+    framed(2, WIDE, "circular", "CircularPad"),
+    resized("Upsample, repeated", IMAGE, lambda nn: nn.Upsample(2), scale_factor=2),
+    resized("Upsample, repeated, of volumes", VOLUME, lambda nn: nn.Upsample(2), scale_factor=2),
+    resized(
+        "Upsample, linear",
+        IMAGE,
+        lambda nn: nn.Upsample(2, mode="linear"),
+        scale_factor=2,
+        mode="bilinear",
+    ),
+    resized(
+        "Resize, corners aligned",
+        IMAGE,
+        lambda nn: nn.Resize((42, 42), coordinates="align_corners"),
+        size=(42, 42),
+        mode="bilinear",
+        align_corners=True,
+    ),
+    resized(
+        "Resize, cubic",
+        IMAGE,
+        lambda nn: nn.Resize((42, 42), mode="cubic"),
+        size=(42, 42),
+        mode="bicubic",
+    ),
+    resized(
+        "Resize, linear, of series",
+        LINE,
+        lambda nn: nn.Resize(300),
+        size=300,
+        mode="linear",
+    ),
+    both("PixelShuffle", "2", IMAGE, 2),
+    both("PixelUnshuffle", "2", IMAGE, 2),
+    both("ChannelShuffle", "4", IMAGE, 4),
     # -- normalisation and noise
     Layer("BatchNorm", lambda nn: nn.BatchNorm(32), lambda nn: nn.BatchNorm2d(32), (IMAGE,)),
     Layer("LayerNorm", lambda nn: nn.LayerNorm(128), lambda nn: nn.LayerNorm(128), (TEXT,)),
