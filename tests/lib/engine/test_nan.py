@@ -32,10 +32,7 @@ OVERLAPPING = {"kernel": (3, 3), "stride": (2, 2), "padding": ((1, 1), (1, 1))}
 MAP, INNER, SMALL, TEXT = (4, 16, 8, 8), (4, 16, 6, 6), (4, 16, 4, 4), (4, 12, 1, 24)
 VOLUME, SMALL3 = (2, 16, 4, 4, 6), (2, 16, 2, 2, 3)
 POOL3 = {"kernel": (2, 2, 2), "stride": (2, 2, 2), "padding": ((0, 0),) * 3}
-GRID = {
-    "mode": "linear", "coordinates": "half_pixel", "rounding": "floor", "cubic": -0.75,
-    "exclude": False, "scales": None,
-}  # fmt: skip
+GRID = {"mode": "linear", "coordinates": "half_pixel", "rounding": "floor", "scales": None}
 LARGE = (4, 16, 24, 24)  # too large for NumPy's kernels to be chosen instead
 EPSILON = {"epsilon": 1e-5}
 GROUPS = {"groups": 8, **EPSILON}
@@ -220,13 +217,8 @@ CASES: dict[str, Case] = {
         {**POOL3, "include_padding": True, "input_shape": VOLUME},
     ),
     "resize": ("resize", [MAP], {"size": (16, 13), **GRID}),
-    "resize by matrices": ("resize", [MAP], {"size": (16, 13), **GRID, "mode": "cubic"}),
-    "resize_grad": ("resize_grad", [MAP], {"size": (8, 8), "input_shape": (4, 16, 5, 4), **GRID}),
-    "resize_grad of repeated": (
-        "resize_grad",
-        [MAP],
-        {"size": (8, 8), "input_shape": (4, 16, 4, 2), **GRID, "mode": "nearest"},
-    ),
+    "resize to nearest": ("resize", [MAP], {"size": (16, 24), **GRID, "mode": "nearest"}),
+    "sum_copies": ("sum_copies", [MAP], {"factors": (2, 4)}),
     "dropout": ("dropout", [(40, 50)], {"p": 0.5, "path": "drop"}),
     "sum": ("sum", [MAP], {"axes": (0, 2), "keepdims": False}),
     "mean": ("mean", [MAP], {"axes": (1,), "keepdims": True}),

@@ -6,18 +6,22 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ...engine.ops.resize import COORDINATES, MODES, ROUNDING
+import numpy as np
+
+from ...engine.ops.resize import COORDINATES, MODES, ROUNDING, changes, matrix, taps
 from .. import validate
 from ..errors import ShapeError
-from ..function import TapeEntry, as_operand, function
+from ..function import TapeEntry, as_operand, as_value, function
 from ..value import Input, Value
+from .linear import matmul
+from .shape import reshape
 
 __all__ = ["resize"]
 
 Gradients = Sequence[Input | None]
 
 _resize = function("resize")
-_resize_grad = function("resize_grad")
+_sum_copies = function("sum_copies")
 
 
 def resize(
@@ -75,16 +79,41 @@ def resize(
             )
     else:
         raise validate.refuse("size", "given, or `scale`", size)
-    attrs = {
-        "size": sizes,
-        "scales": scales,
-        "mode": validate.one_of("mode", mode, MODES),
-        "coordinates": validate.one_of("coordinates", coordinates, COORDINATES),
-        "rounding": validate.one_of("rounding", rounding, ROUNDING),
-        "cubic": validate.finite("cubic", cubic),
-        "exclude": validate.boolean("exclude_outside", exclude_outside),
-    }
-    return _resize.apply((operand,), attrs)[0]
+    given = (
+        validate.one_of("mode", mode, MODES),
+        validate.one_of("coordinates", coordinates, COORDINATES),
+        validate.one_of("rounding", rounding, ROUNDING),
+        validate.finite("cubic", cubic),
+        validate.boolean("exclude_outside", exclude_outside),
+    )
+    old = operand.shape[2:]
+    if 0 in old:
+        raise ShapeError(f"input must have elements to resize; got shape {operand.shape}.")
+    half_pixels = coordinates == "half_pixel" and scales is None
+    if mode == "nearest" or (mode == "linear" and half_pixels):
+        attrs: dict[str, Any] = {"size": sizes, "scales": scales}
+        attrs |= {"mode": mode, "coordinates": coordinates, "rounding": rounding}
+        return _resize.apply((operand,), attrs)[0]
+    return _by_matrices(operand, changes(old, sizes, scales), given)
+
+
+def _by_matrices(x: Input, changed: Any, grid: tuple[Any, ...], *, back: bool = False) -> Value:
+    """Multiply along each axis that changes; what makes maps smaller comes first."""
+    value = as_value(x)
+    dtype = value.dtype.name
+    found = {axis: matrix(*change, *grid, dtype=dtype) for axis, change in changed}
+    matrices = {axis: m.T if back else m for axis, m in found.items()}
+    for axis in sorted(
+        matrices, key=lambda axis: matrices[axis].shape[0] / matrices[axis].shape[1]
+    ):
+        m, shape = matrices[axis], value.shape
+        before, behind = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+        if axis == len(shape) - 1:
+            y = matmul(reshape(value, (before, shape[axis])), np.ascontiguousarray(m.T))
+        else:
+            y = matmul(np.ascontiguousarray(m), reshape(value, (before, shape[axis], behind)))
+        value = reshape(y, (*shape[:axis], len(m), *shape[axis + 1 :]))
+    return value
 
 
 def _scales(scale: Any, axes: int) -> tuple[float, ...]:
@@ -97,5 +126,23 @@ def _scales(scale: Any, axes: int) -> tuple[float, ...]:
 
 @_resize.gradient
 def _resize_gradient(entry: TapeEntry, dy: Value) -> Gradients:
-    attrs = {"input_shape": entry.inputs[0].shape, **entry.attrs}
-    return (_resize_grad.apply((dy,), attrs)[0],)
+    old, attrs = entry.inputs[0].shape[2:], entry.attrs
+    changed = changes(old, attrs["size"], attrs["scales"])
+    grid = (*(attrs[key] for key in ("mode", "coordinates", "rounding")), 0.0, False)
+    factors = tuple(new // n for new, n in zip(attrs["size"], old, strict=True))
+    if attrs["mode"] == "nearest" and all(_repeats(*change, *grid) for _, change in changed):
+        return (_sum_copies.apply((dy,), {"factors": factors})[0],)
+    return (_by_matrices(dy, changed, grid, back=True),)
+
+
+def _repeats(length: int, size: int, *grid: Any) -> bool:
+    """Return whether each element comes equally often, in order."""
+    if size % length:
+        return False
+    index, _ = taps(length, size, *grid)
+    return bool((index[:, 0] == np.arange(size) * length // size).all())
+
+
+@_sum_copies.gradient
+def _sum_copies_gradient(entry: TapeEntry, dy: Value) -> Gradients:
+    return (resize(dy, entry.inputs[0].shape[2:], mode="nearest"),)

@@ -197,16 +197,20 @@ def lower_linear_grad_weight(builder: Builder, op: Op) -> None:
 
 
 def lower_matmul(builder: Builder, op: Op) -> None:
-    """Lower `matmul` of two matrices, or of two equal stacks of matrices.
+    """Lower `matmul` of two matrices or stacks of matrices.
 
-    Stacks are read as they lie, also behind a transpose, and written as their reader wants them.
+    Equal stacks are read as they lie, also behind a transpose, and written as their reader wants
+    them; where one is repeated, both are plain.
     """
     combined = Combined(builder, op)
     a, b = combined.own
     y = op.outputs[0]
     left, right = builder.shape(a), builder.shape(b)
-    if len(left) != len(right) or len(left) < 2 or left[:-2] != right[:-2] or len(left) > 6:
-        raise dnnl.RefusedError("matmul: must be of matrices or equal stacks of them.")
+    count = max(len(left), len(right))
+    if min(len(left), len(right)) < 2 or count > 6:
+        raise dnnl.RefusedError("matmul: must be of matrices or stacks of them, of up to 6 axes.")
+    repeated = left[:-2] != right[:-2]
+    left, right = ((1,) * (count - len(shape)) + shape for shape in (left, right))
     by_mkl = builder.products == ("float32",) and mkl.preferred_gemm() == "mkl"
     if len(left) == 2 and by_mkl and not op.attrs.get("post_ops"):
 
@@ -236,6 +240,8 @@ def lower_matmul(builder: Builder, op: Op) -> None:
         plain = dnnl.plain(left, dtype), dnnl.plain(right, dtype)
         dst = dnnl.plain(builder.shape(y), result)
         asked = next((item for item in wanted.values() if item.dims == dst.dims), dst)
+        if repeated:
+            return [("plain", partial(candidate, "plain", *plain, dst))]
         return [
             (
                 "kept",

@@ -1,13 +1,14 @@
 """Resizing: maps of another size, each element a weighted sum of a few of the old ones.
 
-Along each axis that is a matrix of fixed numbers, so the gradient is the transposed matrix. Native
-kernels: oneDNN's resampling where its grid is ours, else products with these matrices.
+Along each axis that is a matrix of fixed numbers: `core.ops.resize` multiplies with it, forwards
+and, transposed, back. An operation of its own is what is faster than that: the nearest element, and
+the linear grid of half pixels, which oneDNN's resampling serves.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 from .. import dnnl
 from ..choices import Candidate
 from ..errors import ShapeError
-from ..nan import finite
 from ..operation import Sample, register
 from ..oplist import Op, Spec
 from .common import choose_layout, like
@@ -100,21 +100,20 @@ def taps(
 
 
 @lru_cache(maxsize=256)
-def matrix(length: int, size: int, *grid: Any) -> Array:
-    """Return the matrix (size, length) of one axis in float32."""
+def matrix(length: int, size: int, *grid: Any, dtype: str = "float32") -> Array:
+    """Return the matrix (size, length) of one axis."""
     index, weight = taps(length, size, *grid)
     found = np.zeros((size, length))
     np.add.at(found, (np.arange(size)[:, None], index), weight)
-    return found.astype(np.float32)
+    return found.astype(dtype)
 
 
-def _grids(old: Sizes, new: Sizes, attrs: dict[str, Any]) -> list[tuple[int, tuple[Any, ...]]]:
-    """Return the axes that change, each with the arguments of its taps."""
-    scales = attrs["scales"] or (None,) * len(new)
-    grid = tuple(attrs[key] for key in ("mode", "coordinates", "rounding", "cubic", "exclude"))
+def changes(old: Sizes, new: Sizes, scales: tuple[float, ...] | None) -> list[tuple[int, Any]]:
+    """Return the axes that change, each with its length, its new size and its scale."""
+    pairs = zip(old, new, scales or (None,) * len(new), strict=True)
     return [
-        (axis, (length, size, scale, *grid))
-        for axis, (length, size, scale) in enumerate(zip(old, new, scales, strict=True), start=2)
+        (axis, (length, size, scale))
+        for axis, (length, size, scale) in enumerate(pairs, start=2)
         if length != size or scale not in (None, 1.0)
     ]
 
@@ -126,105 +125,67 @@ def _infer(x: Spec, *, size: Sizes, **attrs: Any) -> tuple[Spec, ...]:
             f"input must have {len(size) + 2} axes (batch, channels and one for each size {size}); "
             f"got {len(x.shape)} in shape {x.shape}."
         )
-    if 0 in x.shape[2:]:
-        raise ShapeError(f"input must have elements to resize; got shape {x.shape}.")
     return (Spec((*x.shape[:2], *size), x.dtype),)
 
 
-def _infer_grad(dy: Spec, *, input_shape: Sizes, **attrs: Any) -> tuple[Spec, ...]:
-    return (Spec(input_shape, dy.dtype),)
+def _infer_sum(dy: Spec, *, factors: Sizes) -> tuple[Spec, ...]:
+    sizes = (size // factor for size, factor in zip(dy.shape[2:], factors, strict=True))
+    return (Spec((*dy.shape[:2], *sizes), dy.dtype),)
 
 
-def resize(x: Array, *, size: Sizes, **attrs: Any) -> Array:
+def resize(
+    x: Array,
+    *,
+    size: Sizes,
+    scales: tuple[float, ...] | None,
+    mode: str,
+    coordinates: str,
+    rounding: str,
+) -> Array:
     """Return the weighted sums, axis by axis."""
-    for axis, grid in _grids(x.shape[2:], size, attrs):
-        index, weight = taps(*grid)
+    for axis, change in changes(x.shape[2:], size, scales):
+        index, weight = taps(*change, mode, coordinates, rounding, 0.0, False)
+        if mode == "nearest":
+            x = np.take(x, index[:, 0], axis)
+            continue
         places = (-1, *(1,) * (x.ndim - 1 - axis))
-        parts = (
-            np.take(x, index[:, tap], axis) * weight[:, tap].reshape(places).astype(x.dtype)
-            for tap in range(index.shape[1])
-        )
-        x = sum(parts, start=np.zeros((), x.dtype))
+        low, high = (weight[:, tap].reshape(places).astype(x.dtype) for tap in (0, 1))
+        x = np.take(x, index[:, 0], axis) * low + np.take(x, index[:, 1], axis) * high
     return x
 
 
-def resize_grad(dy: Array, *, input_shape: Sizes, size: Sizes, **attrs: Any) -> Array:
-    """Give each dy to the elements it was made of, by their weights."""
-    for axis, grid in _grids(input_shape[2:], size, attrs):
-        index, weight = taps(*grid)
-        given = np.moveaxis(dy, axis, 0)
-        dx = np.zeros((input_shape[axis], *given.shape[1:]), dy.dtype)
-        places = (-1, *(1,) * (dy.ndim - 1))
-        for tap in range(index.shape[1]):
-            share = weight[:, tap].reshape(places).astype(dy.dtype)
-            np.add.at(dx, index[:, tap], given * share)
-        dy = np.moveaxis(dx, 0, axis)
-    return dy
+def sum_copies(dy: Array, *, factors: Sizes) -> Array:
+    """Return the sum over the copies of each element that was repeated along each axis."""
+    sizes = [size // factor for size, factor in zip(dy.shape[2:], factors, strict=True)]
+    parts = [n for pair in zip(sizes, factors, strict=True) for n in pair]
+    copies = tuple(range(3, 3 + 2 * len(factors), 2))
+    dx: Array = dy.reshape(*dy.shape[:2], *parts).sum(axis=copies, dtype=dy.dtype)
+    return dx
 
 
-# -- native ----------------------------------------------------------------------------------------
+# -- oneDNN ----------------------------------------------------------------------------------------
 
 
-def _by_matrices(x: Array, matrices: dict[int, Array], out: Array) -> None:
-    """Multiply along each axis; what makes the map smaller comes first."""
-    order = sorted(matrices, key=lambda axis: matrices[axis].shape[0] / matrices[axis].shape[1])
-    for place, axis in enumerate(order):
-        m = matrices[axis]
-        shape = (*x.shape[:axis], len(m), *x.shape[axis + 1 :])
-        target = out if place == len(order) - 1 else np.empty(shape, x.dtype)
-        if axis == x.ndim - 1:
-            np.matmul(x.reshape(-1, x.shape[-1]), m.T, out=target.reshape(-1, len(m)))
-        else:
-            rest = math.prod(x.shape[axis + 1 :])
-            np.matmul(m, x.reshape(-1, m.shape[1], rest), out=target.reshape(-1, len(m), rest))
-        x = target
-
-
-def _lower_by_matrices(builder: Builder, op: Op, old: Sizes, *, back: bool) -> None:
-    """Add the products with the matrices of the axes; NaN stays where the reference has it."""
-    reference = resize_grad if back else resize
-    attrs = {key: value for key, value in op.attrs.items() if key != "post_ops"}
-    grids = _grids(old, attrs["size"], attrs)
-    matrices = {axis: matrix(*grid).T if back else matrix(*grid) for axis, grid in grids}
-    if not matrices:
-        raise dnnl.RefusedError(f"{op.name}: must change a size.")
-
-    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
-        if finite(reads):
-            _by_matrices(reads[0], matrices, writes[0])
-        else:
-            writes[0][...] = reference(reads[0], **attrs)
-
-    reads = [builder.plain(op.inputs[0])]
-    builder.python(op, run, reads, [builder.define(op.outputs[0])], "matrices")
-
-
-def _resampling(op: Op, old: Sizes) -> str:
-    """Return the algorithm by which oneDNN resizes on the same grid, or refuse."""
+def _algorithm(op: Op, old: Sizes) -> str:
+    """Return by which algorithm oneDNN gives the same, or refuse."""
     attrs = op.attrs
-    same = attrs["scales"] is None
-    if same and attrs["mode"] == "linear" and attrs["coordinates"] == "half_pixel":
-        return "linear"
-    if attrs["mode"] == "nearest":
-        theirs = ("half_pixel", "round_prefer_ceil", 0.0, False)
-        grids = _grids(old, attrs["size"], attrs)
-        if all(
-            np.array_equal(taps(*grid)[0], taps(*grid[:2], None, "nearest", *theirs)[0])
-            for _, grid in grids
-        ):
-            return "nearest"
-    raise dnnl.RefusedError(f"{op.name}: must be on the grid of half pixels.")
+    if attrs["mode"] == "linear":
+        if attrs["scales"] is None and attrs["coordinates"] == "half_pixel":
+            return "linear"
+        raise dnnl.RefusedError("resize: the grid must be of half pixels.")
+    for _, change in changes(old, attrs["size"], attrs["scales"]):
+        ours = taps(*change, "nearest", attrs["coordinates"], attrs["rounding"], 0.0, False)
+        half = taps(*change[:2], None, "nearest", "half_pixel", "round_prefer_ceil", 0.0, False)
+        if not np.array_equal(ours[0], half[0]):
+            raise dnnl.RefusedError("resize: the nearest elements must be those of half pixels.")
+    return "nearest"
 
 
 def lower_resize(builder: Builder, op: Op) -> None:
     """Lower `resize`."""
     x, y = op.inputs[0], op.outputs[0]
     dims, shape = builder.shape(x), builder.shape(y)
-    try:
-        algorithm = _resampling(op, dims[2:])
-    except dnnl.RefusedError:
-        _lower_by_matrices(builder, op, dims[2:], back=False)
-        return
+    algorithm = _algorithm(op, dims[2:])
     wanted = builder.wanted(dnnl.DST, y)
 
     def candidate(src: dnnl.Layout) -> Candidate:
@@ -235,18 +196,15 @@ def lower_resize(builder: Builder, op: Op) -> None:
     builder.emit(op, choose_layout(builder, op, candidate, at_hand, dims, dims[0], wanted))
 
 
-def lower_resize_grad(builder: Builder, op: Op) -> None:
-    """Lower `resize_grad`: the sum over the copies of what was repeated, else by matrices."""
+def lower_sum_copies(builder: Builder, op: Op) -> None:
+    """Lower `sum_copies`: average pooling, times the number of copies."""
     dy, dx = op.inputs[0], op.outputs[0]
     dims, shape = builder.shape(dy), builder.shape(dx)
-    factors = _repeats(shape[2:], op)
-    if factors is None:
-        _lower_by_matrices(builder, op, shape[2:], back=True)
-        return
-    wanted = builder.wanted(dnnl.DST, dx)
+    factors = tuple(op.attrs["factors"])
     none = (0,) * len(factors)
     window = factors, none, none, none
-    total = (dnnl.Eltwise(dnnl.LINEAR, float(math.prod(factors))),)  # a sum is so many means
+    total = (dnnl.Eltwise(dnnl.LINEAR, float(math.prod(factors))),)
+    wanted = builder.wanted(dnnl.DST, dx)
 
     def candidate(src: dnnl.Layout) -> Candidate:
         dst = like(src, shape)
@@ -259,26 +217,7 @@ def lower_resize_grad(builder: Builder, op: Op) -> None:
     builder.emit(op, choose_layout(builder, op, candidate, at_hand, dims, dims[0], wanted))
 
 
-def _repeats(old: Sizes, op: Op) -> Sizes | None:
-    """Return how often elements were repeated along each axis, if that is all that was done."""
-    pairs = list(zip(op.attrs["size"], old, strict=True))
-    if op.attrs["mode"] != "nearest" or any(new % size for new, size in pairs):
-        return None
-    for _, grid in _grids(old, op.attrs["size"], op.attrs):
-        length, size = grid[:2]
-        if (taps(*grid)[0][:, 0] != np.arange(size) * length // size).any():
-            return None
-    return tuple(new // size for new, size in pairs)
-
-
-_GRID = {
-    "mode": "linear",
-    "coordinates": "half_pixel",
-    "rounding": "floor",
-    "cubic": -0.75,
-    "exclude": False,
-    "scales": None,
-}
+_HALF = {"mode": "linear", "coordinates": "half_pixel", "rounding": "floor", "scales": None}
 
 register(
     "resize",
@@ -286,13 +225,14 @@ register(
     reference=resize,
     lower=lower_resize,
     alone="f",
-    sample=Sample(((8, 16, 16, 16),), {"size": (32, 32), **_GRID}),
+    sample=Sample(((8, 16, 16, 16),), {"size": (32, 32), **_HALF}),
 )
 register(
-    "resize_grad",
-    infer=_infer_grad,
-    reference=resize_grad,
-    lower=lower_resize_grad,
+    "sum_copies",
+    infer=_infer_sum,
+    reference=sum_copies,
+    lower=lower_sum_copies,
+    alone="f",
     gradient=True,
-    sample=Sample(((8, 16, 32, 32),), {"size": (32, 32), "input_shape": (8, 16, 16, 16), **_GRID}),
+    sample=Sample(((8, 16, 32, 32),), {"factors": (2, 2)}),
 )

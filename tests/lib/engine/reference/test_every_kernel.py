@@ -107,16 +107,12 @@ def pooled(f):
     named["roi_align_grad"] = ((pooled_box, boxes, rows), {"input_shape": image.shape, **box})
     named["roi_pool"] = ((image, boxes, rows), {"size": (2, 2), "scale": 1.0})
     named["roi_pool_grad"] = ((pooled_box, cut), {"input_shape": image.shape})
-    attrs = {"size": (3, 5), **GRID}
-    named["resize"] = ((f(2, 2, 4, 4),), attrs)
-    named["resize_grad"] = ((f(2, 2, 3, 5),), {"input_shape": (2, 2, 4, 4), **attrs})
+    named["resize"] = ((f(2, 2, 4, 4),), {"size": (3, 5), **GRID})
+    named["sum_copies"] = ((f(2, 2, 4, 6),), {"factors": (2, 3)})
     return named
 
 
-GRID = {
-    "mode": "linear", "coordinates": "half_pixel", "rounding": "floor", "cubic": -0.75,
-    "exclude": False, "scales": None,
-}  # fmt: skip
+GRID = {"mode": "linear", "coordinates": "half_pixel", "rounding": "floor", "scales": None}
 
 
 def calls(dtype):
