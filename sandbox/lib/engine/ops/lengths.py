@@ -2,6 +2,9 @@
 
 Read forwards, what comes behind the length is thrown away and gets no gradient; to be read
 backwards, each row is turned round within its own length, read forwards, and turned back.
+
+An LSTM keeps c behind the length if steps there have a mark, one more feature: its weights shut the
+input gate and open the forget gate.
 """
 
 from __future__ import annotations
@@ -11,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..blueprint import Allocation, Tensor
+from .. import dnnl
+from ..blueprint import Allocation, Tensor, private
 from ..oplist import Op
 from ..steps import Array
 
@@ -92,3 +96,50 @@ def pick(builder: Builder, op: Op, result: Tensor, lengths: int, h: Tensor) -> N
 def as_array(tensor: Tensor) -> Tensor:
     """Return the same bytes for Python steps, which take no layout."""
     return Tensor(tensor.allocation, tensor.shape, "float32", None)
+
+
+SHUT = 1e4  # before a gate: sigmoid(-SHUT) is 0, sigmoid(SHUT) is 1
+
+
+def mark(
+    builder: Builder, op: Op, source: Tensor, lengths: int, target: Tensor, turned: bool
+) -> Tensor:
+    """Write (time, rows, features + 1) of (rows, time, features): 0 and a 1 behind the lengths."""
+    rows, time, features = source.shape
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        x, made = reads[0], writes[0]
+        if turned:
+            places = flat(rows, time, reads[1])
+            x = x.reshape(-1, features)[places].reshape(x.shape)
+        made[:, :, :features] = x.transpose(1, 0, 2)
+        behind = np.arange(time)[:, None] >= reads[1]
+        made[:, :, features] = behind
+        made[behind, :features] = 0
+
+    builder.python(op, run, [source, builder.plain(lengths)], [as_array(target)])
+    return target
+
+
+def mark_weights(builder: Builder, op: Op, source: Tensor, cells: int) -> Tensor:
+    """Give w_input (gates · cells, features) a column for the mark."""
+    rows, features = source.shape
+    made = private(dnnl.plain((rows, features + 1)))
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        writes[0][:, :features] = reads[0]
+        column = writes[0][:, features]
+        column[:cells], column[cells : 2 * cells], column[2 * cells :] = -SHUT, SHUT, 0
+
+    builder.python(op, run, [source], [made])
+    return made
+
+
+def unmark(builder: Builder, op: Op, source: Tensor, target: Tensor) -> Tensor:
+    """Leave the last of the features out."""
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        np.copyto(writes[0], reads[0][..., :-1])
+
+    builder.python(op, run, [as_array(source)], [target])
+    return target

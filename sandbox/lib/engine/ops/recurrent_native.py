@@ -2,7 +2,8 @@
 
 The library runs all rows to the full length. Rows of other lengths are made to fit: read forwards,
 what comes behind the length is thrown away and gets no gradient; to be read backwards, each row is
-turned round within its own length, read forwards, and turned back.
+turned round within its own length, read forwards, and turned back. Where the last c of such rows is
+asked for, steps behind the length are marked by one more feature, whose weights keep c as it is.
 """
 
 from __future__ import annotations
@@ -20,7 +21,18 @@ from ..dnnl.recurrent import Cell
 from ..oplist import Op
 from ..steps import Array
 from .common import seen
-from .lengths import as_array, clear, copy_and_cut, cut, flat, pick, turn
+from .lengths import (
+    as_array,
+    clear,
+    copy_and_cut,
+    cut,
+    flat,
+    mark,
+    mark_weights,
+    pick,
+    turn,
+    unmark,
+)
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -35,13 +47,17 @@ class _Forward:
     x: Tensor
     y: Tensor
     states: dict[int, Tensor]  # the first and last ones that the kernel knows, by argument
+    marked: bool  # whether steps behind the lengths are
 
 
 class _Shapes:
     """Sizes of a layer, and our arrays as the library names their axes."""
 
-    def __init__(self, builder: Builder, x: int, w_hidden: int, cell: Cell) -> None:
+    def __init__(
+        self, builder: Builder, x: int, w_hidden: int, cell: Cell, marked: bool = False
+    ) -> None:
         self.rows, self.time, self.features = builder.shape(x)
+        self.features += marked
         rows, self.size = builder.shape(w_hidden)
         self.cells, self.cell = rows // cell.gates, cell  # `size` is that of h, `cells` that of c
 
@@ -128,18 +144,17 @@ def lower_recurrent(builder: Builder, op: Op) -> None:
     x, given = op.inputs[0], _given(op, op.inputs[1:])
     _, h, *c, workspace = op.outputs
     lengths = given.get("lengths")
-    if lengths is not None and any(builder.is_used(value) for value in c):
-        raise dnnl.RefusedError("lstm: the last cell of rows of other lengths is the reference's.")
     cell = _cell(op, op.attrs["reverse"] and lengths is None)
-    shapes = _Shapes(builder, x, given["w_hidden"], cell)
     training = builder.is_used(workspace)
     if training and builder.wanted(dnnl.WORKSPACE, workspace):
         raise dnnl.RefusedError(f"{op.name}: its workspace cannot be handed out.")
     # One that is done again, for its gradient, leaves the states that a gradient arrives at.
     arriving = "".join(use.attrs["given"] for use in builder.consumers(workspace))
-    last = lengths is None and (
-        any(builder.is_used(value) for value in (h, *c)) or bool({"h", "c"}.intersection(arriving))
-    )
+    asked = [name for name, value in zip("hc", (h, *c), strict=False) if builder.is_used(value)]
+    asked += [name for name in arriving if name in "hc"]
+    marked = lengths is not None and "c" in asked
+    last = marked or (lengths is None and bool(asked))
+    shapes = _Shapes(builder, x, given["w_hidden"], cell, marked)
     # Without a first state the gradient of w_hidden reads what happens to lie there (3.2).
     first = "h" in given or (training and cell.function != "lbr_gru")
     states = [_FIRST[name] for name in _states(cell) if first]
@@ -153,15 +168,14 @@ def lower_recurrent(builder: Builder, op: Op) -> None:
     }
     primitive = rnn.recurrent(cell, layouts, training=training)
     turned = lengths is not None and bool(op.attrs["reverse"])
-    source = builder.plain(x)
-    if lengths is not None and turned:
-        source = turn(builder, op, source, lengths, builder.shape(x))
-    reads = {
-        rnn.SRC_LAYER: builder.moved(
-            seen(source, shapes.steps(shapes.features)), shapes.wanted(shapes.features)
-        ),
-        **_weights(builder, primitive, shapes, given),
-    }
+    source, wanted = builder.plain(x), shapes.wanted(shapes.features)
+    if lengths is not None and marked:
+        steps = mark(builder, op, source, lengths, private(wanted), turned)
+    else:
+        if lengths is not None and turned:
+            source = turn(builder, op, source, lengths, builder.shape(x))
+        steps = builder.moved(seen(source, shapes.steps(shapes.features)), wanted)
+    reads = {rnn.SRC_LAYER: steps, **_weights(builder, op, primitive, shapes, given, marked)}
     for name, argument in _FIRST.items():
         if argument in layouts:
             reads[argument] = _state(builder, op, shapes.state(argument), given.get(name))
@@ -170,7 +184,7 @@ def lower_recurrent(builder: Builder, op: Op) -> None:
     if training:
         space = builder.define(workspace, primitive.needs(dnnl.WORKSPACE))
         held = {key: reads[key] for key in states} | {key: writes[key] for key in ends}
-        note = _Forward(cell, primitive, reads[rnn.SRC_LAYER], result, held)
+        note = _Forward(cell, primitive, steps, result, held, marked)
         builder.notes["recurrent", workspace] = note
         builder.native(op, primitive, reads, {**writes, dnnl.WORKSPACE: space})
     else:
@@ -192,7 +206,12 @@ def _state(builder: Builder, op: Op, layout: dnnl.Layout, value: int | None) -> 
 
 
 def _weights(
-    builder: Builder, primitive: dnnl.Primitive, shapes: _Shapes, given: dict[str, int]
+    builder: Builder,
+    op: Op,
+    primitive: dnnl.Primitive,
+    shapes: _Shapes,
+    given: dict[str, int],
+    marked: bool,
 ) -> dict[int, Tensor]:
     found = {
         argument: seen(builder.plain(given[_WEIGHTS[argument]]), layout)
@@ -202,7 +221,10 @@ def _weights(
         wanted, value = primitive.needs(argument), given[_WEIGHTS[argument]]
         key = "recurrent weights", value, wanted.key
         if key not in builder.notes:
-            builder.notes[key] = builder.moved(seen(builder.plain(value), ours), wanted)
+            plain = builder.plain(value)
+            if marked and argument == rnn.WEIGHTS_LAYER:
+                plain = mark_weights(builder, op, plain, shapes.cells)
+            builder.notes[key] = builder.moved(seen(plain, ours), wanted)
         found[argument] = builder.notes[key]
     return found
 
@@ -234,10 +256,10 @@ def _deliver(
                 cut(builder, op, target, lengths)
     if lengths is not None and builder.is_used(h):
         pick(builder, op, result, lengths, builder.define(h))
-    elif rnn.DST_ITER in made:
+    if rnn.DST_ITER in made:
         for value, argument in zip((h, *c), _LAST.values(), strict=False):
-            _copy(builder, op, made[argument], builder.define(value))
-        return
+            if not builder.tensors(value):
+                _copy(builder, op, made[argument], builder.define(value))
     for value in (h, *c):
         if not builder.tensors(value):
             builder.define(value)
@@ -262,8 +284,8 @@ def lower_recurrent_grad(builder: Builder, op: Op) -> None:
     forward: _Forward | None = builder.notes.get(("recurrent", workspace))
     if forward is None:
         raise dnnl.RefusedError(f"{op.name}: the workspace must be of a native kernel.")
-    cell = forward.cell
-    shapes = _Shapes(builder, x, w_hidden, cell)
+    cell, marked = forward.cell, forward.marked
+    shapes = _Shapes(builder, x, w_hidden, cell, marked)
     features, size = shapes.features, shapes.size
     layouts: dict[int, dnnl.Wanted] = {
         rnn.SRC_LAYER: shapes.wanted(features),
@@ -278,14 +300,15 @@ def lower_recurrent_grad(builder: Builder, op: Op) -> None:
         rnn.SRC_LAYER: forward.x,
         rnn.DST_LAYER: forward.y,
         **forward.states,
-        **_weights(builder, primitive, shapes, given),
+        **_weights(builder, op, primitive, shapes, given, marked),
         rnn.DIFF_DST_LAYER: _arriving(builder, op, shapes, arriving, lengths),
         dnnl.WORKSPACE: builder.fetch_raw(workspace, primitive.needs(dnnl.WORKSPACE)),
     }
     for name, argument in _LAST.items():
         if argument in forward.states:
             layout = shapes.state(argument)
-            reads[argument + rnn.DIFF] = _state(builder, op, layout, arriving.get(name))
+            there = None if lengths is not None and name == "h" else arriving.get(name)
+            reads[argument + rnn.DIFF] = _state(builder, op, layout, there)
     dx, *others = op.outputs
     results = dict(zip([name for name in given if name != "lengths"], others, strict=True))
     writes = {rnn.DIFF_SRC_LAYER: private(shapes.wanted(features))}
@@ -302,17 +325,27 @@ def lower_recurrent_grad(builder: Builder, op: Op) -> None:
             )
     builder.native(op, primitive, reads, writes)
     for argument, layout in shapes.products(given).items():
-        target = seen(builder.define(results[_WEIGHTS[argument]]), layout)
-        builder.reorder(writes[argument + rnn.DIFF], target)
+        made, target = writes[argument + rnn.DIFF], builder.define(results[_WEIGHTS[argument]])
+        if marked and argument == rnn.WEIGHTS_LAYER:
+            whole = private(dnnl.plain((cell.gates * shapes.cells, features)))
+            builder.reorder(made, seen(whole, layout))
+            unmark(builder, op, whole, target)
+        else:
+            builder.reorder(made, seen(target, layout))
     target = builder.define(dx)
     if not builder.is_used(dx):
         return
-    if lengths is not None and op.attrs["reverse"]:
-        ours = private(shapes.steps(features))
-        builder.reorder(writes[rnn.DIFF_SRC_LAYER], ours)
+    found, turned = writes[rnn.DIFF_SRC_LAYER], bool(op.attrs["reverse"])
+    if lengths is None or not (marked or turned):
+        builder.reorder(found, seen(target, shapes.steps(features)))
+        return
+    ours = private(shapes.steps(features))
+    builder.reorder(found, ours)
+    if marked:
+        whole = Tensor(ours.allocation, (shapes.rows, shapes.time, features), "float32", None)
+        ours = unmark(builder, op, whole, builder.temporary(target) if turned else target)
+    if turned:
         turn(builder, op, ours, lengths, builder.shape(x), target)
-    else:
-        builder.reorder(writes[rnn.DIFF_SRC_LAYER], seen(target, shapes.steps(features)))
 
 
 def _arriving(

@@ -78,8 +78,7 @@ class LSTM(RecurrentStack):
     Layer l in direction d is `layers[2 · l + d]` if bidirectional.
     Source: Hochreiter, Schmidhuber 1997; peepholes: Gers, Schmidhuber 2000; projection: Sak et al.
     2014; forget bias: Jozefowicz et al. 2015.
-    Native kernel: oneDNN LSTM; reference: `engine.ops.recurrent_numpy`, which also serves where the
-    last c of rows of other lengths is asked for.
+    Native kernel: oneDNN LSTM; reference: `engine.ops.recurrent_numpy`.
 
     Examples
     --------
