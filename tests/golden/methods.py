@@ -203,6 +203,21 @@ PAIRS = [
         ),
     ),
     Timetable(
+        "optim.schedules.Cyclic, exponential",
+        lambda: schedules.Cyclic(4, lowest=0.1, gamma=0.9),
+        lambda torch, o: torch.optim.lr_scheduler.CyclicLR(
+            o, 0.1, 1.0, 4, mode="exp_range", gamma=0.9, cycle_momentum=False
+        ),
+    ),
+    Timetable(
+        "optim.schedules.Plateau, cooldown",
+        lambda: schedules.Plateau("loss", factor=0.5, patience=2, cooldown=3),
+        lambda torch, o: torch.optim.lr_scheduler.ReduceLROnPlateau(
+            o, factor=0.5, patience=1, cooldown=3, threshold=0.0
+        ),
+        losses=tuple(1 / (1 + k % 13) + 0.1 for k in range(30)),
+    ),
+    Timetable(
         "optim.schedules.InverseTime",
         lambda: schedules.InverseTime(0.1),
         lambda torch, o: torch.optim.lr_scheduler.LambdaLR(o, lambda k: 1 / (1 + 0.1 * k)),

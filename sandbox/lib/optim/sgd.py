@@ -40,9 +40,10 @@ class SGD(Optimizer):
     Notes
     -----
     Same as PyTorch `SGD` and Torch7 `sgd`; like BigDL `SGD` (0.13): dampening is the momentum there
-    unless given, and a learning rate decay is the schedule `InverseTime`; like Keras `SGD`: the
-    learning rate is folded into the velocity there. Source: Sutskever et al. 2013 (the form of
-    Nesterov's method, but for the learning rate).
+    unless given, its learning rate decay is the schedule `InverseTime`, and its learningrates and
+    weightdecays are `ParameterGroups`; like Keras `SGD`: the learning rate is folded into the
+    velocity there. Source: Sutskever et al. 2013 (the form of Nesterov's method, but for the
+    learning rate).
 
     Examples
     --------

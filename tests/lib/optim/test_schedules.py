@@ -26,7 +26,7 @@ SCHEDULES = [
     optim.InverseTime(0.1),
     optim.InverseSquareRoot(12),
     optim.CosineRestarts(7, growth=1.5, shrink=0.8, final=0.05),
-    optim.Cyclic(6, 9, lowest=0.2, shrink=0.5),
+    optim.Cyclic(6, 9, lowest=0.2, shrink=0.5, gamma=0.99),
     optim.Epochs(optim.Cosine(), steps=7),
     optim.SequentialSchedule([optim.Warmup(steps=5), optim.OneCycle(), optim.Cosine()], [5, 40]),
     optim.Product([optim.Warmup(steps=9), optim.Plateau(), optim.StepDecay(20)]),
@@ -188,7 +188,9 @@ def test_plateau_waits_falls_and_stops_at_its_lowest():
 
 
 def test_plateau_goes_on_from_what_it_remembers():
-    first, second = (optim.Warmup(optim.Plateau("auc", patience=2), steps=3) for _ in range(2))
+    first, second = (
+        optim.Warmup(optim.Plateau("auc", patience=2, cooldown=1), steps=3) for _ in range(2)
+    )
     scores = [0.5, 0.6, 0.55, 0.6, 0.5, 0.61]
     for score in scores[:3]:
         first.observe({"auc": score})
@@ -216,7 +218,7 @@ def test_plateau_takes_a_best_of_nan_in_an_older_checkpoint_for_none():
     schedule = optim.Plateau("loss", factor=0.1, patience=2)
     schedule.remember({"best": math.nan, "waited": 1, "now": 0.1})
     schedule.observe({"loss": 5.0})
-    assert schedule.memory() == {"best": 5.0, "waited": 0, "now": 0.1}
+    assert schedule.memory() == {"best": 5.0, "waited": 0, "cooling": 0, "now": 0.1}
 
 
 def test_plateau_names_the_metrics_there_are():

@@ -207,11 +207,13 @@ class Cyclic(Schedule):
         Factor between two cycles.
     shrink : float in (0, 1]
         By what the height of each cycle over `lowest` is smaller than the one before.
+    gamma : float in (0, 1]
+        By what the height is smaller after each step.
 
     Notes
     -----
-    Same as PyTorch `CyclicLR`: shrink=1 is its "triangular", 0.5 its "triangular2". Source: Smith
-    2017.
+    Same as PyTorch `CyclicLR`: its "triangular"; with shrink=0.5 its "triangular2", with gamma its
+    "exp_range". Source: Smith 2017.
 
     Examples
     --------
@@ -220,12 +222,19 @@ class Cyclic(Schedule):
     """
 
     def __init__(
-        self, rise: int, fall: int | None = None, *, lowest: float = 0.1, shrink: float = 1.0
+        self,
+        rise: int,
+        fall: int | None = None,
+        *,
+        lowest: float = 0.1,
+        shrink: float = 1.0,
+        gamma: float = 1.0,
     ) -> None:
         self.rise = checked_integer(self, "rise", rise)
         self.fall = None if fall is None else checked_integer(self, "fall", fall)
         self.lowest = checked_number(self, "lowest", lowest, 0, 1, "both")
         self.shrink = checked_number(self, "shrink", shrink, 0, 1, "right")
+        self.gamma = checked_number(self, "gamma", gamma, 0, 1, "right")
 
     def __call__(self, step: int, total_steps: int | None = None) -> float:
         """Return the factor of update number `step`, counted from 0."""
@@ -233,4 +242,5 @@ class Cyclic(Schedule):
         fall = self.rise if self.fall is None else self.fall
         cycle, done = divmod(step, self.rise + fall)
         height = done / self.rise if done <= self.rise else (self.rise + fall - done) / fall
-        return float(self.lowest + (1 - self.lowest) * height * self.shrink**cycle)
+        height *= self.shrink**cycle * self.gamma**step
+        return float(self.lowest + (1 - self.lowest) * height)

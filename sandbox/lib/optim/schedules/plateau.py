@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...core.errors import ArgumentError
-from ..config import checked_integer, checked_number
+from ..config import checked_integer, checked_non_negative_integer, checked_number
 from .base import Schedule
 
 
@@ -30,6 +30,8 @@ class Plateau(Schedule):
         Smaller improvements do not count.
     lowest : float >= 0
         The factors' product does not fall below it.
+    cooldown : int >= 0
+        Validations after a change that count as none without an improvement.
     mode : "min", "max" or None
         Whether less is better. None: as the metric says (its `higher_is_better`, which the Trainer
         hands over); without a Trainer, less for names that hold "loss", "error" or "mae".
@@ -40,8 +42,8 @@ class Plateau(Schedule):
 
     Notes
     -----
-    Like BigDL `Plateau` (0.13), Keras `ReduceLROnPlateau` and PyTorch `ReduceLROnPlateau`: PyTorch
-    bears one validation more, BigDL and Keras have a cooldown as well; min_delta is absolute.
+    Same as BigDL `Plateau` (0.13) and Keras `ReduceLROnPlateau`; like PyTorch `ReduceLROnPlateau`:
+    it bears one validation more, and min_delta is a share of the best value unless told otherwise.
 
     Examples
     --------
@@ -60,6 +62,7 @@ class Plateau(Schedule):
         patience: int = 3,
         min_delta: float = 0.0,
         lowest: float = 0.0,
+        cooldown: int = 0,
         mode: str | None = None,
     ) -> None:
         if not isinstance(monitor, str) or not monitor:
@@ -71,11 +74,12 @@ class Plateau(Schedule):
         self.patience = checked_integer(self, "patience", patience)
         self.min_delta = checked_number(self, "min_delta", min_delta, 0)
         self.lowest = checked_number(self, "lowest", lowest, 0)
+        self.cooldown = checked_non_negative_integer(self, "cooldown", cooldown)
         self.mode = mode
         known = any(word in monitor.lower() for word in ("loss", "error", "mae"))
         self._less = mode == "min" or (mode is None and known)
         self._best: float | None = None
-        self._waited = 0
+        self._waited = self._cooling = 0
         self._now = 1.0
 
     def __call__(self, step: int, total_steps: int | None = None) -> float:
@@ -98,20 +102,30 @@ class Plateau(Schedule):
         gain = math.inf if self._best is None else sign * (value - self._best)
         if gain > self.min_delta:
             self._best, self._waited = float(value), 0
+        elif self._cooling:
+            self._waited = 0
         else:
             self._waited += 1
+        self._cooling = max(0, self._cooling - 1)
         if self._waited >= self.patience:
             self._now, self._waited = max(self.lowest, self._now * self.factor), 0
+            self._cooling = self.cooldown
 
     def memory(self) -> dict[str, Any]:
-        """Return best value, validations waited and present factor."""
-        return {"best": self._best, "waited": self._waited, "now": self._now}
+        """Return best value, validations waited, those of the cooldown left, and present factor."""
+        return {
+            "best": self._best,
+            "waited": self._waited,
+            "cooling": self._cooling,
+            "now": self._now,
+        }
 
     def remember(self, memory: Mapping[str, Any]) -> None:
         """Go on from what `memory` returned."""
         best = memory.get("best")
         self._best = None if best is None or math.isnan(best) else best
         self._waited = int(memory.get("waited", 0))
+        self._cooling = int(memory.get("cooling", 0))
         self._now = float(memory.get("now", 1.0))
 
     def monitored(self) -> str | None:
