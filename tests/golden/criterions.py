@@ -300,6 +300,47 @@ PAIRS = [
         **NUMBERS,
     ),
     Pair(
+        "criterion.CosineSimilarity",
+        lambda: criterion.CosineSimilarity(),
+        lambda torch: lambda y, t: -torch.nn.functional.cosine_similarity(y, t, dim=2).sum() / 2,
+        ((4, 2, 3), (4, 2, 3)),
+        constant=(1,),
+    ),
+    Pair(
+        "criterion.CategoricalCrossEntropy",
+        lambda: criterion.CategoricalCrossEntropy(label_smoothing=0.2),
+        # The softmax of logarithms is the share of each number.
+        lambda torch: (
+            lambda y, t: torch.nn.functional.cross_entropy(
+                torch.log(y + 1e-7), t, label_smoothing=0.2, reduction="sum"
+            )
+        ),
+        ((4, 3), (4, 3)),
+        within={0: (0.1, 0.9), 1: (0.0, 1.0)},
+        constant=(1,),
+    ),
+    Pair(
+        "criterion.KullbackLeibler",
+        lambda: criterion.KullbackLeibler(),
+        lambda torch: lambda y, t: torch.nn.functional.kl_div(torch.log(y), t, reduction="sum"),
+        ((4, 3), (4, 3)),
+        within={0: (0.1, 0.9), 1: (0.1, 0.9)},
+        constant=(1,),
+    ),
+    Pair(
+        "criterion.PolicyGradient",
+        lambda: criterion.PolicyGradient(),
+        lambda torch: (
+            lambda y, t: (
+                -(torch.distributions.Categorical(shares(torch, y + 1e-7)).logits * t).sum()
+                - (t * torch.log((y + 1e-7).sum(1, keepdim=True))).sum()
+            )
+        ),
+        ((5, 4), (5, 4)),
+        within={0: (0.1, 0.9)},
+        constant=(1,),
+    ),
+    Pair(
         "criterion.KLDivergence",
         lambda: criterion.KLDivergence(),
         lambda torch: lambda y, t: torch.nn.functional.kl_div(y, t, reduction="sum"),
