@@ -99,8 +99,34 @@ class Operand:
     def __rmatmul__(self, other: Input) -> Value:
         return ops.matmul(other, self)
 
-    def __pow__(self, exponent: float) -> Value:
-        return ops.power(self, exponent)
+    def __pow__(self, exponent: Input) -> Value:
+        if isinstance(exponent, float | int):
+            return ops.power(self, exponent)
+        return ops.pow(self, exponent)
+
+    def __floordiv__(self, other: Input) -> Value:
+        return ops.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Input) -> Value:
+        return ops.floor_divide(other, self)
+
+    def __mod__(self, other: Input) -> Value:
+        return ops.remainder(self, other)
+
+    def __rmod__(self, other: Input) -> Value:
+        return ops.remainder(other, self)
+
+    def __and__(self, other: Input) -> Value:
+        return ops.bitwise_and(self, other)
+
+    def __or__(self, other: Input) -> Value:
+        return ops.bitwise_or(self, other)
+
+    def __xor__(self, other: Input) -> Value:
+        return ops.bitwise_xor(self, other)
+
+    def __invert__(self) -> Value:
+        return ops.bitwise_not(self)
 
     # Elementwise, as in NumPy; `is` and keys of dicts go by identity.
     __hash__ = object.__hash__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -168,6 +170,7 @@ FUNCTIONS = {
     "is_inf": np.isinf,
     "is_finite": np.isfinite,
 }
+PLAIN["erf"] = (ops.erf, 2 * X, np.vectorize(math.erf, otypes="f"))
 WITHIN = {"asin": np.arcsin, "acos": np.arccos, "atanh": np.arctanh}
 ABOVE_ONE = {"acosh": np.arccosh, "log2": np.log2, "log10": np.log10, "log1p": np.log1p}
 for _name, _function in FUNCTIONS.items():
@@ -191,6 +194,24 @@ for _name in ("floor_divide", "remainder", "fmod"):
 for _name in ("bitwise_and", "bitwise_or", "bitwise_xor"):
     _ours, _theirs = getattr(ops, _name), getattr(np, _name)
     PLAIN[_name] = (lambda x, f=_ours: f(x, 6), N, lambda x, f=_theirs: f(x, 6))
+
+
+def test_operators_are_those_of_numpy():
+    wanted = (N // 5, N % 5, N & 6, N | 6, N ^ 6, ~N, 20 // (N + 1), 20 % (N + 1), X ** X.shape[0])
+
+    found = everywhere(
+        lambda n, x: (
+            *(n // 5, n % 5, n & 6, n | 6, n ^ 6, ~n, 20 // (n + 1), 20 % (n + 1), x**4),
+            abs(x) ** x,
+        ),
+        N,
+        X,
+    )
+
+    for expected, actual in zip((*wanted, np.abs(X) ** X), found, strict=True):
+        np.testing.assert_allclose(expected, actual, rtol=1e-5)
+    mask = core.Value(N > 3)
+    np.testing.assert_array_equal(~(N > 3) | (N > 5), (~mask | (N > 5)).data)
 
 
 @pytest.mark.parametrize("largest", [True, False])
