@@ -56,6 +56,7 @@ PAIRS = [
         (1, 4, 4, 5, 6),
         4, 6, 2, stride=(1, 2, 2), dilation=(2, 1, 2), groups=2, padding=(1, 0, 1),
     ),
+    _both("nn.Conv3d, depthwise", (2, 3, 4, 4, 5), 3, 3, (3, 2, 3), padding=1, groups=3),
     _both("nn.Conv3d, same", (1, 2, 3, 4, 4), 2, 2, (3, 2, 3), padding="same"),
     _both("nn.ConvTranspose1d", (2, 3, 5), 3, 4, 3),
     _both(

@@ -26,7 +26,7 @@ Array = NDArray[Any]
 CONV = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
 PADDED = {**CONV, "padding": ((1, 1), (1, 1))}
 CONV3 = {"stride": (1,) * 3, "padding": ((0, 0),) * 3, "dilation": (1,) * 3, "groups": 1}
-VOLUME = (2, 16, 4, 4, 4)
+CUBE = (2, 16, 4, 4, 4)
 POOL = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0))}
 OVERLAPPING = {"kernel": (3, 3), "stride": (2, 2), "padding": ((1, 1), (1, 1))}
 MAP, INNER, SMALL, TEXT = (4, 16, 8, 8), (4, 16, 6, 6), (4, 16, 4, 4), (4, 12, 1, 24)
@@ -64,15 +64,16 @@ CASES: dict[str, Case] = {
         [MAP, INNER],
         {**CONV, "weight_shape": (16, 16, 3, 3), "with_bias": True},
     ),
-    "conv3d": ("conv3d", [VOLUME, (16, 16, 2, 2, 2), (16,)], CONV3),
+    "conv3d": ("conv3d", [CUBE, (16, 16, 2, 2, 2), (16,)], CONV3),
+    "conv3d of each channel": ("conv3d", [CUBE, (16, 1, 2, 2, 2)], {**CONV3, "groups": 16}),
     "conv3d_grad_input": (
         "conv3d_grad_input",
         [(2, 16, 3, 3, 3), (16, 16, 2, 2, 2)],
-        {**CONV3, "input_shape": VOLUME},
+        {**CONV3, "input_shape": CUBE},
     ),
     "conv3d_grad_weight": (
         "conv3d_grad_weight",
-        [VOLUME, (2, 16, 3, 3, 3)],
+        [CUBE, (2, 16, 3, 3, 3)],
         {**CONV3, "weight_shape": (16, 16, 2, 2, 2), "with_bias": True},
     ),
     "unfold": (

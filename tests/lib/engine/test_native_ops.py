@@ -54,12 +54,26 @@ VOLUMES = {
     "dilation": conv((2, 4, 5, 6, 7), (8, 4, 2, 3, 2), **{**WINDOW3, "dilation": (2, 1, 3)}),
     "groups": conv((2, 8, 3, 4, 4), (12, 4, 2, 2, 2), **WINDOW3, groups=2),
     "depthwise": conv((2, 16, 4, 4, 4), (16, 1, 3, 3, 3), **WINDOW3, groups=16),
+    "depthwise, odd": conv(
+        (3, 5, 4, 5, 6),
+        (5, 1, 3, 2, 3),
+        **{**WINDOW3, "padding": ((2, 1), (0, 1), (1, 2)), "dilation": (1, 2, 1)},
+        groups=5,
+    ),
+    "depthwise, stride": conv(
+        (2, 20, 7, 6, 5),
+        (20, 1, 3, 3, 3),
+        **{**WINDOW3, "stride": (2, 1, 2), "padding": ((1, 1),) * 3, "dilation": (2, 1, 1)},
+        groups=20,
+    ),
+    "depthwise, planes": conv((1, 8, 3, 6, 5), (8, 1, 1, 3, 3), **WINDOW3, groups=8),
     "pointwise": conv((2, 16, 2, 3, 4), (32, 16, 1, 1, 1), **WINDOW3),
 }
 
 
 @pytest.mark.parametrize("case", VOLUMES)
 def test_conv3d_and_its_gradients_equal_their_references(case):
+    """The depthwise ones are made of convolutions over images; see `ops/depthwise.py`."""
     x, w, y, attrs = VOLUMES[case]
     compare("conv3d", [x, w], [y], attrs, TOLERANCE)
     compare("conv3d", [x, w, (w[0],)], [y], {**attrs, "post_ops": RELU}, TOLERANCE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +13,7 @@ from ..choices import Candidate, Option
 from ..oplist import Op
 from .combined import Combined
 from .common import Dims, window_of
+from .depthwise import is_depthwise, lower_by_planes, transposed_window
 from .im2col import lower_forward, lower_grad_input, lower_grad_weight
 
 if TYPE_CHECKING:
@@ -95,6 +97,10 @@ def lower_conv(builder: Builder, op: Op) -> None:
     combined = Combined(builder, op)
     x, w, *bias = combined.own
     y = op.outputs[0]
+    if is_depthwise(builder.shape(x), builder.shape(w), op.attrs):
+        with contextlib.suppress(dnnl.RefusedError):
+            lower_by_planes(builder, op, x, y, bias[0] if bias else None, op.attrs)
+            return
     window = window_of(op.attrs, len(builder.shape(x)) - 2)
     dims = _weight_dims(builder.shape(w), op.attrs.get("groups", 1))
     offsets = dnnl.plain(builder.shape(bias[0])) if bias else None
@@ -155,6 +161,11 @@ def lower_conv_grad_input(builder: Builder, op: Op) -> None:
     """Lower `conv2d_grad_input` and `conv3d_grad_input`."""
     dy, w = op.inputs
     dx = op.outputs[0]
+    back = transposed_window(builder.shape(w), op.attrs)
+    if back is not None and is_depthwise(builder.shape(dx), builder.shape(w), op.attrs):
+        with contextlib.suppress(dnnl.RefusedError):
+            lower_by_planes(builder, op, dy, dx, None, back, flipped=True)
+            return
     window = window_of(op.attrs, len(builder.shape(dx)) - 2)
     dims = _weight_dims(builder.shape(w), op.attrs.get("groups", 1))
     forward: dnnl.Layout | None = builder.notes.get(("conv", w, builder.shape(dx)))
