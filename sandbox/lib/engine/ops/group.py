@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-_LOST = 1e-3  # a variance that is smaller beside the square of the mean
+_LOST = 1e-2  # a variance that is smaller beside the square of the mean
 
 
 def _infer_group(
