@@ -113,3 +113,14 @@ def test_areas_of_ranks_are_gathered(run_ranks):
     assert many.errors == [None] * 3
     found = many.of("validation")[-1]["metrics"][metric.name]
     assert found == pytest.approx(metric(many.models[0](X), labels), rel=1e-3)
+
+
+def test_without_metrics_the_ignored_label_of_the_criterion_does_not_count():
+    model, criterion, labels = CASES["maps"]
+    trainer = Trainer(copy.deepcopy(model), criterion, optim.SGD(0.1), progress=None, threads=1)
+    found = trainer.evaluate((X, labels))
+    counted = labels != -1
+    expected = (model(X).argmax(axis=1) == labels)[counted].mean()
+    assert found["top1"] == pytest.approx(expected)
+    trainer.fit((X, labels), steps=2)
+    assert 0.0 <= trainer.evaluate((X, labels))["top1"] <= 1.0
