@@ -221,6 +221,11 @@ CASES: dict[str, Case] = {
     "resize to nearest": ("resize", [MAP], {"size": (16, 24), **GRID, "mode": "nearest"}),
     "sum_copies": ("sum_copies", [MAP], {"factors": (2, 4)}),
     "dropout": ("dropout", [(40, 50)], {"p": 0.5, "path": "drop"}),
+    "sum_of_products": (
+        "sum_of_products",
+        [(4, 16), (4, 16)],
+        {"axes": (1,), "keepdims": True},
+    ),
     "sum": ("sum", [MAP], {"axes": (0, 2), "keepdims": False}),
     "mean": ("mean", [MAP], {"axes": (1,), "keepdims": True}),
     "sum_to": ("sum_to", [MAP], {"shape": (16, 1, 1)}),

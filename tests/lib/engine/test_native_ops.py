@@ -366,6 +366,16 @@ def test_sums_and_means_equal_their_references(name, keepdims, shape, axes):
     compare(name, [shape], [y], {"axes": axes, "keepdims": keepdims}, TOLERANCE)
 
 
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((4, 3, 5), (1,)), ((4, 30), (1,)), ((4, 3, 5), (0, 2)), ((6,), (0,))]
+)
+def test_sums_of_products_equal_their_references(keepdims, shape, axes):
+    y = [1 if k in axes else n for k, n in enumerate(shape) if keepdims or k not in axes]
+    attrs = {"axes": axes, "keepdims": keepdims}
+    compare("sum_of_products", [shape, shape], [y], attrs, TOLERANCE)
+
+
 def test_repeated_values_and_sums_over_the_repeats_equal_their_references():
     compare("broadcast_to", [(3, 1)], [(2, 3, 4)], {"shape": (2, 3, 4)}, 0)
     compare("sum_to", [(2, 3, 4)], [(3, 1)], {"shape": (3, 1)}, TOLERANCE)

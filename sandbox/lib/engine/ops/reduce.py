@@ -33,6 +33,12 @@ def _infer_sum(x: Spec, *, axes: tuple[int, ...], keepdims: bool) -> tuple[Spec,
     return (Spec(kept.shape, sum_dtype(x.dtype)),)
 
 
+def _infer_products(a: Spec, b: Spec, *, axes: tuple[int, ...], keepdims: bool) -> tuple[Spec, ...]:
+    if a != b:
+        raise ShapeError(f"factors must have one shape and dtype; got {a} and {b}.")
+    return _infer_sum(a, axes=axes, keepdims=keepdims)
+
+
 def _infer_kept(x: Spec, *, axes: tuple[int, ...], keepdims: bool) -> tuple[Spec, ...]:
     if keepdims:
         return (Spec(tuple(1 if k in axes else n for k, n in enumerate(x.shape)), x.dtype),)
@@ -72,6 +78,11 @@ def _infer_sum_to(x: Spec, *, shape: tuple[int, ...]) -> tuple[Spec, ...]:
 def total(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
     """Return the sum."""
     return np.asarray(x.sum(axis=axes, keepdims=keepdims, dtype=sum_dtype(x.dtype.name)))
+
+
+def sum_of_products(a: Array, b: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """Return the sum of a · b."""
+    return total(a * b, axes=axes, keepdims=keepdims)
 
 
 def mean(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
@@ -140,6 +151,22 @@ def lower_sum(builder: Builder, op: Op) -> None:
     _reduce(builder, op, op.attrs["axes"], None)
 
 
+def lower_sum_of_products(builder: Builder, op: Op) -> None:
+    """Lower `sum_of_products`: multiplied and added up in registers."""
+    shape = builder.shape(op.inputs[0])
+    if builder.spec(op.inputs[0]).dtype != "float32" or len(shape) == 0:
+        raise dnnl.RefusedError(f"{op.name}: must be of float32 values with axes.")
+    labels = list(range(len(shape)))
+    left = [axis for axis in labels if axis not in op.attrs["axes"]]
+    inner = tuple(shape[axis] for axis in left)
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        np.einsum(reads[0], labels, reads[1], labels, left, out=writes[0].reshape(inner))
+
+    reads = [builder.plain(value) for value in op.inputs]
+    builder.python(op, run, reads, [builder.define(op.outputs[0])])
+
+
 def lower_mean(builder: Builder, op: Op) -> None:
     """Lower `mean`."""
     shape, axes = builder.shape(op.inputs[0]), op.attrs["axes"]
@@ -170,6 +197,12 @@ def _by(function: np.ufunc) -> Lowering:
 
 
 register("sum", infer=_infer_sum, reference=total, lower=lower_sum)
+register(
+    "sum_of_products",
+    infer=_infer_products,
+    reference=sum_of_products,
+    lower=lower_sum_of_products,
+)
 register("mean", infer=_infer_mean, reference=mean, lower=lower_mean)
 register("max", infer=_infer_max, reference=maximum)
 register("sum_to", infer=_infer_sum_to, reference=sum_to, lower=lower_sum_to)

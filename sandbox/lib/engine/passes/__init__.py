@@ -15,6 +15,7 @@ from .fusion import (
     move_relu_grad_behind_pooling,
 )
 from .peaks import sparse_gradients
+from .products import sum_products
 from .sharing import share
 from .transposed import turn_transposed
 
@@ -39,6 +40,7 @@ def optimise(oplist: OpList, *, fused: bool = True) -> OpList:
         apply_before_reshape(result)
         fuse(result)
         fuse_batch_norm_relu(result)  # its gradient masks by itself, so before the next one
+        sum_products(result)
     move_relu_grad_behind_pooling(result)
     sparse_gradients(result)
     remove_dead(result)

@@ -188,6 +188,7 @@ def calls(dtype):
     named.update(by_index(f))
     for name in ("sum", "mean", "max", "min", "prod"):
         named[name] = ((image,), axes)
+    named["sum_of_products"] = ((image, image), axes)
     for name in ("softmax", "log_softmax"):
         named[name] = ((f(3, 2),), {"axis": 1})
         named[f"{name}_grad"] = (two, {"axis": 1})
