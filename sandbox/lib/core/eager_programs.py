@@ -112,6 +112,11 @@ class EagerTrainProgram:
         """Why it is not one program, and how many segments the last run had."""
         return _told(self._reason, self._segments)
 
+    @property
+    def in_parts(self) -> bool:
+        """Whether what can be compiled of it is."""
+        return self._segments is not None
+
     def pieces(self) -> Iterable[tuple[object, int]]:
         """Give what the segments hold in memory, with its bytes."""
         return () if self._segments is None else self._segments.pieces()
@@ -150,6 +155,11 @@ class EagerPredictProgram:
     def reason(self) -> str:
         """Why it is not one program, and how many segments the last run had."""
         return _told(self._reason, self._segments)
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether what can be compiled of it is."""
+        return self._segments is not None
 
     def pieces(self) -> Iterable[tuple[object, int]]:
         """Give what the segments hold in memory, with its bytes."""

@@ -171,8 +171,9 @@ class _Loop:
         with engine.planning(self._tell_planning):
             self.plan = settle_plan(job, self.batches, self.programs, self.commands)
         if self.programs.eager is not None:
+            how = "in parts, Python between them" if self.programs.in_parts else "eagerly"
             self.reports.log(
-                "info", f"the model runs eagerly, which takes longer: {self.programs.eager}"
+                "info", f"the model runs {how}, which takes longer: {self.programs.eager}"
             )
         reason: Literal["end", "early_stop", "stopped"] | None = None
         if state.validation_due:

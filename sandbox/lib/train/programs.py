@@ -54,7 +54,9 @@ class Programs:
         self.precision = precision
         self.checkpointing = checkpointing
         self.eager: str | None = None
-        """Why the model runs eagerly, None where it does not."""
+        """Why the model is no program, None where it is one."""
+        self.in_parts = False
+        """Whether its parts are programs then."""
         self._cache = ProgramCache()
 
     def prepare(self, spec: DataSpec, rows: int, *, training: bool) -> None:
@@ -96,7 +98,7 @@ class Programs:
             precision=self.precision,
             checkpointing=self.checkpointing,
         )
-        self.eager = getattr(program, "reason", None)
+        self._notice(program)
         return program
 
     def _predicting(self, inputs: Any) -> Any:
@@ -108,5 +110,9 @@ class Programs:
             plan=self.plan,
             precision=self.precision,
         )
-        self.eager = getattr(program, "reason", None)
+        self._notice(program)
         return program
+
+    def _notice(self, program: Any) -> None:
+        self.eager = getattr(program, "reason", None)
+        self.in_parts = bool(getattr(program, "in_parts", False))

@@ -4,12 +4,17 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from train_kit import make_data, make_trainer
 
-from sandbox.lib import engine
+from sandbox.lib import engine, nn
+from sandbox.lib.core import ops
 from sandbox.lib.core.errors import DataError
-from sandbox.lib.train import TextProgress
+from sandbox.lib.criterion import CrossEntropy
+from sandbox.lib.data import ArrayDataset
+from sandbox.lib.optim import SGD
+from sandbox.lib.train import TextProgress, Trainer
 from sandbox.lib.train.events import stage
 from sandbox.lib.train.progress import choose
 
@@ -96,6 +101,22 @@ def test_the_display_is_chosen() -> None:
 def test_it_says_when_a_model_runs_eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SANDBOX_EAGER", "1")
     assert "runs eagerly, which takes longer: SANDBOX_EAGER=1" in shown(live=False)
+
+
+def test_it_says_where_a_program_ends_and_why() -> None:
+    class Front(nn.Module):
+        def call(self, x: Any) -> Any:
+            return ops.concat([x[ops.less(x[:, 0], 0.5)], x], 0)[: x.shape[0]]
+
+    model = nn.Sequential(nn.Linear(4, 3, rng=0), Front())
+    stream = io.StringIO()
+    progress = TextProgress(stream, live=False)
+    trainer = Trainer(model, CrossEntropy(), SGD(0.1), batch_size=4, threads=1, progress=progress)
+    trainer.fit(ArrayDataset(np.ones((8, 4), "f4"), np.zeros(8, int)), epochs=1)
+
+    text = " ".join(stream.getvalue().split())
+    assert "the model runs in parts, Python between them, which takes longer: Sequential/1" in text
+    assert "how many elements nonzero gives depends on numbers" in text
 
 
 def test_a_run_that_somebody_watches_needs_no_line_of_text(
