@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from .. import engine
 from ..core.errors import ArgumentError
+from ..engine import dnnl, threads
 from .adam import AdamW
 from .config import checked_boolean, checked_integer, checked_number
 from .means import blend
@@ -177,9 +179,19 @@ def orthogonalised(matrix: Vector, iterations: int) -> Vector:
     By Newton-Schulz iterations: products of matrices only, no decomposition.
     """
     turned = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if turned else matrix
+    x = np.ascontiguousarray(matrix.T if turned else matrix)
     x = x / max(float(np.linalg.norm(x)), 1e-7)
     for _ in range(iterations):
-        square = x @ x.T
-        x = _A * x + (_B * square + _C * (square @ square)) @ x
+        square = _product(x, x, turned=True)
+        x = _A * x + _product(_B * square + _C * _product(square, square), x)
     return x.T if turned else x
+
+
+def _product(a: Vector, b: Vector, *, turned: bool = False) -> Vector:
+    """Return a · b, or a · bᵀ: by oneDNN, which keeps to the run's threads as OpenBLAS does not."""
+    if a.dtype != np.float32 or not engine.is_native():
+        return np.asarray(a @ (b.T if turned else b))
+    out = np.empty((len(a), len(b) if turned else b.shape[1]), a.dtype)
+    threads.apply(threads.get_threads())
+    dnnl.sgemm(a, b, out, transpose_b=turned)
+    return out
