@@ -18,8 +18,6 @@ from .categorical import CategoricalCrossEntropy as CategoricalCrossEntropy
 from .categorical import CategoricalCrossEntropyWithLogits as CategoricalCrossEntropyWithLogits
 from .categorical import ClassSimplex as ClassSimplex
 from .categorical import Distributed as Distributed
-from .categorical import Focal as Focal
-from .categorical import GeneralizedCrossEntropy as GeneralizedCrossEntropy
 from .classification import NLL as NLL
 from .classification import CrossEntropy as CrossEntropy
 from .classification import SparseCategoricalCrossEntropy as SparseCategoricalCrossEntropy
@@ -28,14 +26,14 @@ from .distribution import GaussianKL as GaussianKL
 from .distribution import GaussianNLL as GaussianNLL
 from .distribution import KullbackLeibler as KullbackLeibler
 from .distribution import PoissonNLL as PoissonNLL
+from .label_margin import CategoricalHinge as CategoricalHinge
+from .label_margin import LabelMargin as LabelMargin
+from .label_margin import MultiLabelMargin as MultiLabelMargin
+from .label_margin import MultiMargin as MultiMargin
 from .labels import Labelled as Labelled
 from .labels import check_labels as check_labels
-from .margin import CategoricalHinge as CategoricalHinge
 from .margin import Hinge as Hinge
 from .margin import HingeEmbedding as HingeEmbedding
-from .margin import LabelMargin as LabelMargin
-from .margin import MultiLabelMargin as MultiLabelMargin
-from .margin import MultiMargin as MultiMargin
 from .margin import Signed as Signed
 from .margin import SoftMargin as SoftMargin
 from .overlap import Dice as Dice
@@ -58,6 +56,8 @@ from .relative import LogCosh as LogCosh
 from .relative import MeanAbsolutePercentage as MeanAbsolutePercentage
 from .relative import MeanSquaredLogarithmic as MeanSquaredLogarithmic
 from .relative import SmoothL1WithWeights as SmoothL1WithWeights
+from .robust import Focal as Focal
+from .robust import GeneralizedCrossEntropy as GeneralizedCrossEntropy
 from .sequence import CTC as CTC
 from .similarity import CosineDistance as CosineDistance
 from .similarity import CosineSimilarity as CosineSimilarity
