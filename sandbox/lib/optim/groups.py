@@ -32,12 +32,12 @@ class ParameterGroup(Configured):
     regulariser : Regulariser, optional
         L1(...), L2(...) or L1L2(...) of these parameters.
     optimizer : Optimizer, optional
-        Another optimiser for them. Its learning rate follows the schedule of the main optimiser, in
-        proportion; it has no schedule of its own.
+        Another optimiser for them. Without a schedule of its own it follows that of the main
+        optimiser, in proportion.
 
     Raises
     ------
-    ArgumentError : a value is out of its range; the optimiser has a schedule.
+    ArgumentError : a value is out of its range; the optimiser's schedule goes by a metric.
 
     Examples
     --------
@@ -73,10 +73,10 @@ class ParameterGroup(Configured):
                     "ParameterGroup: `optimizer` must be an Optimizer that works on slices (put "
                     f"EMA around all groups); got {optimizer!r}."
                 )
-            if optimizer.schedule is not None:
+            if optimizer.monitored() is not None:
                 raise ArgumentError(
-                    "ParameterGroup: `optimizer` must have no schedule, since it follows that of "
-                    f"the main optimiser; got {optimizer.schedule!r}."
+                    "ParameterGroup: `optimizer` must have no schedule that goes by a metric; got "
+                    f"{optimizer.schedule!r}. Give it to the main optimiser."
                 )
         self.optimizer = optimizer
 
@@ -142,12 +142,19 @@ class ParameterGroups(Wrapper):
             optimizer,
             *(g.optimizer for g in self.groups if g.optimizer is not None),
         ]
+        self._total: int | None = None
         slots = dict.fromkeys(slot for m in self._optimizers for slot in m.slots)
         self.slots = tuple(slots)  # type: ignore[misc]
         self.needs_spans = True
         self.needs_norms = any(m.needs_norms for m in self._optimizers)
         self.needs_wholes = any(m.needs_wholes for m in self._optimizers)
         self.whole_slots = tuple(dict.fromkeys(s for m in self._optimizers for s in m.whole_slots))
+
+    def pace(self, steps_per_epoch: int, total_steps: int | None = None) -> None:
+        """Tell all schedules, before training, how long a pass and the whole run are."""
+        self._total = total_steps
+        for optimizer in self._optimizers:
+            optimizer.pace(steps_per_epoch, total_steps)
 
     def check_names(self, names: Sequence[str]) -> None:
         """Raise if a pattern holds none of these parameters."""
@@ -228,11 +235,7 @@ class ParameterGroups(Wrapper):
         now: UpdateArguments,
     ) -> tuple[Vector, Vector, dict[str, Vector], UpdateArguments]:
         """Return what the group's optimiser gets for one part of the slice."""
-        rate, mask = now.learning_rate, now.decay(here)
-        if group is not None:
-            rate *= group.learning_rate
-            if group.optimizer is not None:
-                rate *= group.optimizer.learning_rate / self.optimizer.learning_rate
+        rate, mask = self._rate(group, now), now.decay(here)
         gradient = g[here]
         if not self._optimizer(group).needs_wholes:  # else `_aim` has done it
             gradient = self._gradient(group, p[here], gradient, mask)
@@ -242,6 +245,20 @@ class ParameterGroups(Wrapper):
             {slot: state[slot][here] for slot in self._optimizer(group).slots},
             UpdateArguments(now.step, rate, self._decay(group, mask, p[here]), inside, now.norms),
         )
+
+    def _rate(self, group: ParameterGroup | None, now: UpdateArguments) -> float:
+        """Return a group's learning rate; a rate set by hand is one for all, in proportion."""
+        if group is None:
+            return now.learning_rate
+        own, main = group.optimizer, self.optimizer
+        rate = now.learning_rate * group.learning_rate
+        if own is None:
+            return rate
+        if own.schedule is None:
+            return rate * (own.learning_rate / main.learning_rate)
+        planned = main.learning_rate_at(now.step, self._total)
+        by_hand = now.learning_rate / planned if planned else 1.0
+        return own.learning_rate_at(now.step, self._total) * group.learning_rate * by_hand
 
     def _known(self, spans: ParameterSpans | None) -> ParameterSpans:
         if spans is None:
@@ -304,16 +321,16 @@ def by_name(optimizers: Mapping[str, Optimizer]) -> ParameterGroups:
     Parameters
     ----------
     optimizers : dict of pattern -> Optimizer
-        Patterns as of `ParameterGroup`; the first that holds a parameter counts. The learning
-        rates of all follow the schedule of the one for "*", in proportion.
+        Patterns as of `ParameterGroup`; the first that holds a parameter counts. Those without a
+        schedule follow that of the one for "*", in proportion.
 
     Raises
     ------
-    ArgumentError : there is no "*"; one of the others has a schedule.
+    ArgumentError : there is no "*"; the schedule of another goes by a metric.
 
     Notes
     -----
-    Same as BigDL `optim_method` (0.13) given as a dict, but for the schedule.
+    Same as BigDL `optim_method` (0.13) given as a dict.
 
     Examples
     --------

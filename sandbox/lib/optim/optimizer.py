@@ -145,8 +145,8 @@ class Optimizer(Configured, ABC):
         if self.schedule is not None:
             self.schedule.orient(higher_is_better)
 
-    def pace(self, steps_per_epoch: int) -> None:
-        """Tell the schedule, before training, how many steps a pass over the data has."""
+    def pace(self, steps_per_epoch: int, total_steps: int | None = None) -> None:
+        """Tell the schedule, before training, how many steps a pass has, and the whole run."""
         if self.schedule is not None:
             self.schedule.pace(steps_per_epoch)
 

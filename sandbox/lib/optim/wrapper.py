@@ -55,6 +55,10 @@ class Wrapper(Optimizer):
         """Return the inner optimiser's learning rate."""
         return self.optimizer.learning_rate_at(step, total_steps)
 
+    def pace(self, steps_per_epoch: int, total_steps: int | None = None) -> None:
+        """Tell the inner optimiser how long a pass and the whole run are."""
+        self.optimizer.pace(steps_per_epoch, total_steps)
+
     def check_names(self, names: Sequence[str]) -> None:
         """Let the inner optimiser look at the parameters' names."""
         self.optimizer.check_names(names)

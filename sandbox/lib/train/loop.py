@@ -104,10 +104,10 @@ class _Loop:
                 " Use fewer ranks."
             )
         self.order = job.data.order(job.batch_size, seed=job.seed)
-        job.optimizer.pace(self.order.steps_per_epoch)
         spare = group.size == 1 and engine.threads.cpu_count() > job.threads
         self.batches = Batches(job.data, self.order, group, spare=spare, pieces=job.accumulate)
         self.total_steps = job.end.total_steps(self.order.steps_per_epoch)
+        job.optimizer.pace(self.order.steps_per_epoch, self.total_steps)
         self.flat = FlatParameters(
             job.model,
             slices=group.size,

@@ -102,6 +102,19 @@ def test_optimisers_by_the_names_of_modules():
     assert_same(weights(by_hand.model), weights(trainer.model))
 
 
+def test_optimisers_by_name_may_have_schedules_of_their_own():
+    def train(schedule):
+        rates = {"fc1": optim.SGD(0.1, schedule=schedule), "*": optim.SGD(0.1)}
+        trainer = make_trainer(model(), optimizer=optim.EMA(optim.by_name(rates)))
+        trainer.fit(make_data(), epochs=2)
+        return weights(trainer.model)
+
+    still, moved = train(optim.Constant(0.0)), train(optim.Epochs(optim.Cosine()))
+    first = weights(model())
+    assert_same({"fc1.weight": first["fc1.weight"]}, {"fc1.weight": still["fc1.weight"]})
+    assert not np.array_equal(first["fc1.weight"], moved["fc1.weight"])
+
+
 def test_schedules_of_passes_are_told_their_length():
     schedule = optim.Epochs(optim.StepDecay(1, gamma=0.5))
     trainer = make_trainer(model(), optimizer=optim.SGD(0.4, schedule=schedule))
