@@ -69,12 +69,23 @@ def test_a_branch_inside_has_its_path_in_errors():
 
 
 def test_side_by_side_needs_a_module_and_keeps_merge_for_itself():
-    with pytest.raises(ArgumentError, match="at least one module"):
-        nn.Branches()
+    for empty in (nn.Branches(), nn.Parallel()):
+        with pytest.raises(ArgumentError, match="at least one module"):
+            empty(A)
     with pytest.raises(ArgumentError, match="no other use for"):
         nn.Branches(nn.ReLU()).add("merge", nn.ReLU())
     with pytest.raises(ArgumentError, match="`merge` must be a Module"):
         nn.Parallel(nn.ReLU(), merge="sum")
+
+
+def test_branches_grow_and_keep_what_merges_behind_them():
+    model = nn.Branches(merge=nn.Sequential(nn.Concat(), fc=nn.Linear(6, 2, rng=0)))
+    model.append(nn.Linear(3, 4, rng=0)).insert(0, nn.Linear(3, 2, rng=1), "first")
+    twin = nn.deserialize(json.loads(json.dumps(nn.serialize(model))))
+    names = ["first.weight", "first.bias", "0.weight", "0.bias", "merge.fc.weight", "merge.fc.bias"]
+    for made in (model, twin):
+        assert [name for name, _ in made.named_parameters()] == names
+    assert model(A).shape == (4, 2)
 
 
 def test_map_gives_back_what_holds_its_inputs():

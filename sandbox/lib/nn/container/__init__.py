@@ -5,7 +5,7 @@ from __future__ import annotations
 from .barrier import StopGradient
 from .branches import Bottle, Branches, Map, Parallel, SideBySide
 from .graph import Graph
-from .sequential import Container, Sequential
+from .sequential import Container, Row, Sequential
 
 __all__ = [
     "Bottle",
@@ -14,6 +14,7 @@ __all__ = [
     "Graph",
     "Map",
     "Parallel",
+    "Row",
     "Sequential",
     "SideBySide",
     "StopGradient",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from ...core import ops, tree
 from ...core.errors import ArgumentError, ShapeError
@@ -16,12 +16,10 @@ from ..module import Module
 from ..registry import register
 from ..table.merge import Concat
 from ..table.pairwise import Add
-from .sequential import Container, Sequential, step
-
-C = TypeVar("C", bound="SideBySide")
+from .sequential import Row, Sequential, step
 
 
-class SideBySide(Container):
+class SideBySide(Row):
     """What modules side by side share: their names, and what merges their outputs."""
 
     merge: Module | None = None
@@ -33,16 +31,25 @@ class SideBySide(Container):
         name: str | None = None,
         **named: Module,
     ) -> None:
-        super().__init__(name=name)
-        for place, module in enumerate(modules):
-            own = module.name if isinstance(module, Module) else None
-            self.add(own or str(place), module)
-        for key, module in named.items():
-            self.add(key, module)
-        if not self.names:
-            raise ArgumentError(f"{type(self).__name__}: there must be at least one module; got 0.")
-        if merge is not None:  # behind the others, as it runs
+        super().__init__(*modules, name=name, **named)
+        if merge is not None:
             self.merge = instance("merge", merge, Module)
+
+    def add(self, name: str, module: Module) -> None:
+        """Append a module under a name of its own."""
+        super().add(name, module)
+        self._order()
+
+    def _order(self) -> None:
+        super()._order()
+        if self.merge is not None:  # behind the others, as it runs
+            self.__dict__["merge"] = self.__dict__.pop("merge")
+
+    def _some(self) -> tuple[str, ...]:
+        """Give the modules' names; there must be some when they are called."""
+        if not self.names:
+            raise ArgumentError("the container must hold at least one module; got none.")
+        return self.names
 
     def merged(self, outputs: Any) -> Any:
         """Give the outputs, merged if anything merges them."""
@@ -53,17 +60,7 @@ class SideBySide(Container):
 
     def config(self) -> dict[str, Any]:
         """Give the modules with their names, and what merges."""
-        return {"modules": [[name, self[name]] for name in self.names], "merge": self.merge}
-
-    @classmethod
-    def from_config(cls: type[C], config: dict[str, Any]) -> C:
-        """Make one from what `config` gives."""
-        made = cls.__new__(cls)
-        Container.__init__(made, name=config.get("name"))
-        for name, module in config["modules"]:
-            made.add(name, module)
-        made.merge = config["merge"]
-        return made
+        return {**super().config(), "merge": self.merge}
 
 
 @register("nn.Branches")
@@ -88,7 +85,7 @@ class Branches(SideBySide):
 
     Raises
     ------
-    ArgumentError : something is not a module, two have the same name, or there are none.
+    ArgumentError : something is not a module, two have the same name, or in `call` there are none.
     ShapeError : in `call`, raised by a module inside; the message begins with its path.
 
     Notes
@@ -126,7 +123,8 @@ class Branches(SideBySide):
 
     def call(self, *inputs: Any, **named: Any) -> Any:
         """Call all modules with the inputs."""
-        outputs = [calls.run(self[name], inputs, name, named) for name in self.names]
+        names = self._some()
+        outputs = [calls.run(self[name], inputs, name, named) for name in names]
         return self.merged(tuple(outputs))
 
 
@@ -153,7 +151,7 @@ class Parallel(SideBySide):
 
     Raises
     ------
-    ArgumentError : something is not a module, two have the same name, or there are none.
+    ArgumentError : something is not a module, two have the same name, or in `call` there are none.
     ShapeError : in `call`, there is another number of inputs, or a module refuses its own.
 
     Notes
@@ -187,18 +185,19 @@ class Parallel(SideBySide):
 
     def call(self, *inputs: Any, **named: Any) -> Any:
         """Call each module with its input."""
+        names = self._some()
         one = inputs[0] if len(inputs) == 1 else None
         if isinstance(one, dict):
             inputs, named = (), one
         elif isinstance(one, (tuple, list)):
             inputs = tuple(one)
-        fits = {*named} == {*self.names} if named else len(inputs) == len(self.names)
+        fits = {*named} == {*names} if named else len(inputs) == len(names)
         if not fits or (inputs and named):
             got = tree.kind(named or inputs)
-            raise ShapeError(f"inputs must be {len(self)} ({', '.join(self.names)}); got {got}.")
+            raise ShapeError(f"inputs must be {len(self)} ({', '.join(names)}); got {got}.")
         if named:
-            return self.merged({name: step(self[name], name, named[name]) for name in self.names})
-        pairs = zip(self.names, inputs, strict=True)
+            return self.merged({name: step(self[name], name, named[name]) for name in names})
+        pairs = zip(names, inputs, strict=True)
         return self.merged(tuple([step(self[name], name, x) for name, x in pairs]))
 
 

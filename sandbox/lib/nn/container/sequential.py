@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from ...core.errors import ArgumentError
 from ...core.validate import integer
@@ -15,6 +15,8 @@ from ..linear.dense import Linear
 from ..module import Module
 from ..registry import register
 from ..shape.views import Flatten
+
+R = TypeVar("R", bound="Row")
 
 
 class Container(Module):
@@ -87,8 +89,90 @@ def step(module: Module, name: str, x: Any) -> Any:
     return calls.run(module, x if isinstance(x, tuple) else (x,), name)
 
 
+class Row(Container):
+    """What containers share whose modules are given one after the other, with names or without.
+
+    Parameters
+    ----------
+    modules : Module
+        In order. Unnamed ones are called "0", "1", ... in paths.
+    named : Module
+        Modules by name, after the others.
+    """
+
+    def __init__(self, *modules: Module, name: str | None = None, **named: Module) -> None:
+        super().__init__(name=name)
+        for place, module in enumerate(modules):
+            own = module.name if isinstance(module, Module) else None
+            self.add(own or str(place), module)
+        for key, module in named.items():
+            self.add(key, module)
+
+    def append(self: R, module: Module, name: str | None = None) -> R:
+        """Add a module at the end; gives the container back.
+
+        Examples
+        --------
+        >>> len(Sequential().append(ReLU()).append(Flatten(), "flat"))
+        2
+        """
+        own = getattr(module, "name", None) if name is None else name
+        self.add(self._number() if own is None else own, module)
+        return self
+
+    def insert(self: R, place: int, module: Module, name: str | None = None) -> R:
+        """Put a module in front of the one at a place; gives the container back.
+
+        The others keep their names, and so do their parameters.
+
+        Raises
+        ------
+        ArgumentError : there is no such place, it is not a module, or the name is taken.
+
+        Examples
+        --------
+        >>> Sequential(ReLU(), last=Flatten()).insert(1, Linear(4, 2, rng=0)).names
+        ('0', '2', 'last')
+        """
+        count = len(self.names)
+        at = integer("place", place)
+        if not -count <= at <= count:
+            raise ArgumentError(f"`place` must be in [{-count}, {count}]; got {place!r}.")
+        self.append(module, name)
+        *before, new = self.names
+        at = at % count if at < 0 else at
+        self.names = (*before[:at], new, *before[at:])
+        self._order()
+        return self
+
+    def _order(self) -> None:
+        """Put attributes into the order of the modules: parameters are listed in it."""
+        for name in self.names:
+            self.__dict__[name] = self.__dict__.pop(name)
+
+    def _number(self) -> str:
+        """Give the first number behind all children that no child has."""
+        number = len(self.names)
+        while str(number) in self.names:
+            number += 1
+        return str(number)
+
+    def config(self) -> dict[str, Any]:
+        """Give the modules with their names."""
+        return {"modules": [[name, self[name]] for name in self.names]}
+
+    @classmethod
+    def from_config(cls: type[R], config: dict[str, Any]) -> R:
+        """Make one from what `config` gives."""
+        others = {key: item for key, item in config.items() if key != "modules"}
+        made = cls(**others)
+        for name, module in config["modules"]:
+            made.add(name, module)
+        return made
+
+
 @register("nn.Sequential")
-class Sequential(Container):
+class Sequential(Row):
     """Call modules one after the other.
 
     y = m_k(... m_2(m_1(x)))
@@ -159,14 +243,6 @@ class Sequential(Container):
         ),
     )
 
-    def __init__(self, *modules: Module, name: str | None = None, **named: Module) -> None:
-        super().__init__(name=name)
-        for place, module in enumerate(modules):
-            own = module.name if isinstance(module, Module) else None
-            self.add(own or str(place), module)
-        for key, module in named.items():
-            self.add(key, module)
-
     def call(self, *inputs: Any, **named: Any) -> Any:
         """Call the modules one after the other; tuples are given by place, dicts by name."""
         if named and inputs:
@@ -190,60 +266,3 @@ class Sequential(Container):
 
         now.steps(self, values, chain, (len(others),), run)
         return values[-1]
-
-    def append(self, module: Module, name: str | None = None) -> Sequential:
-        """Add a module at the end; gives the container back.
-
-        Examples
-        --------
-        >>> len(Sequential().append(ReLU()).append(Flatten(), "flat"))
-        2
-        """
-        own = getattr(module, "name", None) if name is None else name
-        self.add(self._number() if own is None else own, module)
-        return self
-
-    def insert(self, place: int, module: Module, name: str | None = None) -> Sequential:
-        """Put a module in front of the one at a place; gives the container back.
-
-        The others keep their names, and so do their parameters.
-
-        Raises
-        ------
-        ArgumentError : there is no such place, it is not a module, or the name is taken.
-
-        Examples
-        --------
-        >>> Sequential(ReLU(), last=Flatten()).insert(1, Linear(4, 2, rng=0)).names
-        ('0', '2', 'last')
-        """
-        count = len(self.names)
-        at = integer("place", place)
-        if not -count <= at <= count:
-            raise ArgumentError(f"`place` must be in [{-count}, {count}]; got {place!r}.")
-        self.append(module, name)
-        *before, new = self.names
-        at = at % count if at < 0 else at
-        self.names = (*before[:at], new, *before[at:])
-        for name in self.names:  # parameters are listed in the order of attributes
-            self.__dict__[name] = self.__dict__.pop(name)
-        return self
-
-    def _number(self) -> str:
-        """Give the first number behind all children that no child has."""
-        number = len(self.names)
-        while str(number) in self.names:
-            number += 1
-        return str(number)
-
-    def config(self) -> dict[str, Any]:
-        """Give the modules with their names."""
-        return {"modules": [[name, self[name]] for name in self.names]}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Sequential:
-        """Make a Sequential from what `config` gives."""
-        made = cls(name=config.get("name"))
-        for name, module in config["modules"]:
-            made.add(name, module)
-        return made
