@@ -75,7 +75,8 @@ def check_ids(ids: Array, limit: int, what: str = "id") -> None:
 
 def check_padded_ids(ids: Array, limit: int) -> None:
     """Raise a `DataError` that names the first id which is not in [0, limit) and not -1: absent."""
-    check_ids(np.where(ids == -1, 0, ids), limit)
+    if ids.size and (ids.min() < -1 or ids.max() >= limit):
+        check_ids(np.where(ids == -1, 0, ids), limit)
 
 
 def check_lengths(lengths: Array, time: int) -> None:

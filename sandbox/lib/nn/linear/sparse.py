@@ -141,14 +141,14 @@ class EmbeddingBag(Module):
             if values is not None:
                 raise ShapeError(f"values must be None for mode 'max'; got shape {values.shape}.")
             return self._largest(sparse_row(ids)[0])
-        ids, values = sparse_row(ids, values, self.weight.dtype)
-        if self.mode != "sum":
-            values = ops.divide(values, self._total(present(ids, values)))
+        ids, amounts = sparse_row(ids, values, self.weight.dtype)
         if self.max_norm is not None:
             vectors = ops.embedding(ops.maximum(ids, 0), self.weight)
             factors = ops.reshape(shortening(vectors, self.max_norm), ids.shape)
-            values = ops.multiply(values, factors)
-        return ops.embedding_bag(ids, values, self.weight)
+            y = ops.embedding_bag(ids, ops.multiply(amounts, factors), self.weight)
+        else:
+            y = ops.embedding_bag(ids, amounts, self.weight)
+        return y if self.mode == "sum" else ops.divide(y, self._total(ids, values))
 
     def _largest(self, ids: Any) -> Any:
         """Give the largest number of each feature, 0 for rows without ids."""
@@ -159,8 +159,13 @@ class EmbeddingBag(Module):
         largest = ops.max_with_index(ops.where(there, vectors, -np.inf), 1)[0]
         return ops.where(ops.any(there, 1), largest, 0.0)
 
-    def _total(self, values: Any) -> Any:
+    def _total(self, ids: Any, values: Any) -> Any:
         """Give what each row is divided by; 1 where nothing is added up."""
+        if values is None:
+            there = ops.cast(ops.greater_equal(ids, 0), self.weight.dtype)
+            total = ops.maximum(ops.sum(there, 1, keepdims=True), 1.0)
+            return total if self.mode == "mean" else ops.sqrt(total)
+        values = present(ids, floating(values))
         if self.mode == "sqrtn":
             squared = ops.sum(ops.square(values), 1, keepdims=True)
             return ops.sqrt(ops.where(ops.greater(squared, 0.0), squared, 1.0))
