@@ -39,6 +39,10 @@ class ParameterGroup(Configured):
     ------
     ArgumentError : a value is out of its range; the optimiser's schedule goes by a metric.
 
+    Notes
+    -----
+    Like PyTorch `add_param_group`: told by name.
+
     Examples
     --------
     >>> ParameterGroup("*.bias", weight_decay=0)

@@ -60,7 +60,7 @@ class Muon(Optimizer):
     second optimiser. Source: Jordan et al. 2024.
     A slice of a matrix cannot be made orthogonal, so each step has one more all-gather, of the
     directions u: ranks exchange half as much again as with Adam. Then each rank multiplies those
-    matrices of which it owns a part, about 20 · rows · columns · min(rows, columns) operations
+    matrices of which it owns a part, 20 to 30 · rows · columns · min(rows, columns) operations
     for 5 iterations, which more ranks do not make less for a matrix that all share.
 
     Examples

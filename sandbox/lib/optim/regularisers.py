@@ -19,6 +19,10 @@ class Regulariser(Configured, ABC):
 
     The loss that is shown and recorded is that of the criterion, without the penalty; `penalty`
     gives the penalty of some parameters.
+
+    Notes
+    -----
+    Like Keras `Regularizer`: its gradient is written down, not traced.
     """
 
     @abstractmethod
