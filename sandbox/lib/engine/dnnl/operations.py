@@ -232,13 +232,19 @@ def batch_norm_grad(
 
 
 def layer_norm(
-    src: Layout, statistics: Layout, epsilon: float, *, training: bool, given: bool = False
+    src: Layout,
+    statistics: Layout,
+    epsilon: float,
+    *,
+    training: bool,
+    given: bool = False,
+    affine: bool = True,
 ) -> Primitive:
     """Normalise over the last axis, with scale and shift; training gives the statistics.
 
-    With `given`, these are read, and there is no shift.
+    With `given`, these are read, and there is no shift. Without `affine` there are neither.
     """
-    flags = _GIVEN_STATISTICS | _SCALE if given else _SCALE_AND_SHIFT
+    flags = _GIVEN_STATISTICS | _SCALE if given else _SCALE_AND_SHIFT * affine
     arguments = (ENGINE, way(training), src, src, statistics, epsilon, flags)
     return make("layer_norm", "layer_normalization_forward", *arguments)
 

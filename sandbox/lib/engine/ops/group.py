@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-_LOST = 1e-2  # a variance that is smaller beside the square of the mean
-
 
 def _infer_group(
     x: Spec, gamma: Spec, beta: Spec, *, groups: int, epsilon: float
@@ -93,42 +91,13 @@ def group_norm(
     epsilon: float,
 ) -> tuple[Array, Array, Array]:
     """Return y, and mean and biased variance of each group of each row."""
-    mean, variance, scale, shift = _lines(x, gamma, beta, groups, epsilon)
-    y = _by_group(x, groups) * scale
-    y += shift
-    return y.reshape(x.shape), mean, variance
-
-
-def _lines(
-    x: Array, gamma: Array, beta: Array, groups: int, epsilon: float
-) -> tuple[Array, Array, Array, Array]:
-    """Return mean, variance, and by what each channel of each row is multiplied and shifted."""
     parts = _by_group(x, groups)
-    mean, variance = _moments(parts.reshape(*parts.shape[:2], math.prod(parts.shape[2:])))
-    inverse = 1 / np.sqrt(variance + np.asarray(epsilon, x.dtype))
-    scale = gamma.reshape(groups, -1, 1) * _wide(inverse)
-    return mean, variance, scale, beta.reshape(groups, -1, 1) - _wide(mean) * scale
-
-
-def _moments(x: Array) -> tuple[Array, Array]:
-    """Return mean and biased variance along the last axis.
-
-    Where the mean is large, the mean of the squares less its square has lost digits: there the
-    squares are taken from the mean.
-    """
-    count, ones = np.asarray(x.shape[-1], x.dtype), np.ones(x.shape[-1], x.dtype)
-    mean, variance = np.empty(x.shape[:-1], x.dtype), np.empty(x.shape[:-1], x.dtype)
-    for part in rows_of(x.shape):
-        np.vecdot(x[part], ones, out=mean[part])
-        np.vecdot(x[part], x[part], out=variance[part])
-    mean /= count
-    variance /= count
-    variance -= mean * mean
-    lost = ~(variance > _LOST * mean * mean)
-    if lost.any():
-        centred = x[lost] - mean[lost][:, None]
-        variance[lost] = np.vecdot(centred, centred) / count
-    return mean, variance
+    mean = parts.mean(axis=(2, 3))
+    y = parts - _wide(mean)
+    variance = np.square(y).mean(axis=(2, 3))
+    y *= gamma.reshape(groups, -1, 1) / np.sqrt(_wide(variance) + np.asarray(epsilon, x.dtype))
+    y += beta.reshape(groups, -1, 1)
+    return y.reshape(x.shape), mean, variance
 
 
 def group_norm_grad(
@@ -162,8 +131,12 @@ def _planes(
     parts, above = _by_group(x, groups), _by_group(dy, groups)
     inverse = 1 / np.sqrt(variance + np.asarray(epsilon, x.dtype))
     scale = gamma.reshape(groups, -1, 1) * _wide(inverse)
-    sums = np.vecdot(above, np.ones(parts.shape[3], x.dtype))
-    products = np.vecdot(above, parts) - mean[:, :, None] * sums
+    sums, products = np.empty(parts.shape[:3], x.dtype), np.empty(parts.shape[:3], x.dtype)
+    ones = np.ones(parts.shape[3], x.dtype)
+    for part in rows_of(x.shape):  # the second time it is read from the cache
+        np.matmul(above[part], ones, out=sums[part])
+        np.vecdot(above[part], parts[part], out=products[part])
+    products -= mean[:, :, None] * sums
     count = np.asarray(math.prod(parts.shape[2:]), x.dtype)
     slope = -(scale[..., 0] * products).sum(axis=2) * np.square(inverse) / count
     shift = -(scale[..., 0] * sums).sum(axis=2) / count - mean * slope
@@ -171,7 +144,31 @@ def _planes(
     return scale, _wide(slope), _wide(shift), dgamma, sums.sum(axis=0).reshape(-1)
 
 
-# -- groups of channels, natively: NumPy's sums, then one pass of oneDNN ---------------------------
+def lower_group_norm(builder: Builder, op: Op) -> None:
+    """Lower `group_norm`: a layer normalisation of the groups, then a line for each channel."""
+    x, gamma, beta = op.inputs
+    shape, groups = builder.shape(x), op.attrs["groups"]
+    rows, size = shape[0] * groups, math.prod(shape[1:]) // groups
+    layout, statistics = dnnl.plain((rows, size)), dnnl.plain((rows,))
+    normal = dnnl.layer_norm(layout, statistics, op.attrs["epsilon"], training=True, affine=False)
+    image = dnnl.plain((*shape[:2], 1, math.prod(shape[2:])))
+    column = dnnl.plain((1, shape[1], 1, 1))
+    shifted = (dnnl.Binary(dnnl.BINARY["add"], column),)
+    line = dnnl.binary(dnnl.BINARY["multiply"], image, column, image, post_ops=shifted)
+    source, scale, shift = (builder.plain(value) for value in (x, gamma, beta))
+    y, mean, variance = (builder.define(value) for value in op.outputs)
+    found = {
+        dnnl.DST: seen(y, layout),
+        dnnl.MEAN: seen(mean, statistics),
+        dnnl.VARIANCE: seen(variance, statistics),
+    }
+    builder.native(op, normal, {dnnl.SRC: seen(source, layout)}, found)
+    given = {
+        dnnl.SRC: seen(y, image),
+        dnnl.SRC_1: seen(scale, column),
+        dnnl.post_op(0): seen(shift, column),
+    }
+    builder.native(op, line, given, {dnnl.DST: seen(y, image)})
 
 
 def _channels(shape: Dims) -> tuple[dnnl.Layout, dnnl.Layout]:
@@ -180,30 +177,8 @@ def _channels(shape: Dims) -> tuple[dnnl.Layout, dnnl.Layout]:
     return dnnl.plain((1, rows, 1, math.prod(shape[2:]))), dnnl.plain((1, rows, 1, 1))
 
 
-def lower_group_norm(builder: Builder, op: Op) -> None:
-    """Lower `group_norm`."""
-    layout, column = _channels(builder.shape(op.inputs[0]))
-    shifted = (dnnl.Binary(dnnl.BINARY["add"], column),)
-    primitive = dnnl.binary(dnnl.BINARY["multiply"], layout, column, layout, post_ops=shifted)
-    attrs = op.attrs
-
-    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
-        mean, variance, scale, shift = writes
-        source, gamma, beta = reads
-        found = _lines(source, gamma, beta, attrs["groups"], attrs["epsilon"])
-        mean[...], variance[...] = found[:2]
-        scale.reshape(found[2].shape)[...], shift.reshape(found[2].shape)[...] = found[2:]
-
-    reads = [builder.plain(value) for value in op.inputs]
-    y, *statistics = (builder.define(value) for value in op.outputs)
-    scale, shift = private(column), private(column)
-    builder.python(op, run, reads, [*statistics, scale, shift])
-    given = {dnnl.SRC: seen(reads[0], layout), dnnl.SRC_1: scale, dnnl.post_op(0): shift}
-    builder.native(op, primitive, given, {dnnl.DST: seen(y, layout)})
-
-
 def lower_group_norm_grad(builder: Builder, op: Op) -> None:
-    """Lower `group_norm_grad`."""
+    """Lower `group_norm_grad`: NumPy's sums, then two passes of oneDNN."""
     layout, column = _channels(builder.shape(op.inputs[1]))
     add, multiply = dnnl.BINARY["add"], dnnl.BINARY["multiply"]
     shifted = (dnnl.Binary(add, column),)

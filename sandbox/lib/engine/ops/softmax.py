@@ -22,37 +22,37 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
-def softmax(x: Array, *, axis: int) -> Array:
+def softmax(x: Array, *, axis: int, out: Array | None = None) -> Array:
     """Return e^x / sum(e^x), shifted by the maximum so that nothing overflows."""
     if x.size == 0:
         return x.copy()
-    powers: Array = x - x.max(axis=axis, keepdims=True)
+    powers: Array = np.subtract(x, x.max(axis=axis, keepdims=True), out=out)
     np.exp(powers, out=powers)
     powers *= 1 / powers.sum(axis=axis, keepdims=True)
     return powers
 
 
-def softmax_grad(dy: Array, y: Array, *, axis: int) -> Array:
+def softmax_grad(dy: Array, y: Array, *, axis: int, out: Array | None = None) -> Array:
     """Return y · (dy - sum(dy · y))."""
-    dx: Array = dy * y
+    dx: Array = np.multiply(dy, y, out=out)
     along = dx.sum(axis=axis, keepdims=True)
     np.subtract(dy, along, out=dx)
     dx *= y
     return dx
 
 
-def log_softmax(x: Array, *, axis: int) -> Array:
+def log_softmax(x: Array, *, axis: int, out: Array | None = None) -> Array:
     """Return x - log(sum(e^x)), shifted by the maximum."""
     if x.size == 0:
         return x.copy()
-    shifted: Array = x - x.max(axis=axis, keepdims=True)
+    shifted: Array = np.subtract(x, x.max(axis=axis, keepdims=True), out=out)
     shifted -= np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
     return shifted
 
 
-def log_softmax_grad(dy: Array, y: Array, *, axis: int) -> Array:
+def log_softmax_grad(dy: Array, y: Array, *, axis: int, out: Array | None = None) -> Array:
     """Return dy - e^y · sum(dy)."""
-    dx: Array = np.exp(y)
+    dx: Array = np.exp(y, out=out)
     dx *= dy.sum(axis=axis, keepdims=True)
     return np.subtract(dy, dx, out=dx)
 
@@ -68,7 +68,7 @@ def lower_softmax(builder: Builder, op: Op) -> None:
     x, y = op.inputs[0], op.outputs[0]
     shape = builder.shape(x)
     if _is_inner(op, shape):
-        by_rows(0)(builder, op)
+        by_rows(0, out=True)(builder, op)
         return
     if builder.spec(x).size < SMALL or len(shape) > 6:
         raise dnnl.RefusedError("softmax: small arrays go to the reference kernel.")
@@ -83,7 +83,7 @@ def lower_softmax_grad(builder: Builder, op: Op) -> None:
     dy, y = op.inputs
     shape = builder.shape(y)
     if _is_inner(op, shape):
-        by_rows(0, 1)(builder, op)
+        by_rows(0, 1, out=True)(builder, op)
         return
     if builder.spec(y).size < SMALL or len(shape) > 6 or builder.shape(dy) != shape:
         raise dnnl.RefusedError("softmax_grad: small arrays go to the reference kernel.")
