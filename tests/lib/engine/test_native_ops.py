@@ -509,3 +509,52 @@ def test_inputs_that_are_not_contiguous_do_not_share_a_copy():
     (y,) = engine.execute("matmul", [a, b], {})
 
     np.testing.assert_allclose(np.matmul(a, b), y, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 5, 7), (1, 6), (3, 12, 9), (2, 6, 3, 2, 4)])
+@pytest.mark.parametrize("groups", [1, 3, 6])
+def test_group_norm_and_its_gradients_equal_their_references(shape, groups):
+    attrs, vector = {"groups": groups, "epsilon": 1e-2}, shape[1:2]
+    statistics = (shape[0], groups)
+    compare("group_norm", [shape, vector, vector], [shape, statistics, statistics], attrs, 1e-4)
+    given = [shape, shape, vector, statistics, statistics]
+    change = {4: lambda x: np.abs(x) + 0.5}
+    compare("group_norm_grad", given, [shape, vector, vector], attrs, 1e-4, change)
+
+
+@pytest.mark.parametrize(
+    ("shape", "last"), [((5, 7), (7,)), ((2, 3, 40), (40,)), ((4, 3, 5), (3, 5))]
+)
+def test_rms_norm_and_its_gradients_equal_their_references(shape, last):
+    rows, attrs = shape[: len(shape) - len(last)], {"epsilon": 1e-3}
+    compare("rms_norm", [shape, last], [shape, rows], attrs, TOLERANCE)
+    compare("rms_norm_grad", [shape, shape, last, rows], [shape, last], attrs, 1e-4)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((300, 40), 1), ((30, 40, 20), 1), ((8, 10, 12, 11), 2), ((90, 100), 0)]
+)
+def test_softmax_along_any_axis_equals_its_reference(name, shape, axis):
+    compare(name, [shape], [shape], {"axis": axis}, 1e-4)
+    logarithm = {1: lambda x: x - 3} if name == "log_softmax" else {1: lambda x: np.abs(x) / 9}
+    compare(f"{name}_grad", [shape, shape], [shape], {"axis": axis}, 1e-4, logarithm)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 5, 7, 3), (40, 500), (7,)])
+def test_what_is_kept_or_dropped_equals_its_reference(shape):
+    for at, value in ((0.3, -1.0), (0.3, 2.0), (-0.3, 0.0), (0.0, 0.0)):
+        attrs = {"at": at, "value": value}
+        compare("threshold", [shape], [shape], attrs, 0)
+        compare("threshold_grad", [shape, shape], [shape], attrs, 0)
+    for size in (0.0, 0.4):
+        compare("hard_shrink", [shape], [shape], {"threshold": size}, 0)
+        compare("soft_shrink", [shape], [shape], {"threshold": size}, TOLERANCE)
+        compare("shrink_grad", [shape, shape], [shape], {"threshold": size}, 0)
+
+
+@pytest.mark.parametrize("slope", [(1, 6, 1, 1), (1, 1, 1, 1), (1, 1, 1, 7), (1, 6, 5, 7)])
+def test_prelu_and_its_gradients_equal_their_references(slope):
+    shape = (3, 6, 5, 7)
+    compare("prelu", [shape, slope], [shape], {}, TOLERANCE)
+    compare("prelu_grad", [shape, shape, slope], [shape, slope], {}, 1e-4)
