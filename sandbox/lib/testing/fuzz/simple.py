@@ -11,9 +11,18 @@ from .maker import Call, Maker, move
 
 SMOOTH = (
     *("elu", "log_sigmoid", "mish", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh"),
-    *("asinh", "atan", "cos", "erf", "sin"),
+    *("asinh", "atan", "celu", "cos", "erf", "sin", "tanh_shrink"),
 )
-KINKED = ("abs", "hard_sigmoid", "hard_swish", "hard_tanh", "negative", "relu", "sign")
+KINKED = (
+    "abs",
+    "hard_sigmoid",
+    "hard_swish",
+    "hard_tanh",
+    "negative",
+    "relu",
+    "sign",
+    "soft_shrink",
+)
 
 
 @move(*SMOOTH, *KINKED, "square")
