@@ -87,6 +87,30 @@ def verbs(group: Group, n: int = 12_000, steps: int = 3, count: int = 4, **_: ob
     }
 
 
+def trains(group: Group, **_: object) -> dict:
+    """Train by optimisers that see parameters whole, each batch in two pieces."""
+    from sandbox.lib import criterion, nn, optim
+    from sandbox.lib.train import Trainer, loop
+
+    random = np.random.default_rng(0)
+    x = random.standard_normal((192, 6)).astype(np.float32)
+    model = nn.zoo.mlp([6, 32, 3], rng=0)
+    trainer = Trainer(
+        model,
+        criterion.CrossEntropy(),
+        optim.EMA(optim.by_name({"*.weight": optim.Muon(0.05), "*": optim.Adafactor(0.05)})),
+        batch_size=48,
+        accumulate=2,
+        threads=1,
+        progress=None,
+    )
+    data = (x, x[:, :3].argmax(1))
+    job = trainer._job(data, None, 8, None, data, "epoch", None)
+    loop.run(job, group, lambda event: None, lambda: None)
+    weights = [np.asarray(p.data) for _, p in model.named_parameters()]
+    return {"digest": digest(*weights), "weights": np.concatenate(weights, None).tolist()}
+
+
 def parts(group: Group, slow: int = 3, **_: object) -> dict:
     """All meet and leave; one rank takes its time between two rounds of the meeting."""
     if group.rank == slow:

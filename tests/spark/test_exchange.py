@@ -44,6 +44,15 @@ def test_ranks_on_two_hosts_mix_both_ways_and_give_the_same_bits():
     assert all("shared memory" in a["how"] and "TCP" in a["how"] for a in mixed)
 
 
+def test_training_that_gathers_whole_parameters_is_the_same_on_any_ranks():
+    (alone,) = run("trains", 1)
+    mixed = run("trains", 3, hosts=[0, 0, 1])  # shared memory and TCP
+
+    assert {mixed[0]["digest"]} == {answer["digest"] for answer in mixed}
+    # float32 sums in another order, and small singular values are made large
+    np.testing.assert_allclose(mixed[0]["weights"], alone["weights"], atol=1e-4)
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6, 8, 13, 64, 100])
 def test_rounds_give_every_rank_the_same_sum_in_few_messages(size):
     values = np.random.default_rng(size).standard_normal((size, 3)) * 10.0 ** np.arange(3)
