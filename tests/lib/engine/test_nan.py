@@ -31,6 +31,7 @@ POOL = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0))}
 OVERLAPPING = {"kernel": (3, 3), "stride": (2, 2), "padding": ((1, 1), (1, 1))}
 MAP, INNER, SMALL, TEXT = (4, 16, 8, 8), (4, 16, 6, 6), (4, 16, 4, 4), (4, 12, 1, 24)
 VOLUME, SMALL3 = (2, 16, 4, 4, 6), (2, 16, 2, 2, 3)
+GAPS = {"kernel": (2, 2), "stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (2, 2)}
 POOL3 = {"kernel": (2, 2, 2), "stride": (2, 2, 2), "padding": ((0, 0),) * 3}
 GRID = {"mode": "linear", "coordinates": "half_pixel", "rounding": "floor", "scales": None}
 LARGE = (4, 16, 24, 24)  # too large for NumPy's kernels to be chosen instead
@@ -174,6 +175,11 @@ CASES: dict[str, Case] = {
     ),
     "flip": ("flip", [(5, 6)], {"axes": (1,)}),
     "pad": ("pad", [(5, 6)], {"widths": ((1, 0), (0, 2)), "mode": "constant", "value": 0.5}),
+    "pad_grad": (
+        "pad_grad",
+        [(6, 9)],
+        {"widths": ((1, 0), (1, 2)), "mode": "reflect", "input_shape": (5, 6)},
+    ),
     "pad reflecting": (
         "pad",
         [(5, 6)],
@@ -209,6 +215,17 @@ CASES: dict[str, Case] = {
         "avg_pool2d_grad",
         [SMALL],
         {**POOL, "include_padding": True, "input_shape": MAP},
+    ),
+    "adaptive_max_grad": (
+        "adaptive_max_grad",
+        [SMALL, Spec(SMALL, I64)],
+        {"input_shape": MAP},
+    ),
+    "max_pool2d with gaps": ("max_pool2d", [MAP], GAPS),
+    "max_pool2d_grad with gaps": (
+        "max_pool2d_grad",
+        [INNER, Spec(INNER, U8)],
+        {**GAPS, "input_shape": MAP},
     ),
     "max_pool3d": ("max_pool3d", [VOLUME], POOL3),
     "max_pool3d_grad": (

@@ -226,6 +226,23 @@ def test_average_pooling_and_its_gradient_equal_their_references(case, include_p
     compare(f"avg_pool{axes}d_grad", [y], [x], {**attrs, "input_shape": x}, TOLERANCE)
 
 
+def test_max_pooling_of_windows_with_gaps_and_its_gradient_equal_their_references():
+    attrs = {"kernel": (3, 2), "stride": (1, 2), "padding": ((1, 1), (0, 1)), "dilation": (2, 3)}
+    random = np.random.Generator(np.random.PCG64(0))
+    x = random.standard_normal((2, 5, 9, 8), np.float32)
+    back = {**attrs, "input_shape": x.shape}
+    y, places = engine.execute("max_pool2d", [x], attrs)
+    dy = random.standard_normal(y.shape, np.float32)
+    (dx,) = engine.execute("max_pool2d_grad", [dy, places], back)
+    with engine.use_reference():
+        expected, best = engine.execute("max_pool2d", [x], attrs)
+        (gradient,) = engine.execute("max_pool2d_grad", [dy, best], back)
+
+    np.testing.assert_array_equal(expected, y)
+    np.testing.assert_array_equal(best, places)
+    np.testing.assert_allclose(gradient, dx, atol=1e-6)
+
+
 @pytest.mark.parametrize("case", POOLINGS)
 def test_max_pooling_and_its_gradient_equal_their_references(case):
     axes, x_shape, y_shape, attrs = pooled(case)

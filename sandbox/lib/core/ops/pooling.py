@@ -18,7 +18,7 @@ from ..function import Function, TapeEntry, as_operand, function
 from ..value import Input, Value
 from .arithmetic import multiply
 from .convolution import _frozen
-from .index import gather, scatter
+from .index import scatter
 from .resize import resize
 from .shape import reshape
 
@@ -48,7 +48,8 @@ _MAX_GRAD = {axes: function(f"max_pool{axes}d_grad") for axes in (2, 3)}
 _AVG = {axes: function(f"avg_pool{axes}d") for axes in (2, 3)}
 _AVG_GRAD = {axes: function(f"avg_pool{axes}d_grad") for axes in (2, 3)}
 _index = function("max_pool_index")
-_adaptive_index = function("adaptive_max_index")
+_adaptive_max = function("adaptive_max")
+_adaptive_max_grad = function("adaptive_max_grad")
 
 
 @lru_cache(maxsize=1024)
@@ -321,10 +322,8 @@ def adaptive_max_pool_with_index(x: Input, size: Any) -> tuple[Value, Value]:
     wanted, window = _adaptive(x, size)
     if window is not None:
         return max_pool_with_index(x, window)
-    operand = as_operand(x)
-    index = _adaptive_index.apply((operand,), {"size": wanted})[0]
-    y = gather(_flat(operand), _flat(index), 2)
-    return reshape(y, index.shape), index
+    y, index = _adaptive_max.apply((as_operand(x),), {"size": wanted})
+    return y, index
 
 
 def _flat(x: Input) -> Value:
@@ -366,6 +365,14 @@ def _max_gradient(entry: TapeEntry, dy: Value | None, dworkspace: Value | None) 
 def _average_gradient(entry: TapeEntry, dy: Value) -> Gradients:
     attrs = {"input_shape": entry.inputs[0].shape, **entry.attrs}
     return (_AVG_GRAD[dy.ndim - 2].apply((dy,), attrs)[0],)
+
+
+@_adaptive_max.gradient
+def _adaptive_gradient(entry: TapeEntry, dy: Value | None, dindex: Value | None) -> Gradients:
+    if dy is None:
+        return (None,)
+    attrs = {"input_shape": entry.inputs[0].shape}
+    return (_adaptive_max_grad.apply((dy, entry.outputs[1]), attrs)[0],)
 
 
 for _axes in (2, 3):

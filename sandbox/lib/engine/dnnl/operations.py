@@ -11,6 +11,7 @@ from .primitive import ENGINE, Primitive, describe, make
 TRAINING, INFERENCE, BACKWARD = 64, 96, 128  # kinds of propagation
 _DIRECT = 1
 _POOLING = {"max": 511, "average": 767, "average_valid": 1023}
+_REDUCTION = {"mean": 196598}
 _RESAMPLING = {"nearest": 196592, "linear": 196593}
 ELTWISE = {"relu": 32, "tanh": 33, "sigmoid": 41, "abs": 36, "exp": 42, "square": 35, "sqrt": 37}
 LINEAR = 38  # alpha · x + beta
@@ -207,6 +208,11 @@ def pooling_grad(
     )
 
 
+def reduction(algorithm: str, src: Layout, dst: Layout) -> Primitive:
+    """Reduce the axes in which the result has one element."""
+    return make("reduction", "reduction", ENGINE, _REDUCTION[algorithm], src, dst, 0.0, 0.0)
+
+
 def resampling(algorithm: str, src: Layout, dst: Layout) -> Primitive:
     """Resize maps: element i of the result lies at (i + 1/2) · old / new - 1/2."""
     arguments = (ENGINE, INFERENCE, _RESAMPLING[algorithm], None, src, dst)
@@ -352,6 +358,8 @@ int dnnl_pooling_forward_primitive_desc_create(pd_t *, engine_t, int prop, int a
 int dnnl_pooling_backward_primitive_desc_create(pd_t *, engine_t, int alg, md_t diff_src,
     md_t diff_dst, const dims_t strides, const dims_t kernel, const dims_t dilation,
     const dims_t padding_l, const dims_t padding_r, pd_t hint, attr_t);
+int dnnl_reduction_primitive_desc_create(pd_t *, engine_t, int alg, md_t src, md_t dst, float p,
+    float epsilon, attr_t);
 int dnnl_resampling_forward_primitive_desc_create(pd_t *, engine_t, int prop, int alg,
     const float *factors, md_t src, md_t dst, attr_t);
 int dnnl_batch_normalization_forward_primitive_desc_create(pd_t *, engine_t, int prop, md_t src,

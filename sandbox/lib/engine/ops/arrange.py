@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Widths = tuple[tuple[int, int], ...]
 Block = tuple[slice, ...]
+
+NARROW = 8  # elements along the last axis which are copied one by one, each along the other axes
 PAD_MODES = ("constant", "reflect", "edge", "circular")
 
 
@@ -67,9 +69,19 @@ def _sides(shape: tuple[int, ...], widths: Widths, mode: str) -> Iterator[tuple[
         }[mode]
         sides = ((before, slice(0, before)), (after, slice(end, end + after)))
         for (width, side), source in zip(sides, sources, strict=True):
-            if width:
-                first, last = (slice(None),) * axis, inside[axis + 1 :]
-                yield (*first, side, *last), (*first, source, *last)
+            first, last = (slice(None),) * axis, inside[axis + 1 :]
+            narrow = axis == len(shape) - 1 and width <= NARROW
+            for a, b in _lines(side, source, width) if narrow else ((side, source),):
+                if width:
+                    yield (*first, a, *last), (*first, b, *last)
+
+
+def _lines(side: slice, source: slice, width: int) -> Iterator[Block]:
+    """Yield each place of a side of the last axis: copies then run along the other axes."""
+    step = 0 if source.stop == source.start + 1 and width > 1 else source.step or 1
+    for k in range(width):
+        a, b = side.start + k, source.start + k * step
+        yield slice(a, a + 1), slice(b, b + 1)
 
 
 def _frame(x: Array, y: Array, widths: Widths, mode: str, value: float) -> None:
@@ -96,14 +108,30 @@ def lower_pad(builder: Builder, op: Op) -> None:
     builder.python(op, run, [builder.plain(op.inputs[0])], [builder.define(op.outputs[0])])
 
 
-def pad_grad(dy: Array, *, widths: Widths, mode: str, input_shape: tuple[int, ...]) -> Array:
-    """Add the gradients of the frame to the elements that were copied into it."""
-    whole = np.array(dy)
+def _taken_in(whole: Array, input_shape: tuple[int, ...], widths: Widths, mode: str) -> Array:
+    """Add the frame to the elements that were copied into it, in place; return the inner part."""
     for side, source in reversed(list(_sides(input_shape, widths, mode))):
         axis = next(k for k, part in enumerate(side) if part != slice(None))
-        part = whole[side]
-        whole[source] += part.sum(axis=axis, keepdims=True) if mode == "edge" else part
-    return np.ascontiguousarray(whole[tuple(_inside(input_shape, widths))])
+        part, target = whole[side], whole[source]
+        target += part.sum(axis=axis, keepdims=True) if mode == "edge" else part
+    return whole[tuple(_inside(input_shape, widths))]
+
+
+def pad_grad(dy: Array, *, widths: Widths, mode: str, input_shape: tuple[int, ...]) -> Array:
+    """Add the gradients of the frame to the elements that were copied into it."""
+    return np.ascontiguousarray(_taken_in(np.array(dy), input_shape, widths, mode))
+
+
+def lower_pad_grad(builder: Builder, op: Op) -> None:
+    """Lower `pad_grad`: NumPy, in memory of the whole frame that lasts as long as the step."""
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        dx, whole = writes
+        np.copyto(whole, reads[0])
+        np.copyto(dx, _taken_in(whole, **op.attrs))
+
+    dy = builder.plain(op.inputs[0])
+    builder.python(op, run, [dy], [builder.define(op.outputs[0]), builder.temporary(dy)])
 
 
 def _infer_split(x: Spec, *, sizes: tuple[int, ...], axis: int) -> tuple[Spec, ...]:
@@ -182,6 +210,7 @@ register(
     "pad_grad",
     infer=lambda dy, *, widths, mode, input_shape: (Spec(input_shape, dy.dtype),),
     reference=pad_grad,
+    lower=lower_pad_grad,
     gradient=True,
 )
 register("split", infer=_infer_split, reference=split, lower=lower_split, moves=True)

@@ -6,7 +6,10 @@ layout their input has; windows with gaps (dilation) have none.
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -148,43 +151,64 @@ def max_pool_index(
     return found
 
 
-def bins(length: int, count: int) -> Array:
-    """Return which elements each of `count` windows covers (count, most); the last may come again.
+def edges(length: int, count: int) -> tuple[Array, Array]:
+    """Return where each of `count` windows over so many elements begins and ends.
 
     Window i covers those from floor(i · length / count) to ceil((i + 1) · length / count).
     """
-    first = np.arange(count) * length // count
-    last = -(-(np.arange(1, count + 1) * length) // count) - 1
-    most = int((last - first).max(initial=0)) + 1
-    places: Array = np.minimum(first[:, None] + np.arange(most), last[:, None])
-    return places
+    places = np.arange(count + 1) * length
+    return places[:-1] // count, -(-places[1:] // count)
 
 
-def adaptive_max_index(x: Array, *, size: Sizes) -> Array:
-    """Return where in its map the maximum of each window is (the first one among equals)."""
-    covered = [bins(length, count) for length, count in zip(x.shape[2:], size, strict=True)]
-    maps = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
-    best = index = None
-    for tap in np.ndindex(*(places.shape[1] for places in covered)):
-        each = np.ix_(*(places[:, k] for places, k in zip(covered, tap, strict=True)))
-        where = np.ravel_multi_index(each, x.shape[2:])
-        y = maps[:, :, where]
-        if best is None or index is None:
-            best, index = y, np.broadcast_to(where, y.shape).astype(np.int64)
-            continue
-        larger = ~(y <= best) & (best == best)  # NaN is the largest
-        np.copyto(best, y, where=larger)
-        np.copyto(index, where, where=larger)
-    if index is None:
-        raise ShapeError(f"input must have elements to pool; got shape {x.shape}.")
-    return index
+def adaptive_max(x: Array, *, size: Sizes) -> tuple[Array, Array]:
+    """Return the maximum of each window and where in its map it is (the first one among equals)."""
+    sizes = x.shape[2:]
+    ends = [list(zip(*edges(n, count), strict=True)) for n, count in zip(sizes, size, strict=True)]
+    flat = np.arange(math.prod(sizes)).reshape(sizes)
+    y = np.empty((*x.shape[:2], *size), x.dtype)
+    index = np.empty(y.shape, np.int64)
+    for place in np.ndindex(*size):
+        window: list[Any] = [slice(*axis[k]) for axis, k in zip(ends, place, strict=True)]
+        where = flat[tuple(window)].ravel()
+        block = x[(..., *window)].reshape(*x.shape[:2], len(where))
+        best = block.argmax(axis=-1)
+        y[(..., *place)] = np.take_along_axis(block, best[..., None], -1)[..., 0]
+        index[(..., *place)] = where[best]
+    return y, index
+
+
+def adaptive_max_grad(dy: Array, index: Array, *, input_shape: tuple[int, ...]) -> Array:
+    """Give each dy to the element that was the maximum."""
+    dx = np.zeros(input_shape, dy.dtype)
+    _put_back(dx, dy, index)
+    return dx
+
+
+def _put_back(dx: Array, dy: Array, index: Array) -> None:
+    """Add each dy at its place in its map."""
+    maps = math.prod(dx.shape[:2])
+    starts = np.arange(maps) * math.prod(dx.shape[2:])
+    places = index.reshape(maps, -1 if maps else 0) + starts[:, None]
+    np.add.at(dx.reshape(-1), places.reshape(-1), dy.reshape(-1))
+
+
+def lower_adaptive_max_grad(builder: Builder, op: Op) -> None:
+    """Lower `adaptive_max_grad`: NumPy, into the planned memory."""
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        writes[0].fill(0)
+        _put_back(writes[0], *reads)
+
+    reads = [builder.plain(value) for value in op.inputs]
+    builder.python(op, run, reads, [builder.define(op.outputs[0])])
 
 
 def _infer_adaptive(x: Spec, *, size: Sizes) -> tuple[Spec, ...]:
     floating(x)
     if 0 in x.shape[2:]:
         raise ShapeError(f"input must have elements to pool; got shape {x.shape}.")
-    return (Spec((*x.shape[:2], *size), "int64"),)
+    shape = (*x.shape[:2], *size)
+    return Spec(shape, x.dtype), Spec(shape, "int64")
 
 
 def avg_pool(
@@ -279,12 +303,63 @@ def _window(op: Op) -> tuple[Sizes, dnnl.Window]:
 
 def lower_max_pool(builder: Builder, op: Op) -> None:
     """Lower `max_pool`; without a reader of the workspace none is kept."""
-    _forward(builder, op, "max", builder.is_used(op.outputs[1]))
+    keep = builder.is_used(op.outputs[1])
+    if "dilation" in op.attrs:
+        _lower_gaps(builder, op, keep)
+    else:
+        _forward(builder, op, "max", keep)
 
 
 def lower_avg_pool(builder: Builder, op: Op) -> None:
     """Lower `avg_pool`."""
     _forward(builder, op, _average(op), False)
+
+
+def _lower_gaps(builder: Builder, op: Op, keep: bool) -> None:
+    """Lower max pooling of windows with gaps: element by element of the windows, by NumPy."""
+    attrs = op.attrs
+    kernel, stride, dilation = attrs["kernel"], attrs["stride"], attrs["dilation"]
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        x, y = pad_images(reads[0], attrs["padding"], -np.inf), writes[0]
+        larger = np.empty(y.shape, np.uint8)
+        for place, offsets in enumerate(np.ndindex(*kernel)):
+            tap = _at(x, offsets, stride, dilation, y.shape)
+            if place == 0:
+                np.copyto(y, tap)
+                if keep:
+                    writes[1].fill(0)
+                continue
+            if keep:  # places grow: the last one that was larger
+                np.greater(tap, y, out=larger.view(bool))
+                np.maximum(writes[1], larger * writes[1].dtype.type(place), out=writes[1])
+            np.maximum(y, tap, out=y)
+        if keep and np.isnan(y).any():  # the first NaN of a window is its largest element
+            np.copyto(writes[1], max_pool(reads[0], **attrs)[1])
+
+    outputs = op.outputs if keep else op.outputs[:1]
+    writes = [builder.define(value) for value in outputs]
+    builder.python(op, run, [builder.plain(op.inputs[0])], writes)
+
+
+def _lower_gaps_grad(builder: Builder, op: Op) -> None:
+    """Lower the gradient of windows with gaps."""
+    attrs = op.attrs
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        dy, workspace = reads
+        dx, inside = _padded_zeros(dy, attrs["input_shape"], attrs["padding"])
+        given = np.empty(dy.shape, np.float32)
+        for k, offsets in enumerate(np.ndindex(*attrs["kernel"])):
+            # As bits, 1 times a number is the number and 0 times infinity is 0.
+            chosen = (workspace == k).view(np.uint8)
+            np.multiply(dy.view(np.uint32), chosen, out=given.view(np.uint32))
+            tap = _at(dx, offsets, attrs["stride"], attrs["dilation"], dy.shape)
+            tap += given
+        np.copyto(writes[0], inside)
+
+    reads = [builder.plain(value) for value in op.inputs]
+    builder.python(op, run, reads, [builder.define(op.outputs[0])])
 
 
 def _forward(builder: Builder, op: Op, algorithm: str, keep: bool) -> None:
@@ -304,9 +379,22 @@ def _forward(builder: Builder, op: Op, algorithm: str, keep: bool) -> None:
 
     dims, at_hand = builder.shape(x), builder.layouts(x, dtype=builder.dtype_of(y))
     choice = choose_layout(builder, op, candidate, at_hand, dims, dims[0], wanted)
+    if algorithm != "max" and kernel == dims[2:] and not any(map(any, op.attrs["padding"])):
+        choice = _mean(builder, op, choice, wanted)
     if keep:
         builder.notes["pool", op.outputs[1]] = choice.primitive
     builder.emit(op, choice)
+
+
+def _mean(builder: Builder, op: Op, pooled: Candidate, wanted: dict[int, dnnl.Layout]) -> Candidate:
+    """Return the kernel of means over axes where whole maps that are plain are pooled by it."""
+    src, dst = pooled.primitive.needs(dnnl.SRC), pooled.primitive.needs(dnnl.DST)
+    if not src.plain or src.dtype != "float32":
+        return pooled
+    with contextlib.suppress(dnnl.RefusedError):
+        primitive = dnnl.reduction("mean", src, dnnl.plain(dst.dims))
+        return replace(pooled, name="mean", primitive=primitive)
+    return pooled
 
 
 def _check_workspace(builder: Builder, value: int, layout: dnnl.Layout) -> None:
@@ -330,6 +418,9 @@ def lower_max_pool_grad(builder: Builder, op: Op) -> None:
     """Lower `max_pool_grad`; it runs in the layout of the forward kernel."""
     dy, workspace = op.inputs
     dx = op.outputs[0]
+    if "dilation" in op.attrs:
+        _lower_gaps_grad(builder, op)
+        return
     forward: dnnl.Primitive | None = builder.notes.get(("pool", workspace))
     if forward is None:
         src, dst = dnnl.plain(builder.shape(dx)), dnnl.plain(builder.shape(dy))
@@ -421,5 +512,12 @@ def _register(axes: int) -> None:
 
 for _axes in LAYOUTS:
     _register(_axes)
-register("adaptive_max_index", infer=_infer_adaptive, reference=adaptive_max_index)
+register("adaptive_max", infer=_infer_adaptive, reference=adaptive_max)
+register(
+    "adaptive_max_grad",
+    infer=_infer_grad,
+    reference=adaptive_max_grad,
+    lower=lower_adaptive_max_grad,
+    gradient=True,
+)
 register("max_pool_index", infer=_infer_index, reference=max_pool_index, cheap=True)

@@ -21,7 +21,7 @@ from ..errors import ShapeError
 from ..operation import Sample, register
 from ..oplist import Op, Spec
 from .common import choose_layout, like
-from .pooling import bins
+from .pooling import edges
 from .rules import floating
 
 if TYPE_CHECKING:
@@ -77,9 +77,10 @@ def taps(
 ) -> Taps:
     """Return, for each element along an axis, which old ones it is made of, and their weights."""
     if mode == "area":
-        index = bins(length, size)
-        new = np.diff(index, axis=1, prepend=-1) > 0  # the last one may come again
-        return index, new / new.sum(axis=1, keepdims=True)
+        first, last = edges(length, size)
+        count = (last - first)[:, None]
+        steps = np.arange(count.max())
+        return np.minimum(first[:, None] + steps, last[:, None] - 1), (steps < count) / count
 
     def old(place: Any) -> Any:
         return place * length / size if scale is None else place / scale

@@ -97,7 +97,8 @@ def pooled(f):
         named[f"max_pool{axes}d_grad"] = ((small, index), back)
         named[f"avg_pool{axes}d"] = ((x,), {**pool, "include_padding": False})
         named[f"avg_pool{axes}d_grad"] = ((small,), {**back, "include_padding": True})
-    named["adaptive_max_index"] = ((x,), {"size": (3, 2, 3)})
+    named["adaptive_max"] = ((x,), {"size": (2, 2, 2)})
+    named["adaptive_max_grad"] = ((small, index.astype(int)), {"input_shape": x.shape})
     named["max_pool_index"] = ((index,), {"sizes": (4, 4, 4), **pool})
     boxes, rows = f(3, 4) * np.asarray([1, 1, 4, 3], f(1).dtype), np.array([0, -1, 1])
     image = f(2, 3, 4, 5)
@@ -325,7 +326,7 @@ def test_kernels_keep_the_dtype_and_do_not_write_into_inputs(name, dtype):
         "max_pool2d": np.uint8,
         "max_pool3d": np.uint8,
         "max_pool_index": np.int64,
-        "adaptive_max_index": np.int64,
+        "adaptive_max": np.int64,
         "roi_pool": np.int64,
         "max_with_index": np.int64,
         "sequence_lengths": np.int64,
