@@ -218,7 +218,7 @@ def examples(folder: Path) -> dict[str, Any]:
         "core.ops.conv_transpose3d": lambda: given(
             f4(1, 2, 2, 2, 2), f4(2, 2, 2, 2, 2), f4(2)
         ),
-        "core.ops.fold": lambda: given(f4(2, 2, 6), (2, 3, 3), 2),
+        "core.ops.fold": lambda: given(f4(4, 12, 2), (2, 3, 3, 3), 2),
         "core.ops.unfold": lambda: given(IMAGE, 2),
         "core.ops.embedding_bag": lambda: given(
             np.array([[0, 3, -1], [2, -1, 1]]), X, f4(4, 3)

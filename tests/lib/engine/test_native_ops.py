@@ -170,8 +170,8 @@ UNFOLDED = {"kernel": (2, 3), "stride": (2, 1), "padding": ((1, 0), (0, 2)), "di
 
 
 def test_unfold_and_fold_equal_their_references():
-    compare("unfold", [(2, 3, 5, 4)], [(6, 2, 18)], UNFOLDED, 0)
-    compare("fold", [(6, 2, 18)], [(2, 3, 5, 4)], {"input_shape": (2, 3, 5, 4), **UNFOLDED}, 1e-6)
+    compare("unfold", [(2, 3, 5, 4)], [(6, 18, 2)], UNFOLDED, 0)
+    compare("fold", [(6, 18, 2)], [(2, 3, 5, 4)], {"input_shape": (2, 3, 5, 4), **UNFOLDED}, 1e-6)
 
 
 @pytest.mark.parametrize(("n", "i", "o"), [(1, 1, 1), (1, 7, 3), (5, 256, 120), (128, 84, 10)])

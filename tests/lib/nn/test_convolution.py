@@ -167,16 +167,16 @@ def test_connections_that_are_none_are_refused(links):
 
 def test_unfold_gives_windows_and_fold_counts_them():
     x = np.arange(12, dtype="f4").reshape(1, 1, 3, 4)
-    rows = ops.unfold(x, 2).data
+    columns = ops.unfold(x, 2).data
 
-    assert rows.shape == (6, 1, 4)
-    np.testing.assert_array_equal([5, 6, 9, 10], rows[4, 0])
+    assert columns.shape == (6, 4, 1)
+    np.testing.assert_array_equal([5, 6, 9, 10], columns[4, :, 0])
     np.testing.assert_array_equal(
         [[1, 2, 2, 1], [2, 4, 4, 2], [1, 2, 2, 1]],
-        ops.fold(np.ones((6, 1, 4), "f4"), (1, 1, 3, 4), 2).data[0, 0],
+        ops.fold(np.ones((6, 4, 1), "f4"), (1, 1, 3, 4), 2).data[0, 0],
     )
-    with pytest.raises(ShapeError, match=r"must have shape \(6, 1, 4\)"):
-        ops.fold(np.ones((5, 1, 4), "f4"), (1, 1, 3, 4), 2)
+    with pytest.raises(ShapeError, match=r"must have shape \(6, 4, 1\)"):
+        ops.fold(np.ones((5, 4, 1), "f4"), (1, 1, 3, 4), 2)
 
 
 @pytest.mark.usefixtures("native")

@@ -338,10 +338,10 @@ def _axes_of(shape: Sequence[int], what: str) -> int:
 def unfold(
     x: Input, kernel_size: Any, *, stride: Any = 1, padding: Any = 0, dilation: Any = 1
 ) -> Value:
-    """Return all windows of series, images or volumes as rows.
+    """Return all windows of series, images or volumes as columns.
 
-    rows[p, n] = the window at place p of image n, channel by channel: what a filter is multiplied
-    with. Places count row by row.
+    columns[p, :, n] = the window at place p of image n, channel by channel: what a filter is
+    multiplied with. Places count row by row.
 
     Parameters
     ----------
@@ -351,7 +351,7 @@ def unfold(
     Shapes
     ------
     x : (batch, channels, ...) with one to three more axes
-    output : (places, batch, channels · elements of the kernel)
+    output : (places, channels · elements of the kernel, batch)
     """
     operand = as_operand(x)
     axes = _axes_of(operand.shape, "input")
@@ -359,7 +359,7 @@ def unfold(
 
 
 def fold(
-    rows: Input,
+    columns: Input,
     input_shape: Sequence[int],
     kernel_size: Any,
     *,
@@ -367,7 +367,7 @@ def fold(
     padding: Any = 0,
     dilation: Any = 1,
 ) -> Value:
-    """Add each row where its window lies: the transpose of `unfold`.
+    """Add each column where its window lies: the transpose of `unfold`.
 
     Parameters
     ----------
@@ -378,10 +378,10 @@ def fold(
 
     Shapes
     ------
-    rows : (places, batch, channels · elements of the kernel)
+    columns : (places, channels · elements of the kernel, batch)
     output : `input_shape`
     """
-    operand, wanted = as_operand(rows), validate.shape("input_shape", input_shape)
+    operand, wanted = as_operand(columns), validate.shape("input_shape", input_shape)
     axes = _axes_of(wanted, "`input_shape`")
     window = _slid(axes, kernel_size, stride, padding, dilation)
     return _fold.apply((operand,), {"input_shape": wanted, **window})[0]

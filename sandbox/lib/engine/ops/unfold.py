@@ -1,4 +1,7 @@
-"""All windows of a map as rows, for what is multiplied place by place; and back: their sum."""
+"""All windows of a map as columns, multiplied place by place; and back: their sum.
+
+The batch is the last axis: what is copied and added are runs of it.
+"""
 
 from __future__ import annotations
 
@@ -27,16 +30,16 @@ def _infer_unfold(
 ) -> tuple[Spec, ...]:
     floating(x)
     places = places_of(x, kernel, stride, padding, dilation)
-    return (Spec((math.prod(places), x.shape[0], x.shape[1] * math.prod(kernel)), x.dtype),)
+    return (Spec((math.prod(places), x.shape[1] * math.prod(kernel), x.shape[0]), x.dtype),)
 
 
-def _infer_fold(rows: Spec, *, input_shape: tuple[int, ...], **window: Any) -> tuple[Spec, ...]:
-    made = Spec(input_shape, rows.dtype)
+def _infer_fold(columns: Spec, *, input_shape: tuple[int, ...], **window: Any) -> tuple[Spec, ...]:
+    made = Spec(input_shape, columns.dtype)
     (wanted,) = _infer_unfold(made, **window)
-    if rows.shape != wanted.shape:
+    if columns.shape != wanted.shape:
         raise ShapeError(
-            f"input must have shape {wanted.shape} (places, batch, channels · kernel) to make "
-            f"{input_shape}; got {rows.shape}."
+            f"input must have shape {wanted.shape} (places, channels · kernel, batch) to make "
+            f"{input_shape}; got {columns.shape}."
         )
     return (made,)
 
@@ -44,20 +47,22 @@ def _infer_fold(rows: Spec, *, input_shape: tuple[int, ...], **window: Any) -> t
 def unfold(
     x: Array, *, kernel: Sizes, stride: Sizes, padding: Pads, dilation: Sizes, out: Any = None
 ) -> Array:
-    """Return (places, N, C·kernel): each window of each image, a row."""
+    """Return (places, C·kernel, N): each window a column. Runs of the whole batch are copied."""
+    n, c = x.shape[:2]
+    last = np.ascontiguousarray(np.moveaxis(pad_images(x, padding), 0, -1))  # (C, *sizes, N)
+    view = windows(np.moveaxis(last, -1, 0), kernel, stride, dilation)
     axes = len(kernel)
-    view = windows(pad_images(x, padding), kernel, stride, dilation)
-    n, c, *places = view.shape[: 2 + axes]
-    ordered = view.transpose(*range(2, 2 + axes), 0, 1, *range(2 + axes, 2 + 2 * axes))
+    ordered = view.transpose(*range(2, 2 + axes), 1, *range(2 + axes, 2 + 2 * axes), 0)
     if out is None:
-        out = np.empty((math.prod(places), n, c * math.prod(kernel)), x.dtype)
+        places = math.prod(ordered.shape[:axes])
+        out = np.empty((places, c * math.prod(kernel), n), x.dtype)
     np.copyto(out.reshape(ordered.shape), ordered)
     result: Array = out
     return result
 
 
 def fold(
-    rows: Array,
+    columns: Array,
     *,
     input_shape: tuple[int, ...],
     kernel: Sizes,
@@ -65,17 +70,18 @@ def fold(
     padding: Pads,
     dilation: Sizes,
 ) -> Array:
-    """Add each row where its window lies: the transpose of `unfold`."""
+    """Add each column where its window lies: the transpose of `unfold`."""
     n, c, *sizes = input_shape
     axes = len(kernel)
     places = places_of(Spec(input_shape), kernel, stride, padding, dilation)
-    parts = rows.reshape(*places, n, c, *kernel)
-    parts = parts.transpose(axes, axes + 1, *range(2 + axes, 2 + 2 * axes), *range(axes))
+    parts = columns.reshape(*places, c, *kernel, n)
+    parts = parts.transpose(2 * axes + 1, *range(axes, 2 * axes + 1), *range(axes))
     padded = [size + sum(ends) for size, ends in zip(sizes, padding, strict=True)]
-    x = np.zeros((n, c, *padded), rows.dtype)
+    last = np.zeros((c, *padded, n), columns.dtype)  # runs of the whole batch are added
+    x = np.moveaxis(last, -1, 0)
     for tap in np.ndindex(*kernel):
         x[taps(tap, places, stride, dilation)] += parts[:, :, *tap]
-    return x[inside(sizes, padding)]
+    return np.ascontiguousarray(x[inside(sizes, padding)])
 
 
 def lower_unfold(builder: Builder, op: Op) -> None:

@@ -86,10 +86,10 @@ class _Local(Module):
             zip(self.input_size, _NAMES[self.axes], strict=True), start=2
         ):
             check_axis(x, axis, size, f"input_size, {name}")
-        rows = ops.unfold(x, self.kernel_size, stride=self.stride, padding=self.padding)
+        columns = ops.unfold(x, self.kernel_size, stride=self.stride, padding=self.padding)
         places = math.prod(self.places)
-        filters = ops.reshape(self.weight, (places, self.out_channels, rows.shape[2]))
-        y = ops.matmul(filters, ops.transpose(rows, (0, 2, 1)))  # (places, filters, batch)
+        filters = ops.reshape(self.weight, (places, self.out_channels, columns.shape[1]))
+        y = ops.matmul(filters, columns)  # (places, filters, batch)
         y = ops.reshape(ops.transpose(y, (2, 1, 0)), (x.shape[0], self.out_channels, *self.places))
         return y if self.bias is None else ops.add(y, self.bias)
 

@@ -100,7 +100,7 @@ class Unfold(_Windows):
         x = floating(x)
         check_rank(x, LAYOUTS[2], 4)
         check_window(x, self.kernel_size, self.padding, self.dilation)
-        return ops.transpose(ops.unfold(x, **self.geometry()), (1, 2, 0))
+        return ops.transpose(ops.unfold(x, **self.geometry()), (2, 1, 0))
 
 
 @register("nn.Fold")
@@ -194,7 +194,7 @@ class Fold(_Windows):
             )
         check_axis(x, 2, self.places, "places of the window in output_size")
         shape = (batch, rows // area, *self.output_size)
-        return ops.fold(ops.transpose(x, (2, 0, 1)), shape, **self.geometry())
+        return ops.fold(ops.transpose(x, (2, 1, 0)), shape, **self.geometry())
 
     def extra(self) -> str:
         """Give the sizes, then what differs from the defaults."""

@@ -134,11 +134,11 @@ def unfolded(maker: Maker, x: int) -> Call | None:
 
 @move("fold")
 def folded(maker: Maker, x: int) -> Call | None:
-    """Draw which windows of a series the rows are."""
+    """Draw which windows of a series the columns are."""
     found = maker.rank(x, 3) if maker.is_float(x) else None
     if found is None:
         return None
-    places, batch, inner = maker.shape(found)
+    places, inner, batch = maker.shape(found)
     kernel = int(maker.one_of([k for k in (1, 2, 3) if inner % k == 0]))
     stride = int(maker.one_of((1, 2)))
     length = (places - 1) * stride + kernel

@@ -253,7 +253,7 @@ def calls(dtype):
     )
     slid = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
     named["unfold"] = ((image,), slid)
-    named["fold"] = ((f(4, 2, 8),), {"input_shape": shape, **slid})
+    named["fold"] = ((f(4, 8, 2),), {"input_shape": shape, **slid})
     named["bce_with_logits"] = ((f(3, 2), labels[:, None] * np.ones(2, int), f(2)), {})
     named["bce_with_logits_grad"] = ((f(), f(3, 2), f(3, 2), f(2)), {})
     for name in (
