@@ -177,6 +177,12 @@ def examples(folder: Path) -> dict[str, Any]:
         "core.ops.nms_padded": lambda: given(f4(3, 4), f4(3), max_outputs=2),
         "core.ops.take_first": lambda: given(X, np.int64(1)),
         "core.ops.atan2": lambda: given(X, X),
+        "nn.beam_search": lambda: given(
+            lambda words, state, place: (core.ops.one_hot(words, 3), state),
+            *((), 2, 3),
+            begin=1,
+            end=0,
+        ),
         "core.ops.attention": lambda: given(HEADS, HEADS, HEADS, LENGTHS),
         "core.ops.adaptive_avg_pool": lambda: given(IMAGE, 2),
         "core.ops.adaptive_max_pool": lambda: given(IMAGE, 2),

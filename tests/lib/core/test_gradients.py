@@ -29,6 +29,7 @@ STEPS = (*ROUNDING, *TESTS, *BITS, "bitwise_not", "floor_divide", "any", "all")
 STEPS += ("arg_max", "arg_min", "arg_sort", "arg_top_k")
 LABELS = np.array([0, 2, 1, 2])
 WEIGHTS = np.array([0.5, 1.0, 2.0])
+MASK_OF_KEYS = np.arange(6) % 3 != 1
 SHARES = np.linspace(0.0, 1.0, 12).reshape(4, 3)
 
 
@@ -440,6 +441,10 @@ CASES = {
     "mask_sequence": (lambda x: ops.mask_sequence(x, LENGTHS, value=2.0), [normal(3, 4, 2)]),
     "masked_mean": (lambda x: ops.masked_mean(x, 1, LENGTHS), [normal(3, 4, 2)]),
     "attention": (ops.attention, [normal(2, 3, 4, 5), normal(2, 3, 6, 5), normal(2, 3, 6, 2)]),
+    "attention with mask and bias": (
+        lambda q, k, v, b: ops.attention(q, k, v, mask=MASK_OF_KEYS, bias=b),
+        [normal(2, 3, 4, 5), normal(2, 3, 6, 5), normal(2, 3, 6, 2), normal(1, 3, 4, 6)],
+    ),
     "attention masked and causal": (
         lambda q, k, v: ops.attention(q, k, v, LENGTHS, causal=True),
         [normal(3, 2, 4, 5), normal(3, 2, 4, 5), normal(3, 2, 4, 5)],

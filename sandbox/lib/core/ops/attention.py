@@ -8,7 +8,7 @@ from .. import validate
 from ..errors import ShapeError
 from ..function import as_operand
 from ..value import Input, Value
-from . import activation, arithmetic, linear, shape
+from . import activation, arithmetic, comparison, linear, shape
 from .sequence import mask_sequence
 
 __all__ = [
@@ -27,8 +27,10 @@ def attention(
     *,
     scale: float | None = None,
     causal: bool = False,
+    mask: Input | None = None,
+    bias: Input | None = None,
 ) -> Value:
-    """Return softmax(scale · query · keyᵀ) · value, for each head.
+    """Return softmax(scale · query · keyᵀ + bias) · value, for each head.
 
     Parameters
     ----------
@@ -38,6 +40,10 @@ def attention(
         1/sqrt(features) by default.
     causal : bool
         Whether a place may look at itself and the places before it only.
+    mask : booleans, optional
+        Where a place may look. One that may look nowhere looks everywhere alike.
+    bias : optional
+        What is added to the scores.
 
     Shapes
     ------
@@ -45,6 +51,7 @@ def attention(
     key : (batch, heads, source, features)
     value : (batch, heads, source, width)
     lengths : (batch,)
+    mask, bias : what stretches to (batch, heads, time, source)
     output : (batch, heads, time, width)
     """
     q, k, v = as_operand(query), as_operand(key), as_operand(value)
@@ -57,6 +64,10 @@ def attention(
     causal = validate.boolean("causal", causal)
     factor = q.shape[3] ** -0.5 if scale is None else validate.number("scale", scale)
     scores = linear.matmul(arithmetic.multiply(q, factor), shape.transpose(k, (0, 1, 3, 2)))
+    if bias is not None:
+        scores = arithmetic.add(scores, bias)
+    if mask is not None:
+        scores = arithmetic.add(scores, comparison.where(mask, 0.0, FORBIDDEN))
     if causal:
         later = np.triu(np.full((time, source), FORBIDDEN, q.dtype), 1 + source - time)
         scores = arithmetic.add(scores, later)

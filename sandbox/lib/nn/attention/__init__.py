@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from .beam import beam_search
 from .multihead import MultiHeadAttention
-from .transformer import PositionEmbedding, TransformerEncoderLayer
+from .positions import PositionEmbedding, RotaryPositions, SinusoidalPositions
+from .scored import AdditiveAttention, DotAttention
+from .transformer import FeedForward, TransformerDecoderLayer, TransformerEncoderLayer
 
 __all__ = [
+    "AdditiveAttention",
+    "DotAttention",
+    "FeedForward",
     "MultiHeadAttention",
     "PositionEmbedding",
+    "RotaryPositions",
+    "SinusoidalPositions",
+    "TransformerDecoderLayer",
     "TransformerEncoderLayer",
+    "beam_search",
 ]

@@ -145,7 +145,8 @@ class Multiply(Pairwise):
 
     Notes
     -----
-    Same as BigDL `CMulTable` (0.13), Keras `Multiply`, PyTorch `mul` and ONNX `Mul`-14.
+    Same as BigDL `TableOperation`, `CMulTable` (0.13), Keras `Multiply`, PyTorch `mul` and ONNX
+    `Mul`-14.
     Native kernel: oneDNN binary, from 8,192 elements or in a convolution's layout, else NumPy;
     reference: `engine.ops.arithmetic`.
 

@@ -13,6 +13,9 @@ from .digits import mlp as mlp
 from .inception import googlenet as googlenet
 from .inception import inception_v2 as inception_v2
 from .inception_v3 import inception_v3 as inception_v3
+from .language import BERT as BERT
+from .language import GPT as GPT
+from .language import MaskedWords as MaskedWords
 from .large import alexnet as alexnet
 from .large import vgg11 as vgg11
 from .large import vgg13 as vgg13
@@ -44,6 +47,7 @@ from .texts import gru_sentiment as gru_sentiment
 from .texts import lstm_sentiment as lstm_sentiment
 from .texts import text_cnn as text_cnn
 from .texts import transformer_classifier as transformer_classifier
+from .transformer import Transformer as Transformer
 from .translation import Seq2Seq as Seq2Seq
 
 _names.suggest(__name__)

@@ -8,7 +8,8 @@ from ...core.errors import ArgumentError
 from ...core.validate import integers, positive_int
 from .. import init
 from ..activation.elementwise import ReLU
-from ..attention.transformer import PositionEmbedding, TransformerEncoderLayer
+from ..attention.positions import PositionEmbedding
+from ..attention.transformer import TransformerEncoderLayer
 from ..container.graph import Graph
 from ..container.sequential import Sequential
 from ..convolution.plain import Conv1d
