@@ -133,8 +133,12 @@ def run(
     inputs: tuple[Any, ...],
     segment: str | None = None,
     named: dict[str, Any] | None = None,
+    method: str = "call",
 ) -> Any:
-    """Call a module under its name in its parent; errors get the path on their way up."""
+    """Call a module under its name in its parent; errors get the path on their way up.
+
+    `method` names another way to compute with it than `call`: a cell reads a whole sequence.
+    """
     stack = _calls.stack
     kind = type(module).__name__
     if segment is None and stack:
@@ -145,13 +149,13 @@ def run(
     stack.append(module)
     try:
         if module.training is context().training:
-            output = _call(module, inputs, named)
+            output = _call(module, inputs, named, method)
         else:
             with using(training=module.training) as own:
                 own.explicit = False  # a module inside may have a mode of its own
-                output = _call(module, inputs, named)
+                output = _call(module, inputs, named, method)
         if _calls.observers:
-            seen: Any = _by_name(module, inputs, named) if named else inputs
+            seen: Any = _by_name(module, inputs, named, method) if named else inputs
             for observer in tuple(_calls.observers):
                 observer(path(), module, seen, output)
     except Exception as error:
@@ -167,39 +171,29 @@ def run(
     return output
 
 
-@contextmanager
-def inside(module: Module, segment: str) -> Iterator[None]:
-    """Let a module compute by another method than `call`, under its name in its parent."""
-    enter_scope(segment)
-    _calls.stack.append(module)
-    try:
-        yield
-    except Exception as error:
-        add_path(error, segment, type(module).__name__)
-        raise
-    finally:
-        _calls.stack.pop()
-        leave_scope()
-
-
 def segmented() -> SegmentedRun | None:
     """Return the run in segments that parts of a module may join now, if there is one."""
     now = STATE.segments
     return None if now is None or _calls.observers or not now.is_on else now
 
 
-def _call(module: Module, inputs: tuple[Any, ...], named: dict[str, Any] | None) -> Any:
-    now = None if STATE.segments is None else segmented()
+def _call(
+    module: Module, inputs: tuple[Any, ...], named: dict[str, Any] | None, method: str
+) -> Any:
+    now = None if STATE.segments is None or method != "call" else segmented()
     if now is not None:
         output = now.call(module, inputs, named or {})
         if output is not MISSED:
             return output
-    return module.call(*inputs, **named) if named else module.call(*inputs)
+    compute = getattr(module, method)
+    return compute(*inputs, **named) if named else compute(*inputs)
 
 
-def _by_name(module: Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+def _by_name(
+    module: Module, inputs: tuple[Any, ...], named: dict[str, Any], method: str
+) -> dict[str, Any]:
     """Return all inputs by name, for observers."""
-    return dict(inspect.signature(module.call).bind(*inputs, **named).arguments)
+    return dict(inspect.signature(getattr(module, method)).bind(*inputs, **named).arguments)
 
 
 def _not_taken(

@@ -125,6 +125,21 @@ def test_stacked_cells_are_layers_above_each_other():
     np.testing.assert_allclose(layer(x, LENGTHS), stack(x, LENGTHS), **NEAR)
 
 
+@pytest.mark.parametrize("cell", [nn.LSTMCell, nn.GRUCell, nn.RNNCell])
+def test_cells_of_the_engine_read_a_sequence_with_one_kernel(cell):
+    stack = nn.Recurrent(nn.StackedCells([cell(3, 4, rng=0), cell(4, 2, rng=1)]))
+    program = core.predict_program(stack, None, Spec((2, 9, 3)))
+
+    names = [op.name for op in program.oplist.ops]
+    assert "scan" not in names
+    assert names.count(cell.__name__.removesuffix("Cell").lower()) == 2
+
+
+def test_a_summary_tells_what_cells_give():
+    table = nn.Sequential(lstm=nn.LSTM(3, 4, rng=0)).summary((2, 5, 3))
+    assert "lstm.layers.0  LSTMCell  (2, 5, 4), (2, 4), (2, 4)         128" in table
+
+
 def test_both_directions_are_merged():
     one, two, x = nn.GRUCell(3, 4, rng=0), nn.GRUCell(3, 4, rng=1), normal(3, 5, 3)
     a, b = nn.Recurrent(one)(x, LENGTHS), nn.Recurrent(two, reverse=True)(x, LENGTHS)

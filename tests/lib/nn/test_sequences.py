@@ -117,7 +117,10 @@ def test_lengths_out_of_range_are_named_by_row(bad):
     lengths = np.array([3, bad, 5])
     model, x = nn.LSTM(4, 3, rng=0), normal(3, 5, 4)
 
-    with pytest.raises(DataError, match=rf"LSTM: lengths must be .*\[1, 5\]; got {bad} in row 1"):
+    with pytest.raises(
+        DataError,
+        match=rf"LSTM/layers.0 \(LSTMCell\): lengths must be .*\[1, 5\]; got {bad} in row 1",
+    ):
         model(x, lengths)
     specs = (Spec.of(x), Spec.of(lengths))
     with pytest.raises(DataError, match="in row 1"):

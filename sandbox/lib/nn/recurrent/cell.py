@@ -58,6 +58,10 @@ class Cell(Module):
         """Compute what depends on the input alone."""
         return x
 
+    def begin(self, x: Any) -> Any:
+        """Give the state to begin with, from a step as it comes."""
+        return self.first_state(self.prepare(x))
+
     def call(self, x: Any, state: Any = None) -> tuple[Any, Any]:
         """Take one step."""
         z = self.prepare(x)
@@ -120,8 +124,10 @@ def read(
     cell: Cell, name: str, x: Any, lengths: Any, state: Any, *, reverse: bool = False
 ) -> tuple[Any, Any]:
     """Read with a cell that is part of a layer under this name."""
-    with calls.inside(cell, name):
-        return cell.read(x, lengths, state, reverse=reverse)
+    found: tuple[Any, Any] = calls.run(
+        cell, (x, lengths, state), name, {"reverse": reverse}, method="read"
+    )
+    return found
 
 
 def last_read(ys: Any, lengths: Any, reverse: bool = False) -> Any:

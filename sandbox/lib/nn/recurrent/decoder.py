@@ -93,8 +93,7 @@ class RecurrentDecoder(Module):
         """Take the steps."""
         x = floating(x)
         if state is None:
-            with calls.inside(self.cell, "cell"):
-                state = self.cell.first_state(self.cell.prepare(x))
+            state = calls.run(self.cell, (x,), "cell", method="begin")
 
         def body(carry: Any, _: None) -> tuple[Any, Any]:
             y, after = calls.run(self.cell, carry, "cell")

@@ -10,7 +10,7 @@ from ...core.validate import boolean, in_range, positive_int
 from .. import init
 from ..checks import check_axis, check_rank, floating
 from ..module import Module
-from .cell import check_time
+from .cell import check_time, read
 from .cells import GatedCell
 
 
@@ -64,7 +64,8 @@ class RecurrentStack(Module):
             ys = []
             for reverse in directions:
                 place = len(lasts)
-                y, last = self.layers[place].read(x, lengths, states[place], reverse=reverse)
+                cell, first = self.layers[place], states[place]
+                y, last = read(cell, f"layers.{place}", x, lengths, first, reverse=reverse)
                 ys.append(y)
                 lasts.append(last)
             x = ys[0] if len(ys) == 1 else ops.concat(ys, 2)
