@@ -39,6 +39,10 @@ _split = function("split")
 def stack(xs: Sequence[Input], axis: int = 0) -> Value:
     """Return values of one shape along a new axis, at this place of the result.
 
+    Notes
+    -----
+    Same as PyTorch `stack`.
+
     Examples
     --------
     >>> stack([np.ones(3), np.zeros(3)], axis=1).shape
@@ -52,7 +56,12 @@ def stack(xs: Sequence[Input], axis: int = 0) -> Value:
 
 
 def unstack(x: Input, axis: int = 0) -> tuple[Value, ...]:
-    """Return the parts along an axis, which they have no more."""
+    """Return the parts along an axis, which they have no more.
+
+    Notes
+    -----
+    Same as PyTorch `unbind`.
+    """
     operand = as_operand(x)
     return _unstack.apply((operand,), {"axis": validate.axis("axis", axis, operand.ndim)})
 
@@ -69,6 +78,10 @@ def _unstack_gradient(entry: TapeEntry, *dys: Value | None) -> Gradients:
 
 def split(x: Input, parts: int | Sequence[int], axis: int = 1) -> tuple[Value, ...]:
     """Return x cut along an axis: into so many equal parts, or into parts of these sizes.
+
+    Notes
+    -----
+    Same as PyTorch `split` and ONNX `Split`-18.
 
     Examples
     --------
@@ -107,6 +120,10 @@ def _split_gradient(entry: TapeEntry, *dys: Value | None) -> Gradients:
 def tile(x: Input, repeats: Sequence[int]) -> Value:
     """Return x so many times along each axis, one copy behind the other.
 
+    Notes
+    -----
+    Same as PyTorch `tile` and ONNX `Tile`-13.
+
     Examples
     --------
     >>> tile(np.array([[1, 2]]), (2, 2)).data
@@ -130,6 +147,10 @@ def tile(x: Input, repeats: Sequence[int]) -> Value:
 def repeat(x: Input, count: int, axis: int) -> Value:
     """Return x with each element so many times along an axis, next to each other.
 
+    Notes
+    -----
+    Same as PyTorch `repeat_interleave` and Keras `repeat`.
+
     Examples
     --------
     >>> repeat(np.array([1, 2]), 2, 0).data
@@ -144,7 +165,12 @@ def repeat(x: Input, count: int, axis: int) -> Value:
 
 
 def roll(x: Input, shift: int, axis: int) -> Value:
-    """Return x with its elements moved on along an axis; what leaves comes in at the other end."""
+    """Return x with its elements moved on along an axis; what leaves comes in at the other end.
+
+    Notes
+    -----
+    Same as PyTorch `roll`.
+    """
     operand = as_operand(x)
     place = validate.axis("axis", axis, operand.ndim)
     length = operand.shape[place]
@@ -155,12 +181,22 @@ def roll(x: Input, shift: int, axis: int) -> Value:
 
 
 def triu(x: Input, diagonal: int = 0) -> Value:
-    """Return matrices (the last two axes) with zeros below a diagonal; 0 is the main one."""
+    """Return matrices (the last two axes) with zeros below a diagonal; 0 is the main one.
+
+    Notes
+    -----
+    Same as PyTorch `triu` and ONNX `Trilu`-14.
+    """
     return _triangle(x, diagonal, upper=True)
 
 
 def tril(x: Input, diagonal: int = 0) -> Value:
-    """Return matrices (the last two axes) with zeros above a diagonal; 0 is the main one."""
+    """Return matrices (the last two axes) with zeros above a diagonal; 0 is the main one.
+
+    Notes
+    -----
+    Same as PyTorch `tril` and ONNX `Trilu`-14.
+    """
     return _triangle(x, diagonal, upper=False)
 
 
@@ -182,7 +218,12 @@ _pad_grad = function("pad_grad")
 
 
 def flip(x: Input, axes: int | Sequence[int]) -> Value:
-    """Return x with the elements along axes in the opposite order."""
+    """Return x with the elements along axes in the opposite order.
+
+    Notes
+    -----
+    Same as PyTorch `flip`.
+    """
     operand = as_operand(x)
     several = [axes] if isinstance(axes, int) else validate.several("axes", axes, "an axis or some")
     places = sorted(validate.axis("axes", k, operand.ndim) for k in several)

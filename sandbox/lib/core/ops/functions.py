@@ -230,17 +230,32 @@ def trunc(x: Input) -> Value:
 
 
 def is_nan(x: Input) -> Value:
-    """Return whether elements are NaN."""
+    """Return whether elements are NaN.
+
+    Notes
+    -----
+    Same as PyTorch `isnan` and ONNX `IsNaN`-13.
+    """
     return _is_nan.apply((as_operand(x),), {})[0]
 
 
 def is_inf(x: Input) -> Value:
-    """Return whether elements are infinite, of either sign."""
+    """Return whether elements are infinite, of either sign.
+
+    Notes
+    -----
+    Same as PyTorch `isinf` and ONNX `IsInf`-10.
+    """
     return _is_inf.apply((as_operand(x),), {})[0]
 
 
 def is_finite(x: Input) -> Value:
-    """Return whether elements are neither NaN nor infinite."""
+    """Return whether elements are neither NaN nor infinite.
+
+    Notes
+    -----
+    Same as PyTorch `isfinite`.
+    """
     return _is_finite.apply((as_operand(x),), {})[0]
 
 
@@ -289,6 +304,10 @@ _atan2, _pow = function("atan2"), function("pow")
 def remainder(a: Input, b: Input) -> Value:
     """Return a - b · floor(a / b): what is left has the sign of b, as Python's `%`.
 
+    Notes
+    -----
+    Same as PyTorch `remainder` and ONNX `Mod`-13; C's is `fmod`.
+
     Examples
     --------
     >>> import numpy as np
@@ -312,6 +331,10 @@ def pow(a: Input, b: Input) -> Value:
     """Return a to the b, elementwise; for a constant exponent `power` is quicker.
 
     The gradient of b is 0 where a is: 0 to the b is 0 all around.
+
+    Notes
+    -----
+    Same as PyTorch `pow` and ONNX `Pow`-15.
     """
     return _pow.apply(paired(a, b), {})[0]
 

@@ -69,19 +69,34 @@ def mean(x: Input, axes: Axes = None, *, keepdims: bool = False) -> Value:
 
 
 def max(x: Input, axes: Axes = None, *, keepdims: bool = False) -> Value:
-    """Return the maximum over axes, all by default; equal maxima share the gradient."""
+    """Return the maximum over axes, all by default; equal maxima share the gradient.
+
+    Notes
+    -----
+    Same as PyTorch `amax` and ONNX `ReduceMax`-13.
+    """
     operand = as_operand(x)
     return _max.apply((operand,), _attrs(operand, axes, keepdims))[0]
 
 
 def min(x: Input, axes: Axes = None, *, keepdims: bool = False) -> Value:
-    """Return the minimum over axes, all by default; equal minima share the gradient."""
+    """Return the minimum over axes, all by default; equal minima share the gradient.
+
+    Notes
+    -----
+    Same as PyTorch `amin` and ONNX `ReduceMin`-13.
+    """
     operand = as_operand(x)
     return _min.apply((operand,), _attrs(operand, axes, keepdims))[0]
 
 
 def prod(x: Input, axes: Axes = None, *, keepdims: bool = False) -> Value:
-    """Return the product over axes, all by default; its gradient is right where there are zeros."""
+    """Return the product over axes, all by default; its gradient is right where there are zeros.
+
+    Notes
+    -----
+    Same as PyTorch `prod` and ONNX `ReduceProd`-13.
+    """
     operand = as_operand(x)
     return _prod.apply((operand,), _attrs(operand, axes, keepdims))[0]
 
@@ -107,6 +122,10 @@ def norm(x: Input, p: float = 2.0, axes: Axes = None, *, keepdims: bool = False)
     """Return the p-norm over axes, all by default: (sum |x|^p)^(1/p).
 
     p = infinity is the largest absolute value. Where all elements are 0, so is the gradient.
+
+    Notes
+    -----
+    Same as PyTorch `vector_norm`; ONNX `ReduceL1`-13 and `ReduceL2`-13.
     """
     power = validate.in_range("p", p, 0.0, math.inf, closed="right")
     size = arithmetic.abs(x)
@@ -129,7 +148,12 @@ def _safe(x: Value, function: Callable[[Value], Value]) -> Value:
 
 
 def logsumexp(x: Input, axes: Axes = None, *, keepdims: bool = False) -> Value:
-    """Return log(sum e^x) over axes, all by default, without overflow."""
+    """Return log(sum e^x) over axes, all by default, without overflow.
+
+    Notes
+    -----
+    Same as PyTorch `logsumexp` and ONNX `ReduceLogSumExp`-13.
+    """
     attrs = _attrs(as_operand(x), axes, keepdims)
     top = shape.stop_gradient(max(x, axes, keepdims=True))
     top = comparison.where(functions.is_finite(top), top, 0.0)
@@ -158,7 +182,12 @@ def variance(x: Input, axes: Axes = None, *, correction: int = 0, keepdims: bool
 
 
 def std(x: Input, axes: Axes = None, *, correction: int = 0, keepdims: bool = False) -> Value:
-    """Return the root of `variance`; where that is 0, so is the gradient."""
+    """Return the root of `variance`; where that is 0, so is the gradient.
+
+    Notes
+    -----
+    Same as PyTorch `std` (with correction=1).
+    """
     return _safe(variance(x, axes, correction=correction, keepdims=keepdims), arithmetic.sqrt)
 
 

@@ -80,7 +80,12 @@ _transpose = function("transpose")
 
 
 def transpose(x: Input, axes: Sequence[int] | None = None) -> Value:
-    """Return x with its axes in another order, reversed by default."""
+    """Return x with its axes in another order, reversed by default.
+
+    Notes
+    -----
+    Same as PyTorch `permute` and ONNX `Transpose`-13.
+    """
     operand = as_operand(x)
     count = operand.ndim
     order = list(range(count))[::-1]
@@ -126,7 +131,12 @@ _concat = function("concat")
 
 
 def concat(xs: Sequence[Input], axis: int = 1) -> Value:
-    """Return the inputs joined along an axis."""
+    """Return the inputs joined along an axis.
+
+    Notes
+    -----
+    Same as PyTorch `cat` and ONNX `Concat`-13.
+    """
     operands = tuple(as_operand(x) for x in validate.several("xs", xs, "a list of inputs"))
     if not operands:
         raise ArgumentError("`xs` must hold at least one input; got none.")
@@ -185,6 +195,10 @@ _stop_gradient = function("stop_gradient")
 def stop_gradient(x: Input) -> Value:
     """Return the same numbers, through which no gradient flows.
 
+    Notes
+    -----
+    Same as PyTorch `detach` and Keras `stop_gradient`.
+
     Examples
     --------
     >>> import numpy as np
@@ -206,6 +220,10 @@ def _stop_gradient_gradient(entry: TapeEntry, dy: Value) -> Gradients:
 def expand_dims(x: Input, axis: int | Sequence[int]) -> Value:
     """Return x with new axes of size 1, at these places of the result.
 
+    Notes
+    -----
+    Same as PyTorch `unsqueeze` and ONNX `Unsqueeze`-13.
+
     Examples
     --------
     >>> import numpy as np
@@ -223,7 +241,12 @@ def expand_dims(x: Input, axis: int | Sequence[int]) -> Value:
 
 
 def squeeze(x: Input, axis: int | Sequence[int] | None = None) -> Value:
-    """Return x without axes of size 1, all of them by default."""
+    """Return x without axes of size 1, all of them by default.
+
+    Notes
+    -----
+    Same as PyTorch `squeeze` and ONNX `Squeeze`-13.
+    """
     operand = as_operand(x)
     if axis is None:
         gone = {k for k, n in enumerate(operand.shape) if n == 1}
@@ -242,7 +265,12 @@ def squeeze(x: Input, axis: int | Sequence[int] | None = None) -> Value:
 
 
 def move_axis(x: Input, source: int, target: int) -> Value:
-    """Return x with one axis moved to another place."""
+    """Return x with one axis moved to another place.
+
+    Notes
+    -----
+    Same as PyTorch `movedim`.
+    """
     operand = as_operand(x)
     start = validate.axis("source", source, operand.ndim)
     end = validate.axis("target", target, operand.ndim)

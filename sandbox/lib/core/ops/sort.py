@@ -37,6 +37,10 @@ _cum_prod_grad = function("cum_prod_grad")
 def arg_max(x: Input, axis: int = -1, *, keepdims: bool = False) -> Value:
     """Return where the maximum along an axis is, the first one among equals, as int64.
 
+    Notes
+    -----
+    Same as PyTorch `argmax` and ONNX `ArgMax`-13.
+
     Examples
     --------
     >>> import numpy as np
@@ -47,7 +51,12 @@ def arg_max(x: Input, axis: int = -1, *, keepdims: bool = False) -> Value:
 
 
 def arg_min(x: Input, axis: int = -1, *, keepdims: bool = False) -> Value:
-    """Return where the minimum along an axis is, the first one among equals, as int64."""
+    """Return where the minimum along an axis is, the first one among equals, as int64.
+
+    Notes
+    -----
+    Same as PyTorch `argmin` and ONNX `ArgMin`-13.
+    """
     return _place(_arg_min, x, axis, keepdims)
 
 
@@ -59,7 +68,12 @@ def _place(found: Any, x: Input, axis: int, keepdims: bool) -> Value:
 
 
 def arg_sort(x: Input, axis: int = -1, *, descending: bool = False) -> Value:
-    """Return the order of the elements along an axis, as int64; equal ones stay as they were."""
+    """Return the order of the elements along an axis, as int64; equal ones stay as they were.
+
+    Notes
+    -----
+    Same as PyTorch `argsort` (stable).
+    """
     operand = as_operand(x)
     attrs = {
         "axis": validate.axis("axis", axis, operand.ndim),
@@ -69,7 +83,12 @@ def arg_sort(x: Input, axis: int = -1, *, descending: bool = False) -> Value:
 
 
 def sort(x: Input, axis: int = -1, *, descending: bool = False) -> Value:
-    """Return x with the elements along an axis in order."""
+    """Return x with the elements along an axis in order.
+
+    Notes
+    -----
+    Same as PyTorch `sort` (its first result).
+    """
     return gather(x, arg_sort(x, axis, descending=descending), axis)
 
 
@@ -77,6 +96,10 @@ def top_k(x: Input, k: int, axis: int = -1, *, largest: bool = True) -> tuple[Va
     """Return the k largest (or smallest) elements along an axis, best first, and their indices.
 
     Of equal ones the first come first. The gradient goes to the elements that were chosen.
+
+    Notes
+    -----
+    Same as PyTorch `topk` and ONNX `TopK`-11.
 
     Examples
     --------
@@ -119,6 +142,10 @@ def cum_sum(x: Input, axis: int = -1, *, exclusive: bool = False, reverse: bool 
     reverse : bool
         From the other end.
 
+    Notes
+    -----
+    Same as PyTorch `cumsum` and ONNX `CumSum`-14.
+
     Examples
     --------
     >>> import numpy as np
@@ -129,7 +156,12 @@ def cum_sum(x: Input, axis: int = -1, *, exclusive: bool = False, reverse: bool 
 
 
 def cum_prod(x: Input, axis: int = -1, *, exclusive: bool = False, reverse: bool = False) -> Value:
-    """Return the products of the elements up to each one; see `cum_sum`."""
+    """Return the products of the elements up to each one; see `cum_sum`.
+
+    Notes
+    -----
+    Same as PyTorch `cumprod`.
+    """
     return _cumulative(_cum_prod, 1.0, x, axis, exclusive, reverse)
 
 
