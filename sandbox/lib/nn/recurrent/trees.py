@@ -136,9 +136,9 @@ class BinaryTreeLSTM(TreeLSTM):
 
     Notes
     -----
-    Like BigDL `BinaryTreeLSTM` (0.13): it gives leaves gates of their own, and finds the order of
-    the nodes by itself, where here children come before their parents. A child that does not come
-    before counts as none. Memory and time grow with the square of the nodes.
+    Like BigDL `BinaryTreeLSTM`, `TreeLSTM` (0.13): it gives leaves gates of their own, and finds
+    the order of the nodes by itself, where here children come before their parents. A child that
+    does not come before counts as none. Memory and time grow with the square of the nodes.
     Source: Tai, Socher, Manning 2015, section 3.2, for two children.
 
     Examples
