@@ -93,6 +93,19 @@ def test_convolutions_equal_their_references_in_bf16(channels, batch):
 
 
 @pytest.mark.usefixtures("bf16")
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("channels", [3, 16])
+def test_convolutions_over_volumes_equal_their_references_in_bf16(channels, size):
+    window = {"stride": (1,) * 3, "dilation": (1,) * 3, "groups": 1}
+    window["padding"] = ((size // 2, size // 2),) * 3
+    x, y, w = (2, channels, 3, 4, 5), (2, 24, 3, 4, 5), (24, channels, *(size,) * 3)
+    check("conv3d", (x, w, (24,)), (y,), window)
+    check("conv3d_grad_input", (y, w), (x,), {**window, "input_shape": x})
+    sums = {**window, "weight_shape": w, "with_bias": True}
+    check("conv3d_grad_weight", (x, y), (w, (24,)), sums)
+
+
+@pytest.mark.usefixtures("bf16")
 @pytest.mark.parametrize(("batch", "inner", "outer"), [(1, 1, 1), (5, 7, 3), (64, 256, 120)])
 def test_matrix_products_equal_their_references_in_bf16(batch, inner, outer):
     x, w, y = (batch, inner), (outer, inner), (batch, outer)
