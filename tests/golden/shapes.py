@@ -233,6 +233,7 @@ PAIRS = [
         }.items()
     ],
     pair("ops.matmul, a vector", ops.matmul, lambda torch: torch.matmul, (4,), (2, 4, 3)),
+    pair("ops.matmul, repeated", ops.matmul, lambda torch: torch.matmul, (2, 1, 3, 4), (5, 4, 2)),
     # modules
     Pair("nn.Flatten", lambda: nn.Flatten(), lambda torch: torch.nn.Flatten(), ((2, 3, 4),)),
     Pair("nn.Identity", lambda: nn.Identity(), lambda torch: torch.nn.Identity(), ((2, 3),)),
