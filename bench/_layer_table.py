@@ -15,19 +15,24 @@ VOLUME, LINE = (2, 16, 8, 28, 28), (16, 64, 200)
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer; with `below`, its inputs are whole numbers below it."""
+    """A layer; with `below`, its inputs are whole numbers below it.
+
+    `noise` does nothing in inference, so only training is compared.
+    """
 
     name: str
     ours: Callable[[Any], Any]
     theirs: Callable[[Any], Any]
     shapes: tuple[tuple[int, ...], ...]
     below: int = 0
+    noise: bool = False
 
 
 def same(name: str, *shapes: tuple[int, ...], **names: Any) -> Layer:
     """Return a layer that takes no arguments and has one name on both sides, or `theirs`."""
-    theirs = names.get("theirs", name)
-    return Layer(name, lambda nn: getattr(nn, name)(), lambda nn: getattr(nn, theirs)(), shapes)
+    theirs = names.pop("theirs", name)
+    both_sides = (lambda nn: getattr(nn, name)(), lambda nn: getattr(nn, theirs)())
+    return Layer(name, *both_sides, shapes, **names)
 
 
 def both(name: str, what: str, shape: tuple[int, ...], *args: Any, **kwargs: Any) -> Layer:
@@ -253,16 +258,27 @@ LAYERS = [
         lambda nn: nn.functional.normalize,
         (IMAGE,),
     ),
-    same("Dropout", ROWS),
-    Layer("Dropout1d", lambda nn: nn.SpatialDropout(), lambda nn: nn.Dropout1d(), (LINE,)),
-    Layer("Dropout2d", lambda nn: nn.SpatialDropout(), lambda nn: nn.Dropout2d(), (IMAGE,)),
-    Layer("Dropout3d", lambda nn: nn.SpatialDropout(), lambda nn: nn.Dropout3d(), (VOLUME,)),
-    same("AlphaDropout", ROWS),
+    same("Dropout", ROWS, noise=True),
+    Layer(
+        "Dropout1d", lambda nn: nn.SpatialDropout(), lambda nn: nn.Dropout1d(), (LINE,), noise=True
+    ),
+    Layer(
+        "Dropout2d", lambda nn: nn.SpatialDropout(), lambda nn: nn.Dropout2d(), (IMAGE,), noise=True
+    ),
+    Layer(
+        "Dropout3d",
+        lambda nn: nn.SpatialDropout(),
+        lambda nn: nn.Dropout3d(),
+        (VOLUME,),
+        noise=True,
+    ),
+    same("AlphaDropout", ROWS, noise=True),
     Layer(
         "FeatureAlphaDropout",
         lambda nn: nn.AlphaDropout(whole_channels=True),
         lambda nn: nn.FeatureAlphaDropout(),
         (IMAGE,),
+        noise=True,
     ),
     # -- activations
     same("ReLU", IMAGE),

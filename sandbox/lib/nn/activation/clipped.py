@@ -235,7 +235,7 @@ class Threshold(Elementwise):
     -----
     Same as BigDL `Threshold` (0.13), Keras `ThresholdedReLU` (1.2.2), `threshold`, PyTorch
     `Threshold` and ONNX `ThresholdedRelu`-10.
-    NumPy in pieces that stay in the cache: `engine.ops.activation`.
+    Native kernel: oneDNN binary with post-ops; reference: `engine.ops.activation`.
 
     Examples
     --------

@@ -250,7 +250,7 @@ class LogSoftmax(AlongAxis):
     -----
     Same as BigDL `LogSoftMax` (0.13), Keras `log_softmax`, PyTorch `LogSoftmax` and ONNX
     `LogSoftmax`-13. Goes with `criterion.NLL`; `criterion.CrossEntropy` does both at once.
-    NumPy in pieces that stay in the cache: `engine.ops.softmax`.
+    Native kernel: oneDNN softmax, from 8,192 elements, else NumPy; reference: `engine.ops.softmax`.
 
     Examples
     --------

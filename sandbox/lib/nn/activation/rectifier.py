@@ -104,7 +104,7 @@ class PReLU(Module):
     -----
     Same as BigDL `PReLU` (0.13), Keras `PReLU` (first slopes 0), PyTorch `PReLU` and ONNX
     `PRelu`-16. Source: He et al. 2015.
-    NumPy in pieces that stay in the cache: `engine.ops.activation`.
+    Native kernel: oneDNN prelu, its gradient NumPy; reference: `engine.ops.activation`.
 
     Examples
     --------

@@ -48,7 +48,7 @@ class HardShrink(_Shrink):
     Notes
     -----
     Same as BigDL `HardShrink` (0.13), Keras `hard_shrink`, PyTorch `Hardshrink`; ONNX `Shrink`-9
-    does both. NumPy in pieces that stay in the cache: `engine.ops.activation`.
+    does both. Native kernel: oneDNN binary with post-ops; reference: `engine.ops.activation`.
 
     Examples
     --------
@@ -96,7 +96,8 @@ class SoftShrink(_Shrink):
     Notes
     -----
     Same as BigDL `SoftShrink` (0.13), Keras `soft_shrink` and PyTorch `Softshrink`.
-    Source: Donoho 1995. NumPy in pieces that stay in the cache: `engine.ops.activation`.
+    Source: Donoho 1995.
+    Native kernel: oneDNN binary with post-ops; reference: `engine.ops.activation`.
 
     Examples
     --------

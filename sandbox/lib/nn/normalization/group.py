@@ -50,7 +50,7 @@ class GroupNorm(Module):
     Same as PyTorch `GroupNorm` and ONNX `GroupNormalization`-21; Like Keras `GroupNormalization`:
     epsilon is 1e-3 there, and channels come last. Source: Wu, He 2018.
     No row sees another one, so training and inference are the same and batches may be small.
-    NumPy in pieces that stay in the cache: `engine.ops.group`.
+    Native kernel: oneDNN layer normalisation and binary; reference: `engine.ops.group`.
 
     Examples
     --------
@@ -134,7 +134,7 @@ class InstanceNorm(Module):
     -----
     Same as PyTorch `InstanceNorm1d`, `InstanceNorm2d`, `InstanceNorm3d` (without running
     statistics) and ONNX `InstanceNormalization`-6. Source: Ulyanov, Vedaldi, Lempitsky 2016.
-    NumPy in pieces that stay in the cache: `engine.ops.group`.
+    Native kernel: oneDNN layer normalisation and binary; reference: `engine.ops.group`.
 
     Examples
     --------
@@ -221,7 +221,7 @@ class RMSNorm(Module):
     -----
     Same as Keras `RMSNormalization`, PyTorch `RMSNorm` (whose epsilon is that of the dtype by
     default) and ONNX `RMSNormalization`-23. Source: Zhang, Sennrich 2019.
-    NumPy in pieces that stay in the cache: `engine.ops.group`.
+    Native kernel: oneDNN layer normalisation; reference: `engine.ops.group`.
 
     Examples
     --------
