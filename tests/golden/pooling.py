@@ -117,6 +117,15 @@ PAIRS = [
         for axes in (1, 2, 3)
     ),
     *(
+        Pair(
+            f"nn.LPPool{axes}d",
+            lambda axes=axes: getattr(nn, f"LPPool{axes}d")(2, 3, stride=2),
+            lambda torch, axes=axes: getattr(torch.nn, f"LPPool{axes}d")(2, 3, stride=2),
+            (MAPS[axes],),
+        )
+        for axes in (1, 2, 3)
+    ),
+    *(
         adapted(kind, len(size), size)
         for kind in ("Avg", "Max")
         for size in ((4,), (3,), (3, 8), (None, 3), (2, 3, 4))

@@ -86,6 +86,8 @@ def taps(
         return place * length / size if scale is None else place / scale
 
     x = COORDINATES[coordinates](np.arange(size), old, length, size)
+    halves = np.rint(2 * x) / 2
+    x = np.where(np.abs(x - halves) < 1e-9, halves, x)  # rounding errors must not decide
     low = np.floor(x)
     if mode == "nearest":
         index, weight = ROUNDING[rounding](x)[:, None], np.ones((size, 1))

@@ -13,6 +13,7 @@ from .adaptive import (
 from .average import AvgPool1d, AvgPool2d, AvgPool3d
 from .kernel import KernelPooling
 from .maximum import MaxPool1d, MaxPool2d, MaxPool3d
+from .norm import LPPool1d, LPPool2d, LPPool3d
 from .pyramid import FPN
 from .regions import Pooler, RoIAlign, RoIPool
 from .unpool import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
@@ -45,6 +46,9 @@ __all__ = [
     "GlobalMaxPool3d",
     "GlobalPooling",
     "KernelPooling",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
