@@ -187,6 +187,11 @@ CASES: dict[str, Case] = {
     ),
     "split": ("split", [(5, 6)], {"sizes": (2, 4), "axis": 1}),
     "take": ("take", [(5, 6), Spec((4,), I64)], {"axis": 1}),
+    "take_grad": (
+        "take_grad",
+        [(5, 4), Spec((4,), I64)],
+        {"axis": 1, "input_shape": (5, 6)},
+    ),
     "gather": ("gather", [(5, 6), Spec((5, 3), I64)], {"axis": 1}),
     "stack": ("stack", [(5, 6), (5, 6)], {"axis": 1}),
     "min": ("min", [(5, 6)], {"axes": (1,), "keepdims": False}),

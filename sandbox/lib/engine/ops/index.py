@@ -59,9 +59,16 @@ def lower_take(builder: Builder, op: Op) -> None:
 
 def take_grad(dy: Array, index: Array, *, axis: int, input_shape: tuple[int, ...]) -> Array:
     """Sum the gradients of each index, in the order of their positions."""
-    length = input_shape[axis]
-    outer, inner = math.prod(input_shape[:axis]), math.prod(input_shape[axis + 1 :])
-    dx = np.zeros((outer, length, inner), dy.dtype)
+    dx = np.zeros(input_shape, dy.dtype)
+    _add_parts(dy, index, dx, axis)
+    return dx
+
+
+def _add_parts(dy: Array, index: Array, whole: Array, axis: int) -> None:
+    """Add the parts along an axis to those of zeros that the indices name."""
+    length = whole.shape[axis]
+    outer, inner = math.prod(whole.shape[:axis]), math.prod(whole.shape[axis + 1 :])
+    dx = whole.reshape(outer, length, inner)
     flat = _wrapped(index.reshape(-1), length)
     parts = dy.reshape(outer, flat.size, inner)
     if outer * inner >= WIDE:
@@ -72,7 +79,18 @@ def take_grad(dy: Array, index: Array, *, axis: int, input_shape: tuple[int, ...
         ordered = flat[order]
         starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
         dx[:, ordered[starts]] = np.add.reduceat(parts[:, order], starts, axis=1)
-    return dx.reshape(input_shape)
+
+
+def lower_take_grad(builder: Builder, op: Op) -> None:
+    """Lower `take_grad`: NumPy, into the planned memory."""
+    axis = op.attrs["axis"]
+
+    def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+        writes[0].fill(0)
+        _add_parts(reads[0], reads[1], writes[0], axis)
+
+    reads = [builder.plain(value) for value in op.inputs]
+    builder.python(op, run, reads, [builder.define(op.outputs[0])])
 
 
 def _wrapped(index: Array, length: int) -> Array:
@@ -214,7 +232,7 @@ def _infer_grad(dy: Spec, index: Spec, *, axis: int, input_shape: tuple[int, ...
 
 
 register("take", infer=_infer_take, reference=take, lower=lower_take, moves=True, ranges=_IN_AXIS)
-register("take_grad", infer=_infer_grad, reference=take_grad, gradient=True)
+register("take_grad", infer=_infer_grad, reference=take_grad, lower=lower_take_grad, gradient=True)
 register(
     "gather",
     infer=_infer_gather,
