@@ -45,7 +45,7 @@ def training(own: bool | None) -> bool:
     return now.training if own is None or now.explicit else own
 
 
-def label(module: Module) -> str:
+def label(module: Any) -> str:
     """Give the path of a module for messages made outside of `run`."""
     kind = type(module).__name__
     name = module.name

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from .beam import beam_search
 from .multihead import MultiHeadAttention
+from .perceptron import FeedForward
 from .positions import PositionEmbedding, RotaryPositions, SinusoidalPositions
 from .scored import AdditiveAttention, DotAttention
-from .transformer import FeedForward, TransformerDecoderLayer, TransformerEncoderLayer
+from .transformer import TransformerDecoderLayer, TransformerEncoderLayer
 
 __all__ = [
     "AdditiveAttention",
