@@ -528,7 +528,9 @@ def test_inputs_that_are_not_contiguous_do_not_share_a_copy():
     np.testing.assert_allclose(np.matmul(a, b), y, atol=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(2, 6, 5, 7), (1, 6), (3, 12, 9), (2, 6, 3, 2, 4)])
+@pytest.mark.parametrize(
+    "shape", [(2, 6, 5, 7), (1, 6), (4, 18), (4, 6, 1, 1), (5, 6, 2), (3, 12, 9), (2, 6, 3, 2, 4)]
+)
 @pytest.mark.parametrize("groups", [1, 3, 6])
 def test_group_norm_and_its_gradients_equal_their_references(shape, groups):
     attrs, vector = {"groups": groups, "epsilon": 1e-2}, shape[1:2]

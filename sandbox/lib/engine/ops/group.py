@@ -149,6 +149,8 @@ def lower_group_norm(builder: Builder, op: Op) -> None:
     x, gamma, beta = op.inputs
     shape, groups = builder.shape(x), op.attrs["groups"]
     rows, size = shape[0] * groups, math.prod(shape[1:]) // groups
+    if math.prod(shape[2:]) == 1:  # 3.2 repeats the second number for each channel wrongly
+        raise dnnl.RefusedError("group_norm: channels must have several elements.")
     layout, statistics = dnnl.plain((rows, size)), dnnl.plain((rows,))
     normal = dnnl.layer_norm(layout, statistics, op.attrs["epsilon"], training=True, affine=False)
     image = dnnl.plain((*shape[:2], 1, math.prod(shape[2:])))
