@@ -198,7 +198,8 @@ CASES = {
     ),
     "avg_pool3d": (lambda x: ops.avg_pool3d(x, (1, 2, 3)), [normal(2, 2, 3, 4, 5)]),
     "adaptive_avg_pool": (lambda x: ops.adaptive_avg_pool(x, (2, 3)), [normal(2, 2, 5, 7)]),
-    "adaptive_max_pool": (lambda x: ops.adaptive_max_pool(x, (2, 3)), [distinct(2, 2, 5, 7)]),
+    "sum_copies": (lambda x: FUNCTIONS["sum_copies"](x, factors=(2, 1)), [normal(2, 2, 4, 3)]),
+    "adaptive_max": (lambda x: ops.adaptive_max_pool(x, (2, 3)), [distinct(2, 2, 5, 7)]),
     "max_pool_with_index": (
         lambda x: ops.max_pool_with_index(x, 2)[0],
         [distinct(2, 2, 4, 4)],

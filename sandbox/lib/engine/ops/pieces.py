@@ -111,7 +111,7 @@ def unbuffered(length: int) -> Iterator[None]:
 def kept(x: Array, mask: Array) -> Array:
     """Return x where the mask is true, else 0: np.where, without a branch for each element."""
     bits = np.dtype(f"i{x.itemsize}")
-    wide = np.negative(mask.view(np.int8)).astype(bits)
+    wide = np.asarray(np.negative(mask.view(np.int8)), bits)  # NumPy makes numbers of no axes
     np.bitwise_and(x.view(bits), wide, out=wide)
     return wide.view(x.dtype)
 
