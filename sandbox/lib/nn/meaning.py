@@ -208,6 +208,7 @@ _CHOSEN = ("take", "gather")  # their second input are indices
 _RULES: dict[str, Callable[..., Bounds]] = {
     "add": _sum,
     "avg_pool2d": _padded,
+    "avg_pool3d": _padded,
     "cast": _hull,
     "clip": lambda x, low, high: (min(max(x[0], low), high), max(min(x[1], high), low)),
     "divide": _quotient,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 BYTES = 256  # windows of so many elements have their places in one byte, as oneDNN keeps them
+SHORT = 4  # elements of a window
 LAYOUTS = {2: "(batch, channels, height, width)", 3: "(batch, channels, depth, height, width)"}
 
 
@@ -304,8 +305,8 @@ def _window(op: Op) -> tuple[Sizes, dnnl.Window]:
 def lower_max_pool(builder: Builder, op: Op) -> None:
     """Lower `max_pool`; without a reader of the workspace none is kept."""
     keep = builder.is_used(op.outputs[1])
-    if "dilation" in op.attrs:
-        _lower_gaps(builder, op, keep)
+    if "dilation" in op.attrs or (not keep and _is_short(builder, op)):
+        _lower_by_elements(builder, op, keep)
     else:
         _forward(builder, op, "max", keep)
 
@@ -315,14 +316,27 @@ def lower_avg_pool(builder: Builder, op: Op) -> None:
     _forward(builder, op, _average(op), False)
 
 
-def _lower_gaps(builder: Builder, op: Op, keep: bool) -> None:
-    """Lower max pooling of windows with gaps: element by element of the windows, by NumPy."""
+def _is_short(builder: Builder, op: Op) -> bool:
+    """Return whether small windows slide along the rows of plain maps, without padding.
+
+    NumPy is then done before a kernel has the layout it wants.
+    """
+    kernel = op.attrs["kernel"]
+    return (
+        math.prod(kernel) == kernel[-1] <= SHORT
+        and not any(map(any, op.attrs["padding"]))
+        and not builder.layout_dims(op.inputs[0])
+    )
+
+
+def _lower_by_elements(builder: Builder, op: Op, keep: bool) -> None:
+    """Lower max pooling element by element of the windows, by NumPy."""
     attrs = op.attrs
-    kernel, stride, dilation = attrs["kernel"], attrs["stride"], attrs["dilation"]
+    kernel, stride, dilation = attrs["kernel"], attrs["stride"], attrs.get("dilation")
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
         x, y = pad_images(reads[0], attrs["padding"], -np.inf), writes[0]
-        larger = np.empty(y.shape, np.uint8)
+        larger = np.empty(y.shape if keep else 0, np.uint8)
         for place, offsets in enumerate(np.ndindex(*kernel)):
             tap = _at(x, offsets, stride, dilation, y.shape)
             if place == 0:
