@@ -27,6 +27,8 @@ from sandbox.lib import (
 from sandbox.lib.core import OpList, Spec, ops
 from sandbox.lib.data import sources, transforms
 
+OBJECTS = np.array([[[2, 0.1, 0.1, 0.4, 0.5], [-1, 0, 0, 0, 0]]])
+
 
 def given(*args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return args, kwargs
@@ -173,6 +175,12 @@ def examples(folder: Path) -> dict[str, Any]:
         "core.ops.top_k": lambda: given(X, 2),
         "core.ops.masked_scatter": lambda: given(X, MASK, f4(4)),
         "core.ops.masked_select": lambda: given(X, MASK),
+        "criterion.check_objects": lambda: given(OBJECTS, 3),
+        "core.ops.box_decode": lambda: given(f4(3, 4), f4(3, 4)),
+        "core.ops.box_encode": lambda: given(f4(3, 4), f4(3, 4)),
+        "core.ops.box_iou": lambda: given(f4(3, 4), f4(2, 4)),
+        "core.ops.detections": lambda: given(f4(1, 3, 4), f4(1, 3, 2)),
+        "core.ops.match_boxes": lambda: given(f4(1, 3, 4), f4(1, 2, 5)),
         "core.ops.nms": lambda: given(f4(3, 4), f4(3)),
         "core.ops.nms_padded": lambda: given(f4(3, 4), f4(3), max_outputs=2),
         "core.ops.take_first": lambda: given(X, np.int64(1)),

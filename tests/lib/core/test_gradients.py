@@ -38,6 +38,7 @@ def smoothed(x):
 
 
 BOXES = np.array([[0, 0.5, 1.0, 3.9, 3.2], [1, -1.0, 0.0, 6.0, 2.5], [-1, 0, 0, 3, 3]])
+SQUARES = np.array([[0.5, 0.2, 2.5, 1.9], [1.1, -1.0, 4.0, 1.7]])
 IDS = np.array([[0, 3, 3], [1, 0, 4]])
 LENGTHS = np.array([3, 1, 4])
 
@@ -332,6 +333,14 @@ CASES = {
     "take_first": (lambda x: ops.take_first(x, np.int64(2)), [normal(4, 2)]),
     "nonzero": (lambda x: x[x.data > 0], [distinct(3, 2)]),
     "unique": (lambda x: ops.unique(x)[0], [distinct(3, 2)]),
+    "box_iou": (lambda x: ops.box_iou(x, np.array([[0.0, 0, 2, 2]])), [SQUARES]),
+    "box_encode": (lambda x, a: ops.box_encode(x, a), [SQUARES, SQUARES + 0.1]),
+    "box_decode": (lambda x, a: ops.box_decode(x, a), [normal(2, 4), SQUARES]),
+    "match_boxes": (lambda x: x[ops.match_boxes(x.data, np.ones((1, 1, 5)))[0]], [SQUARES[None]]),
+    "detections": (
+        lambda x: x * np.float64(ops.detections(x.data, np.ones((1, 2, 1))).data[0, 0, 1]),
+        [SQUARES[None]],
+    ),
     "nms": (lambda x: x[ops.nms(x.data, np.ones(2))], [distinct(2, 4)]),
     "masked_scatter": (
         lambda x, v: ops.masked_scatter(x, np.array([True, False, True]), v),

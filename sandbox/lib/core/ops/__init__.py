@@ -11,6 +11,7 @@ from . import cast as _cast
 from . import comparison as _comparison
 from . import control as _control
 from . import convolution as _convolution
+from . import detection as _detection
 from . import einsum as _einsum
 from . import functions as _functions
 from . import gradients as _gradients
@@ -39,6 +40,7 @@ from .cast import *
 from .comparison import *
 from .control import *
 from .convolution import *
+from .detection import *
 from .einsum import *
 from .functions import *
 from .gradients import *
@@ -68,6 +70,7 @@ __all__ += _cast.__all__
 __all__ += _comparison.__all__
 __all__ += _control.__all__
 __all__ += _convolution.__all__
+__all__ += _detection.__all__
 __all__ += _einsum.__all__
 __all__ += _functions.__all__
 __all__ += _host.__all__

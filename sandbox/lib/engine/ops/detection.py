@@ -54,3 +54,76 @@ def nms(
 
 
 register("nms", infer=_infer_nms, reference=nms, batch_outputs=0)
+
+
+# -- of several classes --------------------------------------------------------------------------
+
+
+def _infer_detections(
+    boxes: Spec,
+    scores: Spec,
+    *,
+    iou_threshold: float,
+    score_threshold: float,
+    candidates: int,
+    max_outputs: int,
+) -> tuple[Spec, ...]:
+    floating(boxes, "boxes")
+    floating(scores, "scores")
+    ndim(boxes, 4, "(batch, boxes, 1 or classes, 4)", "boxes")
+    ndim(scores, 3, "(batch, boxes, classes)", "scores")
+    batch, count, classes = scores.shape
+    if boxes.shape not in ((batch, count, 1, 4), (batch, count, classes, 4)):
+        raise ShapeError(
+            f"boxes must have shape ({batch}, {count}, 1 or {classes}, 4) (batch, boxes, classes, "
+            f"x1 y1 x2 y2) where scores have {scores.shape}; got {boxes.shape}."
+        )
+    return (Spec((batch, max_outputs, 6), boxes.dtype),)
+
+
+def detections(
+    boxes: Array,
+    scores: Array,
+    *,
+    iou_threshold: float,
+    score_threshold: float,
+    candidates: int,
+    max_outputs: int,
+) -> Array:
+    """Return class, score and box of what is kept of each image, best first; class -1 behind it.
+
+    Boxes suppress those of their own class alone.
+    """
+    batch, _, classes = scores.shape
+    found = np.zeros((batch, max_outputs, 6), boxes.dtype)
+    found[:, :, 0] = -1
+    for image in range(batch):
+        rows: list[Array] = []
+        for k in range(classes):
+            own = boxes[image, :, min(k, boxes.shape[2] - 1)]
+            own, marks = _best(own, scores[image, :, k], score_threshold, candidates)
+            places, count = nms(
+                *(own, marks),
+                iou_threshold=iou_threshold,
+                score_threshold=score_threshold,
+                max_outputs=max_outputs,
+            )
+            kept = places[: int(count)]
+            label = np.full((len(kept), 1), k, boxes.dtype)
+            rows.append(np.concatenate([label, marks[kept, None], own[kept]], axis=1))
+        joined = np.concatenate(rows)
+        joined = joined[np.argsort(-joined[:, 1], kind="stable")][:max_outputs]
+        found[image, : len(joined)] = joined
+    return found
+
+
+def _best(
+    boxes: Array, scores: Array, score_threshold: float, candidates: int
+) -> tuple[Array, Array]:
+    """Return the boxes and scores above a threshold, at most so many, the best ones."""
+    order = np.flatnonzero(scores > score_threshold)
+    order = order[np.argsort(-scores[order], kind="stable")][:candidates]
+    return boxes[order], scores[order]
+
+
+register("detections", infer=_infer_detections, reference=detections)

@@ -82,6 +82,10 @@ def by_index(f):
             (f(3, 4), f(3)),
             {"iou_threshold": 0.5, "score_threshold": 0.0, "max_outputs": 2},
         ),
+        "detections": (
+            (f(2, 3, 1, 4), f(2, 3, 2)),
+            {"iou_threshold": 0.5, "score_threshold": 0.0, "candidates": 3, "max_outputs": 2},
+        ),
     }
 
 
