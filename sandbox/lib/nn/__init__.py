@@ -12,6 +12,7 @@ from .calls import observe as observe
 from .case import Case as Case
 from .container import *
 from .convolution import *
+from .detection import *
 from .linear import *
 from .meaning import meaning_of as meaning_of
 from .meaning import output_meanings as output_meanings
