@@ -27,8 +27,6 @@ from sandbox.lib import (
 from sandbox.lib.core import OpList, Spec, ops
 from sandbox.lib.data import sources, transforms
 
-OBJECTS = np.array([[[2, 0.1, 0.1, 0.4, 0.5], [-1, 0, 0, 0, 0]]])
-
 
 def given(*args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return args, kwargs
@@ -175,7 +173,6 @@ def examples(folder: Path) -> dict[str, Any]:
         "core.ops.top_k": lambda: given(X, 2),
         "core.ops.masked_scatter": lambda: given(X, MASK, f4(4)),
         "core.ops.masked_select": lambda: given(X, MASK),
-        "criterion.check_objects": lambda: given(OBJECTS, 3),
         "core.ops.box_decode": lambda: given(f4(3, 4), f4(3, 4)),
         "core.ops.box_encode": lambda: given(f4(3, 4), f4(3, 4)),
         "core.ops.box_iou": lambda: given(f4(3, 4), f4(2, 4)),

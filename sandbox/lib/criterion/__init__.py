@@ -25,7 +25,6 @@ from .combine import WeightedSum as WeightedSum
 from .detection import MultiBox as MultiBox
 from .detection import ObjectCriterion as ObjectCriterion
 from .detection import Yolo as Yolo
-from .detection import check_objects as check_objects
 from .distribution import GaussianKL as GaussianKL
 from .distribution import GaussianNLL as GaussianNLL
 from .distribution import KullbackLeibler as KullbackLeibler
