@@ -59,19 +59,26 @@ def lower_take(builder: Builder, op: Op) -> None:
 
 def take_grad(dy: Array, index: Array, *, axis: int, input_shape: tuple[int, ...]) -> Array:
     """Sum the gradients of each index, in the order of their positions."""
-    dx = np.zeros(input_shape, dy.dtype)
+    dx = np.empty(input_shape, dy.dtype)
     _add_parts(dy, index, dx, axis)
     return dx
 
 
 def _add_parts(dy: Array, index: Array, whole: Array, axis: int) -> None:
-    """Add the parts along an axis to those of zeros that the indices name."""
+    """Write sums of the parts along an axis to where the indices name, zeros elsewhere."""
     length = whole.shape[axis]
     outer, inner = math.prod(whole.shape[:axis]), math.prod(whole.shape[axis + 1 :])
     dx = whole.reshape(outer, length, inner)
     flat = _wrapped(index.reshape(-1), length)
     parts = dy.reshape(outer, flat.size, inner)
+    times = np.bincount(flat, minlength=length)
+    if (times == 0).any():
+        dx.fill(0)
+    if times.max(initial=0) <= 1:  # a permutation, or a part of one
+        dx[:, flat] = parts
+        return
     if outer * inner >= WIDE:
+        dx.fill(0)
         for position, place in enumerate(flat):
             dx[:, place] += parts[:, position]
     elif flat.size:
@@ -86,7 +93,6 @@ def lower_take_grad(builder: Builder, op: Op) -> None:
     axis = op.attrs["axis"]
 
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
-        writes[0].fill(0)
         _add_parts(reads[0], reads[1], writes[0], axis)
 
     reads = [builder.plain(value) for value in op.inputs]
