@@ -91,10 +91,20 @@ def rows(rng: np.random.Generator) -> Any:
     return rng.standard_normal((512, 64), np.float32)
 
 
+def bent() -> nn.Module:
+    """Build a chain whose parameters are seen through views, and read over and over."""
+    parts: dict[str, nn.Module] = {}
+    for k in range(3):
+        parts[f"fc{k}"] = nn.Linear(64, 64, rng=k)
+        parts[f"bend{k}"] = nn.SReLU(64)
+    return nn.Sequential(**parts, out=nn.Linear(64, 5, rng=1))
+
+
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], Callable[[np.random.Generator], Any]]] = {
     "residual": (residual, images),
     "reader": (reader, texts),
     "perceptron": (perceptron, rows),
+    "bent": (bent, rows),
 }
 
 
@@ -122,7 +132,8 @@ def run(name: str, checkpointing: str, plan: Any, **settings: Any) -> Found:
 
 
 @pytest.mark.parametrize(
-    ("name", "threads"), [("residual", 1), ("perceptron", 2), ("reader", 1), ("perceptron", 1)]
+    ("name", "threads"),
+    [("residual", 1), ("perceptron", 2), ("reader", 1), ("perceptron", 1), ("bent", 1)],
 )
 def test_gradients_statistics_and_output_are_equal_bit_for_bit(name: str, threads: int) -> None:
     plan = engine.KernelPlan(fingerprint=engine.fingerprint())

@@ -89,7 +89,8 @@ class _Forward:
             for value in op.outputs:
                 root = self._links.root(value)
                 self._made.setdefault(root, place)
-                if not _repeats(op, kind):
+                # A view of a parameter or an input is there anyway.
+                if root not in self._links.maker or not _repeats(op, kind):
                     self._fixed.add(root)
         self._read: dict[int, int] = {}  # by root: the last operation of the forward pass
         for place, op in enumerate(oplist.ops[: self._end]):
