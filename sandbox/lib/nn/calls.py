@@ -159,7 +159,11 @@ def run(
             for observer in tuple(_calls.observers):
                 observer(path(), module, seen, output)
     except Exception as error:
-        wrong = _not_taken(error, inputs, named) if isinstance(error, AttributeError) else None
+        wrong = None
+        if isinstance(error, AttributeError):
+            wrong = _not_taken(error, inputs, named)
+        elif isinstance(error, TypeError):
+            wrong = _miscounted(getattr(module, method), inputs, named or {})
         add_path(wrong or error, segment or module.name or kind, kind)
         if wrong is not None:
             raise wrong from error
@@ -205,6 +209,23 @@ def _not_taken(
     items = [*((str(k), x) for k, x in enumerate(inputs)), *((named or {}).items())]
     places = [where for key, x in items for where, part in _inside(key, x) if part is error.obj]
     return ArgumentError(_no_array(places[0], error.obj)) if places else None
+
+
+def _miscounted(
+    compute: Callable[..., Any], inputs: tuple[Any, ...], named: dict[str, Any]
+) -> ArgumentError | None:
+    """Say so if a module takes other inputs than it was given: too many, too few, other names."""
+    signature = inspect.signature(compute)
+    try:
+        signature.bind(*inputs, **named)
+    except TypeError as error:
+        taken = [str(p.replace(annotation=p.empty)) for p in signature.parameters.values()]
+        got = [str(len(inputs)), *(f"`{name}`" for name in named)]
+        return ArgumentError(
+            f"inputs must be ({', '.join(taken)}); got {' and '.join(got)}: {error}. "
+            "Give each input by place or by its name."
+        )
+    return None
 
 
 def _inside(where: str, item: Any) -> Iterator[tuple[str, Any]]:

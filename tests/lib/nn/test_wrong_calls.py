@@ -34,6 +34,21 @@ CALLS = {
         ArgumentError,
         "Linear: input 0 must be an array of numbers; got list",
     ),
+    "too many inputs": (
+        lambda: nn.Sequential(act=nn.ReLU())(ones(1, 2), ones(1, 2)),
+        ArgumentError,
+        r"Sequential/act \(ReLU\): inputs must be \(x\); got 2: too many positional arguments",
+    ),
+    "too few inputs": (
+        lambda: nn.MultiHeadAttention(4, 2, rng=0)(),
+        ArgumentError,
+        r"MultiHeadAttention: inputs must be \(query, .*\); got 0: missing",
+    ),
+    "an input of another name": (
+        lambda: nn.ReLU()(ones(1, 2), mask=ones(1, 2)),
+        ArgumentError,
+        r"ReLU: inputs must be \(x\); got 1 and `mask`: .*unexpected keyword",
+    ),
     "nothing": (lambda: nn.Linear(2, 2)(None), ArgumentError, "got NoneType"),
     "channels last": (
         lambda: nn.zoo.lenet5(0)(ones(2, 28, 28, 3)),
