@@ -192,6 +192,8 @@ class Value(Operand):
 
     def __init__(self, data: Any) -> None:
         array = validate.numbers("data", data)
+        if not array.dtype.isnative:
+            array = native(array)
         if not is_immutable(array):
             array = np.array(array)
             array.setflags(write=False)
@@ -237,9 +239,14 @@ def wrap(array: Array) -> Value:
     return value
 
 
+def native(array: Array) -> Array:
+    """Return an array in this machine's byte order; IDX and HDF5 files may hold the other."""
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
 def borrow(array: Array) -> Value:
-    """Make a value of a caller's array without a copy, for as long as the caller waits for it."""
-    view = array.view()
+    """Make a value of a caller's array, for as long as the caller waits for it; a copy is rare."""
+    view = array.view() if array.dtype.isnative else native(array)
     view.setflags(write=False)
     value = _new(Value)
     value._data = view

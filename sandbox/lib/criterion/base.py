@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..core import Value, add_path, ops, tree
 from ..core.errors import ArgumentError, DataError, ShapeError
 from ..core.state import STATE
+from ..core.value import native
 from ..nn.meaning import Meaning, meaning_of
 from ..nn.registry import bound_arguments
 
@@ -221,7 +222,7 @@ def _value(item: Any) -> Value:
 
 
 def _goal(item: Any) -> Any:
-    return item if isinstance(item, Value) else np.asarray(item)
+    return item if isinstance(item, Value) else native(np.asarray(item))
 
 
 def _numbers(item: Any) -> Array:

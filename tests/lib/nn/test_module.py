@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from sandbox.lib import nn
+from sandbox.lib import criterion, nn
 from sandbox.lib.core import (
     Buffer,
     EagerPredictProgram,
@@ -73,6 +73,21 @@ def test_arrays_give_values_while_a_tape_records():
     with Tape() as tape:
         loss = ops.sum(layer(ones(4, 3)))
     assert np.array_equal([4.0, 4.0], tape.gradients(loss, [layer.bias])[0])
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", ">i4"])
+def test_arrays_of_the_other_byte_order_are_numbers_like_any_other(dtype):
+    x = np.array([[1, 2, 3, 0]], dtype)
+    expected = x.astype(dtype.replace(">", "="))
+    for module in (nn.Unsqueeze(1), nn.ReLU(), nn.Linear(4, 2, rng=0)):
+        found = module(x)
+        assert found.dtype.isnative
+        assert np.array_equal(found, module(expected))
+    assert np.array_equal(nn.Add()(x, x), 2 * expected)
+    assert criterion.MSE()(x, expected) == 0.0
+    assert criterion.CrossEntropy()(ones(1, 4).astype(">f4"), np.array([3], ">i8")) > 0.0
+    if expected.dtype.kind == "i":
+        assert nn.Embedding(4, 2, rng=0)(x).shape == (1, 4, 2)
 
 
 def test_float64_arrays_take_the_dtype_of_the_parameters():
