@@ -59,7 +59,6 @@ def _sides(shape: tuple[int, ...], widths: Widths, mode: str) -> Iterator[tuple[
         end = before + n
         back = end - 2 - after
         sources = {
-            "constant": (slice(0, 0), slice(0, 0)),
             "reflect": (
                 slice(2 * before, before, -1),
                 slice(end - 2, back if back >= 0 else None, -1),
@@ -86,9 +85,12 @@ def _lines(side: slice, source: slice, width: int) -> Iterator[Block]:
 
 def _frame(x: Array, y: Array, widths: Widths, mode: str, value: float) -> None:
     """Write x with its frame into y."""
+    if mode == "constant":
+        y.fill(value)  # one stroke is done before the sides are
     y[tuple(_inside(x.shape, widths))] = x
-    for side, source in _sides(x.shape, widths, mode):
-        y[side] = value if mode == "constant" else y[source]
+    if mode != "constant":
+        for side, source in _sides(x.shape, widths, mode):
+            y[side] = y[source]
 
 
 def pad(x: Array, *, widths: Widths, mode: str, value: float) -> Array:
