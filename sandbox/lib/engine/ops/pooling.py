@@ -337,13 +337,13 @@ def _lower_by_elements(builder: Builder, op: Op, keep: bool) -> None:
     def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> None:
         x, y = pad_images(reads[0], attrs["padding"], -np.inf), writes[0]
         larger = np.empty(y.shape if keep else 0, np.uint8)
-        for place, offsets in enumerate(np.ndindex(*kernel)):
-            tap = _at(x, offsets, stride, dilation, y.shape)
-            if place == 0:
-                np.copyto(y, tap)
-                if keep:
-                    writes[1].fill(0)
-                continue
+        taps = [_at(x, offsets, stride, dilation, y.shape) for offsets in np.ndindex(*kernel)]
+        if keep:
+            writes[1].fill(0)
+            np.copyto(y, taps[0])
+        else:
+            np.maximum(taps[0], taps[-1], out=y)
+        for place, tap in enumerate(taps[1:] if keep else taps[1:-1], start=1):
             if keep:  # places grow: the last one that was larger
                 np.greater(tap, y, out=larger.view(bool))
                 np.maximum(writes[1], larger * writes[1].dtype.type(place), out=writes[1])
