@@ -14,6 +14,7 @@ from .order import EpochOrder, Share, owners
 from .parquet import ParquetDataset
 from .preparation import Preparation
 from .sequences import SequenceDataset, sequence_lengths
+from .shapes import SHAPES, random_shapes
 from .sources import Provenance, report
 from .sparse import sparse_rows
 from .tabular import (
@@ -27,6 +28,7 @@ from .tokens import Tokenizer
 from .vocabulary import Vocabulary
 
 __all__ = [
+    "SHAPES",
     "ArrayDataset",
     "BucketOrder",
     "Cost",
@@ -56,6 +58,7 @@ __all__ = [
     "order",
     "owners",
     "pad",
+    "random_shapes",
     "read_idx",
     "report",
     "reviews",
