@@ -7,6 +7,8 @@ from .autoencoders import autoencoder as autoencoder
 from .autoencoders import conv_autoencoder as conv_autoencoder
 from .autoencoders import variational_autoencoder as variational_autoencoder
 from .dense import densenet as densenet
+from .detect import ssd300 as ssd300
+from .detect import tiny_yolo as tiny_yolo
 from .digits import fast_mnist as fast_mnist
 from .digits import lenet5 as lenet5
 from .digits import mlp as mlp
