@@ -9,8 +9,9 @@ import pytest
 from sandbox.lib import nn, testing
 
 MODULES = {name: cls for name, cls in nn.registered().items() if name.startswith("nn.")}
+# The first case of each is the sample that every run takes.
 CASES = [
-    pytest.param(cls, case, id=f"{name}-{number}")
+    pytest.param(*(cls, case), id=f"{name}-{number}", marks=pytest.mark.campaign if number else ())
     for name, cls in MODULES.items()
     for number, case in enumerate(cls.__dict__.get("cases", ()))
 ]
