@@ -37,11 +37,22 @@ def offered() -> Iterator[tuple[str, Any]]:
                 continue
             seen.add(id(thing))
             yield f"{room}.{name}", thing
-            for method, function in vars(thing).items() if inspect.isclass(thing) else ():
+            for method, function in _methods(thing) if inspect.isclass(thing) else ():
                 usual = method in ("__call__", "__init__") or not method.startswith("_")
                 function = getattr(function, "__func__", function)
                 if usual and (inspect.isfunction(function) or isinstance(function, property)):
                     yield f"{room}.{name}.{method}", function
+
+
+def _methods(cls: type) -> Iterator[tuple[str, Any]]:
+    """Go through a class's own methods, then those of the bases it stands for.
+
+    A base stands in the same room, in a file of its own, and has this one class below it.
+    """
+    yield from vars(cls).items()
+    for base in cls.__bases__:
+        if base.__module__.startswith("sandbox.lib") and base.__subclasses__() == [cls]:
+            yield from _methods(base)
 
 
 def counterparts(framework: str = "BigDL") -> dict[str, list[str]]:
