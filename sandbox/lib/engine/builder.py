@@ -289,7 +289,7 @@ class Builder(Tensors):
             if not self.lower(op):
                 self.reference(op)
             if self._looks and find(op.name).makes_nan:
-                self._look(op)
+                self.look(op, op.outputs[0])
             for value in op.outputs:
                 self._deliver_gradients(value)
         self._pure = True
@@ -318,13 +318,13 @@ class Builder(Tensors):
             tensor.allocation.constant for value in op.inputs for tensor in self._groups[value]
         )
 
-    def _look(self, op: Op) -> None:
-        """Add the step that notices NaN and infinity an operation has made."""
+    def look(self, op: Op, value: int) -> None:
+        """Add the step that notices NaN and infinity in a value of an operation."""
 
         def run(context: Any, reads: Sequence[Array], writes: Sequence[Array]) -> Any:
             return not finite(reads)
 
-        self.python(op, run, [self.plain(op.outputs[0])], [], "look")
+        self.python(op, run, [self.plain(value)], [], "look")
 
     def _check(self, op: Op) -> None:
         """Add the step that looks whether integers are in their range, before they are used."""

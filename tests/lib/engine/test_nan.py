@@ -209,6 +209,7 @@ CASES: dict[str, Case] = {
         {"axis": 1, "input_shape": (4, 9, 16)},
     ),
     "max_pool2d": ("max_pool2d", [MAP], POOL),
+    "max_pool2d of one channel": ("max_pool2d", [(4, 1, 8, 8)], POOL),
     "max_pool2d overlapping": ("max_pool2d", [(2, 5, 9, 9)], OVERLAPPING),
     "max_pool2d_grad": (
         "max_pool2d_grad",
@@ -232,6 +233,7 @@ CASES: dict[str, Case] = {
         [INNER, Spec(INNER, U8)],
         {**GAPS, "input_shape": MAP},
     ),
+    "max_pool3d of one channel": ("max_pool3d", [(2, 1, *VOLUME[2:])], POOL3),
     "max_pool3d": ("max_pool3d", [VOLUME], POOL3),
     "max_pool3d_grad": (
         "max_pool3d_grad",
