@@ -49,6 +49,26 @@ CALLS = {
         ArgumentError,
         r"ReLU: inputs must be \(x\); got 1 and `mask`: .*unexpected keyword",
     ),
+    "a single number to decode": (
+        lambda: nn.RecurrentDecoder(nn.GRUCell(3, 3, rng=0), 4)(np.float32(3)),
+        ShapeError,
+        "RecurrentDecoder: input must be rows of a batch",
+    ),
+    "a vector too many": (
+        lambda: nn.MatMul(transpose_b=True)(ones(2, 4, 3), ones(4)),
+        ShapeError,
+        r"MatMul: input 1 must hold matrices or vectors; got shape \(4,\)",
+    ),
+    "a series of no steps": (
+        lambda: nn.ConvTranspose1d(2, 3, 2, rng=0)(ones(2, 2, 0)),
+        ShapeError,
+        r"ConvTranspose1d: input axis 2 must be > 0; got shape \(2, 2, 0\)",
+    ),
+    "half a number around integers": (
+        lambda: nn.PadAxis(1, 2, value=0.5)(np.ones((2, 3), int)),
+        ArgumentError,
+        "PadAxis: `value` must be a whole number beside int64; got 0.5",
+    ),
     "nothing": (lambda: nn.Linear(2, 2)(None), ArgumentError, "got NoneType"),
     "channels last": (
         lambda: nn.zoo.lenet5(0)(ones(2, 28, 28, 3)),

@@ -254,6 +254,7 @@ def pad(
 
     Raises
     ------
+    ArgumentError : `value` is no whole number, and x holds integers.
     ShapeError : `widths` does not name each axis, or there is too little to reflect or go round.
 
     Notes
@@ -278,6 +279,8 @@ def pad(
         )
     validate.one_of("mode", mode, PAD_MODES)
     fill = validate.number("value", value)
+    if mode == "constant" and operand.dtype.kind != "f" and not float(fill).is_integer():
+        raise validate.refuse("value", f"a whole number beside {operand.dtype}", value)
     operand = _cropped(operand, sides)
     grown: Any = tuple((max(before, 0), max(after, 0)) for before, after in sides)
     if not any(map(any, grown)):

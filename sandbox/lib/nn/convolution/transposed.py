@@ -78,6 +78,8 @@ class _Transposed(Convolution):
         x = self.checked(x)
         padding, extra = self.ends()
         for k in range(self.axes):
+            if not x.shape[2 + k]:
+                raise ShapeError(f"input axis {2 + k} must be > 0; got shape {x.shape}.")
             reach = self.dilation[k] * (self.kernel_size[k] - 1) + extra[k]
             if (x.shape[2 + k] - 1) * self.stride[k] + reach < sum(padding[k]):
                 raise ShapeError(

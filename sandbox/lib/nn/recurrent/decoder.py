@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ...core import ops
+from ...core.errors import ShapeError
 from ...core.validate import boolean, instance, positive_int
 from .. import calls
 from ..case import Case
@@ -92,6 +93,8 @@ class RecurrentDecoder(Module):
     def call(self, x: Any, state: Any = None) -> Any:
         """Take the steps."""
         x = floating(x)
+        if not x.shape:
+            raise ShapeError(f"input must be rows of a batch; got a single number.")
         if state is None:
             state = calls.run(self.cell, (x,), "cell", method="begin")
 

@@ -97,6 +97,8 @@ class MatMul(Merge):
         if len(a.shape) < 2:
             raise ShapeError(f"input 0 must hold matrices; got shape {a.shape}.")
         vectors = len(b.shape) == len(a.shape) - 1
+        if not vectors and len(b.shape) < 2:
+            raise ShapeError(f"input 1 must hold matrices or vectors; got shape {b.shape}.")
         if self.transpose_a:
             a = _turned(a)
         if vectors:
