@@ -342,6 +342,12 @@ LAYERS = [
     ),
     # -- attention
     Layer(
+        "LSTM, 2 layers both ways",
+        lambda nn: nn.LSTM(64, 128, num_layers=2, bidirectional=True),
+        lambda nn: nn.LSTM(64, 128, num_layers=2, bidirectional=True, batch_first=True),
+        ((32, 50, 64),),
+    ),
+    Layer(
         "TransformerEncoderLayer",
         lambda nn: nn.TransformerEncoderLayer(128, 4, hidden=256, p=0.0),
         lambda nn: nn.TransformerEncoderLayer(128, 4, 256, dropout=0.0, batch_first=True),

@@ -34,6 +34,8 @@ class Training:
         Of each program.
     plan : KernelPlan, optional
         Of the programs; the machine's own by default.
+    loss : Criterion, optional
+        Cross entropy by default.
     """
 
     def __init__(
@@ -45,12 +47,13 @@ class Training:
         threads: int = 1,
         precision: str = "f32",
         plan: engine.KernelPlan | None = None,
+        loss: Any = None,
     ) -> None:
         self.inputs, self.labels, self.rate = inputs, labels, rate
         self.flat = core.FlatParameters(model)
         self.optimizer = optim.SGD(rate, momentum=MOMENTUM)
         self.state = self.optimizer.init_slice(self.flat.values.size)
-        cache, loss = core.ProgramCache(), criterion.CrossEntropy()
+        cache, loss = core.ProgramCache(), loss or criterion.CrossEntropy()
         self.programs = [
             cache.train(
                 *(model, loss, self.flat, rows, target),

@@ -51,7 +51,7 @@ def take_weights(theirs: nn.Module, ours: Any) -> nn.Module:
             for parameter in part.parameters(recurse=False):
                 values = next(mine)
                 parameter.copy_(torch.from_numpy(values.reshape(tuple(parameter.shape))))
-            if isinstance(part, nn.BatchNorm2d):
+            if isinstance(part, nn.BatchNorm2d | nn.BatchNorm3d):
                 part.running_mean.copy_(torch.from_numpy(next(statistics)))
                 part.running_var.copy_(torch.from_numpy(next(statistics)))
     if next(mine, None) is not None or next(statistics, None) is not None:
@@ -84,7 +84,7 @@ def _recurrent(part: Any, mine: Iterator[Any]) -> None:
 def tensor(array: Any, layout: torch.memory_format) -> Any:
     """Give an array as a tensor; images in this layout."""
     made = torch.from_numpy(array)
-    return made.contiguous(memory_format=layout) if array.ndim == 4 else made
+    return made.contiguous(memory_format=layout) if array.ndim in (4, 5) else made
 
 
 class Training:
