@@ -107,11 +107,15 @@ class Timer:
         """Return which of the options, each some kernels in turn, takes the shortest.
 
         The first is taken when there is no time to try others: let it be the likeliest. Its time is
-        added to the step.
+        added to the step. Raises `RefusedError` where none of them runs.
         """
         totals = [self._total(kernels, must=not i) for i, kernels in enumerate(options)]
+        if min(totals) == np.inf:  # then there is time to try all of them
+            totals = [self._total(kernels, must=True) for kernels in options]
         while True:
             best = min(totals)
+            if best == np.inf:
+                raise dnnl.RefusedError(f"oneDNN {options[0][0].kind}: no kernel runs.")
             again = [
                 primitive
                 for total, kernels in zip(totals, options, strict=True)
@@ -189,7 +193,9 @@ class Timer:
                 began = self.clock()
                 status = execute(*arguments)
                 seconds = self.clock() - began
-                dnnl.check(status, primitive.kind, "a timing run")
+                if status:  # some kernels are made, but refuse to run
+                    best, count = np.inf, RUNS
+                    break
                 best, count, taken = min(best, seconds), count + 1, taken + seconds
                 if taken > BURST or count >= RUNS:
                     break

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from oplists import lenet
 
-from sandbox.lib import engine
+from sandbox.lib import core, criterion, engine, nn
 from sandbox.lib.engine import (
     KernelPlan,
     Op,
@@ -77,6 +77,34 @@ def test_out_of_budget_the_first_option_is_taken_and_the_others_never_run(monkey
     first, second = relus(2)
     assert timing.Timer(1).fastest([[first], [second]]) == 0
     assert list(timing.runs()) == [first.meaning]
+
+
+def test_a_kernel_that_refuses_to_run_is_no_choice(monkeypatch):
+    first, second = relus(2)
+    call = timing.Timer._call
+
+    def without_arguments(self, primitive, places):
+        (handle, stream, _, given), keep = call(self, primitive, places)
+        return (handle, stream, 0 if primitive is first else len(keep), given), keep
+
+    monkeypatch.setattr(timing.Timer, "_call", without_arguments)
+    assert timing.Timer(1, limited=False).fastest([[first], [second]]) == 1
+    with pytest.raises(dnnl.RefusedError, match="no kernel runs"):
+        timing.Timer(1, limited=False).fastest([[first]])
+
+
+def test_a_window_over_a_single_pixel_is_trained():
+    """One of oneDNN's kernels for it is made, but refuses to run."""
+    model = nn.Sequential(
+        a=nn.Conv2d(3, 32, 1, rng=0), b=nn.Conv2d(32, 32, 3, padding=1, rng=1), flat=nn.Flatten()
+    )
+    x = np.random.default_rng(0).standard_normal((4, 3, 1, 1), np.float32)
+    flat = core.FlatParameters(model)
+    specs = Spec.of(x), Spec((4,), "int64")
+    program = core.train_program(model, criterion.CrossEntropy(), flat, *specs, threads=1)
+    loss, _, _ = program.run(x, np.arange(4))
+    expected = len(x) * criterion.CrossEntropy()(model(x), np.arange(4))  # a program gives the sum
+    assert loss == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_budget_grows_with_the_step():
