@@ -53,7 +53,8 @@ def nms(
     return kept, np.asarray(count, np.int64)
 
 
-register("nms", infer=_infer_nms, reference=nms, batch_outputs=0)
+_WHY = "each box that stays decides which others go, one after the other"
+register("nms", infer=_infer_nms, reference=nms, batch_outputs=0, why=_WHY)
 
 
 # -- of several classes --------------------------------------------------------------------------
@@ -126,4 +127,4 @@ def _best(
     return boxes[order], scores[order]
 
 
-register("detections", infer=_infer_detections, reference=detections)
+register("detections", infer=_infer_detections, reference=detections, why=_WHY)
