@@ -1,10 +1,10 @@
 """Detectors learn drawn shapes: mean average precision of SSD and tiny YOLO on new images.
 
-Both see 1,500 images of one to three circles, squares and triangles on noise (`random_shapes`, 64
-pixels) and are asked about 300 new ones. SSD has 8 and tiny
-YOLO 8 channels in the first stage; Adam, batches of 25, one cycle of the learning rate. A detection
-is right at an overlap of 0.5; the figure is the area under precision and recall, mean of the three
-classes.
+Both see 1,000 images of 96 pixels with one to three circles, squares and triangles on noise
+(`data.random_shapes`), and are asked about 300 new ones; for each seed there are other images and
+other weights. Both have 8 channels in the first stage; Adam, batches of 25, one cycle of the
+learning rate. A detection is right at an overlap of 0.5; the figure is the area under precision and
+recall, mean of the three classes, of the worst seed. Seconds are for orientation.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from sandbox.lib.train import Trainer
 
 from . import harness
 
-SIZE, BATCH, BAR = 64, 25, 0.8
-ANCHORS = ((1.5, 1.5), (2.3, 2.3), (3.0, 3.0))
+SIZE, BATCH, BAR = 96, 25, 0.8
+ANCHORS = ((2.3, 2.3), (3.2, 3.2), (4.2, 4.2))
 
 
 def ssd(seed: int):
@@ -41,41 +41,48 @@ def yolo(seed: int):
     return model, criterion.Yolo(ANCHORS, classes), output, 0.005
 
 
+def learn(make, seed: int, images: int, epochs: int, report) -> float:
+    """Train a detector; tell and give its mean average precision on new images."""
+    x, y = random_shapes(images, 2 * seed, size=SIZE)
+    new, there = random_shapes(300, 2 * seed + 1, size=SIZE)
+    model, loss, output, rate = make(seed)
+    trainer = Trainer(
+        model,
+        loss,
+        optim.Adam(rate, schedule=optim.OneCycle(warm=0.2, start=0.1, final=0.01)),
+        batch_size=BATCH,
+        seed=seed,
+        threads=1,
+        metrics=(),
+        progress=None,
+    )
+    started = time.perf_counter()
+    losses = trainer.fit((x, y), epochs=epochs)["loss"]
+    seconds = time.perf_counter() - started
+    found = nn.Sequential(model, output).predict(new)
+    size = sum(parameter.size for parameter in model.parameters())
+    areas = DetectionMAP(len(SHAPES), average="none")(found, there)
+    coco = DetectionMAP.coco(len(SHAPES))(found, there)
+    each = ", ".join(f"{shape} {area:.3f}" for shape, area in zip(SHAPES, areas, strict=True))
+    report(
+        f"{make.__name__}, seed {seed}: {size:,} parameters, {epochs} epochs, {seconds:.0f} s on "
+        f"one thread; loss {losses[0]:.3f} ... {losses[-1]:.3f}"
+    )
+    report(f"  {each}; mAP {np.mean(areas):.3f}, at 0.5 ... 0.95 {coco:.3f}")
+    return float(np.mean(areas))
+
+
 def main(arguments, report):
     """Train both and tell their figures."""
     parser = harness.options("detection", __doc__)
-    parser.add_argument("--images", type=int, default=1500, help="to learn from")
+    parser.add_argument("--images", type=int, default=1000, help="to learn from")
     parser.add_argument("--epochs", type=int, default=20, help="of them")
-    parser.add_argument("--seed", type=int, default=0, help="of images and weights")
-    parser.add_argument("--only", choices=["ssd", "yolo"], help="one of the two")
+    parser.add_argument("--seeds", type=int, default=2, help="how many")
     chosen = parser.parse_args(arguments)
-    x, y = random_shapes(chosen.images, chosen.seed, size=SIZE)
-    new, there = random_shapes(300, chosen.seed + 1, size=SIZE)
-    for name, make in (("ssd", ssd), ("yolo", yolo)):
-        if chosen.only not in (None, name):
-            continue
-        model, loss, output, rate = make(chosen.seed)
-        size = sum(parameter.size for parameter in model.parameters())
-        trainer = Trainer(
-            model,
-            loss,
-            optim.Adam(rate, schedule=optim.OneCycle(warm=0.2, start=0.1, final=0.01)),
-            batch_size=BATCH,
-            seed=chosen.seed,
-            threads=1,
-            metrics=(),
-            progress=None,
-        )
-        started = time.perf_counter()
-        losses = trainer.fit((x, y), epochs=chosen.epochs)["loss"]
-        seconds = time.perf_counter() - started
-        found = nn.Sequential(model, output).predict(new)
-        report(f"{name}: {size:,} parameters, {chosen.epochs} epochs of {len(x)} images")
-        report(f"  loss {losses[0]:.3f} ... {losses[-1]:.3f}; {seconds:.0f} s on one thread")
-        areas = DetectionMAP(len(SHAPES), average="none")(found, there)
-        each = ", ".join(f"{shape} {area:.3f}" for shape, area in zip(SHAPES, areas, strict=True))
-        report(f"  average precision: {each}")
-        report.value(f"{name}, mAP at 0.5", float(np.mean(areas)), at_least=BAR)
-        coco = DetectionMAP.coco(len(SHAPES))(found, there)
-        report.value(f"{name}, mAP at 0.5 ... 0.95", float(coco))
+    figures = {make: [] for make in (ssd, yolo)}
+    for seed in range(chosen.seeds):
+        for make, found in figures.items():
+            found.append(learn(make, seed, chosen.images, chosen.epochs, report))
+    for make, found in figures.items():
+        report.value(f"{make.__name__}, mAP at 0.5", min(found), at_least=BAR)
     return report.close()
