@@ -94,7 +94,7 @@ class RecurrentDecoder(Module):
         """Take the steps."""
         x = floating(x)
         if not x.shape:
-            raise ShapeError(f"input must be rows of a batch; got a single number.")
+            raise ShapeError("input must be rows of a batch; got a single number.")
         if state is None:
             state = calls.run(self.cell, (x,), "cell", method="begin")
 
