@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from sandbox.lib import core, nn
+from sandbox.lib import core, engine, nn
 from sandbox.lib.core import ops
 from sandbox.lib.core.errors import ArgumentError, ShapeError
 
@@ -185,3 +185,13 @@ def test_places_of_a_locally_connected_layer_are_one_native_product():
     program = core.predict_program(layer, None, core.Spec((4, 4, 6, 6)))
 
     assert [step.name for step in program.executable.steps].count("matmul") == 1
+
+
+@pytest.mark.parametrize("channels", [3, 17])
+def test_a_transposed_convolution_of_one_pixel_is_the_same_in_a_program(channels):
+    model = nn.ConvTranspose2d(channels, channels, 1, rng=0)
+    x = np.random.default_rng(0).standard_normal((2, channels, 1, 1), np.float32)
+    program = core.predict_program(model, None, core.Spec.of(x), plan=engine.KernelPlan())
+    expected = np.einsum("nihw,io->nohw", x, model.weight.data[:, :, 0, 0])
+    # 1e-5: sums of 17 products of float32
+    np.testing.assert_allclose(program.run(x), expected, atol=1e-5)

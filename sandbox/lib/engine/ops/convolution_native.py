@@ -177,6 +177,8 @@ def lower_conv_grad_input(builder: Builder, op: Op) -> None:
         def candidate() -> Candidate:
             weights = dnnl.any_layout(dims, dst.dtype)
             primitive = dnnl.convolution_data(src, weights, dst, window)
+            if "gemm" in primitive.implementation and set(builder.shape(dy)[2:]) == {1}:
+                raise dnnl.RefusedError(f"{primitive}: gives wrong numbers for a single pixel.")
             reads = {dnnl.DIFF_DST: dy, dnnl.WEIGHTS: w}
             return Candidate(name, primitive, reads, {dnnl.DIFF_SRC: dx}, wanted)
 
