@@ -72,7 +72,7 @@ def _said(documentation: str) -> dict[str, tuple[str, ...]]:
 def _counterpart(module: ModuleType, name: str) -> str | None:
     """Return which of a module's own another framework's name stands for, as a sentence."""
     for own in public(module):
-        thing = getattr(module, own, None)
+        thing = vars(module).get(own)  # what is imported on demand is not imported for this
         if isinstance(thing, ModuleType) or not callable(thing):
             continue
         for framework, names in equivalents(thing).items():
