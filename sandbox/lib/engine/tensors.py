@@ -323,7 +323,18 @@ class Tensors:
                 tensor.allocation.constant = True
             self.prologue.append(step)
         else:
+            for tensor in step.writes:
+                if tensor.allocation.kind == "kept":
+                    self._take_back(tensor.allocation)
             self.steps.append(step)
+
+    def _take_back(self, allocation: Allocation) -> None:
+        """Let what runs once run each time: a second step of the same operation writes over it."""
+        makers = [s for s in self.prologue if any(t.allocation is allocation for t in s.writes)]
+        self.prologue = [step for step in self.prologue if step not in makers]
+        self.steps += makers
+        for made in (tensor for step in makers for tensor in step.writes):
+            made.allocation.kind, made.allocation.constant = "arena", False
 
 
 def _renamed(tensor: Tensor, dims: Dims) -> Tensor:

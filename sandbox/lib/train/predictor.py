@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .. import engine, nn
 from ..core import tree
 from ..core import validate as check
-from ..core.errors import ArgumentError, DataError
+from ..core.errors import ArgumentError, DataError, SandboxError
 from ..criterion import Criterion
 from ..data import Dataset, Preparation
 from ..data.trees import arrays
@@ -137,7 +137,7 @@ def _said_of(inputs: Any) -> Iterator[None]:
     """Say what a tuple is that a model does not take: mostly a pair with labels."""
     try:
         yield
-    except TypeError as error:
+    except (TypeError, SandboxError) as error:
         if not isinstance(inputs, tuple) or "positional argument" not in str(error):
             raise
         raise ArgumentError(

@@ -253,3 +253,24 @@ def test_without_versions_a_program_keeps_weights_of_its_own():
     assert np.array_equal(own.run([batch(2)])[0], shared.run(batch(2)))
     own.refresh_parameters()
     assert not np.array_equal(own.run([batch(2)])[0], shared.run(batch(2)))
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_an_operation_of_weights_in_two_steps_gives_the_same_in_each_run(scaled):
+    rng = np.random.default_rng(0)
+
+    class Held(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.x = core.Parameter(rng.normal(size=(2, 3, 4)).astype("f4"))
+            self.w = core.Parameter(rng.normal(size=3).astype("f4"))
+
+        def call(self, y):
+            w = core.ops.multiply(self.w, y) if scaled else self.w
+            return core.ops.tanh_shrink(core.ops.group_norm(self.x, w, self.w, groups=3))
+
+    model = Held()
+    program = core.predict_program(model, None, engine.Spec((3,)))
+    for factor in (1, 2, 2):  # the second of its kernels once wrote over what the first had kept
+        y = np.full(3, factor, "f4")
+        assert np.allclose(program.run(y), model(y), atol=1e-6)
