@@ -228,9 +228,9 @@ class MeanAveragePrecision(Gathered):
 
     Examples
     --------
-    >>> scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
-    >>> MeanAveragePrecision(2)(scores, [0, 1, 1])
-    0.75
+    >>> scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.95, 0.05]])
+    >>> round(MeanAveragePrecision(2)(scores, [0, 1, 1]), 4)  # (1/2 + (1 + 2/3) / 2) / 2
+    0.6667
     """
 
     takes_trees = False

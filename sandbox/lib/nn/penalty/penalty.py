@@ -71,6 +71,7 @@ class L1Penalty(Penalty):
 
     Examples
     --------
+    >>> import numpy as np
     >>> layer = L1Penalty(0.1).train()
     >>> layer.forward(np.array([[-1.0, 2.0]], "f4"))
     array([[-1.,  2.]], dtype=float32)
@@ -178,6 +179,7 @@ class NegativeEntropyPenalty(Penalty):
 
     Examples
     --------
+    >>> import numpy as np
     >>> float(NegativeEntropyPenalty(1.0).penalty(np.full((1, 2), 0.5, "f4")).round(4))
     -0.6931
     """
