@@ -128,9 +128,10 @@ def missing(module: str) -> Callable[[str], Any]:
         text = f"module {module!r} has no attribute {name!r}"
         room = sys.modules[module]
         private = name.startswith("_")
-        if not private and (counterpart := _counterpart(room, name)) is not None:
-            raise AttributeError(f"{text}. {counterpart}.")
         found = None if private else meant(name, public(room))
+        same = found is not None and _fold(found) == _fold(name)
+        if not private and not same and (counterpart := _counterpart(room, name)) is not None:
+            raise AttributeError(f"{text}. {counterpart}.")
         if found is not None:
             text += f". Did you mean {found!r}?"
         elif (elsewhere := _elsewhere(module, name)) is not None:

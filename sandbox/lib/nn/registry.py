@@ -116,7 +116,8 @@ def find(name: str) -> type:
     >>> nn.registry.find("nn.Linaer")
     Traceback (most recent call last):
     sandbox.lib.core.errors.ArgumentError: the model names a module 'nn.Linaer' which is not \
-registered. Did you mean nn.Linear or nn.Bilinear? If it is your own class, import the file which registers it.
+registered. Did you mean nn.Linear or nn.Bilinear? If it is your own class, import the file which \
+registers it.
     """
     if name in _classes:
         return _classes[name]

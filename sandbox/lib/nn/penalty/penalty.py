@@ -180,7 +180,7 @@ class NegativeEntropyPenalty(Penalty):
     Examples
     --------
     >>> import numpy as np
-    >>> float(NegativeEntropyPenalty(1.0).penalty(np.full((1, 2), 0.5, "f4")).round(4))
+    >>> round(float(NegativeEntropyPenalty(1.0).penalty(np.full((1, 2), 0.5, "f4"))), 4)
     -0.6931
     """
 
