@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).parent
-TOOLS = ("make", "pairs")
+TOOLS = ("conftest", "make", "pairs")
 Arrays = dict[str, np.ndarray]
 PARTS = {"matrix": (4, 3), "vector": (5,)}
 """The parameters that methods update."""

@@ -1,0 +1,3 @@
+"""What pytest leaves alone here."""
+
+collect_ignore = ["make.py"]  # it imports PyTorch, which the tests do without
