@@ -94,7 +94,7 @@ def table() -> str:
     lines = [
         "# What BigDL's names are here",
         "",
-        "By `python -m sandbox.lib.testing.inventory` from docstrings, which tell what differs.",
+        "Made by `python -m sandbox.lib.testing.inventory`. What differs, the docstrings tell.",
     ]
     for section, names in inventory().items():
         lines += ["", f"## {section}", "", "| BigDL 0.13 | here |", "|---|---|"]

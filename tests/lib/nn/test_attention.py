@@ -155,12 +155,6 @@ def test_a_translation_has_the_score_that_the_whole_model_gives_it():
             assert scores[row, beam] == pytest.approx(total, abs=1e-4)
 
 
-@pytest.fixture
-def _undrawn(monkeypatch):
-    """Draw no weights: hundreds of millions of normal numbers would take most of the test."""
-    monkeypatch.setattr(nn.init, "draw", lambda rule, shape, rng: np.zeros(shape, "f4"))
-
-
 def size(model):
     return sum(parameter.size for parameter in model.parameters())
 

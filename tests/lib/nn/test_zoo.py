@@ -73,12 +73,6 @@ def size(model):
     return sum(parameter.size for parameter in model.parameters())
 
 
-@pytest.fixture
-def _undrawn(monkeypatch):
-    """Draw no weights: hundreds of millions of normal numbers would take most of the test."""
-    monkeypatch.setattr(nn.init, "draw", lambda rule, shape, rng: np.zeros(shape, "f4"))
-
-
 @pytest.mark.usefixtures("_undrawn")
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_as_many_parameters_as_published(name):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...core import ops, using
-from ...core.errors import ShapeError
+from ...core.errors import ArgumentError
 from ...core.function import as_value
 from ...core.validate import boolean, in_range, int_array, positive_int
 from .. import init
@@ -128,7 +128,7 @@ class Transformer(Module):
         self.target = word_table(target_vocabulary, features, rng)
         if boolean("shared", shared):
             if source_vocabulary != target_vocabulary:
-                raise ShapeError(
+                raise ArgumentError(
                     "vocabularies must be of one size to share a table; got "
                     f"{source_vocabulary} and {target_vocabulary}."
                 )
