@@ -78,7 +78,9 @@ def test_cells_run_while_two_ranks_train_and_their_interrupt_is_theirs_alone(loc
             slow.count()
         steps = len(trainer.history)
         assert local.range(10).count() == 10  # the slot is free again: the query was cancelled
-        assert jobs(local) == mine
+        while jobs(local) != mine:  # Spark's tracker hears of ended jobs a little later
+            assert jobs(local) >= mine
+            time.sleep(0.02)
         while len(trainer.history) < steps + 100:
             time.sleep(0.02)
     finally:
