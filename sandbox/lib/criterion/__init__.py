@@ -61,6 +61,7 @@ from .relative import MeanSquaredLogarithmic as MeanSquaredLogarithmic
 from .relative import SmoothL1WithWeights as SmoothL1WithWeights
 from .robust import Focal as Focal
 from .robust import GeneralizedCrossEntropy as GeneralizedCrossEntropy
+from .rows import RowWeighted as RowWeighted
 from .sequence import CTC as CTC
 from .similarity import CosineDistance as CosineDistance
 from .similarity import CosineSimilarity as CosineSimilarity

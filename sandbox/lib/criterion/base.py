@@ -65,13 +65,14 @@ class CriterionCase:
     probabilities: bool = False
 
 
-class Criterion(ABC):
+class Criterion(ABC):  # noqa: B024 - `rows` or `call` must be written: `__new__` looks
     """A number that tells how wrong an output is; training makes it small.
 
     criterion(output, target) = call(output, target) / weight(target), 0 where the weight is 0
 
-    To write one: give the SUM over the rows in `call`, with `core.ops`. Sums can be added up over
-    ranks and uneven batches exactly; means cannot.
+    To write one: give the loss of each row in `rows`, or the SUM over the rows in `call`, with
+    `core.ops`. Sums can be added up over ranks and uneven batches exactly; means cannot. With
+    `rows` its rows can be weighted, too (`RowWeighted`).
 
     Shapes
     ------
@@ -96,8 +97,8 @@ class Criterion(ABC):
     >>> from sandbox.lib.core import ops
     >>> @nn.register("doctest.Absolute")
     ... class Absolute(Criterion):
-    ...     def call(self, output, target):
-    ...         return ops.sum(ops.abs(ops.subtract(output, target)))
+    ...     def rows(self, output, target):
+    ...         return ops.sum(ops.abs(ops.subtract(output, target)), axes=1)
     >>> Absolute()(np.float32([[1.0], [4.0]]), np.float32([[2.0], [2.0]]))
     1.5
     """
@@ -112,17 +113,40 @@ class Criterion(ABC):
 
     def __new__(cls: type[C], *args: Any, **kwargs: Any) -> C:
         """Remember the arguments: they are the criterion's config."""
+        if cls.call is Criterion.call and cls.rows is Criterion.rows:
+            raise TypeError(f"{cls.__name__} is abstract: write its `rows` or `call`.")
         self = super().__new__(cls)
         self.__dict__["_arguments"] = bound_arguments(cls, args, kwargs)
         return self
 
-    @abstractmethod
     def call(self, output: Any, target: Any) -> Any:
         """Compute the sum over the rows, with `core.ops`; output and target may be trees."""
+        return ops.sum(self.rows(output, target))
+
+    def rows(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row (rows,), which `call` is the sum of.
+
+        Raises
+        ------
+        ArgumentError : the criterion gives the sum alone.
+        """
+        raise ArgumentError(
+            f"`criterion` must give the loss of each row; got {self!r}, which gives their sum "
+            "alone. Write its `rows(output, target)`."
+        )
 
     def weight(self, target: Any) -> float:
         """Give what the sum is divided by for the mean: the number of rows."""
         return float(row_count(target))
+
+    def row_weights(self, target: Any) -> Array:
+        """Give what each row counts in the mean (rows,) float64, which `weight` is the sum of."""
+        if not self.counts_rows:
+            raise ArgumentError(
+                f"`criterion` must tell what each row counts; got {self!r}. Write its "
+                "`row_weights(target)`."
+            )
+        return np.ones(row_count(target))
 
     @property
     def counts_rows(self) -> bool:
@@ -296,10 +320,21 @@ Use target.reshape(2, 1).
         raise ShapeError(f"target must hold numbers; got {target.dtype}.")
 
 
-class ElementwiseCriterion(Criterion):
-    """What criterions share whose target has the output's shape; subclasses write `total`.
+def row_sums(x: Any) -> Any:
+    """Return the sum of each row's elements (rows,).
 
-    call = sum_n mean_i e(x_ni, t_ni)
+    Examples
+    --------
+    >>> row_sums(Value(np.ones((2, 3, 2)))).data
+    array([6., 6.])
+    """
+    return ops.sum(x, axes=tuple(range(1, x.ndim))) if x.ndim > 1 else x
+
+
+class ElementwiseCriterion(Criterion):
+    """What criterions share whose target has the output's shape; subclasses write `losses`.
+
+    rows_n = sum_i losses(x_n, t_n)_i / size, size = number of elements of a row
     """
 
     takes_trees = False
@@ -309,9 +344,20 @@ class ElementwiseCriterion(Criterion):
         check_numbers(output_shape, target)
 
     def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows of the mean over a row."""
-        elements = float(max(math.prod(output.shape[1:]), 1))
-        return ops.divide(self.total(output, self.goal(output, target)), elements)
+        """Compute the sum over the rows."""
+        return self._sized(self.total(output, self.goal(output, target)), output)
+
+    def rows(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row."""
+        return self._sized(row_sums(self.losses(output, self.goal(output, target))), output)
+
+    def _sized(self, sums: Any, output: Any) -> Any:
+        size = self.size(output.shape)
+        return sums if size == 1.0 else ops.divide(sums, size)
+
+    def size(self, shape: tuple[int, ...]) -> float:
+        """Give what the sum over a row is divided by: its elements, so that it is their mean."""
+        return float(max(math.prod(shape[1:]), 1))
 
     def goal(self, output: Any, target: Any) -> Any:
         """Give the target as a value that goes with the output, checked."""
@@ -322,6 +368,10 @@ class ElementwiseCriterion(Criterion):
         check_numbers(output.shape, target)
         return ops.cast(target, output.dtype)
 
-    @abstractmethod
     def total(self, output: Any, goal: Any) -> Any:
-        """Compute the sum over all elements, with `core.ops`."""
+        """Compute the sum over all elements."""
+        return ops.sum(self.losses(output, goal))
+
+    @abstractmethod
+    def losses(self, output: Any, goal: Any) -> Any:
+        """Compute the losses whose sum is the row's, (rows, ...), with `core.ops`."""

@@ -47,7 +47,7 @@ def check_shares(output_shape: tuple[int, ...], target: Array) -> None:
 
 
 class Shares(ElementwiseCriterion):
-    """What criterions with targets in 0..1 share; subclasses write `total(output, goal)`."""
+    """What criterions with targets in 0..1 share; subclasses write `losses(output, goal)`."""
 
     def check(self, output_shape: tuple[int, ...], target: Array) -> None:
         """Refuse a target of another shape, or outside of 0..1."""
@@ -79,10 +79,10 @@ class Questions(Shares):
             )
 
     def weighted(self, losses: Any) -> Any:
-        """Add up the losses of all elements, each times its output's weight."""
-        if self.output_weights is not None:
-            losses = ops.multiply(losses, Value(self.output_weights.astype(losses.dtype)))
-        return ops.sum(losses)
+        """Give the loss of each element times its output's weight."""
+        if self.output_weights is None:
+            return losses
+        return ops.multiply(losses, Value(self.output_weights.astype(losses.dtype)))
 
 
 @register("criterion.BCEWithLogits")
@@ -163,11 +163,23 @@ class BCEWithLogits(Shares):
             )
 
     def total(self, output: Any, goal: Any) -> Any:
-        """Compute the sum over all elements."""
+        """Compute the sum over all elements, in one kernel."""
+        return ops.bce_with_logits(output, goal, self._pulls(output))
+
+    def losses(self, output: Any, goal: Any) -> Any:
+        """Compute the loss of each element: (1 - t) · x + (1 + (p - 1) · t) · softplus(-x)."""
+        behind = ops.softplus(ops.negative(output))
+        pulls = self._pulls(output)
+        if pulls is not None:
+            factors = ops.add(ops.multiply(goal, ops.subtract(pulls, 1.0)), 1.0)
+            behind = ops.multiply(factors, behind)
+        return ops.add(ops.multiply(ops.subtract(1.0, goal), output), behind)
+
+    def _pulls(self, output: Any) -> Any:
+        """Give how much more a yes counts, None for the same."""
         if self.pos_weight is None:
-            return ops.bce_with_logits(output, goal)
-        weight = Value(self.pos_weight.astype(output.dtype, copy=False))
-        return ops.bce_with_logits(output, goal, weight)
+            return None
+        return Value(self.pos_weight.astype(output.dtype, copy=False))
 
 
 @register("criterion.BCE")
@@ -222,8 +234,8 @@ class BCE(Questions):
         cure = "Put nn.Sigmoid behind the model, or use BCEWithLogits without it."
         check_probabilities(output, cure)
 
-    def total(self, output: Any, goal: Any) -> Any:
-        """Compute the sum over all elements."""
+    def losses(self, output: Any, goal: Any) -> Any:
+        """Compute the loss of each element."""
         yes = ops.multiply(goal, ops.log(ops.add(output, 1e-7)))
         no = ops.multiply(ops.subtract(1.0, goal), ops.log(ops.subtract(1.0 + 1e-7, output)))
         return ops.negative(self.weighted(ops.add(yes, no)))
@@ -280,9 +292,13 @@ class MultiLabelSoftMargin(Questions):
     takes = "logits"
 
     def total(self, output: Any, goal: Any) -> Any:
-        """Compute the sum over all elements."""
+        """Compute the sum over all elements, in one kernel where they count alike."""
         if self.output_weights is None:
             return ops.bce_with_logits(output, goal)
+        return super().total(output, goal)
+
+    def losses(self, output: Any, goal: Any) -> Any:
+        """Compute the loss of each element."""
         return self.weighted(binary_losses(output, goal))
 
 
@@ -342,8 +358,8 @@ class BinaryFocal(Shares):
         self.gamma = non_negative("gamma", gamma)
         self.alpha = None if alpha is None else in_range("alpha", alpha, 0.0, 1.0)
 
-    def total(self, output: Any, goal: Any) -> Any:
-        """Compute the sum over all elements."""
+    def losses(self, output: Any, goal: Any) -> Any:
+        """Compute the loss of each element."""
         losses = binary_losses(output, goal)
         # 1 - q = s(x) + t - 2 · t · s(x) for t of 0 or 1
         share = ops.sigmoid(output)
@@ -353,7 +369,7 @@ class BinaryFocal(Shares):
         if self.alpha is not None:
             factor = ops.add(ops.multiply(goal, 2.0 * self.alpha - 1.0), 1.0 - self.alpha)
             losses = ops.multiply(losses, factor)
-        return ops.sum(losses)
+        return losses
 
 
 def focus(wrong: Any, gamma: float) -> Any:

@@ -57,21 +57,20 @@ class Distributed(Shares):
                 f"{place[0]}. For several classes a row use BCEWithLogits."
             )
 
-    def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows."""
+    def size(self, shape: tuple[int, ...]) -> float:
+        """Give the positions of a row, so that its loss is their mean."""
+        return float(max(math.prod(shape[2:]), 1))
+
+    def losses(self, output: Any, goal: Any) -> Any:
+        """Compute the loss of each class."""
         if len(output.shape) < 2:
             raise ShapeError(
                 f"output must have 2 axes (batch, classes) or more; got shape {output.shape}."
             )
-        total = self.total(output, self.goal(output, target))
-        return ops.divide(total, float(max(math.prod(output.shape[2:]), 1)))
-
-    def total(self, output: Any, goal: Any) -> Any:
-        """Compute the sum over all elements."""
         if self.label_smoothing:
             spread = self.label_smoothing / output.shape[1]
             goal = ops.add(ops.multiply(goal, 1.0 - self.label_smoothing), spread)
-        return ops.negative(ops.sum(ops.multiply(goal, self.logs(output))))
+        return ops.negative(ops.multiply(goal, self.logs(output)))
 
     def logs(self, output: Any) -> Any:
         """Compute the logarithms of the probabilities with `core.ops`."""
@@ -260,8 +259,8 @@ class ClassSimplex(Labelled):
             raise ShapeError(f"output must have shape {wanted}; got {tuple(output_shape)}.")
         super().check(output_shape, target)
 
-    def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows."""
+    def losses(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row."""
         labels = self._checked(output, target)
         points = one_hot(labels, self._points.astype(output.dtype))
-        return ops.multiply(ops.sum(ops.square(ops.subtract(output, points))), 1.0 / self.classes)
+        return ops.mean(ops.square(ops.subtract(output, points)), axes=1)

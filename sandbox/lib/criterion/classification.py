@@ -11,7 +11,7 @@ from ..core.errors import DataError, ShapeError
 from ..core.validate import in_range
 from ..nn.registry import register
 from .base import Array, CriterionCase
-from .labels import ClassWeights, Labelled, check_logs, check_probabilities, log_shares
+from .labels import ClassWeights, Labelled, check_logs, check_probabilities, kept, log_shares
 
 
 @register("criterion.CrossEntropy")
@@ -114,6 +114,20 @@ row 1 (1 of 3 rows are out of range). Do the labels count from 1? use labels - 1
         )
         return self._of_rows(total, output)
 
+    def losses(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row and position."""
+        rows, labels = self._rows(output, target)
+        logs = ops.log_softmax(rows, axis=1)
+        losses = self._nll_losses(logs, labels)
+        if not self.label_smoothing:
+            return losses
+        spread = ops.negative(logs)
+        if self.class_weights is not None:
+            spread = ops.multiply(spread, self._operand(output))
+        spread = kept(ops.mean(spread, axes=1), self._counted(labels)[1])
+        parts = (1.0 - self.label_smoothing, losses), (self.label_smoothing, spread)
+        return ops.add(*(ops.multiply(part, share) for share, part in parts))
+
 
 @register("criterion.NLL")
 class NLL(Labelled):
@@ -186,6 +200,10 @@ class NLL(Labelled):
         rows, labels = self._rows(output, target)
         return self._of_rows(self._nll(rows, labels, output), output)
 
+    def losses(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row and position."""
+        return self._nll_losses(*self._rows(output, target))
+
 
 @register("criterion.SparseCategoricalCrossEntropy")
 class SparseCategoricalCrossEntropy(Labelled):
@@ -248,3 +266,8 @@ class SparseCategoricalCrossEntropy(Labelled):
         """Compute the sum over the rows."""
         rows, labels = self._rows(output, target)
         return self._of_rows(self._nll(log_shares(rows), labels, output), output)
+
+    def losses(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row and position."""
+        rows, labels = self._rows(output, target)
+        return self._nll_losses(log_shares(rows), labels)

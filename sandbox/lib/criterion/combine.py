@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -109,10 +109,24 @@ class WeightedSum(Criterion):
 
     def call(self, output: Any, target: Any) -> Any:
         """Compute the sum over the rows."""
-        total = None
-        for part, factor in zip(self.criterions, self.factors, strict=True):
-            value = part.call(output, target)
-            if factor != 1.0:
-                value = ops.multiply(value, factor)
-            total = value if total is None else ops.add(total, value)
-        return total
+        return weighted_sum(self.factors, (part.call(output, target) for part in self.criterions))
+
+    def rows(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row."""
+        return weighted_sum(self.factors, (part.rows(output, target) for part in self.criterions))
+
+
+def weighted_sum(factors: Iterable[float], values: Iterable[Any]) -> Any:
+    """Add up values, each times its factor.
+
+    Examples
+    --------
+    >>> from sandbox.lib.core import Value
+    >>> float(weighted_sum((2.0, 1.0), (Value(np.array(3.0)), Value(np.array(1.0)))))
+    7.0
+    """
+    total = None
+    for factor, value in zip(factors, values, strict=True):
+        part = value if factor == 1.0 else ops.multiply(value, factor)
+        total = part if total is None else ops.add(total, part)
+    return total

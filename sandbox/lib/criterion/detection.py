@@ -13,7 +13,7 @@ from ..core.ops.detection import TINY, VARIANCES
 from ..core.validate import boolean, in_range, non_negative, positive_int
 from ..nn.detection.outputs import units, yolo_anchors, yolo_boxes, yolo_grid, yolo_parts
 from ..nn.registry import register
-from .base import Array, Criterion, CriterionCase
+from .base import Array, Criterion, CriterionCase, row_sums
 
 
 def _drawn(rows: int, rng: np.random.Generator) -> Array:
@@ -169,8 +169,8 @@ class MultiBox(ObjectCriterion):
         """Refuse outputs that are not these three, and targets that are no objects."""
         check_objects(target, _three(output_shape)[1][2] - 1)
 
-    def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows."""
+    def rows(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row."""
         _three(tree.map(lambda x: x.shape, output))
         offsets, logits, priors = output
         batch, count, background = logits.shape[0], logits.shape[1], logits.shape[2] - 1
@@ -190,7 +190,7 @@ class MultiBox(ObjectCriterion):
         matches = ops.sum(ops.cast(found, logits.dtype), axes=1, keepdims=True)
         kept = ops.logical_or(found, self._hardest(losses, found, matches))
         each = ops.add(ops.where(kept, losses, 0.0), ops.multiply(moved, self.alpha))
-        return ops.sum(ops.divide(each, ops.maximum(matches, 1.0)))
+        return row_sums(ops.divide(each, ops.maximum(matches, 1.0)))
 
     def _hardest(self, losses: Any, found: Any, matches: Any) -> Any:
         """Choose the boxes of the background with the largest losses."""
@@ -305,8 +305,8 @@ class Yolo(ObjectCriterion):
         """Refuse targets that are no objects."""
         check_objects(target, self.classes)
 
-    def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows."""
+    def rows(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row."""
         objects = self.objects(target, output.dtype)
         parts = yolo_parts(output, len(self.anchors), self.classes)
         found = ops.sigmoid(ops.slice(parts, (0, 0, 4), (*parts.shape[:2], 5)))
@@ -327,7 +327,7 @@ class Yolo(ObjectCriterion):
         free = ops.logical_not(ops.slice(taken, (0, 0, 0), (batch, count, 1)))
         far = ops.less_equal(ops.max(overlaps, axes=2, keepdims=True), self.threshold)
         total = ops.multiply(
-            ops.sum(ops.where(ops.logical_and(free, far), ops.square(found), 0.0)),
+            row_sums(ops.where(ops.logical_and(free, far), ops.square(found), 0.0)),
             self.empty_scale / 2,
         )
 
@@ -351,7 +351,7 @@ class Yolo(ObjectCriterion):
         labels = ops.cast(ops.maximum(classes, 0.0), "int64")
         logs = ops.gather(ops.log_softmax(logits, -1), labels, 2)
         each = ops.subtract(each, ops.multiply(logs, self.class_scale))
-        return ops.add(total, ops.sum(ops.where(real, each, 0.0)))
+        return ops.add(total, row_sums(ops.where(real, each, 0.0)))
 
     def _places(self, boxes: Any, shape: tuple[int, ...]) -> Any:
         """Return the place and anchor (batch, objects, 1) whose matter each object is."""

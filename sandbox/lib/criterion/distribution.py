@@ -60,14 +60,14 @@ class KullbackLeibler(Shares):
         """Refuse what are no probabilities."""
         check_probabilities(output, "Put nn.Softmax behind the model.")
 
-    def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows: of a row the sum, not the mean."""
-        return self.total(output, self.goal(output, target))
+    def size(self, shape: tuple[int, ...]) -> float:
+        """Give 1: of a row the sum, not the mean."""
+        return 1.0
 
-    def total(self, output: Any, goal: Any) -> Any:
-        """Compute the sum over all classes of all rows."""
+    def losses(self, output: Any, goal: Any) -> Any:
+        """Compute the loss of each class."""
         truth, found = ops.clip(goal, 1e-7, 1.0), ops.clip(output, 1e-7, 1.0)
-        return ops.sum(ops.multiply(truth, ops.subtract(ops.log(truth), ops.log(found))))
+        return ops.multiply(truth, ops.subtract(ops.log(truth), ops.log(found)))
 
 
 @register("criterion.PoissonNLL")
@@ -142,8 +142,8 @@ class PoissonNLL(ElementwiseCriterion):
         if not self.log_input:
             check_non_negative("output", output)
 
-    def total(self, output: Any, goal: Any) -> Any:
-        """Compute the sum over all elements."""
+    def losses(self, output: Any, goal: Any) -> Any:
+        """Compute the loss of each element."""
         if self.log_input:
             losses = ops.subtract(ops.exp(output), ops.multiply(goal, output))
         else:
@@ -157,7 +157,7 @@ class PoissonNLL(ElementwiseCriterion):
                 ops.multiply(ops.add(logs, math.log(2 * math.pi)), 0.5),
             )
             losses = ops.add(losses, ops.where(ops.greater(goal, 1.0), stirling, 0.0))
-        return ops.sum(losses)
+        return losses
 
 
 def check_non_negative(name: str, numbers: Array) -> None:
@@ -248,7 +248,7 @@ class GaussianNLL(Compared):
         check_numbers(shape, target)
 
     def compare(self, *outputs_and_goal: Any) -> Any:
-        """Compute the sum over the rows."""
+        """Compute the loss of each element."""
         mean, spread, goal = outputs_and_goal
         check_numbers(mean.shape, goal)
         squares = ops.square(ops.subtract(ops.cast(goal, mean.dtype), mean))
@@ -259,7 +259,7 @@ class GaussianNLL(Compared):
             losses = ops.add(ops.log(variance), ops.divide(squares, variance))
         if self.full:
             losses = ops.add(losses, math.log(2 * math.pi))
-        return ops.multiply(ops.sum(losses), 0.5)
+        return ops.multiply(losses, 0.5)
 
 
 @register("criterion.GaussianKL")
@@ -300,7 +300,7 @@ class GaussianKL(Compared):
     names = ("mean", "log-variance")
 
     def compare(self, *outputs_and_goal: Any) -> Any:
-        """Compute the sum over the rows."""
+        """Compute the loss of each element."""
         mean, logs, _ = outputs_and_goal
         spread = ops.subtract(ops.subtract(ops.exp(logs), logs), 1.0)
-        return ops.multiply(ops.sum(ops.add(ops.square(mean), spread)), 0.5)
+        return ops.multiply(ops.add(ops.square(mean), spread), 0.5)

@@ -104,8 +104,8 @@ class MultiMargin(LabelMargin):
         self.p = int(p)
         self.margin = finite("margin", margin)
 
-    def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows."""
+    def losses(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row."""
         labels, hot, ahead = self._ahead(output, target)
         lacking = ops.relu(ops.add(ahead, self.margin))
         lacking = ops.multiply(lacking, ops.subtract(1.0, hot))
@@ -114,7 +114,7 @@ class MultiMargin(LabelMargin):
         if self.class_weights is not None:
             column = self.class_weights.astype(output.dtype)[:, None]
             lacking = ops.multiply(lacking, one_hot(labels, column))
-        return ops.multiply(ops.sum(lacking), 1.0 / output.shape[1])
+        return ops.multiply(ops.sum(lacking, axes=1), 1.0 / output.shape[1])
 
 
 @register("criterion.CategoricalHinge")
@@ -164,12 +164,12 @@ class CategoricalHinge(LabelMargin):
         super().__init__()
         self.margin = finite("margin", margin)
 
-    def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows."""
+    def losses(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row."""
         _, hot, ahead = self._ahead(output, target)
         others = ops.where(ops.greater(hot, 0.5), -1e30, ahead)
         best = ops.max(others, axes=1)
-        return ops.sum(ops.relu(ops.add(best, self.margin)))
+        return ops.relu(ops.add(best, self.margin))
 
 
 @register("criterion.MultiLabelMargin")
@@ -237,12 +237,12 @@ class MultiLabelMargin(Shares):
                 f"({int(wrong.sum())} of {target.size} are neither)."
             )
 
-    def total(self, output: Any, goal: Any) -> Any:
-        """Compute the sum over all pairs of a class of the row and one that is not."""
+    def losses(self, output: Any, goal: Any) -> Any:
+        """Compute the loss of each pair of a class of the row and one that is not."""
         rows, classes = output.shape
         inside, outside = (rows, classes, 1), (rows, 1, classes)
         ahead = ops.subtract(ops.reshape(output, outside), ops.reshape(output, inside))
         lacking = ops.relu(ops.add(ahead, self.margin))
         own = ops.reshape(goal, inside)
         other = ops.reshape(ops.subtract(1.0, goal), outside)
-        return ops.sum(ops.multiply(ops.multiply(lacking, own), other))
+        return ops.multiply(ops.multiply(lacking, own), other)

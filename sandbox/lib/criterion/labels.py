@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
@@ -13,7 +14,7 @@ from ..core.errors import ArgumentError, DataError, ShapeError
 from ..core.state import STATE
 from ..core.validate import integer
 from ..engine.ops import ranges
-from .base import Array, Criterion, weights
+from .base import Array, Criterion, row_count, row_sums, weights
 
 ClassWeights: TypeAlias = Sequence[float] | Mapping[int, float] | None
 
@@ -181,7 +182,8 @@ class Labelled(Criterion):
 
     Outputs of more than two axes, (batch, classes, ...), have a label for each position. Where all
     positions count alike, the sum of a row is divided by their number, so that each row weighs 1;
-    with class weights or ignored labels the positions weigh what they count.
+    with class weights or ignored labels the positions weigh what they count. Subclasses write
+    `losses`.
 
     Parameters
     ----------
@@ -199,7 +201,7 @@ class Labelled(Criterion):
         self, *, class_weights: ClassWeights = None, ignore_index: int | None = None
     ) -> None:
         wanted = "a list of numbers >= 0, one per class, not all 0, or a dict {0: 1.0, 1: 2.5}"
-        given = _by_class(class_weights) if isinstance(class_weights, dict) else class_weights
+        given = _as_list(class_weights) if isinstance(class_weights, dict) else class_weights
         self.class_weights = weights("class_weights", given, wanted, (1,))
         if self.class_weights is not None and not self.class_weights.any():
             raise ArgumentError(f"`class_weights` must be {wanted}; got {class_weights!r}.")
@@ -209,7 +211,7 @@ class Labelled(Criterion):
         """Give the arguments that make an equal criterion, class weights as a list."""
         found = super().config()
         if isinstance(found.get("class_weights"), dict):
-            found["class_weights"] = _by_class(found["class_weights"])
+            found["class_weights"] = _as_list(found["class_weights"])
         return found
 
     @property
@@ -236,16 +238,37 @@ class Labelled(Criterion):
 
     def weight(self, target: Any) -> float:
         """Give the sum of the rows' class weights."""
+        return float(row_count(target) if self.counts_rows else self.row_weights(target).sum())
+
+    def row_weights(self, target: Any) -> Array:
+        """Give the class weights of each row's labels, added up, without those ignored."""
         labels = np.asarray(target)
         if self.counts_rows:
-            return float(labels.shape[0])
-        if self.ignore_index is not None:
-            labels = labels[labels != self.ignore_index]
-        if self.class_weights is None or not self.weighs_classes:
-            return float(labels.size)
-        if labels.size and not 0 <= labels.min() <= labels.max() < self.class_weights.size:
-            check_labels((labels.size, self.class_weights.size), labels.reshape(-1))
-        return float(self.class_weights.astype(np.float64)[labels].sum())
+            return np.ones(len(labels))
+        counts = np.ones(labels.shape) if self.ignore_index is None else labels != self.ignore_index
+        found = counts.astype(np.float64)
+        if self.class_weights is not None and self.weighs_classes:
+            labels = np.where(counts, labels, 0)
+            if labels.size and not 0 <= labels.min() <= labels.max() < self.class_weights.size:
+                check_labels((labels.size, self.class_weights.size), labels.reshape(-1))
+            found *= self.class_weights.astype(np.float64)[labels]
+        sums: Array = found.sum(axis=tuple(range(1, found.ndim)))
+        return sums
+
+    def call(self, output: Any, target: Any) -> Any:
+        """Compute the sum over the rows."""
+        return self._of_rows(ops.sum(self.losses(output, target)), output)
+
+    def rows(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row."""
+        losses = self.losses(output, target)
+        if len(output.shape) > 2:
+            losses = row_sums(ops.reshape(losses, (output.shape[0], *output.shape[2:])))
+        return self._of_rows(losses, output)
+
+    @abstractmethod
+    def losses(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row and position, in one axis, with `core.ops`."""
 
     def _checked(self, output: Any, target: Any) -> Any:
         """Check what has numbers; give the target as an operand."""
@@ -280,13 +303,22 @@ class Labelled(Criterion):
         """Give labels (rows,), log softmax of these, and which rows count, or None for all."""
         rows, labels = self._rows(output, target)
         labels, counts = self._counted(labels)
-        hot = one_hot(labels, np.eye(output.shape[1], dtype=output.dtype))
-        own = ops.sum(ops.multiply(ops.log_softmax(rows, axis=1), hot), axes=1)
-        return labels, own, counts
+        return labels, picked(ops.log_softmax(rows, axis=1), labels), counts
 
     def _nll(self, logs: Any, labels: Any, output: Any) -> Any:
         """Add up the losses of logarithms (rows, classes)."""
         return ops.nll(logs, labels, self._operand(output), ignore_index=self.ignore_index)
+
+    def _nll_losses(self, logs: Any, labels: Any) -> Any:
+        """Compute the losses of logarithms (rows, classes)."""
+        labels, counts = self._counted(labels)
+        return kept(self._by_class(ops.negative(picked(logs, labels)), labels), counts)
+
+    def _by_class(self, losses: Any, labels: Any) -> Any:
+        """Give each loss times the weight of its label's class."""
+        if self.class_weights is None:
+            return losses
+        return ops.multiply(losses, by_class(labels, self.class_weights.astype(losses.dtype)))
 
     def _operand(self, output: Any) -> Any:
         if self.class_weights is None:
@@ -294,13 +326,31 @@ class Labelled(Criterion):
         return Value(self.class_weights.astype(output.dtype, copy=False))
 
     def _of_rows(self, total: Any, output: Any) -> Any:
-        """Divide a sum over all positions by the positions of a row, where each counts alike."""
+        """Divide sums over positions by the positions of a row, where each counts alike."""
         positions = math.prod(output.shape[2:])
         alike = positions > 1 and self.counts_rows
         return ops.divide(total, float(positions)) if alike else total
 
 
-def _by_class(given: dict[Any, float]) -> list[float]:
+def by_class(labels: Any, table: Array) -> Any:
+    """Return the number of a table (classes,) for each label (rows,)."""
+    return ops.reshape(one_hot(labels, table[:, None]), (labels.size,))
+
+
+def picked(rows: Any, labels: Any) -> Any:
+    """Return the number (rows,) at each row's label, of (rows, classes)."""
+    # `gather` counts negative places from the end; the look into a table refuses them.
+    ones = by_class(labels, np.ones(rows.shape[1], rows.dtype))
+    own = ops.gather(rows, ops.reshape(labels, (labels.size, 1)), 1)
+    return ops.multiply(ops.reshape(own, (labels.size,)), ones)
+
+
+def kept(losses: Any, counts: Any) -> Any:
+    """Return 0 for the losses that do not count."""
+    return losses if counts is None else ops.where(counts, losses, 0.0)
+
+
+def _as_list(given: dict[Any, float]) -> list[float]:
     """Return weights by class as a list.
 
     Raises

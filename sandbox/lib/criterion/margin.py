@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -57,14 +56,6 @@ class Signed(ElementwiseCriterion):
     def check(self, output_shape: tuple[int, ...], target: Array) -> None:
         """Refuse a target of another shape, or other than -1 and 1."""
         check_signs(output_shape, target)
-
-    def total(self, output: Any, goal: Any) -> Any:
-        """Add up the losses of all elements."""
-        return ops.sum(self.losses(output, goal))
-
-    @abstractmethod
-    def losses(self, output: Any, goal: Any) -> Any:
-        """Compute the loss of each element with `core.ops`."""
 
 
 @register("criterion.Hinge")

@@ -25,15 +25,15 @@ class Overlap(Shares):
         """Refuse what are no probabilities."""
         check_probabilities(output, "Put nn.Sigmoid or nn.Softmax behind the model.")
 
-    def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows."""
-        return self.total(output, self.goal(output, target))
+    def size(self, shape: tuple[int, ...]) -> float:
+        """Give 1: the loss is the whole row's."""
+        return 1.0
 
-    def total(self, output: Any, goal: Any) -> Any:
-        """Compute the sum over the rows."""
+    def losses(self, output: Any, goal: Any) -> Any:
+        """Compute the loss of each row."""
         axes = tuple(range(1, len(output.shape)))
         both = ops.sum(ops.multiply(output, goal), axes=axes)
-        return ops.sum(self.lacking(both, ops.sum(output, axes=axes), ops.sum(goal, axes=axes)))
+        return self.lacking(both, ops.sum(output, axes=axes), ops.sum(goal, axes=axes))
 
     @abstractmethod
     def lacking(self, both: Any, found: Any, truth: Any) -> Any:

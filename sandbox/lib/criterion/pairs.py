@@ -11,7 +11,7 @@ from ..core import Value, ops, tree
 from ..core.errors import DataError, ShapeError
 from ..core.validate import boolean, finite, in_range, non_negative
 from ..nn.registry import register
-from .base import Array, Criterion, CriterionCase
+from .base import Array, Criterion, CriterionCase, row_sums
 from .margin import check_signs, signs
 from .similarity import cosine
 
@@ -78,6 +78,13 @@ class Compared(Criterion):
 
     def call(self, output: Any, target: Any) -> Any:
         """Compute the sum over the rows."""
+        return ops.sum(self._losses(output, target))
+
+    def rows(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row."""
+        return row_sums(self._losses(output, target))
+
+    def _losses(self, output: Any, target: Any) -> Any:
         parts = alike_parts(output, len(self.names), ", ".join(self.names))
         goal = target
         if not isinstance(target, Value):
@@ -88,7 +95,7 @@ class Compared(Criterion):
 
     @abstractmethod
     def compare(self, *outputs_and_goal: Any) -> Any:
-        """Compute the sum over the rows from the outputs and the target, with `core.ops`."""
+        """Compute the losses whose sum is the row's, (rows, ...), with `core.ops`."""
 
 
 class Judged(Compared):
@@ -103,13 +110,13 @@ class Judged(Compared):
         return shape[:1]
 
     def compare(self, *outputs_and_goal: Any) -> Any:
-        """Add up the losses of all rows."""
+        """Compute the loss of each row or element."""
         x1, x2, goal = outputs_and_goal
         if goal.shape != self.goal_shape(x1.shape):
             raise ShapeError(
                 f"target must have shape {self.goal_shape(x1.shape)}; got {goal.shape}."
             )
-        return ops.sum(self.losses(x1, x2, ops.cast(goal, x1.dtype)))
+        return self.losses(x1, x2, ops.cast(goal, x1.dtype))
 
     @abstractmethod
     def losses(self, x1: Any, x2: Any, goal: Any) -> Any:
@@ -334,12 +341,12 @@ class TripletMargin(Compared):
         self.swap = boolean("swap", swap)
 
     def compare(self, *outputs_and_goal: Any) -> Any:
-        """Compute the sum over the rows."""
+        """Compute the loss of each row."""
         anchor, positive, negative, _ = outputs_and_goal
         near, far = _distance(anchor, positive), _distance(anchor, negative)
         if self.swap:
             far = ops.minimum(far, _distance(positive, negative))
-        return ops.sum(ops.relu(ops.add(ops.subtract(near, far), self.margin)))
+        return ops.relu(ops.add(ops.subtract(near, far), self.margin))
 
 
 def _distance(a: Any, b: Any) -> Any:

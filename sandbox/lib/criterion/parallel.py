@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core import add_path, ops, tree
+from ..core import add_path, tree
 from ..core.errors import ArgumentError, DataError, ShapeError
 from ..core.validate import non_negative
 from ..nn.registry import register
 from .base import Criterion, CriterionCase, row_count
 from .classification import CrossEntropy
+from .combine import weighted_sum
 from .regression import MSE
 
 
@@ -117,16 +118,14 @@ class Parallel(Criterion):
         leaves, weights = list(config["criterions"]), list(config["weights"])
         return cls(structure.unflatten(leaves), weights=structure.unflatten(weights))
 
-    def _parts(self, output: Any, target: Any) -> Iterator[tuple[str, Criterion, float, Any, Any]]:
-        """Go through the criterions with their place, weight, output and target."""
+    def _parts(self, output: Any, target: Any) -> Iterator[tuple[str, Criterion, Any, Any]]:
+        """Go through the criterions with their place, output and target."""
         outputs = [*_split(self.criterions, output, "output", "")]
         targets = [*_split(self.criterions, target, "target", "")]
-        self._rows(targets)
-        return zip(
-            self._structure.paths, self._leaves, self._factors, outputs, targets, strict=True
-        )
+        self._count(targets)
+        return zip(self._structure.paths, self._leaves, outputs, targets, strict=True)
 
-    def _rows(self, targets: list[Any]) -> int:
+    def _count(self, targets: list[Any]) -> int:
         counts = [row_count(goal) for goal in targets]
         for path, count in zip(self._structure.paths, counts, strict=True):
             if count != counts[0]:
@@ -148,11 +147,11 @@ class Parallel(Criterion):
 
     def weight(self, target: Any) -> float:
         """Give the number of rows, which all targets share."""
-        return float(self._rows([*_split(self.criterions, target, "target", "")]))
+        return float(self._count([*_split(self.criterions, target, "target", "")]))
 
     def check(self, output_shape: Any, target: Any) -> None:
         """Refuse what one of them refuses."""
-        for path, criterion, _, shape, goal in self._parts(output_shape, target):
+        for path, criterion, shape, goal in self._parts(output_shape, target):
             with _At(path, criterion):
                 criterion.check(shape, goal)
 
@@ -169,14 +168,18 @@ class Parallel(Criterion):
 
     def call(self, output: Any, target: Any) -> Any:
         """Compute the weighted sum over the rows."""
-        total = None
-        for path, criterion, factor, part, goal in self._parts(output, target):
+        return weighted_sum(self._factors, self._each("call", output, target))
+
+    def rows(self, output: Any, target: Any) -> Any:
+        """Compute the weighted loss of each row."""
+        return weighted_sum(self._factors, self._each("rows", output, target))
+
+    def _each(self, method: str, output: Any, target: Any) -> Iterator[Any]:
+        """Call a method of each criterion with its output and target."""
+        for path, criterion, part, goal in self._parts(output, target):
             with _At(path, criterion):
-                value = criterion.call(part, goal)
-            if factor != 1.0:
-                value = ops.multiply(value, factor)
-            total = value if total is None else ops.add(total, value)
-        return total
+                value = getattr(criterion, method)(part, goal)
+            yield value
 
     def __repr__(self) -> str:
         """Tell the criterions and the weights that are given."""

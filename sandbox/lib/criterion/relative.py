@@ -11,7 +11,7 @@ from ..core import Value, ops, tree
 from ..core.errors import ShapeError
 from ..core.validate import positive
 from ..nn.registry import register
-from .base import Criterion, CriterionCase, ElementwiseCriterion, check_numbers
+from .base import Criterion, CriterionCase, ElementwiseCriterion, check_numbers, row_sums
 from .regression import Regression, huber
 
 
@@ -53,11 +53,11 @@ class MeanAbsolutePercentage(ElementwiseCriterion):
 
     takes = "values"
 
-    def total(self, output: Any, goal: Any) -> Any:
-        """Add up the differences, each by its target."""
+    def losses(self, output: Any, goal: Any) -> Any:
+        """Compute the differences, each by its target."""
         size = ops.maximum(ops.abs(goal), 1e-7)
         shares = ops.divide(ops.abs(ops.subtract(output, goal)), size)
-        return ops.multiply(ops.sum(shares), 100.0)
+        return ops.multiply(shares, 100.0)
 
 
 @register("criterion.MeanSquaredLogarithmic")
@@ -98,10 +98,10 @@ class MeanSquaredLogarithmic(ElementwiseCriterion):
 
     takes = "values"
 
-    def total(self, output: Any, goal: Any) -> Any:
-        """Add up the squares."""
+    def losses(self, output: Any, goal: Any) -> Any:
+        """Compute the squares."""
         logs = [ops.log(ops.add(ops.maximum(x, 1e-7), 1.0)) for x in (output, goal)]
-        return ops.sum(ops.square(ops.subtract(*logs)))
+        return ops.square(ops.subtract(*logs))
 
 
 @register("criterion.LogCosh")
@@ -211,8 +211,8 @@ class SmoothL1WithWeights(Criterion):
                 raise ShapeError(f"target must hold three arrays; got {tree.kind(part)}.")
             check_numbers(output_shape, part)
 
-    def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows."""
+    def rows(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row."""
         if not isinstance(output, Value):
             raise ShapeError(f"output must be one array; got {tree.kind(output)}.")
         self.check(output.shape, target)
@@ -220,4 +220,4 @@ class SmoothL1WithWeights(Criterion):
         goal, inside, outside = (ops.cast(part, output.dtype) for part in parts)
         difference = ops.multiply(inside, ops.subtract(output, goal))
         errors = ops.divide(huber(difference, self.beta), self.beta)
-        return ops.sum(ops.multiply(outside, errors))
+        return row_sums(ops.multiply(outside, errors))

@@ -12,7 +12,7 @@ from ..core.validate import in_range, non_negative
 from ..nn.registry import register
 from .base import CriterionCase
 from .binary import focus
-from .labels import ClassWeights, Labelled, one_hot
+from .labels import ClassWeights, Labelled, kept
 
 
 @register("criterion.Focal")
@@ -81,15 +81,11 @@ class Focal(Labelled):
         super().__init__(class_weights=class_weights, ignore_index=ignore_index)
         self.gamma = non_negative("gamma", gamma)
 
-    def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows."""
+    def losses(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row and position."""
         labels, own, counts = self._own_logs(output, target)
         losses = ops.multiply(own, focus(ops.subtract(1.0, ops.exp(own)), self.gamma))
-        if self.class_weights is not None:
-            column = self.class_weights.astype(output.dtype)[:, None]
-            factors = ops.reshape(one_hot(labels, column), (labels.size,))
-            losses = ops.multiply(losses, factors)
-        return self._of_rows(ops.negative(_sum(losses, counts)), output)
+        return kept(ops.negative(self._by_class(losses, labels)), counts)
 
 
 @register("criterion.GeneralizedCrossEntropy")
@@ -144,13 +140,8 @@ class GeneralizedCrossEntropy(Labelled):
         super().__init__(ignore_index=ignore_index)
         self.q = in_range("q", q, 0.0, 1.0, closed="right")
 
-    def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows."""
+    def losses(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row and position."""
         _, own, counts = self._own_logs(output, target)
         losses = ops.divide(ops.subtract(1.0, ops.exp(ops.multiply(own, self.q))), self.q)
-        return self._of_rows(_sum(losses, counts), output)
-
-
-def _sum(losses: Any, counts: Any) -> Any:
-    """Add up the losses of the rows that count."""
-    return ops.sum(losses if counts is None else ops.where(counts, losses, 0.0))
+        return kept(losses, counts)

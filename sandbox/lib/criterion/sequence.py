@@ -111,8 +111,8 @@ class CTC(Criterion):
                 f"({int(short.sum())} of {len(labels)} rows)."
             )
 
-    def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows."""
+    def rows(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row."""
         if not isinstance(output, Value):
             raise ShapeError(f"output must be one array; got {tree.kind(output)}.")
         labels, steps = self._parts(output.shape, target)

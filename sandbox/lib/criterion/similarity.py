@@ -42,10 +42,9 @@ class Directed(ElementwiseCriterion):
             self.check(output.shape, np.zeros(output.shape))
         return super().goal(output, target)
 
-    def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows of the mean over the vectors of a row."""
-        vectors = float(max(int(np.prod(output.shape[1:-1])), 1))
-        return ops.divide(self.total(output, self.goal(output, target)), vectors)
+    def size(self, shape: tuple[int, ...]) -> float:
+        """Give the vectors of a row, so that its loss is their mean."""
+        return float(max(int(np.prod(shape[1:-1])), 1))
 
 
 @register("criterion.CosineDistance")
@@ -82,9 +81,9 @@ class CosineDistance(Directed):
         ),
     )
 
-    def total(self, output: Any, goal: Any) -> Any:
-        """Add up the distances."""
-        return ops.sum(ops.subtract(1.0, cosine(output, goal)))
+    def losses(self, output: Any, goal: Any) -> Any:
+        """Compute the distance of each vector."""
+        return ops.subtract(1.0, cosine(output, goal))
 
 
 @register("criterion.CosineSimilarity")
@@ -122,9 +121,9 @@ class CosineSimilarity(Directed):
         ),
     )
 
-    def total(self, output: Any, goal: Any) -> Any:
-        """Add up the negative cosines."""
-        return ops.negative(ops.sum(cosine(output, goal)))
+    def losses(self, output: Any, goal: Any) -> Any:
+        """Compute the negative cosine of each vector."""
+        return ops.negative(cosine(output, goal))
 
 
 @register("criterion.DotProduct")
@@ -162,13 +161,13 @@ class DotProduct(ElementwiseCriterion):
         ),
     )
 
-    def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows: of a row the sum, not the mean."""
-        return self.total(output, self.goal(output, target))
+    def size(self, shape: tuple[int, ...]) -> float:
+        """Give 1: of a row the sum, not the mean."""
+        return 1.0
 
-    def total(self, output: Any, goal: Any) -> Any:
-        """Add up the products."""
-        return ops.sum(ops.multiply(output, goal))
+    def losses(self, output: Any, goal: Any) -> Any:
+        """Compute the products."""
+        return ops.multiply(output, goal)
 
 
 @register("criterion.PolicyGradient")
@@ -215,10 +214,10 @@ class PolicyGradient(ElementwiseCriterion):
         """Refuse what are no probabilities."""
         check_probabilities(output, "Put nn.Softmax behind the model.")
 
-    def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows: of a row the sum, not the mean."""
-        return self.total(output, self.goal(output, target))
+    def size(self, shape: tuple[int, ...]) -> float:
+        """Give 1: of a row the sum, not the mean."""
+        return 1.0
 
-    def total(self, output: Any, goal: Any) -> Any:
-        """Add up the rewards, each times how unlikely the action was."""
-        return ops.negative(ops.sum(ops.multiply(goal, ops.log(ops.add(output, 1e-7)))))
+    def losses(self, output: Any, goal: Any) -> Any:
+        """Compute the rewards, each times how unlikely the action was."""
+        return ops.negative(ops.multiply(goal, ops.log(ops.add(output, 1e-7))))

@@ -14,7 +14,7 @@ from ..core.state import STATE
 from ..core.validate import instance
 from ..nn import Flatten, Module, Softplus
 from ..nn.registry import register
-from .base import Criterion, CriterionCase, row_count
+from .base import Array, Criterion, CriterionCase, row_count, row_sums
 from .classification import CrossEntropy
 from .regression import MSE
 
@@ -100,14 +100,34 @@ class TimeDistributed(Criterion):
             return float(row_count(target))
         return self.criterion.weight(tree.map(_fold, target))
 
+    def row_weights(self, target: Any) -> Array:
+        """Give 1 for each row, or what its steps weigh."""
+        if self.counts_rows:
+            return np.ones(row_count(target))
+        steps = self.criterion.row_weights(tree.map(_fold, target))
+        sums: Array = steps.reshape(tree.leaves(target)[0].shape[:2]).sum(axis=1)
+        return sums
+
     def call(self, output: Any, target: Any) -> Any:
         """Compute the sum over the rows."""
+        steps = self._steps(output, target)
+        total = self.criterion.call(tree.map(_fold, output), tree.map(_fold, target))
+        return ops.divide(total, float(steps)) if self.counts_rows else total
+
+    def rows(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row."""
+        steps = self._steps(output, target)
+        losses = self.criterion.rows(tree.map(_fold, output), tree.map(_fold, target))
+        sums = row_sums(ops.reshape(losses, (row_count(target), steps)))
+        return ops.divide(sums, float(steps)) if self.counts_rows else sums
+
+    def _steps(self, output: Any, target: Any) -> int:
+        """Give the number of steps, after a look at the axes of all."""
         outputs, targets = tree.leaves(output), tree.leaves(target)
         steps = _steps([x.shape for x in outputs], [t.shape for t in targets])
         if not self.criterion.takes_trees and (len(outputs), len(targets)) != (1, 1):
             raise ShapeError(f"output and target must be one array each; got {tree.kind(output)}.")
-        total = self.criterion.call(tree.map(_fold, output), tree.map(_fold, target))
-        return ops.divide(total, float(steps)) if self.counts_rows else total
+        return steps
 
 
 def _steps(outputs: list[tuple[int, ...]], targets: list[tuple[int, ...]]) -> int:
@@ -231,8 +251,22 @@ class Transformed(Criterion):
         """Give the number of rows, or what they weigh."""
         return float(row_count(target)) if self.counts_rows else self.criterion.weight(target)
 
+    def row_weights(self, target: Any) -> Array:
+        """Give what each row counts to the criterion."""
+        if self.counts_rows:
+            return np.ones(row_count(target))
+        return self.criterion.row_weights(target)
+
     def call(self, output: Any, target: Any) -> Any:
         """Compute the sum over the rows."""
+        return self.criterion.call(*self._transformed(output, target))
+
+    def rows(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row."""
+        return self.criterion.rows(*self._transformed(output, target))
+
+    def _transformed(self, output: Any, target: Any) -> tuple[Any, Any]:
+        """Give what the modules make of output and target, checked."""
         given = tree.map(lambda t: t if isinstance(t, Value) else Value(t), target)
         found, goal = _through(self.output, output), _through(self.target, given)
         if STATE.trace is None:
@@ -240,7 +274,7 @@ class Transformed(Criterion):
             self.criterion.check(shapes, tree.map(lambda t: t.data, goal))
         if not self.criterion.takes_trees and not all(isinstance(x, Value) for x in (found, goal)):
             raise ShapeError(f"output and target must be one array each; got {tree.kind(output)}.")
-        return self.criterion.call(found, goal)
+        return found, goal
 
 
 def _through(module: Module | None, inputs: Any) -> Any:
@@ -312,6 +346,6 @@ class L1Cost(Criterion):
     takes = "values"
     takes_trees = False
 
-    def call(self, output: Any, target: Any) -> Any:
-        """Compute the sum over the rows."""
-        return ops.sum(ops.abs(output))
+    def rows(self, output: Any, target: Any) -> Any:
+        """Compute the loss of each row."""
+        return row_sums(ops.abs(output))

@@ -65,7 +65,8 @@ class Metric(ABC):
         Parameters
         ----------
         output : str
-            Path of the output: the key of a dict, the place in a tuple ("0"), joined by dots.
+            Path of the output: the key of a dict, the place in a tuple ("0"), joined by dots; ""
+            for the one there is.
         target : str, optional
             Path of its target; by default the same, or the one target if there are not several.
         name : str, optional
@@ -85,7 +86,7 @@ class Metric(ABC):
                 )
         other = copy.copy(self)
         other.at = (output, target)
-        other.name = name or f"{output}_{self.name}"
+        other.name = name or (f"{output}_{self.name}" if output else self.name)
         return other
 
     def pick(self, output: Any, target: Any) -> tuple[Any, Any]:

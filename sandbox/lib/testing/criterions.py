@@ -13,6 +13,7 @@ from .. import core, engine, nn
 from ..core import RandomKey, Spec, Tape, Value, tree, using
 from ..core.errors import SandboxError
 from ..criterion import Criterion, CriterionCase
+from ..criterion.base import row_count
 from ..engine.threads import limit
 from ..nn.case import map_shapes
 from .tools import SLOPE_TOLERANCE, STEP, Array, cases_of, close, generator, require, shapes_of
@@ -108,6 +109,28 @@ def sums_add_over_parts(cls: type[Criterion], case: CriterionCase) -> None:
     close(gradient, joined, 1e-5, f"{criterion!r}: gradients")
     total = np.array(criterion.weight(target))
     close(total, np.array(sum(weights)), 1e-6, f"{criterion!r}: weights")
+
+
+def rows_add_up_to_the_sum(cls: type[Criterion], case: CriterionCase) -> None:
+    """Check that losses and weights of single rows add up to those of the batch, slopes as well."""
+    criterion: Criterion = case.make()
+    output, target = _draw(case)
+    whole, gradient = _loss(criterion, output, target)
+    value = tree.map(Value, output)
+    with Tape() as tape:
+        rows = criterion.rows(value, tree.map(Value, target))
+        total = core.ops.sum(rows)
+    leaves, structure = tree.flatten(value)
+    count = row_count(target)
+    require(rows.shape == (count,), f"{criterion!r}: rows must give {count} losses")
+    close(np.array(whole), total.data, 1e-5, f"{criterion!r}: sum of the rows")
+    of_rows = structure.unflatten(tape.gradients(total, leaves))
+    close(gradient, of_rows, 1e-5, f"{criterion!r}: gradient of the rows")
+    first = _loss(criterion, _rows(output, slice(0, 1)), _rows(target, slice(0, 1)))[0]
+    close(np.array(first), rows.data[0], 1e-5, f"{criterion!r}: loss of the first row")
+    weights = criterion.row_weights(target)
+    require(weights.shape == (count,), f"{criterion!r}: row_weights must give {count} numbers")
+    close(np.array(criterion.weight(target)), weights.sum(), 1e-6, f"{criterion!r}: weights")
 
 
 def loss_native_equals_reference(cls: type[Criterion], case: CriterionCase) -> None:
@@ -212,6 +235,7 @@ CRITERION_CLAUSES: dict[str, CriterionClause] = {
         mean_is_sum_by_weight,
         loss_gradient_matches_differences,
         sums_add_over_parts,
+        rows_add_up_to_the_sum,
         loss_native_equals_reference,
         criterion_config_comes_back,
         wrong_targets_are_refused,

@@ -1,4 +1,4 @@
-"""Losses over class labels and over yes/no targets. All give the SUM over the rows."""
+"""Losses over class labels and over yes/no targets. Sums over the rows, but for `ctc`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..errors import GradientError
 from ..function import TapeEntry, as_operand, function
 from ..value import Input, Operand, Value
 from . import arithmetic
+from .shape import reshape
 
 __all__ = [
     "bce_with_logits",
@@ -134,7 +135,7 @@ _ctc = function("ctc")
 
 
 def ctc(logits: Input, labels: Input, steps: Input, *, blank: int = 0) -> Value:
-    """Return the sum of -log p(labels of a row | its logits), whatever places the labels have.
+    """Return -log p(labels | logits) of each row, whatever places the labels have.
 
     A row's labels end with the first `blank`; a step may give a blank, and labels that follow each
     other directly are one. Infinity where labels do not fit into the steps.
@@ -144,7 +145,7 @@ def ctc(logits: Input, labels: Input, steps: Input, *, blank: int = 0) -> Value:
     logits : (batch, time, classes) float
     labels : (batch, labels) integers in [0, classes)
     steps : (batch,) integers: how many steps of a row count
-    output : ()
+    output : (batch,)
     """
     inputs = (as_operand(logits), as_operand(labels), as_operand(steps))
     return _ctc.apply(inputs, {"blank": validate.non_negative_int("blank", blank)})[0]
@@ -154,4 +155,5 @@ def ctc(logits: Input, labels: Input, steps: Input, *, blank: int = 0) -> Value:
 def _ctc_gradient(entry: TapeEntry, dloss: Value | None, dgradient: Value | None) -> Gradients:
     if dloss is None or dgradient is not None:
         raise GradientError("gradient of ctc is defined for the loss only.")
-    return arithmetic.multiply(entry.outputs[1], dloss), None, None
+    each = reshape(dloss, (-1, 1, 1))
+    return arithmetic.multiply(entry.outputs[1], each), None, None

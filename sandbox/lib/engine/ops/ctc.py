@@ -41,14 +41,14 @@ def _infer(logits: Spec, labels: Spec, steps: Spec, *, blank: int) -> tuple[Spec
             f"blank must be one of {classes} classes, and time at least 1; got {blank} and {time} "
             "steps."
         )
-    return Spec((), logits.dtype), logits
+    return Spec((rows,), logits.dtype), logits
 
 
 _WHOLE = ("int", "uin")
 
 
 def ctc(logits: Array, labels: Array, steps: Array, *, blank: int) -> tuple[Array, Array]:
-    """Return the sum of -log p(labels) and its gradient by the logits.
+    """Return -log p(labels) of each row and its gradient by the logits.
 
     A row whose labels do not fit into its steps gives infinity, and no gradient.
     """
@@ -66,8 +66,8 @@ def ctc(logits: Array, labels: Array, steps: Array, *, blank: int) -> tuple[Arra
     inside = (np.arange(time) < steps[:, None]) & possible[:, None]
     gradient = np.exp(logs) - shares.transpose(1, 0, 2) @ onehot
     gradient = np.where(inside[:, :, None], gradient, 0.0)
-    loss = np.where(possible, -total, np.inf).sum()
-    return np.asarray(loss, logits.dtype), gradient.astype(logits.dtype, copy=False)
+    losses = np.where(possible, -total, np.inf)
+    return losses.astype(logits.dtype), gradient.astype(logits.dtype, copy=False)
 
 
 def _states(labels: Array, blank: int) -> tuple[Array, Array, Array]:
