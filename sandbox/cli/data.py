@@ -15,6 +15,7 @@ STAND_INS = {
     "rt_polarity": "STAND-IN, made-up sentences",
     "imdb": "STAND-IN, made-up reviews",
     "creditcard": "STAND-IN, simulated payments",
+    "adult": "STAND-IN, made-up people",
 }
 
 

@@ -366,6 +366,7 @@ def examples(folder: Path) -> dict[str, Any]:
         "optim.regularised": lambda: given(optimizer, optim.L2(0.1)),
         "data.ArrayDataset": lambda: given(X, [0, 1]),
         "data.BucketOrder": lambda: given([[0, 1, 1], [0]], [8, 16], 2, seed=0),
+        "data.FeatureColumns": lambda: given([data.columns.Number("a", mean=0.0, std=1.0)]),
         "data.IdxDataset": lambda: given(images, labels),
         "data.ParquetDataset": lambda: given(_parquet(folder), features=["a", "b"], label="label"),
         "data.Preparation": lambda: given(rows()),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ..engine import names as _names
-from . import augment, cards, mnist, order, reviews, sources, transforms
+from . import augment, cards, census, columns, mnist, order, reviews, sources, transforms
 from .arrays import ArrayDataset, PartitionedDataset, as_dataset
 from .buckets import BucketOrder, bucket_lengths
 from .costs import Cost, class_weights, threshold_costs
 from .dataset import Dataset, DataSpec
+from .feature_columns import FeatureColumns
 from .file_dataset import FileDataset
 from .idx import IdxDataset, read_idx, write_idx
 from .order import EpochOrder, Share, owners
@@ -35,6 +36,7 @@ __all__ = [
     "DataSpec",
     "Dataset",
     "EpochOrder",
+    "FeatureColumns",
     "FileDataset",
     "IdxDataset",
     "ParquetDataset",
@@ -51,7 +53,9 @@ __all__ = [
     "augment",
     "bucket_lengths",
     "cards",
+    "census",
     "class_weights",
+    "columns",
     "features",
     "labels_of",
     "mnist",

@@ -169,7 +169,17 @@ SOURCES = {
             ),
         ),
         Source("nab", "time series with anomalies", "Numenta, MIT", True),
-        Source("adult", "census income", "UCI, CC BY 4.0", True),
+        Source(
+            "adult",
+            "census income, 48,842 people",
+            "Becker and Kohavi 1996, UCI, CC BY 4.0",
+            True,
+            {
+                "adult.data": "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d",
+                "adult.test": "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05",
+            },
+            ("https://archive.ics.uci.edu/ml/machine-learning-databases/adult/",),
+        ),
         Source("movielens", "100,836 film ratings", "GroupLens, non-commercial", False),
     )
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import validate
 from ..core.errors import ArgumentError, DataError
+from ..engine import names as known_names
 from ..engine.files import locate
 from .casting import cast
 from .files import made_folder, read_json, write_text
@@ -334,11 +335,31 @@ def _names(columns: Any) -> tuple[str, ...]:
     return names
 
 
+def check_columns(place: str, wanted: Iterable[str], present: Sequence[str]) -> None:
+    """Refuse a table in which columns are missing.
+
+    Raises
+    ------
+    DataError : names them, the columns that are there, and the nearest one.
+
+    Examples
+    --------
+    >>> check_columns("Scaler", ["Age"], ["age", "job"])
+    Traceback (most recent call last):
+    sandbox.lib.core.errors.DataError: Scaler: the table must have the column 'Age'; got age, job. \
+Check the spelling, upper and lower case too: 'age'?
+    """
+    missing = [name for name in wanted if name not in present]
+    if missing:
+        raise _missing(place, missing, present)
+
+
 def _missing(place: str, missing: Sequence[str], present: Sequence[str]) -> DataError:
+    near = known_names.meant(missing[0], map(str, present))
     return DataError(
         f"{place}: the table must have the column{'s' * (len(missing) > 1)} "
         f"{', '.join(map(repr, missing))}; got {', '.join(map(str, list(present)[:40]))}. "
-        "Check the spelling, upper and lower case too."
+        f"Check the spelling, upper and lower case too{f': {near!r}?' if near else '.'}"
     )
 
 

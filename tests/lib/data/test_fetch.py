@@ -381,8 +381,8 @@ def test_a_set_without_an_address_and_one_offline_are_refused(
     for wrong in (None, 3, "spam", ["imdb"]):
         with pytest.raises(ArgumentError, match="`name` must be one of"):
             sources.fetch(wrong)  # type: ignore[arg-type]
-    with pytest.raises(DataError, match=r"adult has no address .*Put it into \$SANDBOX_DATA/adult"):
-        sources.fetch("adult")
+    with pytest.raises(DataError, match=r"nab has no address .*Put it into \$SANDBOX_DATA/nab"):
+        sources.fetch("nab")
     monkeypatch.setenv("SANDBOX_OFFLINE", "1")
     with pytest.raises(DataError, match="SANDBOX_OFFLINE forbids it"):
         sources.fetch("imdb")

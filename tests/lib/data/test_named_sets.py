@@ -6,14 +6,25 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sandbox.lib.core.errors import ArgumentError, DataError
-from sandbox.lib.data import Scaler, Tokenizer, cards, labels_of, reviews, sources, time_split
+from sandbox.lib.data import (
+    Scaler,
+    Tokenizer,
+    cards,
+    census,
+    labels_of,
+    reviews,
+    sources,
+    time_split,
+)
 
 SHARED = Path(os.environ.get("SANDBOX_DATA") or Path(__file__).parents[4] / "shared" / "data")
 
@@ -170,3 +181,76 @@ def test_damaged_files_are_named_and_no_stand_in_steps_in(without_data):
 def test_other_parts_are_refused(act):
     with pytest.raises(ArgumentError, match="must be one of"):
         act()
+
+
+def odds(table):
+    """Return the features of a weighted sum: numbers and one column for each word."""
+    names = [*census.NUMBERS, *census.CATEGORIES]
+    return pd.get_dummies(table[names], columns=list(census.CATEGORIES)).astype(float)
+
+
+def test_made_up_people_say_so_and_can_be_told_apart(without_data, capsys, monkeypatch):
+    monkeypatch.setenv("SANDBOX_OFFLINE", "1")
+    train, test = census.load("train"), census.load("test")
+    assert "NOT THE REAL DATA. adult/train: STAND-IN" in capsys.readouterr().err
+    assert tuple(train.table.columns) == census.COLUMNS
+    assert (len(train.table), len(test.table)) == (16_280, 8_140)
+    assert train.table.equals(census.load("train").table)
+    assert not train.table.head(100).equals(test.table.head(100))
+    assert 0.18 < (train.table.income == census.CLASSES[1]).mean() < 0.3
+    assert train.table.occupation.isna().sum() == train.table.workclass.isna().sum() > 500
+    assert set(train.table.education_num) == set(range(1, 17))
+    x, new = odds(train.table).align(odds(test.table), join="left", axis=1, fill_value=0.0)
+    y, truth = (part.table.income == census.CLASSES[1] for part in (train, test))
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200)).fit(x, y)
+    assert 0.85 < roc_auc_score(truth, model.decision_function(new)) < 0.95
+
+
+@pytest.mark.parametrize("real", ["adult"], indirect=True)
+def test_the_real_people_are_read_without_spaces_dots_and_question_marks(real):
+    parts = {part: census.load(part) for part in ("train", "test")}
+    rows = {name: len(part.table) for name, part in parts.items()}
+    assert rows == {"train": 32_561, "test": 16_281}
+    counts = [part.table.income.value_counts().to_dict() for part in parts.values()]
+    assert counts == [{"<=50K": 24_720, ">50K": 7_841}, {"<=50K": 12_435, ">50K": 3_846}]
+    gaps = parts["train"].table.isna().sum()
+    assert gaps[gaps > 0].to_dict() == {
+        "workclass": 1836,
+        "occupation": 1843,
+        "native_country": 583,
+    }
+    first = parts["test"].table.iloc[0]
+    assert (first.age, first.education, first.native_country) == (25, "11th", "United-States")
+    assert parts["test"].provenance.kind == "real"
+    words = parts["train"].table[list(census.CATEGORIES)].stack()
+    assert not words.str.contains(r"[ ?]").any()
+
+
+PERSON = "39, Private, 77516, Bachelors, 13, Divorced, Sales, Husband, White, Male, 0, 0, 40, ?, "
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (PERSON + "<=50K\n" + PERSON + "rich\n", "line 2 must have 15 values"),
+        ("39, Private\n", "line 1 must have 15 values"),
+        ("", "must hold 32,561 people; got 0"),
+        ((PERSON + ">50K.\n") * 3, "must hold 32,561 people; got 3"),
+        (PERSON.replace("39", "old") * 1 + "<=50K\n", "'age' must hold whole numbers; got .*old"),
+    ],
+)
+def test_damaged_files_of_people_are_refused(without_data, content, message, monkeypatch):
+    monkeypatch.setattr(census, "_ROWS", {"train": 1 if "old" in content else 32_561})
+    folder = without_data / "adult"
+    folder.mkdir(parents=True)
+    (folder / "adult.data").write_text(content)
+    (folder / "adult.test").write_text(content)
+    with pytest.raises(DataError, match=message):
+        census.load("train")
+
+
+def test_people_have_two_parts_and_frames_want_a_session():
+    with pytest.raises(ArgumentError, match="`part` must be one of"):
+        census.load("validation")
+    with pytest.raises(ArgumentError, match="`spark` must be a SparkSession"):
+        census.frame(None)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import ArgumentError
-from ...core.validate import integers, positive_int
+from ...core.validate import in_range, integers, non_negative_int, positive_int
 from .. import init
 from ..activation.elementwise import ReLU
 from ..container.graph import Graph
@@ -16,6 +16,8 @@ from ..container.sequential import Sequential
 from ..linear.dense import Linear
 from ..linear.embedding import Embedding
 from ..node import Input
+from ..noise.dropout import Dropout
+from ..shape.axes import Narrow
 from ..shape.reduce import Sum
 from ..shape.views import Flatten
 from ..table.merge import Concat
@@ -78,6 +80,8 @@ def wide_and_deep(
     *,
     dimension: int = 8,
     hidden: Sequence[int] = (64, 32),
+    embedded: int | None = None,
+    dropout: float = 0.0,
 ) -> Graph:
     """Build a wide & deep network for rows of categories and numbers.
 
@@ -88,8 +92,8 @@ def wide_and_deep(
     fields : sequence of int > 0
         How many categories each field has; a field may be a cross of columns. A row's id in field f
         is its category there plus the sizes of the fields before, see `offsets`.
-    numbers : int > 0
-        Numbers in a row.
+    numbers : int >= 0
+        Numbers in a row; without any the network has one input, the ids.
     classes : int > 0
         Classes to tell apart.
     rng : Generator, int or None
@@ -98,6 +102,11 @@ def wide_and_deep(
         Features of an embedded category.
     hidden : sequence of int > 0
         Widths of the deep part's hidden layers.
+    embedded : int > 0, optional
+        The deep part sees the first so many fields, the others (crosses) are for the wide part
+        alone. All by default.
+    dropout : float in [0, 1)
+        Of the deep part's hidden features, while training.
 
     Shapes
     ------
@@ -106,12 +115,14 @@ def wide_and_deep(
 
     Raises
     ------
-    ArgumentError : there is no field.
+    ArgumentError : there is no field, or fewer than `embedded`.
 
     Notes
     -----
-    Fields share one table for each part, so that a row is one look-up. Source: Cheng et al. 2016;
-    BigDL's `WideAndDeep`.
+    Fields share one table for each part, so that a row is one look-up. The wide part begins with
+    zeros: a category that never came says nothing. `data.FeatureColumns` makes the inputs, and
+    knows `fields`, `numbers` and `embedded`. Source: Cheng et al. 2016.
+    Like BigDL `WideAndDeep` (Analytics Zoo): its indicator columns are embedded here.
 
     Examples
     --------
@@ -124,23 +135,31 @@ def wide_and_deep(
     """
     fields = integers("fields", fields, "a list of ints > 0", 1)
     hidden = integers("hidden", hidden, "a list of ints > 0", 1)
-    numbers, dimension = positive_int("numbers", numbers), positive_int("dimension", dimension)
+    numbers, dimension = non_negative_int("numbers", numbers), positive_int("dimension", dimension)
+    in_range("dropout", dropout, 0, 1, closed="left")
     if not fields:
         raise ArgumentError("`fields` must name at least one size; got none.")
+    count = len(fields) if embedded is None else positive_int("embedded", embedded)
+    if count > len(fields):
+        raise ArgumentError(f"`embedded` must be at most {len(fields)}, the fields; got {count}.")
     rng = init.generator(rng)
     ids, row = Input("ids"), Input("row")
-    total, count = int(sum(fields)), len(fields)
-    wide = Embedding(total, classes, rng=rng, name="wide")(ids)
+    wide = Embedding(int(sum(fields)), classes, weight_init="zeros", name="wide")(ids)
     wide = Sum(1, name="wide_sum")(wide)
-    deep = Flatten(name="flatten")(Embedding(total, dimension, rng=rng, name="embedding")(ids))
-    deep = Concat(name="join")(deep, row)
+    deep = ids if count == len(fields) else Narrow(1, 0, count, name="embedded")(ids)
+    table = Embedding(int(sum(fields[:count])), dimension, rng=rng, name="embedding")
+    deep = Flatten(name="flatten")(table(deep))
+    if numbers:
+        deep = Concat(name="join")(deep, row)
     before = count * dimension + numbers
     for layer, width in enumerate(hidden, start=1):
         deep = Linear(before, width, rng=rng, name=f"fc{layer}")(deep)
         deep = ReLU(name=f"relu{layer}")(deep)
+        if dropout:
+            deep = Dropout(dropout, name=f"dropout{layer}")(deep)
         before = width
     deep = Linear(before, classes, rng=rng, name=f"fc{len(hidden) + 1}")(deep)
-    return Graph((ids, row), Add(name="both")(wide, deep))
+    return Graph((ids, row) if numbers else ids, Add(name="both")(wide, deep))
 
 
 def offsets(fields: Sequence[int]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
