@@ -32,6 +32,7 @@ __all__ = [
     "cut_otherwise",
     "describe",
     "fingerprint",
+    "fingerprint_of_rows",
     "restore_state",
 ]
 
@@ -84,12 +85,17 @@ def fingerprint(job: TrainJob) -> dict[str, Any]:
         "seed": int(job.seed),
         "batch_size": int(job.batch_size),
         "precision": job.precision,
-        "data": {
-            "partition_sizes": [int(n) for n in job.data.partition_sizes],
-            "content": _content(job.data),
-            **_whole(job.data),
-        },
+        "data": fingerprint_of_rows(job.data),
         "method": _optimizer_name(job.optimizer),  # the key of earlier versions
+    }
+
+
+def fingerprint_of_rows(data: Any) -> dict[str, Any]:
+    """Return what must be the same of a data set."""
+    return {
+        "partition_sizes": [int(n) for n in data.partition_sizes],
+        "content": _content(data),
+        **_whole(data),
     }
 
 

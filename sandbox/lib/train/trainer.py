@@ -445,6 +445,14 @@ class Trainer(Steered):
         tensors = None if held is None else unpack(held, "checkpoint").tensors
         return lend_average(self.model, self.optimizer, tensors)
 
+    @property
+    def held(self) -> PackedState | None:
+        """The packed state whose weights the model holds since the last run ended.
+
+        The last one of the run, or the best one after an early stop.
+        """
+        return self._recorder.held
+
     def _here(self) -> Predictor:
         if self._predictor is None:
             local = isinstance(self.backend, LocalBackend)

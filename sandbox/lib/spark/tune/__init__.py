@@ -1,0 +1,28 @@
+"""Model selection: random and grid search, successive halving, in this process or over Spark.
+
+`tune.search(model_fn, space, data, validation=...)`. See README.md of the room above.
+"""
+
+from __future__ import annotations
+
+from ...engine import names as _names
+from .found import Coordinates, Found, Trial
+from .records import Result
+from .rungs import Rungs
+from .search import search
+from .space import choice, integers, log_uniform, uniform
+
+__all__ = [
+    "Coordinates",
+    "Found",
+    "Result",
+    "Rungs",
+    "Trial",
+    "choice",
+    "integers",
+    "log_uniform",
+    "search",
+    "uniform",
+]
+
+_names.suggest(__name__)

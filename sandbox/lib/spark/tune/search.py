@@ -1,0 +1,385 @@
+"""The search: which trials are run, where, and what is kept of them."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ...core import validate
+from ...core.errors import ArgumentError, TrainingError
+from ...data import Dataset, Preparation, as_dataset
+from ...data.arrays import as_pair
+from ...engine.names import meant
+from ...engine.spool import PrivateFolder
+from ...train import Trainer
+from ...train.backend import Backend
+from ...train.run_state import fingerprint_of_rows
+from .found import Found
+from .progress import Listener, choose
+from .records import Records, Result
+from .rungs import Rungs
+from .space import Config, Dimension, Space
+from .trial import ModelFunction, Order, Setting, TrialError, build, run_trial
+
+__all__ = ["search"]
+
+_TRIES = 3  # trials that must all fail until the search does
+_COLUMNS = ("trial", "status", "epochs", "seconds", "error")
+
+
+class Runner(Protocol):
+    """Where trials are run."""
+
+    slots: int
+
+    def start(self, order: Order) -> None:
+        """Begin a trial."""
+
+    def next(self) -> tuple[Result, bytes | None]:
+        """Wait for one to end."""
+
+    def close(self) -> None:
+        """End those that go on."""
+
+
+class Here:
+    """Runs trials in this process, one after the other."""
+
+    slots = 1
+
+    def __init__(self, setting: Setting, data: Any, validation: Any) -> None:
+        self._run = (setting, data, validation)
+        self._order: Order | None = None
+
+    def start(self, order: Order) -> None:
+        """Remember it."""
+        self._order = order
+
+    def next(self) -> tuple[Result, bytes | None]:
+        """Run it."""
+        setting, data, validation = self._run
+        if self._order is None:
+            raise AssertionError("start comes first")
+        return run_trial(setting, self._order, data, validation)
+
+    def close(self) -> None:
+        """Nothing goes on."""
+
+
+def search(
+    model_fn: ModelFunction,
+    space: Mapping[str, Dimension],
+    data: Any,
+    *,
+    validation: Any,
+    method: str = "random",
+    trials: int | None = None,
+    epochs: int = 10,
+    metric: str = "loss",
+    mode: str | None = None,
+    min_epochs: int = 1,
+    reduction: int = 3,
+    seed: int = 0,
+    spark: Any = None,
+    parallel: int | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    keep: int = 3,
+    progress: Any = "auto",
+) -> Found:
+    """Train a model with many settings and find the best.
+
+    Parameters
+    ----------
+    model_fn : function of (config, rng)
+        Returns a Trainer for `config`, one value for each name of `space`. `rng` is the trial's own
+        generator: give it to the model. With `spark` it must be able to travel.
+    space : dict of name -> `uniform`, `log_uniform`, `integers`, `choice`
+        What is tried.
+    data, validation : (x, y), Dataset, DataFrame, ...
+        As `Trainer.fit` takes them; the validation rows are what trials are judged by.
+    method : "random", "grid" or "asha"
+        Values at random; all combinations; or at random with successive halving: all trials are
+        trained for a little, and the best of them go on.
+    trials : int > 0, optional
+        How many; 32 by default. A grid has as many as it has combinations.
+    epochs : int > 0, default=10
+        The most that a trial is trained.
+    metric : str, default="loss"
+        One of the trainer's metrics.
+    mode : "min", "max" or None
+        Whether less or more is better. None: as the metric says.
+    min_epochs : int > 0, default=1
+        asha: the epochs after which trials are compared first.
+    reduction : int > 1, default=3
+        asha: of so many trials one goes on, for so many times the epochs (eta in the paper).
+    seed : int, default=0
+        Same seed, same trials, same table.
+    spark : SparkSession or master string, optional
+        Run trials in Spark's tasks, each on one core, as many at once as there are slots but one.
+        None: in this process, one after the other, each with the trainer's own backend (with
+        `SparkBackend` a distributed training each).
+    parallel : int > 0, optional
+        Trials at once, in Spark's tasks.
+    folder : path or URL, optional
+        Where results and states are kept as they come. The same search with the same folder goes on
+        where it ended, also after a kill; with more `trials` it goes on beyond. Another search is
+        refused. By default they last as long as what is returned.
+    keep : int > 0, default=3
+        The best so many trials keep their models.
+    progress : "auto", None or function of (Found, Result)
+        Told of every result. "auto": a line of text on stderr.
+
+    Returns
+    -------
+    Found
+
+    Raises
+    ------
+    ArgumentError : the space is empty or of unknown kinds, the metric is not measured, `model_fn`
+        returns no Trainer or cannot travel.
+    TrainingError : the first three trials have all failed; names the trial, its values, the error.
+    CheckpointError : the folder holds another search.
+    KeyboardInterrupt : after Ctrl-C. What is done lies in `folder`, and the same call goes on.
+
+    Notes
+    -----
+    Like Ray Tune `Tuner`, Optuna `study.optimize` and Keras Tuner `RandomSearch`: random, grid, and
+    successive halving (Li et al. 2020) whose decisions depend on scores alone and never on the
+    clock, see `Rungs`. A trial that fails or diverges has the worst score and ends nothing; one
+    that failed is tried again when the search goes on. Trials pause as checkpoints between rungs:
+    schedules know of all `epochs`. An `EarlyStopping` of the trainer ends its trial. Kernels are
+    not timed, unless the trainer has a `plan`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sandbox.lib import criterion, nn, optim
+    >>> from sandbox.lib.spark import tune
+    >>> from sandbox.lib.train import Trainer
+    >>> x = np.random.default_rng(0).normal(size=(96, 4)).astype("f4")
+    >>> y = (x[:, 0] > 0).astype("i8")
+    >>> def model_fn(config, rng):
+    ...     model = nn.zoo.mlp([4, config["width"], 2], rng=rng)
+    ...     loss, method = criterion.CrossEntropy(), optim.SGD(config["lr"])
+    ...     return Trainer(model, loss, method, batch_size=32, threads=1)
+    >>> found = tune.search(
+    ...     model_fn, {"lr": tune.log_uniform(1e-3, 1), "width": tune.choice([4, 8])},
+    ...     (x[:64], y[:64]), validation=(x[64:], y[64:]), method="asha", trials=9, epochs=9,
+    ...     progress=None)
+    >>> len(found.table), bool(found.best.score < 0.5), found.epochs < 9 * 9 / 2
+    (9, True, True)
+    """
+    validate.function("model_fn", model_fn)
+    seed = validate.non_negative_int("seed", seed)
+    dimensions = Space(space, seed)
+    epochs = validate.positive_int("epochs", epochs)
+    keep = validate.positive_int("keep", keep)
+    configs = _configs(dimensions, method, trials)
+    rungs = _rungs(method, len(configs), epochs, min_epochs, reduction)
+    if parallel is not None:
+        validate.positive_int("parallel", parallel)
+    listener = choose(progress)
+
+    setting = Setting(model_fn, metric, rungs.epochs, seed)
+    first = _first(setting, configs)
+    judge = _judge(first, metric, mode, list(dimensions.dimensions))
+    rows = _rows(data, validation, first.backend)
+    about = {
+        "method": method,
+        "space": dimensions.describe(),
+        "seed": seed,
+        "epochs": rungs.epochs,
+        "reduction": rungs.reduction,
+        "metric": judge.name,
+        "mode": "max" if judge.maximise else "min",
+        "data": fingerprint_of_rows(rows[0]),
+        "validation": fingerprint_of_rows(rows[1]),
+    }
+    setting = Setting(model_fn, judge.name, rungs.epochs, seed)
+    with _place(folder) as (place, hold):
+        records = Records(place, about, maximise=judge.maximise)
+        found = Found(records, dimensions, setting, configs, metrics=judge.measured, keep=keep)
+        hold(found)
+        with _runner(spark, parallel, setting, rows, first) as runner:
+            _go(runner, rungs, records, configs, found, listener)
+        found.tidy(ended=True)
+    return found
+
+
+def _configs(space: Space, method: Any, trials: int | None) -> list[Config]:
+    validate.one_of("method", method, ("random", "grid", "asha"))
+    if trials is not None:
+        validate.positive_int("trials", trials)
+    if method != "grid":
+        return [space.draw(trial) for trial in range(32 if trials is None else trials)]
+    found = space.grid()
+    if trials not in (None, len(found)):
+        raise validate.refuse(
+            "trials", f"left out for a grid, or its {len(found)} combinations", trials
+        )
+    return found
+
+
+def _rungs(method: str, trials: int, epochs: int, first: Any, reduction: Any) -> Rungs:
+    first = validate.positive_int("min_epochs", first)
+    if validate.positive_int("reduction", reduction) < 2:
+        raise validate.refuse("reduction", "an int > 1", reduction)
+    if method != "asha":
+        return Rungs(trials, [epochs], 2)
+    if first > epochs:
+        raise validate.refuse("min_epochs", f"at most `epochs` = {epochs}", first)
+    return Rungs.halving(trials, epochs, first, reduction)
+
+
+def _first(setting: Setting, configs: list[Config]) -> Trainer:
+    """Return the trainer of the first trial that has one, to learn from it what is measured.
+
+    Raises
+    ------
+    TrainingError : `model_fn` fails for the first three.
+    """
+    failed: list[Exception] = []
+    for trial, config in enumerate(configs[:_TRIES]):
+        try:
+            return build(setting, trial, config)
+        except TrialError:
+            raise
+        except Exception as error:
+            failed.append(error)
+    raise TrainingError(
+        f"search: `model_fn` must make a trainer; trial 0 with {configs[0]!r} raised"
+        f" {type(failed[0]).__name__}: {failed[0]}"
+    ) from failed[0]
+
+
+@dataclass(frozen=True)
+class _Judge:
+    name: str
+    maximise: bool
+    measured: list[str]
+
+
+def _judge(trainer: Trainer, metric: Any, mode: Any, names: list[str]) -> _Judge:
+    """Return the metric that decides, by the name that trainers give it."""
+    validate.text("metric", metric)
+    validate.one_of("mode", mode, (None, "min", "max"))
+    known = {one.name: one for one in trainer.metrics}
+    name = next((one for one in known if one.lower() == metric.lower()), None)
+    if name is None:
+        near = meant(metric, known)
+        hint = f" Did you mean {near!r}?" if near else ""
+        raise ArgumentError(
+            f"search: `metric` must be one of the trainer's metrics, {', '.join(known)}; got"
+            f" {metric!r}.{hint} Trainer(metrics=...) measures others."
+        )
+    for one in names:
+        if one in (*known, *_COLUMNS):
+            raise ArgumentError(
+                f"search: names of `space` must differ from the table's columns"
+                f" {', '.join((*_COLUMNS, *known))}; got {one!r}. Give it another name."
+            )
+    more = known[name].higher_is_better if mode is None else mode == "max"
+    return _Judge(name, more, list(known))
+
+
+def _rows(data: Any, validation: Any, backend: Backend) -> tuple[Dataset, Dataset]:
+    """Return both as data sets, made once for all trials."""
+    if validation is None:
+        raise ArgumentError(
+            "search: `validation` must be given, for trials are judged by it; got None."
+        )
+
+    def read(rows: Any, like: Preparation | None) -> Dataset:
+        if isinstance(rows, Dataset):
+            return rows
+        if like is not None and isinstance(rows, tuple | list):
+            return like.dataset(*as_pair(rows))
+        adapt = getattr(backend, "adapt", None)
+        found: Dataset = as_dataset(rows) if adapt is None else adapt(rows, like and like.columns)
+        return found
+
+    train = read(data, None)
+    return train, read(validation, Preparation(train))
+
+
+@contextmanager
+def _place(
+    folder: str | os.PathLike[str] | None,
+) -> Iterator[tuple[Any, Callable[[Found], object]]]:
+    """Give the folder; without one, a private one that lives as long as the results."""
+    if folder is not None:
+        yield validate.path_like("folder", folder), lambda found: None
+        return
+    private = PrivateFolder("sandbox-search-")
+    try:
+        yield private.path, lambda found: weakref.finalize(found, private.close)
+    except BaseException:
+        private.close()
+        raise
+
+
+@contextmanager
+def _runner(
+    spark: Any,
+    parallel: int | None,
+    setting: Setting,
+    rows: tuple[Dataset, Dataset],
+    first: Trainer,
+) -> Iterator[Runner]:
+    if spark is None:
+        yield Here(setting, *rows)
+        return
+    raise NotImplementedError
+
+
+def _go(
+    runner: Runner,
+    rungs: Rungs,
+    records: Records,
+    configs: list[Config],
+    found: Found,
+    listener: Listener,
+) -> None:
+    """Run what is due until nothing is."""
+    running: set[tuple[int, int]] = set()
+    while True:
+        due = [job for job in rungs.due(_scores(records, rungs)) if job not in running]
+        for trial, rung in due[: runner.slots - len(running)]:
+            before = records.results.get((trial, rung - 1))
+            state = None if before is None else records.state(before)
+            seconds = 0.0 if before is None or state is None else before.seconds
+            running.add((trial, rung))
+            runner.start(Order(trial, rung, configs[trial], state, seconds))
+        if not running:
+            return
+        result, state = runner.next()
+        running.discard((result.trial, result.rung))
+        records.add(result, state)
+        found.tidy(ended=False)
+        listener(found, result)
+        _refuse_failing(records, configs)
+
+
+def _scores(records: Records, rungs: Rungs) -> dict[tuple[int, int], float]:
+    """Return all scores; of a trial that has stopped early also those of the rungs above."""
+    scores = records.scores()
+    for (trial, rung), result in records.results.items():
+        if result.through:
+            rank = records.rank(result)
+            scores |= {(trial, above): rank for above in range(rung, len(rungs.epochs))}
+    return scores
+
+
+def _refuse_failing(records: Records, configs: list[Config]) -> None:
+    first = [records.results.get((trial, 0)) for trial in range(min(_TRIES, len(configs)))]
+    failed = [one for one in first if one is not None and one.status == "failed"]
+    if len(failed) == len(first):
+        one = failed[0]
+        raise TrainingError(
+            f"search: not all of the first {len(first)} trials may fail; trial {one.trial} with"
+            f" {configs[one.trial]!r}: {one.error}"
+        )
