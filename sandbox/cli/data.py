@@ -16,6 +16,7 @@ STAND_INS = {
     "imdb": "STAND-IN, made-up reviews",
     "creditcard": "STAND-IN, simulated payments",
     "adult": "STAND-IN, made-up people",
+    "movielens": "STAND-IN, simulated film ratings",
 }
 
 

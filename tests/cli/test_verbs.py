@@ -158,11 +158,12 @@ def test_the_doctor_tells_how_each_missing_set_is_had(tmp_path, monkeypatch):
         (tmp_path / "imdb" / f"imdb-{part}.parquet").touch()
 
     lines = doctor.check_data().cure.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["mnist", "rt_polarity", "creditcard", "adult"]
+    wanted = ["mnist", "rt_polarity", "creditcard", "adult", "movielens"]
+    assert [line.split(":")[0] for line in lines] == wanted
     assert "`sandbox data --fetch mnist` with a network, or SANDBOX_DATA=" in lines[0]
     assert "`sandbox data --fetch rt_polarity` with a network" in lines[1]
 
-    for name in ("mnist", "rt_polarity", "creditcard", "adult"):
+    for name in wanted:
         (tmp_path / name).mkdir(exist_ok=True)
         for file in sources.SOURCES[name].files:
             (tmp_path / name / file).touch()

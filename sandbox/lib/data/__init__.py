@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..engine import names as _names
-from . import augment, cards, census, columns, mnist, order, reviews, sources, transforms
+from . import augment, cards, census, columns, mnist, movielens, order, reviews, sources, transforms
 from .arrays import ArrayDataset, PartitionedDataset, as_dataset
 from .buckets import BucketOrder, bucket_lengths
 from .costs import Cost, class_weights, threshold_costs
@@ -11,6 +11,7 @@ from .dataset import Dataset, DataSpec
 from .feature_columns import FeatureColumns
 from .file_dataset import FileDataset
 from .idx import IdxDataset, read_idx, write_idx
+from .interactions import Interactions, NegativeSampling, RankingLists, leave_last_out
 from .order import EpochOrder, Share, owners
 from .parquet import ParquetDataset
 from .preparation import Preparation
@@ -39,10 +40,13 @@ __all__ = [
     "FeatureColumns",
     "FileDataset",
     "IdxDataset",
+    "Interactions",
+    "NegativeSampling",
     "ParquetDataset",
     "PartitionedDataset",
     "Preparation",
     "Provenance",
+    "RankingLists",
     "Scaler",
     "SequenceDataset",
     "Share",
@@ -58,7 +62,9 @@ __all__ = [
     "columns",
     "features",
     "labels_of",
+    "leave_last_out",
     "mnist",
+    "movielens",
     "order",
     "owners",
     "pad",

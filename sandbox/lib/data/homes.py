@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tarfile
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,13 @@ from typing import Any
 from ..core.errors import DataError
 from ..engine.files import replacing
 
-__all__ = ["UNPACK", "cards_to_parquet", "reviews_to_parquet", "sentences_to_utf8"]
+__all__ = [
+    "UNPACK",
+    "cards_to_parquet",
+    "ratings_from_zip",
+    "reviews_to_parquet",
+    "sentences_to_utf8",
+]
 
 CARDS = "creditcard-full-f32.parquet"
 PAYMENTS, FRAUDS = 284_807, 492
@@ -19,6 +26,10 @@ REVIEWS = 12_500  # of each mood, in each part
 _REVIEW = re.compile(r"aclImdb/(train|test)/(neg|pos)/(\d+)_(\d+)\.txt$")
 _SENTENCES = re.compile(r"(?:^|/)(rt-polarity\.(?:neg|pos))$")
 _LARGEST = 1 << 20  # bytes of one review or half of the sentences
+RATING_TYPES = {"userId": "int64", "movieId": "int64", "rating": "double", "timestamp": "int64"}
+FILM_TYPES = {"movieId": "int64", "title": "string", "genres": "string"}
+_RATINGS = ("ratings.csv", "movies.csv", "README.txt")
+_LARGEST_TABLE = 8 << 20
 
 
 def _members(archive: Path, pattern: re.Pattern[str]) -> Iterator[tuple[re.Match[str], bytes]]:
@@ -131,9 +142,27 @@ def cards_to_parquet(csv: Path, folder: Path) -> None:
         pq.write_table(table.cast(pa.schema(small)), half, compression="zstd")
 
 
+def ratings_from_zip(archive: Path, folder: Path) -> None:
+    """Take ratings, films and the README with the terms out of `ml-latest-small.zip`."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            for file in _RATINGS:
+                member = opened.getinfo(f"ml-latest-small/{file}")
+                if member.file_size > _LARGEST_TABLE:
+                    raise DataError(
+                        f"{archive}: {file} must be at most {_LARGEST_TABLE:,} bytes; got "
+                        f"{member.file_size:,}."
+                    )
+                with replacing(folder / file) as half:
+                    half.write_bytes(opened.read(member))
+    except (zipfile.BadZipFile, KeyError, OSError) as error:
+        raise DataError(f"{archive}: must be a whole .zip; got {error}. Fetch it again.") from None
+
+
 UNPACK: dict[str, Callable[[Path, Path], None]] = {
     "rt_polarity": sentences_to_utf8,
     "imdb": reviews_to_parquet,
     "creditcard": cards_to_parquet,
+    "movielens": ratings_from_zip,
 }
 """By data set: what makes its files, in a folder, of what its home publishes."""

@@ -180,7 +180,20 @@ SOURCES = {
             },
             ("https://archive.ics.uci.edu/ml/machine-learning-databases/adult/",),
         ),
-        Source("movielens", "100,836 film ratings", "GroupLens, non-commercial", False),
+        Source(
+            "movielens",
+            "100,836 film ratings of 610 people (ml-latest-small)",
+            "Harper and Konstan 2015, GroupLens: research, no commerce, only with its README",
+            False,
+            {
+                "ratings.csv": "aa289ca83157595d0df6aea1be6a4ded676ddc4385472e8313a8ed9805352646",
+                "movies.csv": "5a5f32dd9bb3797b8e728a1b98958789d2b13f294a69fdfbc5727f8a9611aa07",
+                "README.txt": "63d22ac138e80fae37021797ed8e1b9424b5239dc576a137422adf783ae3f404",
+            },
+            home=Home(
+                ("https://files.grouplens.org/datasets/movielens/ml-latest-small.zip",), 978_202
+            ),
+        ),
     )
 }
 

@@ -48,6 +48,8 @@ class Metric(ABC):
     """Length of the vector of sums."""
     higher_is_better: bool = True
     """The direction: what `Plateau`, `EarlyStopping` and the best checkpoint go by."""
+    while_training: bool = True
+    """Whether batches to learn from can be judged; else it is measured in validation only."""
     takes_trees: bool = True
     """Whether `update` understands several outputs and targets; else `on` must name one of them."""
     at: tuple[str, str | None] | None = None

@@ -28,7 +28,8 @@ class Ranked(Metric):
         How many of the top count.
     negatives : int > 0, optional
         Outputs hold one score a row, and so many rows behind a wanted one are its list: (rows,) or
-        (rows, 1), and targets likewise. Batches must hold whole lists.
+        (rows, 1), and targets likewise. Batches must hold whole lists (`data.RankingLists`); it is
+        measured in validation only, since rows to learn from are no lists.
     """
 
     takes_trees = False
@@ -40,6 +41,7 @@ class Ranked(Metric):
         self.negatives = (
             None if negatives is None else validate.positive_int("negatives", negatives)
         )
+        self.while_training = self.negatives is None
         own = type(self).__name__
         word = own.lower() if own.isupper() else "hit_ratio"
         super().__init__(name=f"{word}{k}" if name is None else name)

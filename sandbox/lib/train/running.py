@@ -49,7 +49,7 @@ class RunningMetrics:
         for metric in metrics:
             size = metric.zero().size
             whole_loss = isinstance(metric, Loss) and metric.at is None
-            if 0 < size <= _LARGEST and not whole_loss:
+            if metric.while_training and 0 < size <= _LARGEST and not whole_loss:
                 self._places.append((metric, slice(start, start + size)))
                 start += size
         self.stop = start
