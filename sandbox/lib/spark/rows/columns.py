@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from ...core import tree, validate
 from ...core.errors import ArgumentError, DataError
-from ...data.casting import cast, common_type
+from ...data.arrow import array_of
+from ...data.casting import cast, common_type, side_by_side
 from ...data.dataset import Pair
 from ...data.trees import arrays, named
+from ...engine.names import meant
 from ...engine.oplist import Spec
 
 
@@ -24,18 +26,18 @@ class Columns:
     names: tuple[str, ...]
 
 
-def grouped(given: Any, what: str) -> Any:
+def grouped(given: Any, what: str, whose: str = "SparkDataset") -> Any:
     """Return a tree of `Columns`: a name, or a list or tuple of names, is one array."""
     if isinstance(given, dict):
-        return {key: grouped(item, what) for key, item in given.items()}
+        return {key: grouped(item, what, whose) for key, item in given.items()}
     if isinstance(given, tuple) and not all(isinstance(item, str) for item in given):
-        return tuple(grouped(item, what) for item in given)
+        return tuple(grouped(item, what, whose) for item in given)
     names = (given,) if isinstance(given, str) else ()
     if isinstance(given, list | tuple):
         names = tuple(given)
     if not names or not all(isinstance(name, str) for name in names):
         raise ArgumentError(
-            f"SparkDataset: `{what}` must be names of columns, several of them for one array, or a "
+            f"{whose}: `{what}` must be names of columns, several of them for one array, or a "
             f"dict or tuple of lists of those; got {given!r}."
         )
     return Columns(names)
@@ -49,6 +51,50 @@ def as_given(columns: Columns) -> Any:
 def names_of(columns: Any) -> list[str]:
     """Return the names of all columns of a tree of `Columns`."""
     return [name for group in tree.leaves(columns) for name in group.names]
+
+
+def check_columns(
+    source: Any, features: list[str], labels: list[str] | None = None, whose: str = "SparkDataset"
+) -> None:
+    """Refuse columns of a DataFrame that are not there once, or hold no numbers.
+
+    Raises
+    ------
+    DataError : names the column, and the one that may have been meant.
+    """
+    from pyspark.sql import types
+
+    labels = labels or []
+    wanted = list(dict.fromkeys([*features, *labels]))
+    fields = {field.name: field.dataType for field in source.schema.fields}
+    missing = [name for name in wanted if name not in fields]
+    if missing:
+        near = {name: meant(name, fields) for name in missing}
+        hint = "".join(f" {n!r}: is {m!r} meant?" for n, m in near.items() if m is not None)
+        raise DataError(
+            f"{whose}: features and label must be columns of the DataFrame; got no "
+            f"{', '.join(missing)}. Columns present: {', '.join(fields)}.{hint}"
+        )
+    present = [field.name for field in source.schema.fields]
+    exact = source.sparkSession.conf.get("spark.sql.caseSensitive", "false") == "true"
+    for name in wanted:
+        alike = [p for p in present if p == name or (not exact and p.lower() == name.lower())]
+        if len(alike) > 1:
+            raise DataError(
+                f"{whose}: column {name!r} must be there once; got {', '.join(alike)}. "
+                "After a join, rename or drop one: df.drop(right['...'])."
+            )
+    for name in wanted:
+        kind = fields[name]
+        inner = kind.elementType if isinstance(kind, types.ArrayType) else kind
+        vector = type(kind).__name__ == "VectorUDT"
+        number = isinstance(inner, types.NumericType | types.BooleanType)
+        binary = isinstance(kind, types.BinaryType) and name not in labels
+        if not (number or binary or vector) or isinstance(inner, types.DecimalType):
+            raise DataError(
+                f"{whose}: column {name!r} must hold numbers, lists of numbers, vectors "
+                f"or (features only) bytes; got {kind.simpleString()}. Convert it first."
+            )
 
 
 def shapes_of(given: Any, columns: Any) -> Iterator[tuple[int, ...] | None]:
@@ -158,6 +204,35 @@ def kept_type(
     if joint.kind == "f":
         return wanted if wanted.itemsize < joint.itemsize or len(kinds) > 1 else joint
     return wanted if alone and len(kinds) > 1 else joint
+
+
+def array_of_columns(
+    columns: Columns,
+    table: Mapping[str, Any],
+    place: str,
+    first: int,
+    *,
+    wanted: np.dtype[Any] | None,
+    alone: bool,
+    bytes_dtype: Any = None,
+) -> NDArray[Any]:
+    """Return the one array that some columns make, side by side if they are several.
+
+    Parameters
+    ----------
+    table : mapping of names to Arrow columns
+    place, first : how errors call the table, and the number of its first row.
+    wanted, alone : see `kept_type`.
+    bytes_dtype : numpy dtype, optional
+        What bytes hold.
+    """
+    names = columns.names
+    parts = [array_of(table[name], name, place, first, bytes_dtype) for name in names]
+    dtype = kept_type([part.dtype for part in parts], wanted, alone=alone)
+    if len(parts) > 1:
+        return side_by_side(parts, names, place, dtype, first)
+    rows = np.arange(first, first + len(parts[0]))
+    return cast(parts[0], dtype, f"{place}: column {names[0]!r}", rows=rows)
 
 
 def row_spec(found: Spec, shape: tuple[int, ...] | None) -> Spec:

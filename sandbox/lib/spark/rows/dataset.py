@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from ...core import tree, validate
 from ...core.errors import ArgumentError, DataError
 from ...data.arrays import ArrayDataset
-from ...data.arrow import array_of, bytes_of_rows
-from ...data.casting import cast, side_by_side
+from ...data.arrow import bytes_of_rows
 from ...data.dataset import Dataset, DataSpec, Pair, TransformLike
 from ...engine.oplist import Spec
 from ..diagnosis import named_errors
@@ -24,7 +23,9 @@ from ..turns import check_free
 from .blocks import SCHEMA, Form, Packer, Ragged, record_batch
 from .columns import (
     Columns,
+    array_of_columns,
     as_given,
+    check_columns,
     chunks,
     grouped,
     kept_type,
@@ -126,39 +127,9 @@ class SparkDataset(Dataset):
         return spark.sparkContext if hasattr(spark, "_jsparkSession") else None
 
     def _check_columns(self) -> None:
-        from pyspark.sql import types
-
-        fields = {field.name: field.dataType for field in self.source.schema.fields}
-        names, labels = self._names(), names_of(self.label)
-        missing = [name for name in names if name not in fields]
-        if missing:
-            raise DataError(
-                f"SparkDataset: features and label must be columns of the DataFrame; got no "
-                f"{', '.join(missing)}. Columns present: {', '.join(fields)}. Name them: "
-                "SparkDataset(df, features=[...], label=...)."
-            )
-        present = [field.name for field in self.source.schema.fields]
-        exact = self.source.sparkSession.conf.get("spark.sql.caseSensitive", "false") == "true"
-        for name in names:
-            alike = [p for p in present if p == name or (not exact and p.lower() == name.lower())]
-            if len(alike) > 1:
-                raise DataError(
-                    f"SparkDataset: column {name!r} must be there once; got {', '.join(alike)}. "
-                    "After a join, rename or drop one: df.drop(right['...'])."
-                )
+        check_columns(self.source, names_of(self.features), names_of(self.label))
         if self.decode is not None:
-            self._check_decode(fields)
-        for name in names:
-            kind = fields[name]
-            inner = kind.elementType if isinstance(kind, types.ArrayType) else kind
-            vector = type(kind).__name__ == "VectorUDT"
-            number = isinstance(inner, types.NumericType | types.BooleanType)
-            binary = isinstance(kind, types.BinaryType) and name not in labels
-            if not (number or binary or vector) or isinstance(inner, types.DecimalType):
-                raise DataError(
-                    f"SparkDataset: column {name!r} must hold numbers, lists of numbers, vectors "
-                    f"or (features only) bytes; got {kind.simpleString()}. Convert it first."
-                )
+            self._check_decode({field.name: field.dataType for field in self.source.schema})
 
     def _check_decode(self, fields: dict[str, Any]) -> None:
         names = names_of(self.features)
@@ -283,24 +254,25 @@ class SparkDataset(Dataset):
         """Turn Arrow columns into x and y."""
         place = f"partition {partition} of the DataFrame"
 
-        def joined(columns: Columns, wanted: np.dtype[Any] | None) -> NDArray[Any]:
-            names = columns.names
-            parts = [
-                array_of(table.column(number[n]), n, place, before, self.bytes_dtype) for n in names
-            ]
-            dtype = kept_type([part.dtype for part in parts], wanted, alone=alone)
-            if len(parts) > 1:
-                return side_by_side(parts, names, place, dtype, before)
-            rows = np.arange(before, before + len(parts[0]))
-            return cast(parts[0], dtype, f"{place}: column {names[0]!r}", rows=rows)
-
-        number = {name: k for k, name in enumerate(self._names())}
+        parts = {name: table.column(k) for k, name in enumerate(self._names())}
         alone = isinstance(self.features, Columns)
+
+        def joined(columns: Columns, wanted: np.dtype[Any] | None) -> NDArray[Any]:
+            return array_of_columns(
+                columns,
+                parts,
+                place,
+                before,
+                wanted=wanted,
+                alone=alone,
+                bytes_dtype=self.bytes_dtype,
+            )
+
         if self.decode is None:
             x = tree.map(lambda columns: joined(columns, self._wanted), self.features)
         else:
             name = self.features.names[0]
-            x = Ragged(*bytes_of_rows(table.column(number[name]), name, place, before))
+            x = Ragged(*bytes_of_rows(parts[name], name, place, before))
         if self.label is None:
             return x, np.zeros(table.num_rows, np.int8)
         return x, tree.map(lambda columns: joined(columns, None), self.label)

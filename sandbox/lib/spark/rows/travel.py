@@ -15,7 +15,12 @@ __all__ = ["pack", "unpack"]
 _SMALL = 1 << 16  # bytes of an array that stays where it is
 
 
-def pack(value: Any, aside: Callable[[memoryview], object] | None = None) -> bytes:
+def pack(
+    value: Any,
+    aside: Callable[[memoryview], object] | None = None,
+    *,
+    what: str = "the training job",
+) -> bytes:
     """Return an object as Spark's closure carries it.
 
     Packed here, as Spark would: Spark prints a traceback of its own where something cannot travel.
@@ -26,6 +31,8 @@ def pack(value: Any, aside: Callable[[memoryview], object] | None = None) -> byt
         Functions and classes of a notebook too.
     aside : callable(memory), optional
         Gets the bytes of each large array, which are then not in the result.
+    what : str
+        How errors call it.
 
     Raises
     ------
@@ -60,7 +67,7 @@ def pack(value: Any, aside: Callable[[memoryview], object] | None = None) -> byt
         pickler.dump(value)
     except Exception as error:
         raise ArgumentError(
-            f"the training job cannot travel to the workers: {_first_line(error)}. Models, "
+            f"{what} cannot travel to the workers: {_first_line(error)}. Models, "
             "criterions, metrics and transforms must not hold open files, locks or Spark objects: "
             "take what you need of them out before, as plain numbers or arrays."
         ) from None
