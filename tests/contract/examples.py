@@ -365,8 +365,13 @@ def examples(folder: Path) -> dict[str, Any]:
         "optim.from_config": lambda: given(optim.SGD(0.1).config()),
         "optim.regularised": lambda: given(optimizer, optim.L2(0.1)),
         "data.ArrayDataset": lambda: given(X, [0, 1]),
+        "data.BlockOrder": lambda: given([3, 4], 2, window=1, seed=0),
         "data.BucketOrder": lambda: given([[0, 1, 1], [0]], [8, 16], 2, seed=0),
         "data.FeatureColumns": lambda: given([data.columns.Number("a", mean=0.0, std=1.0)]),
+        "data.CsvDataset": lambda: given(_rows_file(folder, "csv"), features=["a"], label="y"),
+        "data.JsonLinesDataset": lambda: given(
+            _rows_file(folder, "jsonl"), features=["a"], label="y"
+        ),
         "data.IdxDataset": lambda: given(images, labels),
         "data.ParquetDataset": lambda: given(_parquet(folder), features=["a", "b"], label="label"),
         "data.Preparation": lambda: given(rows()),
@@ -432,6 +437,13 @@ def _storage() -> dict[str, Any]:
 
 def _arrays() -> dict[str, Any]:
     return core.FlatParameters(linear()).storage()
+
+
+def _rows_file(folder: Path, kind: str) -> Path:
+    path = folder / f"table.{kind}"
+    texts = {"csv": "a,y\n0.5,0\n1.5,1\n", "jsonl": '{"a": 0.5, "y": 0}\n{"a": 1.5, "y": 1}\n'}
+    path.write_text(texts[kind])
+    return path
 
 
 def _parquet(folder: Path) -> Path:

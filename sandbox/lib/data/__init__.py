@@ -5,11 +5,13 @@ from __future__ import annotations
 from ..engine import names as _names
 from . import augment, cards, census, columns, mnist, movielens, order, reviews, sources, transforms
 from .arrays import ArrayDataset, PartitionedDataset, as_dataset
+from .blocks import BlockOrder
 from .buckets import BucketOrder, bucket_lengths
 from .costs import Cost, class_weights, threshold_costs
 from .dataset import Dataset, DataSpec
 from .feature_columns import FeatureColumns
 from .file_dataset import FileDataset
+from .formats import CsvDataset, JsonLinesDataset
 from .idx import IdxDataset, read_idx, write_idx
 from .interactions import Interactions, NegativeSampling, RankingLists, leave_last_out
 from .order import EpochOrder, Share, owners
@@ -32,8 +34,10 @@ from .vocabulary import Vocabulary
 __all__ = [
     "SHAPES",
     "ArrayDataset",
+    "BlockOrder",
     "BucketOrder",
     "Cost",
+    "CsvDataset",
     "DataSpec",
     "Dataset",
     "EpochOrder",
@@ -41,6 +45,7 @@ __all__ = [
     "FileDataset",
     "IdxDataset",
     "Interactions",
+    "JsonLinesDataset",
     "NegativeSampling",
     "ParquetDataset",
     "PartitionedDataset",

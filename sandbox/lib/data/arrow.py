@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,18 +10,26 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError
 
-__all__ = ["array_of", "bytes_of_rows", "is_number", "type_of"]
+__all__ = [
+    "array_of",
+    "bytes_of_rows",
+    "classes_of",
+    "holds_numbers",
+    "is_bytes",
+    "is_number",
+    "type_of",
+]
 
 
 def array_of(
     column: Any, name: str, place: str, first: int = 0, bytes_dtype: Any = None
 ) -> NDArray[Any]:
-    """Return a column as an array (rows,), or (rows, n) if it holds lists or bytes.
+    """Return a column as an array (rows,), or (rows, n, ...) if it holds lists or bytes.
 
     Parameters
     ----------
     column : pyarrow Array or ChunkedArray
-        Numbers, booleans, lists of these of one length, or bytes.
+        Numbers, booleans, lists of these of one length (also lists of lists), or bytes.
     name, place : str
         How errors call the column, and where it is.
     first : int
@@ -47,21 +56,23 @@ none in row 1 (1 of 2 rows). Fill such rows or drop them.
     _refuse_empty(array.is_null(), len(array), name, place, first)
     if is_number(array.type):
         return np.asarray(array.to_numpy(zero_copy_only=False))
-    if bytes_dtype is not None and _is_bytes(array.type):
+    if bytes_dtype is not None and is_bytes(array.type):
         return _bytes(array, name, place, first, bytes_dtype)
     if not _is_list(array.type):
         raise _no_numbers(array.type, name, place)
-    lengths = np.asarray(array.value_lengths())
-    _refuse_lengths(lengths, "lists", name, place, first)
-    inner = array.flatten()
-    if inner.null_count:
-        size = int(lengths[0])
-        empty = np.asarray(inner.is_null()).reshape(-1, size).any(axis=1)
-        _refuse_empty(empty, len(array), name, place, first)
-    if not is_number(inner.type):
+    if not holds_numbers(array.type):
         raise _no_numbers(array.type, name, place)
-    flat = np.asarray(inner.to_numpy(zero_copy_only=False))
-    return flat.reshape(len(lengths), -1) if len(lengths) else flat.reshape(0, 0)
+    shape, inner, each = [len(array)], array, 1
+    while _is_list(inner.type):
+        lengths = np.asarray(inner.value_lengths())
+        _refuse_lengths(lengths, "lists", name, place, first, each)
+        shape.append(int(lengths[0]) if len(lengths) else 0)
+        each *= shape[-1]
+        inner = inner.flatten()
+        if inner.null_count:
+            empty = np.asarray(inner.is_null()).reshape(len(array), -1).any(axis=1)
+            _refuse_empty(empty, len(array), name, place, first)
+    return np.asarray(inner.to_numpy(zero_copy_only=False)).reshape(shape)
 
 
 def bytes_of_rows(
@@ -132,15 +143,59 @@ def _is_list(kind: Any) -> bool:
     return bool(kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind))
 
 
-def _is_bytes(kind: Any) -> bool:
+def is_bytes(kind: Any) -> bool:
+    """Tell whether an Arrow type is that of bytes of any number."""
     import pyarrow.types as kinds
 
     return bool(kinds.is_binary(kind) or kinds.is_large_binary(kind))
 
 
+def holds_numbers(kind: Any) -> bool:
+    """Tell whether an Arrow type is a number, or lists of them."""
+    return is_number(_innermost(kind))
+
+
+def _innermost(kind: Any) -> Any:
+    while _is_list(kind):
+        kind = kind.value_type
+    return kind
+
+
+def classes_of(
+    column: Any, classes: Sequence[str], name: str, place: str, first: int = 0
+) -> NDArray[np.int64]:
+    """Return for each text of a column its place among `classes`.
+
+    Raises
+    ------
+    DataError : a place is empty, or a text is none of them; names the row.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> classes_of(pa.array(["no", "yes", "no"]), ["no", "yes"], "paid", "t.csv")
+    array([0, 1, 0])
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    array = _whole(column)
+    _refuse_empty(array.is_null(), len(array), name, place, first)
+    texts = pc.utf8_trim_whitespace(array.cast(pa.string()))
+    found = pc.index_in(texts, value_set=pa.array(list(classes), pa.string()))
+    unknown = np.asarray(found.is_null())
+    if unknown.any():
+        row = int(unknown.argmax())
+        raise DataError(
+            f"{_called(name, place)} must hold one of the classes "
+            f"{', '.join(map(repr, classes))}; got {texts[row].as_py()!r} in row {first + row}."
+        )
+    return np.asarray(found.to_numpy(zero_copy_only=False)).astype(np.int64)
+
+
 def type_of(kind: Any, name: str, place: str) -> np.dtype[Any]:
     """Return the NumPy dtype of a column's numbers by its Arrow type."""
-    inner = kind.value_type if _is_list(kind) else kind
+    inner = _innermost(kind)
     if not is_number(inner):
         raise _no_numbers(kind, name, place)
     found: np.dtype[Any] = np.dtype(inner.to_pandas_dtype())
@@ -174,10 +229,14 @@ def _refuse_empty(empty: Any, rows: int, name: str, place: str, first: int) -> N
         )
 
 
-def _refuse_lengths(lengths: NDArray[Any], what: str, name: str, place: str, first: int) -> None:
+def _refuse_lengths(
+    lengths: NDArray[Any], what: str, name: str, place: str, first: int, each: int = 1
+) -> None:
+    """Refuse lists of several lengths; a row holds `each` of them."""
     if len(lengths) and (lengths != lengths[0]).any():
-        row = int(np.argmax(lengths != lengths[0]))
+        at = int(np.argmax(lengths != lengths[0]))
+        row = at // each
         raise DataError(
             f"{place}: {what} must have one length, {lengths[0]} as in row "
-            f"{first}; got {lengths[row]} in row {first + row}. Pad them to one length."
+            f"{first}; got {lengths[at]} in row {first + row}. Pad them to one length."
         )

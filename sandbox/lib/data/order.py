@@ -34,9 +34,13 @@ class Share(Sequence[tuple[int, Indices]]):
     ----------
     numbers : 1-D int array or None
         The same rows, numbered through all partitions; None if the share was made of parts.
+    held, upcoming : tuples of int, or None
+        Partitions that this reader needs until its next ones, and those; None where all stay.
     """
 
     numbers: Indices | None = None
+    held: tuple[int, ...] | None = None
+    upcoming: tuple[int, ...] = ()
     _starts: Indices
 
     def __init__(

@@ -20,10 +20,10 @@ from numpy.typing import ArrayLike
 
 from ..core import validate
 from ..core.errors import ArgumentError, DataError
+from ..engine.crc32c import masked_crc32c
 from ..engine.files import locate, write_atomic
 from ..engine.remote import RemotePath
 from . import png, wire
-from .crc32c import masked_crc32c
 
 _numbers = itertools.count()
 _UPLOAD_S = 30.0

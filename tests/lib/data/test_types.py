@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest
 from sandbox.lib.core.errors import DataError
 from sandbox.lib.data import (
     ArrayDataset,
+    CsvDataset,
+    JsonLinesDataset,
     ParquetDataset,
     PartitionedDataset,
     SequenceDataset,
@@ -99,6 +102,41 @@ def test_parquet_columns_keep_their_numbers_or_say_where_not(tmp_path, kind, use
     outcome = cases.judge(kind, use, take, "'a'")
     if use == "ids" and beside != "float64" and kind in ("int32", "int64", "uint32"):
         assert outcome == "exact"  # what an embedding's error recommends
+
+
+def _text(value):
+    """Give a value as it stands in a CSV file."""
+    return "" if value is None else repr(value)
+
+
+@pytest.mark.parametrize("beside", [None, 1, 0.5])
+@pytest.mark.parametrize("use", cases.USES)
+@pytest.mark.parametrize(
+    "kind", [kind for kind in cases.VALUES if kind not in ("decimal", "float32")]
+)
+@pytest.mark.parametrize("source", [CsvDataset, JsonLinesDataset])
+def test_numbers_written_as_text_keep_their_values_or_say_where_not(
+    tmp_path, source, kind, use, beside
+):
+    rows = [{"a": v, "y": k, "b": beside} for k, v in enumerate(cases.VALUES[kind])]
+    lines = [",".join(map(_text, row.values())) for row in rows]
+    if source is JsonLinesDataset:
+        lines = [json.dumps(row) for row in rows]
+    path = tmp_path / "t"
+    path.write_text("\n".join(["a,y,b"] * (source is CsvDataset) + lines))
+
+    def take():
+        names = {"features": "y", "label": "a"}
+        if use != "y":
+            names = {"features": ["a", "b"][: 1 if beside is None else 2], "label": "y"}
+        how = None if use == "ids" else np.float32
+        found = source(path, dtype=how, block_bytes=4, **names)
+        x, y = found.batch([(p, np.arange(n)) for p, n in enumerate(found.partition_sizes)])
+        return y if use == "y" else x.reshape(3, -1)[:, 0]
+
+    outcome = cases.judge(kind, use, take, "'a'")
+    if use == "ids" and beside != 0.5 and kind in ("int32", "int64", "uint32"):
+        assert outcome == "exact"
 
 
 @pytest.mark.parametrize(

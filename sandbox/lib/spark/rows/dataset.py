@@ -15,6 +15,7 @@ from ...core.errors import ArgumentError, DataError
 from ...data.arrays import ArrayDataset
 from ...data.arrow import bytes_of_rows
 from ...data.dataset import Dataset, DataSpec, Pair, TransformLike
+from ...data.decoding import decoded
 from ...engine.oplist import Spec
 from ..diagnosis import named_errors
 from ..session.context import running_session
@@ -34,7 +35,7 @@ from .columns import (
     row_spec,
     shapes_of,
 )
-from .loading import DEALT, Frame, FrameRows, Loader, deal, decoded
+from .loading import DEALT, Frame, FrameRows, Loader, deal
 from .packed import Packed, pack_table
 from .room import memory_share
 

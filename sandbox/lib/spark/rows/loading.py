@@ -16,6 +16,7 @@ from ...core import tree
 from ...core.errors import DataError
 from ...data.casting import cast
 from ...data.dataset import Dataset, DataSpec, Pair
+from ...data.decoding import decoded
 from ...data.order import owners
 from ...engine.oplist import Spec
 from .blocks import RAGGED, Form, Ragged
@@ -193,28 +194,6 @@ class Loader:
         arrays = [room.array() for room in self._rooms[tag]]
         x, y = tree.flatten(frame.form.x)[1], tree.flatten(frame.form.y)[1]
         return x.unflatten(arrays[: x.size]), y.unflatten(arrays[x.size :])
-
-
-def decoded(
-    decode: Callable[[bytes], Any], row: bytes, place: str, spec: Spec | None = None
-) -> NDArray[Any]:
-    """Return the array that a function makes of a row's bytes, of the spec if there is one.
-
-    Raises
-    ------
-    DataError : it fails, gives no numbers, or another shape than the first row's; names the row.
-    """
-    try:
-        made = np.asarray(decode(row))
-    except Exception as error:
-        raise DataError(
-            f"{place}: its {len(row)} bytes must be what `decode` understands; got "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    if made.dtype.kind not in "biuf" or (spec is not None and made.shape != spec.shape):
-        wanted = "numbers" if spec is None else f"numbers of shape {spec.shape}, as the first row's"
-        raise DataError(f"{place}: `decode` must give {wanted}; got {made.dtype} {made.shape}.")
-    return made if spec is None else cast(made, spec.dtype, place)
 
 
 def _changed(what: str) -> DataError:
