@@ -1,0 +1,86 @@
+"""Pictures: decoding, random changes, normalisation, with boxes. See README.md."""
+
+from __future__ import annotations
+
+from ...engine import names as _names
+from .base import ImageTransform
+from .boxes import ClipBoxes, DenormalizeBoxes, NormalizeBoxes
+from .codec import Decode, FromPixels
+from .color import (
+    Brightness,
+    ChannelShuffle,
+    ColorJitter,
+    Contrast,
+    GaussianBlur,
+    GaussianNoise,
+    Grayscale,
+    Hue,
+    Lighting,
+    Saturation,
+    SwapChannels,
+)
+from .crops import (
+    CenterCrop,
+    CropToBox,
+    FixedCrop,
+    RandomCrop,
+    RandomIoUCrop,
+    RandomResizedCrop,
+)
+from .dataset import PictureDataset
+from .flips import HorizontalFlip, RandomRotation, VerticalFlip
+from .margins import Expand, FillRegion, Pad, RandomErasing
+from .picture import Picture, box_overlaps
+from .pipeline import OneOf, Pipeline, RandomApply, RandomOrder
+from .resize import RandomResize, Resize, ResizeShorter
+from .tensor import ChannelNormalize, ChannelsLast, PixelNormalize, ToFloat, ToTensor
+
+__all__ = [
+    "Brightness",
+    "CenterCrop",
+    "ChannelNormalize",
+    "ChannelShuffle",
+    "ChannelsLast",
+    "ClipBoxes",
+    "ColorJitter",
+    "Contrast",
+    "CropToBox",
+    "Decode",
+    "DenormalizeBoxes",
+    "Expand",
+    "FillRegion",
+    "FixedCrop",
+    "FromPixels",
+    "GaussianBlur",
+    "GaussianNoise",
+    "Grayscale",
+    "HorizontalFlip",
+    "Hue",
+    "ImageTransform",
+    "Lighting",
+    "NormalizeBoxes",
+    "OneOf",
+    "Pad",
+    "Picture",
+    "PictureDataset",
+    "Pipeline",
+    "PixelNormalize",
+    "RandomApply",
+    "RandomCrop",
+    "RandomErasing",
+    "RandomIoUCrop",
+    "RandomOrder",
+    "RandomResize",
+    "RandomResizedCrop",
+    "RandomRotation",
+    "Resize",
+    "ResizeShorter",
+    "Saturation",
+    "SwapChannels",
+    "ToFloat",
+    "ToTensor",
+    "VerticalFlip",
+    "box_overlaps",
+]
+
+_names.suggest(__name__)
