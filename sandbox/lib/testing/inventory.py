@@ -17,7 +17,7 @@ from ..engine.names import FRAMEWORKS, equivalents
 
 ROOMS = (
     "nn", "nn.init", "nn.zoo", "criterion", "optim", "optim.schedules", "metrics", "train",
-    "quantize", "summary", "data", "core", "core.ops", "interop", "spark",
+    "quantize", "summary", "data", "core", "core.ops", "interop", "spark", "spark.ml",
 )  # fmt: skip
 
 

@@ -1,0 +1,20 @@
+"""Networks as stages of Spark ML: estimators in a Pipeline, predictions in columns."""
+
+from __future__ import annotations
+
+from ...engine import names as _names
+from .classifier import NNClassifier, NNClassifierModel
+from .estimator import NNEstimator
+from .model import NNModel
+from .regressor import NNRegressor, NNRegressorModel
+
+__all__ = [
+    "NNClassifier",
+    "NNClassifierModel",
+    "NNEstimator",
+    "NNModel",
+    "NNRegressor",
+    "NNRegressorModel",
+]
+
+_names.suggest(__name__)

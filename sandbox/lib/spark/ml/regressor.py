@@ -1,0 +1,84 @@
+"""Regressors: one number for each row, as Spark's own give it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyspark.ml.regression import RegressionModel, Regressor
+
+from ...core import tree
+from ...core.errors import ShapeError
+from ...engine.oplist import Spec
+from .estimator import NNEstimator
+from .model import NNModel
+from .signature import Signature
+
+__all__ = ["NNRegressor", "NNRegressorModel"]
+
+
+class NNRegressorModel(NNModel, RegressionModel[Any]):
+    """A network that gives a number for each row of a DataFrame.
+
+    Parameters
+    ----------
+    model : Module
+        Gives one number for each row.
+    **params
+        Values of Params, see `explainParams()`.
+
+    Raises
+    ------
+    ArgumentError, DataError, SparkSetupError : as `NNModel`.
+    ShapeError : the network gives several numbers.
+
+    Notes
+    -----
+    Like BigDL `DLModel` (0.13) with numbers in place of arrays.
+
+    Examples
+    --------
+    >>> from sandbox.lib import nn
+    >>> NNRegressorModel(nn.Linear(3, 1, rng=0), predictionCol="price").getPredictionCol()
+    'price'
+    """
+
+    def _finish(self, signature: Signature, labels: Any = None) -> None:
+        outputs = signature.outputs
+        if not isinstance(outputs, Spec) or outputs.size != 1:
+            got = ", ".join(str(spec.shape) for spec in tree.leaves(outputs))
+            raise ShapeError(
+                f"{type(self).__name__}: `model` must give one number for each row; got rows of "
+                f"shape {got}. NNEstimator takes any outputs."
+            )
+        super()._finish(signature)
+
+    def predict(self, value: Any) -> float:
+        """Return the prediction for one row."""
+        return float(super().predict(value))
+
+
+class NNRegressor(NNEstimator, Regressor[Any]):
+    """Trains a network to give a number for each row.
+
+    Parameters
+    ----------
+    model, criterion, optimizer, **params
+        See `NNEstimator`. The label is a number.
+
+    Raises
+    ------
+    ArgumentError, DataError, SparkSetupError : as `NNEstimator`.
+    ShapeError : the network gives several numbers.
+
+    Notes
+    -----
+    Like BigDL `DLEstimator` (0.13) with numbers in place of arrays.
+
+    Examples
+    --------
+    >>> from sandbox.lib import criterion, nn
+    >>> NNRegressor(nn.Linear(3, 1, rng=0), criterion.MSE(), weightCol="w").getWeightCol()
+    'w'
+    """
+
+    fitted = NNRegressorModel
