@@ -372,6 +372,10 @@ def examples(folder: Path) -> dict[str, Any]:
         "data.JsonLinesDataset": lambda: given(
             _rows_file(folder, "jsonl"), features=["a"], label="y"
         ),
+        "data.TFRecordDataset": lambda: given(_tfrecord(folder), features=["a"], label="y"),
+        "data.encode_example": lambda: given({"a": [0.5], "y": 1}),
+        "data.read_tfrecord": lambda: given(_tfrecord(folder)),
+        "data.write_tfrecord": lambda: given(folder / "written.tfrecord", [b"one"]),
         "data.IdxDataset": lambda: given(images, labels),
         "data.ParquetDataset": lambda: given(_parquet(folder), features=["a", "b"], label="label"),
         "data.Preparation": lambda: given(rows()),
@@ -443,6 +447,12 @@ def _rows_file(folder: Path, kind: str) -> Path:
     path = folder / f"table.{kind}"
     texts = {"csv": "a,y\n0.5,0\n1.5,1\n", "jsonl": '{"a": 0.5, "y": 0}\n{"a": 1.5, "y": 1}\n'}
     path.write_text(texts[kind])
+    return path
+
+
+def _tfrecord(folder: Path) -> Path:
+    path = folder / "rows.tfrecord"
+    data.write_tfrecord(path, [data.encode_example({"a": 0.5, "y": k}) for k in range(2)])
     return path
 
 

@@ -11,7 +11,14 @@ from .costs import Cost, class_weights, threshold_costs
 from .dataset import Dataset, DataSpec
 from .feature_columns import FeatureColumns
 from .file_dataset import FileDataset
-from .formats import CsvDataset, JsonLinesDataset
+from .formats import (
+    CsvDataset,
+    JsonLinesDataset,
+    TFRecordDataset,
+    encode_example,
+    read_tfrecord,
+    write_tfrecord,
+)
 from .idx import IdxDataset, read_idx, write_idx
 from .interactions import Interactions, NegativeSampling, RankingLists, leave_last_out
 from .order import EpochOrder, Share, owners
@@ -55,6 +62,7 @@ __all__ = [
     "Scaler",
     "SequenceDataset",
     "Share",
+    "TFRecordDataset",
     "TextEncoder",
     "Tokenizer",
     "Vocabulary",
@@ -65,6 +73,7 @@ __all__ = [
     "census",
     "class_weights",
     "columns",
+    "encode_example",
     "features",
     "labels_of",
     "leave_last_out",
@@ -75,6 +84,7 @@ __all__ = [
     "pad",
     "random_shapes",
     "read_idx",
+    "read_tfrecord",
     "report",
     "reviews",
     "sequence_lengths",
@@ -84,6 +94,7 @@ __all__ = [
     "time_split",
     "transforms",
     "write_idx",
+    "write_tfrecord",
 ]
 
 _names.suggest(__name__)

@@ -20,10 +20,11 @@ from numpy.typing import ArrayLike
 
 from ..core import validate
 from ..core.errors import ArgumentError, DataError
+from ..engine import wire
 from ..engine.crc32c import masked_crc32c
 from ..engine.files import locate, write_atomic
 from ..engine.remote import RemotePath
-from . import png, wire
+from . import png
 
 _numbers = itertools.count()
 _UPLOAD_S = 30.0
@@ -51,8 +52,8 @@ class EventWriter:
 
     Notes
     -----
-    Events are protocol buffers written by hand (`wire.py`), in records guarded by masked CRC-32C.
-    Safe to use from several threads.
+    Events are protocol buffers written by hand (`engine/wire.py`), in records guarded by masked
+    CRC-32C. Safe to use from several threads.
 
     Examples
     --------

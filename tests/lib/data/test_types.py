@@ -20,8 +20,11 @@ from sandbox.lib.data import (
     ParquetDataset,
     PartitionedDataset,
     SequenceDataset,
+    TFRecordDataset,
+    encode_example,
     features,
     labels_of,
+    write_tfrecord,
 )
 from sandbox.lib.data.casting import cast
 
@@ -29,6 +32,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 import type_cases as cases
 
 ROWS = [0, 1, 2]
+# An Example holds 64-bit integers and 32-bit floats.
+KINDS_OF_EXAMPLES = [
+    *("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"),
+    *("float16", "float32", "nan"),
+]
 
 
 def _array(kind, order):
@@ -131,6 +139,33 @@ def test_numbers_written_as_text_keep_their_values_or_say_where_not(
             names = {"features": ["a", "b"][: 1 if beside is None else 2], "label": "y"}
         how = None if use == "ids" else np.float32
         found = source(path, dtype=how, block_bytes=4, **names)
+        x, y = found.batch([(p, np.arange(n)) for p, n in enumerate(found.partition_sizes)])
+        return y if use == "y" else x.reshape(3, -1)[:, 0]
+
+    outcome = cases.judge(kind, use, take, "'a'")
+    if use == "ids" and beside != 0.5 and kind in ("int32", "int64", "uint32"):
+        assert outcome == "exact"
+
+
+@pytest.mark.parametrize("beside", [None, 1, 0.5])
+@pytest.mark.parametrize("use", cases.USES)
+@pytest.mark.parametrize("kind", [*KINDS_OF_EXAMPLES, "null"])
+def test_tfrecord_features_keep_their_numbers_or_say_where_not(tmp_path, kind, use, beside):
+    values = [None] * 3 if kind == "null" else [_array(kind, "<")[k : k + 1] for k in ROWS]
+    if kind == "null":
+        values[:2] = [1, 2]
+    rows = [{"a": v, "y": k, "b": beside or 0} for k, v in enumerate(values)]
+    path = tmp_path / "t.tfrecord"
+    write_tfrecord(
+        path, [encode_example({n: v for n, v in r.items() if v is not None}) for r in rows]
+    )
+
+    def take():
+        names = {"features": "y", "label": "a"}
+        if use != "y":
+            names = {"features": ["a", "b"][: 1 if beside is None else 2], "label": "y"}
+        how = None if use == "ids" else np.float32
+        found = TFRecordDataset(path, dtype=how, block_bytes=1, **names)
         x, y = found.batch([(p, np.arange(n)) for p, n in enumerate(found.partition_sizes)])
         return y if use == "y" else x.reshape(3, -1)[:, 0]
 

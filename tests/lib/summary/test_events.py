@@ -19,9 +19,9 @@ from PIL import Image
 
 from sandbox.lib.core.errors import ArgumentError, DataError
 from sandbox.lib.engine.crc32c import crc32c, masked_crc32c
+from sandbox.lib.engine.wire import varint
 from sandbox.lib.summary import EventWriter
 from sandbox.lib.summary.png import as_pixels, encode_png
-from sandbox.lib.summary.wire import varint
 
 
 def read(folder):

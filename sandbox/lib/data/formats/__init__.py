@@ -5,5 +5,15 @@ from __future__ import annotations
 from .base import Block, BlockFiles
 from .csv_files import CsvDataset
 from .json_lines import JsonLinesDataset
+from .tfrecord import TFRecordDataset, encode_example, read_tfrecord, write_tfrecord
 
-__all__ = ["Block", "BlockFiles", "CsvDataset", "JsonLinesDataset"]
+__all__ = [
+    "Block",
+    "BlockFiles",
+    "CsvDataset",
+    "JsonLinesDataset",
+    "TFRecordDataset",
+    "encode_example",
+    "read_tfrecord",
+    "write_tfrecord",
+]
