@@ -25,7 +25,7 @@ from sandbox.lib import (
     train,
 )
 from sandbox.lib.core import OpList, Spec, ops
-from sandbox.lib.data import sources, transforms
+from sandbox.lib.data import sources, transforms, vision
 
 
 def given(*args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -115,6 +115,24 @@ def by_name(folder: Path) -> dict[str, Any]:
         "strength": 0.1, "epochs": 2, "value": 0.5, "module": linear(), "model": linear(),
         "input_specs": Spec((2, 3)), "vocabulary": 20, "partition_sizes": (3, 2), "size": 2,
     }  # fmt: skip
+
+
+def pictures() -> dict[str, Any]:
+    """Give the arguments of the transforms of pictures."""
+    flip, photos = vision.HorizontalFlip(), [np.zeros((4, 5, 3), "u1")] * 2
+    own = {
+        "Brightness": (-5, 5), "Contrast": (0.5, 1.5), "Saturation": (0.5, 1.5), "Hue": (-5, 5),
+        "FillRegion": (0.1, 0.2, 0.5, 0.6), "FixedCrop": (0.1, 0.2, 0.5, 0.6), "OneOf": (flip,),
+        "Pipeline": (flip,), "RandomOrder": (flip,), "FromPixels": (3, 4), "RandomApply": (flip,),
+        "PixelNormalize": (np.zeros((4, 5, 3)),), "ChannelNormalize": (0.5,),
+        "RandomResize": (3, 6), "RandomRotation": (30,),
+        "box_overlaps": (np.array([0, 0, 2, 2]), np.array([[1, 1, 3, 3]])),
+    }  # fmt: skip
+    found: dict[str, Any] = {
+        f"data.vision.{name}": lambda args=args: given(*args) for name, args in own.items()
+    }
+    found["data.vision.PictureDataset"] = lambda: given(photos, [0, 1], transform=flip)
+    return found
 
 
 def examples(folder: Path) -> dict[str, Any]:
@@ -408,6 +426,7 @@ def examples(folder: Path) -> dict[str, Any]:
         "data.sources.record": lambda: given(
             data.Provenance("test", "all", "stand-in", "here", 3, "free", True)
         ),
+        **pictures(),
         "data.transforms.Apply": lambda: given(np.negative),
         "data.transforms.Compose": lambda: given(transforms.Flatten(), transforms.AddChannel()),
         "metrics.Loss": lambda: given(criterion.MSE()),

@@ -29,7 +29,7 @@ ROOMS = [
     "core", "core.ops", "core.random", "nn", "nn.init", "nn.zoo",
     "criterion", "optim", "data", "data.augment", "data.cards", "data.mnist",
     "data.order", "data.reviews", "data.sources", "data.transforms", "metrics", "summary",
-    "quantize", "train", "testing", "engine",
+    "quantize", "train", "testing", "engine", "data.vision",
 ]  # fmt: skip
 
 KINDS = {

@@ -17,7 +17,8 @@ from ..engine.names import FRAMEWORKS, equivalents
 
 ROOMS = (
     "nn", "nn.init", "nn.zoo", "criterion", "optim", "optim.schedules", "metrics", "train",
-    "quantize", "summary", "data", "core", "core.ops", "interop", "spark", "spark.ml",
+    "quantize", "summary", "data", "data.vision", "core", "core.ops", "interop", "spark",
+    "spark.ml",
 )  # fmt: skip
 
 

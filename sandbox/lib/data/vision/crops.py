@@ -79,8 +79,8 @@ class CenterCrop(_SizedCrop):
 
     Notes
     -----
-    Same as BigDL `CenterCrop`, `RandomCropper` with its central method, and `RoiProject` for the
-    boxes; PyTorch `CenterCrop`.
+    Same as BigDL `CenterCrop`, `RandomCropper` (by its central method) and `RoiProject`; PyTorch
+    `CenterCrop`.
 
     Examples
     --------
@@ -111,8 +111,8 @@ class RandomCrop(_SizedCrop):
 
     Notes
     -----
-    Same as BigDL `RandomCrop`, `RandomCropper` without its mirror (add `HorizontalFlip()`), and
-    `RoiProject` for the boxes; PyTorch `RandomCrop`.
+    Same as BigDL `RandomCrop`, `RandomCropper` (its mirror is `HorizontalFlip`) and `RoiProject`;
+    PyTorch `RandomCrop`.
 
     Examples
     --------

@@ -24,7 +24,8 @@ IMAGENET_FILL = (123, 117, 104)
 
 def as_fill(fill: Any) -> tuple[float, ...]:
     """Return the numbers a pixel is filled with: one, or one for each channel."""
-    given = fill if isinstance(fill, tuple | list | np.ndarray) else [fill]
+    several = isinstance(fill, tuple | list) or (isinstance(fill, np.ndarray) and fill.ndim)
+    given = fill if several else [fill]
     found = tuple(validate.finite("fill", one) for one in given)
     if not 1 <= len(found) <= 4:
         raise validate.refuse("fill", "a number, or one for each channel", fill)

@@ -268,7 +268,12 @@ def box_overlaps(box: Array, boxes: Array) -> NDArray[np.float64]:
     >>> box_overlaps(np.array([0, 0, 2, 2]), np.array([[1, 1, 3, 3], [0, 0, 2, 1], [5, 5, 6, 6]]))
     array([0.14285714, 0.5       , 0.        ])
     """
-    boxes = np.asarray(boxes, np.float64)
+    box = validate.numbers("box", box, "four numbers x1, y1, x2, y2")
+    boxes = validate.numbers("boxes", boxes, "numbers (n, 4)").astype(np.float64)
+    if box.shape != (4,):
+        raise validate.refuse("box", "four numbers x1, y1, x2, y2", box)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise validate.refuse("boxes", "numbers (n, 4)", boxes)
     sides = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
     both = np.maximum(sides, 0).prod(1)
     union = (boxes[:, 2:] - boxes[:, :2]).prod(1) + float(np.prod(box[2:] - box[:2])) - both

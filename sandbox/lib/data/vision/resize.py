@@ -27,12 +27,11 @@ def resized(picture: Picture, height: int, width: int, interpolation: str) -> Pi
     image = cv.resize(picture.image, size, interpolation=INTERPOLATIONS[interpolation])
     boxes, masks = picture.boxes, picture.masks
     if boxes is not None:
-        boxes = boxes * np.array([width / picture.width, height / picture.height] * 2, np.float32)
-        outside = picture.boxes > [picture.width, picture.height] * 2
+        before = np.array([picture.width, picture.height] * 2, np.float32)
+        after = np.array([width, height] * 2, np.float32)
+        scaled = boxes * (after / before)
         # what lay inside stays there, whatever the rounding
-        boxes = np.where(
-            outside, boxes, np.minimum(boxes, np.array([width, height] * 2, np.float32))
-        )
+        boxes = np.where(boxes > before, scaled, np.minimum(scaled, after))
     if masks is not None:
         masks = each_mask(
             masks, (height, width), lambda mask: cv.resize(mask, size, interpolation=0)
@@ -72,8 +71,8 @@ class Resize(ImageTransform):
 
     Notes
     -----
-    Same as BigDL `Resize` and, for the boxes, `RoiResize`; PyTorch `Resize((height, width))`
-    without antialiasing. Source: OpenCV `resize`.
+    Same as BigDL `Resize` and `RoiResize`; PyTorch `Resize((height, width))` without antialiasing.
+    Source: OpenCV `resize`.
 
     Examples
     --------
@@ -117,8 +116,8 @@ class ResizeShorter(ImageTransform):
 
     Notes
     -----
-    Same as BigDL `AspectScale`, or `RandomAspectScale` with a list; PyTorch `Resize(size)`. BigDL's
-    longer edge is at most 1000 unless told.
+    Same as BigDL `AspectScale` and `RandomAspectScale` (with a list); PyTorch `Resize(size)`. There
+    the longer edge is at most 1000 unless told.
 
     Examples
     --------

@@ -74,6 +74,8 @@ class SparkDataset(Dataset):
 
     Notes
     -----
+    Like BigDL `DistributedImageFrame` where `decode` makes pictures of files (`data.vision`).
+
     The source is read once, by the first that asks for its rows: a Spark job packs them into blocks
     that stay on the executors' disks until this object is gone (or `unpersist`). Training,
     validation, evaluation and further runs read these. The same partitions in the same order give
