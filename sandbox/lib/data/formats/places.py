@@ -13,7 +13,7 @@ from ...core.errors import DataError, SandboxError
 from ...engine.files import locate
 from ...engine.remote import RemotePath
 
-__all__ = ["PathLike", "find", "opened", "read_range", "size_of"]
+__all__ = ["PathLike", "find", "located", "opened", "read_range", "size_of"]
 
 PathLike = str | os.PathLike[str]
 _SIGNS = "*?["
@@ -47,7 +47,7 @@ def find(path: PathLike | Sequence[PathLike], suffixes: Sequence[str], what: str
 
 
 def _files(path: PathLike, suffixes: Sequence[str], what: str) -> list[str]:
-    place: Any = _located(path)
+    place: Any = located(path)
     try:
         if any(sign in place.name for sign in _SIGNS) and not place.exists():
             inside = [p for p in place.parent.iterdir() if fnmatch.fnmatch(p.name, place.name)]
@@ -74,7 +74,8 @@ def _walk(folder: Any, suffixes: tuple[str, ...]) -> Iterator[str]:
             yield str(place)
 
 
-def _located(path: PathLike) -> Any:
+def located(path: PathLike) -> Any:
+    """Return the place of a path or URL, an absolute one."""
     try:
         place = locate(path)
     except SandboxError as error:
@@ -86,7 +87,7 @@ def _located(path: PathLike) -> Any:
 def opened(name: str, what: str) -> Iterator[Any]:
     """Give a file to read in, anywhere; what the system says against it names the file."""
     try:
-        with _located(name).open("rb") as file:
+        with located(name).open("rb") as file:
             yield file
     except FileNotFoundError:
         raise DataError(f"{name}: must be {what}; got no file. Check the path.") from None

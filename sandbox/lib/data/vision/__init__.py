@@ -29,6 +29,7 @@ from .crops import (
 )
 from .dataset import PictureDataset
 from .flips import HorizontalFlip, RandomRotation, VerticalFlip
+from .folder import ImageFolder
 from .margins import Expand, FillRegion, Pad, RandomErasing
 from .picture import Picture, box_overlaps
 from .pipeline import OneOf, Pipeline, RandomApply, RandomOrder
@@ -56,6 +57,7 @@ __all__ = [
     "Grayscale",
     "HorizontalFlip",
     "Hue",
+    "ImageFolder",
     "ImageTransform",
     "Lighting",
     "NormalizeBoxes",
