@@ -6,7 +6,6 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from ...engine.random import RandomKey
 from ..transforms import Array, Transform, into
 from .draws import MIDDLE, Draws
 from .opencv import cv, named
-from .picture import Picture
+from .picture import Picture, with_fields
 
 __all__ = ["ImageTransform", "run_rows"]
 
@@ -159,10 +158,13 @@ def run_rows(
     call = place or (lambda row: f"row {row}")
     all_draws = Draws.of_rows(rows, transform.words, random, transform.stream)
 
-    def made(row: int) -> Picture:
-        return _applied(transform, partial(picture, row), all_draws[row], call(row))
+    def made(row: int, room: Array | None) -> Picture:
+        def given() -> Picture:
+            return with_fields(picture(row), room=room)
 
-    first = made(0)
+        return _applied(transform, given, all_draws[row], call(row))
+
+    first = made(0, None if out is None else out[0])
     shape = first.image.shape
     room = np.empty((rows, *shape), first.image.dtype) if out is None else out
     if room.shape != (rows, *shape):
@@ -170,25 +172,30 @@ def run_rows(
             f"{type(transform).__name__}: pictures must come out in the shape of `out`, "
             f"{room.shape[1:]}; got {shape} in {call(0)}."
         )
-    kept: list[Picture] = [first] * rows
+
+    def put(row: int, one: Picture) -> Picture:
+        if not np.may_share_memory(one.image, room):
+            room[row] = one.image
+        return with_fields(one, room=None)
+
+    kept: list[Picture] = [put(0, first)] * rows
     wrong: dict[int, Exception] = {}
 
     def run(start: int, step: int) -> None:
         for row in range(start, rows, step):
             try:
-                one = kept[row] = made(row)
+                one = made(row, room[row])
                 if one.image.shape != shape:
                     raise DataError(
                         f"{call(row)}: pictures of a batch must come out in one size, {shape} as "
                         f"that of {call(0)}; got {one.image.shape}. End with a transform that "
                         "makes one size: Resize, RandomCrop, RandomResizedCrop, Pad."
                     )
-                room[row] = one.image
+                kept[row] = put(row, one)
             except Exception as error:  # the first of them is raised below, whatever the threads
                 wrong[row] = error
                 return
 
-    room[0] = first.image
     count = min(threads.get_threads(), rows - 1)
     if count > 1:
         pool = _pools.setdefault(count, ThreadPoolExecutor(count, "vision"))

@@ -40,7 +40,7 @@ def _is_cut_off(kind: str, data: bytes) -> bool:
         return not _has_all_chunks(data)
     if kind == "WebP":
         return int.from_bytes(data[4:8], "little") + 8 > len(data)
-    return kind == "JPEG" and b"\xff\xd9" not in data[-65536:]
+    return kind == "JPEG" and data.rfind(b"\xff\xd9", -65536) < 0
 
 
 def _has_all_chunks(data: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ class Picture:
         What its channels are.
     channels_first : bool
         Whether `image` is (channels, height, width) already, as `ToTensor` leaves it.
+    room : array, optional
+        Its row of a batch, where the last transform may put its result.
 
     Raises
     ------
@@ -63,6 +65,7 @@ class Picture:
     data: bytes | None = None
     order: str = "RGB"
     channels_first: bool = False
+    room: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         kept = object.__setattr__

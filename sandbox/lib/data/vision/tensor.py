@@ -55,15 +55,19 @@ class _Affine:
         known = np.arange(256.0) * self._factor[:, None] + self._shift[:, None]
         self._tables = known.astype(np.float32)  # of bytes
 
-    def __call__(self, image: Array, picture: Picture, owner: object) -> NDArray[np.float32]:
-        """Return (channels, height, width) float32."""
+    def __call__(
+        self, image: Array, picture: Picture, owner: object, out: Array | None = None
+    ) -> NDArray[np.float32]:
+        """Return (channels, height, width) float32, in `out` if it is such an array."""
         count: int = image.shape[2]
         if self.channels not in (None, count):
             raise DataError(
                 f"{type(owner).__name__}: a picture must have {self.channels} channels, one for "
                 f"each mean and std; got {count}."
             )
-        made = np.empty((count, *image.shape[:2]), np.float32)
+        shape = (count, *image.shape[:2])
+        fits = out is not None and out.shape == shape and out.dtype == np.float32
+        made: NDArray[np.float32] = out if fits and out is not None else np.empty(shape, np.float32)
         for k, plane in enumerate(made):
             # means and deviations are said as red, green, blue
             own = 0 if self.channels is None else count - 1 - k if picture.order == "BGR" else k
@@ -218,7 +222,7 @@ class ToTensor(_Floats):
     def apply(self, picture: Picture, draws: Draws) -> Picture:
         """Return the picture with its channels in front."""
         image = picture.pixels("ToTensor")
-        planes = self._affine(image, picture, self)
+        planes = self._affine(image, picture, self, picture.room)
         return with_fields(picture, image=planes, channels_first=True)
 
     def __repr__(self) -> str:
