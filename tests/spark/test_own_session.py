@@ -14,9 +14,10 @@ pytestmark = pytest.mark.spark
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
-import os, sys
+import os, sys, time
 sys.path.insert(0, {root!r})  # as a program beside the package has it: no child inherits this
 sys.executable = {python!r}
+import psutil
 from pyspark.sql import SparkSession
 from sandbox.lib import nn, optim
 from sandbox.lib.criterion import CrossEntropy
@@ -29,7 +30,13 @@ frame = spark.range(64).selectExpr("id / 64 AS a", "1.0D AS b", "id % 2 AS label
 rows = SparkDataset(frame, features=["a", "b"])
 model = nn.Sequential(fc=nn.Linear(2, 2, rng=0))
 trainer = Trainer(model, CrossEntropy(), optim.SGD(0.1), progress=None, backend=SparkBackend(spark))
+ranks = []
+trainer.subscribe(lambda event: ranks.extend(event.get("pids", ())))
 trainer.fit(rows, epochs=1)
+until = time.monotonic() + 20
+while any(map(psutil.pid_exists, ranks)) and time.monotonic() < until:
+    time.sleep(0.1)
+print("ranks", len(ranks), "left", sum(map(psutil.pid_exists, ranks)))
 print("trained", trainer.history["rows"].sum(), trainer.predict(rows).shape)
 spark.stop()
 """
@@ -56,3 +63,4 @@ def test_training_finds_this_python_and_this_package(tmp_path: Path) -> None:
     )
     assert answer.returncode == 0, answer.stderr[-3000:]
     assert "trained 64 (64, 2)" in answer.stdout
+    assert "ranks 2 left 0" in answer.stdout  # Spark's own daemon, which uses workers again

@@ -80,6 +80,110 @@ def test_several_columns_and_inputs_are_read_as_in_training(frame) -> None:
     np.testing.assert_array_equal(predictions(udf), found)
 
 
+def test_frames_of_no_rows_of_tiny_partitions_and_of_one_large_one(local) -> None:
+    made = scorer(["x"], "double", nn.Sequential(fc=nn.Linear(1, 1, rng=0)), shape=(1,))
+    plain = "id", "float(id % 97) as x"
+    empty = made.transform(local.range(0).selectExpr(*plain))
+    assert empty.collect() == []
+    assert empty.toPandas().columns.tolist() == ["id", "x", "prediction"]
+    small = made.transform(local.range(0, 5000, 1, 2000).selectExpr(*plain).coalesce(2))
+    large = made.transform(local.range(0, 25_000, 1, 1).selectExpr(*plain))
+    sums = [frame.where("id < 5000").agg({"prediction": "sum"}) for frame in (small, large)]
+    assert sums[0].first()[0] == pytest.approx(sums[1].first()[0], rel=1e-12)
+    assert large.count() == 25_000
+
+
+def test_spark_plans_queries_through_it_and_runs_nothing_that_is_not_asked_for(
+    frame, capsys
+) -> None:
+    from pyspark.sql import functions as f
+
+    scored = scorer().transform(frame.withColumn("s", f.struct("id", "nested")))
+    scored.explain()
+    assert capsys.readouterr().out.count("predict(") == 1
+    scored.select("id").explain()
+    assert "predict" not in capsys.readouterr().out
+    row = scored.where("s.id = 7").limit(1).first()
+    assert row.s.nested == {"at": 7}
+    cached = scored.persist()
+    first = predictions(cached)
+    np.testing.assert_array_equal(predictions(cached.join(frame.select("id"), "id")), first)
+    cached.unpersist()
+    with pytest.raises(DataError, match="'ID' must be there once"):
+        scorer(["ID"]).transform(frame.selectExpr("id", "id as ID"))
+    exact = frame.sparkSession
+    exact.conf.set("spark.sql.caseSensitive", "true")
+    try:
+        both = scorer().transform(frame.withColumnRenamed("x", "Prediction"))
+        assert both.columns[-2:] == ["Prediction", "prediction"]
+        assert both.first().Prediction == 0.0
+    finally:
+        exact.conf.unset("spark.sql.caseSensitive")
+
+
+def test_rows_that_lack_a_value_may_get_null(local) -> None:
+    frame = local.createDataFrame([(0, 1.0), (1, None), (2, 3.0)], "id int, x double").coalesce(1)
+    model = nn.Sequential(fc=nn.Linear(1, 1, rng=0))
+    made = scorer(["x"], "double", model, shape=(1,), empty="null")
+    found = [row.prediction for row in made.transform(frame).orderBy("id").collect()]
+    assert found[1] is None
+    assert None not in (found[0], found[2])
+    table = made.pandas(frame.toPandas().astype({"x": "Float64"}))
+    assert table["prediction"].isna().tolist() == [False, True, False]
+    assert made.transform(frame.where("id = 1")).first().prediction is None
+
+
+def test_pandas_on_spark_and_pandas_come_back_as_they_were_given(frame) -> None:
+    made = scorer(["x"], "double", nn.Sequential(fc=nn.Linear(1, 1, rng=0)), shape=(1,))
+    few = frame.select("id", "x").limit(20).coalesce(1)
+    expected = predictions(made.transform(few))
+    table = few.toPandas().set_index("id")
+    here = made.transform(table)
+    np.testing.assert_array_equal(here["prediction"], expected)
+    assert here.index.equals(table.index)
+    on_spark = made.transform(few.pandas_api(index_col="id"))
+    assert on_spark.index.names == ["id"]
+    back = on_spark.to_spark(index_col="id").orderBy("id").toPandas()
+    np.testing.assert_array_equal(back["prediction"], expected)
+    with pytest.raises(ArgumentError, match="`frame` must be a DataFrame of Spark or pandas"):
+        made.transform([[1.0]])
+
+
+def test_a_tree_of_inputs_bytes_and_pictures_are_read(local) -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(4, 2, rng=0)
+            self.table = nn.Embedding(5, 2, rng=0)
+
+        def call(self, ids, row):
+            return {"sum": self.fc(row) + self.table(ids)}
+
+    from sandbox.lib.spark.scoring import Outputs, Scorer
+
+    numbers = np.arange(12, dtype="u1").reshape(3, 4)
+    rows = [(k, k + 1, row.astype("f8").tolist(), bytes(row)) for k, row in enumerate(numbers)]
+    kinds = "id int, shop int, row array<double>, file binary"
+    frame = local.createDataFrame(rows, kinds).coalesce(1)
+    model, floats = Both(), numbers.astype("f4")
+    answers = Outputs("prediction", "array<float>", output="sum")
+    found = predictions(Scorer(model, {"ids": "shop", "row": "row"}, answers).transform(frame))
+    expected = model(ids=np.arange(1, 4), row=floats)["sum"]
+    np.testing.assert_allclose(found, np.asarray(expected), rtol=1e-5)
+
+    fc = nn.Sequential(fc=nn.Linear(4, 2, rng=0))
+    halves = Scorer(
+        fc,
+        "file",
+        Outputs("prediction", "array<float>"),
+        decode=lambda data: np.frombuffer(data, "u1") / np.float32(2),
+    )
+    whole = Scorer(fc, "file", Outputs("prediction", "array<float>"))
+    for made, x in ((halves, floats / 2), (whole, floats)):
+        found = predictions(made.transform(frame))
+        np.testing.assert_allclose(found, np.asarray(fc(x)), rtol=1e-5)
+
+
 def test_an_answer_does_not_replace_a_column(frame) -> None:
     with pytest.raises(DataError, match=r"'prediction' must not be there yet.*'Prediction'"):
         scorer().transform(frame.withColumnRenamed("x", "Prediction"))

@@ -24,6 +24,7 @@ from .line.rendezvous import facts_of, meet
 from .line.states import RecoveryPoints, settle, told
 from .rows.inputs import Handle, NotReadable, open_inputs
 from .rows.travel import pack, unpack
+from .session.last_task import take_no_other_task
 
 __all__ = ["SCHEMA", "RankTask", "make_task"]
 
@@ -100,6 +101,7 @@ def run_rank(packed: bytes, batches: Iterator[Any], pieces: list[Any]) -> dict[s
     """
     from pyspark import TaskContext
 
+    take_no_other_task()
     plan: RankTask = unpack(packed)
     context: Any = TaskContext.get()
     rank = context.partitionId()

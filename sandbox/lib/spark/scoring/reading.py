@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 from ...core import tree
 from ...core.errors import DataError
 from ...data import Preparation
+from ...data.arrow import bytes_of_rows
 from ...data.casting import cast
 from ...data.trees import named
+from ...engine.oplist import Spec
+from ..rows.blocks import Ragged
 from ..rows.columns import Columns, array_of_columns
+from ..rows.loading import decoded
 from .vectors import is_vectors, lists_of
 
 __all__ = ["Reading"]
@@ -36,12 +40,15 @@ class Reading:
     prepare : Preparation or None
         What training did with its rows; without it floats become float32, and so do the integers
         of an input that is alone.
+    decode : function of bytes, or None
+        Makes the array of a row from the bytes of the one column.
     """
 
     inputs: Any
     shapes: tuple[tuple[int, ...] | None, ...]
     bytes_dtype: Any = np.uint8
     prepare: Preparation | None = None
+    decode: Callable[[bytes], Any] | None = None
 
     def __call__(self, table: Mapping[str, Any], place: str, first: int) -> Any:
         """Return a tree of arrays as the model takes it.
@@ -59,6 +66,9 @@ class Reading:
         columns = {name: _as_lists(column) for name, column in table.items()}
         stored = []
         for group, shape in zip(groups, self.shapes, strict=True):
+            if self.decode is not None:
+                stored.append(self._decoded(columns, group.names[0], place, first))
+                continue
             if shape is not None:
                 _check_lengths(columns, group, shape, place, first)
             array = array_of_columns(
@@ -83,6 +93,17 @@ class Reading:
             if after.dtype.kind == "f" and not np.isfinite(after).all():
                 raise _not_finite(group, before, after, place, first)
         return form.unflatten(made)
+
+    def _decoded(
+        self, columns: Mapping[str, Any], name: str, place: str, first: int
+    ) -> NDArray[Any]:
+        rows = Ragged(*bytes_of_rows(columns[name], name, place, first))
+        made: list[NDArray[Any]] = []
+        for row, data in enumerate(rows, first):
+            spec = Spec(made[0].shape, made[0].dtype.name) if made else None
+            where = f"{place}: column {name!r}, row {row}"
+            made.append(decoded(self.decode, bytes(data), where, spec))  # type: ignore[arg-type]
+        return np.stack(made)
 
     @property
     def _wanted(self) -> np.dtype[Any] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from ... import nn
 from ...core import tree, validate
-from ...core.errors import ArgumentError, DataError, SparkSetupError
+from ...core.errors import ArgumentError, DataError, SandboxError, SparkSetupError
 from ...data import Preparation
 from ...engine.oplist import Spec
 from ..rows.columns import Columns, check_columns, grouped, names_of, shapes_of
@@ -44,6 +45,10 @@ class Scorer:
         Shape of one row of x; default as `prepare` knows it, or as stored.
     bytes_dtype : dtype, default=uint8
         What the bytes of a binary column are.
+    decode : function of bytes, optional
+        Makes the array of a row from the bytes of the one binary column, as of `SparkDataset`.
+    empty : "error" or "null", default="error"
+        What becomes of rows that lack a value: an error that names the row, or null answers.
     batch_size : int > 0, optional
         Rows that are run at once; by default up to 256, fewer if they are large.
     precision : "f32" or "bf16", default="f32"
@@ -73,6 +78,8 @@ class Scorer:
         prepare: Preparation | None = None,
         shape: Any = None,
         bytes_dtype: Any = np.uint8,
+        decode: Callable[[bytes], Any] | None = None,
+        empty: str = "error",
         batch_size: int | None = None,
         precision: str = "f32",
     ) -> None:
@@ -95,8 +102,14 @@ class Scorer:
         if shape is None and prepare is not None and len(prepare.stored) == len(shapes):
             shapes = [spec.shape for spec in prepare.stored]
         dtype = validate.number_dtype("bytes_dtype", bytes_dtype)
-        self.reading = Reading(self.inputs, tuple(shapes), dtype, prepare)
-        self._plan: str | None = None
+        if decode is not None and not (callable(decode) and len(names_of(self.inputs)) == 1):
+            raise ArgumentError(
+                "Scorer: `decode` must be a function of bytes, with one binary column as inputs; "
+                f"got {decode!r} for {', '.join(names_of(self.inputs))}."
+            )
+        self.reading = Reading(self.inputs, tuple(shapes), dtype, prepare, decode)
+        self.empty = validate.one_of("empty", empty, ("error", "null"))
+        self._runner: Runner | None = None
 
     # -- DataFrames and SQL -------------------------------------------------------------------
 
@@ -106,13 +119,27 @@ class Scorer:
         Parameters
         ----------
         frame : DataFrame
+            Of Spark (streams, too), of pandas on Spark, or of pandas; what comes back is as it.
 
         Raises
         ------
-        DataError : a column is missing, holds no numbers, or has an answer's name.
+        DataError : a column is missing, holds no numbers, or has an answer's name; where rows are
+            run, one is empty, NaN or of other length.
         """
+        kind = type(frame).__module__
+        if kind.startswith("pandas."):
+            return self.pandas(frame)
+        if kind.startswith("pyspark.pandas."):
+            return self._on_spark(frame)
+        if not hasattr(frame, "sparkSession"):
+            raise ArgumentError(
+                "transform: `frame` must be a DataFrame of Spark or pandas; got "
+                f"{type(frame).__name__}."
+            )
         check_columns(frame, names_of(self.inputs), whose="transform")
         fields = self.answers.fields()
+        if not fields:
+            return frame
         exact = frame.sparkSession.conf.get("spark.sql.caseSensitive", "false") == "true"
         for field in fields:
             for name in frame.columns:
@@ -131,6 +158,15 @@ class Scorer:
         table = frame.withColumn(place, scored)
         found = [f.col(place)[field.name].alias(field.name) for field in fields]
         return table.select("*", *found).drop(place)
+
+    def _on_spark(self, frame: Any) -> Any:
+        """Return the answers for a DataFrame of pandas on Spark, whose index stays."""
+        names = [f"index_{k}" for k in range(frame.index.nlevels)]
+        while set(names) & set(map(str, frame.columns)):
+            names = [name + "_" for name in names]
+        found = self.transform(frame.to_spark(index_col=names)).pandas_api(index_col=names)
+        found.index.names = frame.index.names
+        return found
 
     def udf(self, answer: str | Sequence[str] | None = None) -> Any:
         """Return a function for SQL and `select`, of the inputs' columns in their order.
@@ -165,7 +201,7 @@ class Scorer:
             )
         equip(context)
         sent = send(context, self.model, self.plan(), self.batch_size, self.precision)
-        task = _Task(self.reading, self.names, self.answers, fields, bare)
+        task = self._task(fields, bare=bare)
         kind = fields[0].dataType if bare else StructType(fields)
         made: Any = arrow_udf  # its hints know decorators only
         return made(_function(pack(task, what="the scorer"), sent), returnType=kind)
@@ -177,9 +213,10 @@ class Scorer:
 
     def plan(self) -> str:
         """Return the kernel plan that all go by."""
-        if self._plan is None:
-            self._plan = planned(self.model, self._row(), self.batch_size, self.precision)
-        return self._plan
+        return planned(self.model, self._row(), self.batch_size, self.precision)
+
+    def _task(self, fields: list[Any], *, bare: bool) -> _Task:
+        return _Task(self.reading, self.names, self.answers, fields, bare, self.empty == "null")
 
     def _row(self) -> Any:
         """Return what a row of the model's inputs is, None where that is not known."""
@@ -199,7 +236,7 @@ class Scorer:
         ------
         DataError : as `transform`.
         """
-        import pandas  # type: ignore[import-untyped]
+        import pandas
         import pyarrow
 
         validate.instance("table", table, pandas.DataFrame)
@@ -216,8 +253,9 @@ class Scorer:
                 f"pandas: the answer's column {clash[0]!r} must not be there yet. Drop or rename "
                 "it, or name the answer otherwise."
             )
-        runner = Runner(self.model, self.plan(), self.batch_size, self.precision)
-        task = _Task(self.reading, self.names, self.answers, fields, False)
+        if self._runner is None:
+            self._runner = Runner(self.model, self.plan(), self.batch_size, self.precision)
+        runner, task = self._runner, self._task(fields, bare=False)
         columns = [pyarrow.array(_listed(table[name])) for name in self.names]
         parts = [
             task.answer(runner, [column[at : at + _ROWS] for column in columns], "table", at)
@@ -242,18 +280,25 @@ class _Task:
     answers: Answers
     fields: list[Any]
     bare: bool
+    skips: bool  # rows that lack a value, whose answers are null then
 
     def answer(self, runner: Runner, columns: Sequence[Any], place: str, first: int) -> Any:
         """Return the answers for Arrow columns: an array, or a struct of several."""
         import pyarrow as pa
 
+        there = _complete(columns) if self.skips else None
+        if there is not None:
+            columns = [column.filter(there) for column in columns]
         rows = len(columns[0])
         if rows:
-            outputs = self._outputs(runner, columns, place, first)
-            made = self.answers.columns(outputs)
+            made = self.answers.columns(self._outputs(runner, columns, place, first))
             found = [arrow_column(made[field.name], field, rows) for field in self.fields]
         else:
             found = [pa.array([], arrow_type(field.dataType)) for field in self.fields]
+        if there is not None:
+            where = np.cumsum(there) - 1
+            taken = pa.array(where, mask=~np.asarray(there))
+            found = [array.take(taken) for array in found]
         if self.bare:
             return found[0]
         kinds = [pa.field(f.name, arrow_type(f.dataType)) for f in self.fields]
@@ -286,12 +331,24 @@ def _function(task: bytes, sent: Sent) -> Any:
         work: _Task = unpack(task)
         for batch in batches:
             columns = batch if isinstance(batch, tuple) else (batch,)
-            yield work.answer(runner, columns, place, first)
+            try:
+                found = work.answer(runner, columns, place, first)
+            except SandboxError as error:
+                raise error.with_traceback(None) from None  # it says all that is to be known
+            yield found
             first += len(columns[0])
 
     # By these Spark sees what kind of function it is.
     predict.__annotations__ = {"batches": Iterator[pa.Array], "return": Iterator[pa.Array]}
     return predict
+
+
+def _complete(columns: Sequence[Any]) -> Any:
+    """Return which rows have a value in each column; None if all have."""
+    import pyarrow.compute as compute
+
+    found = functools.reduce(compute.and_, (column.is_valid() for column in columns))
+    return None if compute.all(found).as_py() in (True, None) else found
 
 
 def quoted(name: str) -> str:

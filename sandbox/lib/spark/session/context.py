@@ -66,10 +66,10 @@ def spark_session(
     Ctrl-C takes effect once the session stands, since half a one could neither be used nor
     replaced; a second Ctrl-C does not wait.
 
-    What we set and why: `spark.python.worker.reuse` off, so that a rank's process and its memory
-    are gone when its job is; no web page (`spark.ui.enabled`); on this
-    machine's masters everything is bound to 127.0.0.1; the ranks' Python is this
-    Python unless `PYSPARK_PYTHON` names another.
+    What we set and why: `spark.python.worker.reuse` on, as Spark has it, so that a model is loaded
+    once in each process (ranks end theirs with their task, and their memory is gone when the job
+    is); no web page (`spark.ui.enabled`); on this machine's masters everything is bound to
+    127.0.0.1; the ranks' Python is this Python unless `PYSPARK_PYTHON` names another.
     """
     from pyspark.sql import SparkSession
 
@@ -95,7 +95,7 @@ def spark_session(
     settings = {
         "spark.master": master,
         "spark.app.name": app_name,
-        "spark.python.worker.reuse": "false",
+        "spark.python.worker.reuse": "true",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.deploy.maxExecutorRetries": "-1",
