@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import itertools
 import logging
-import os
 import queue
 import secrets
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 from ..train.backend import Interrupted
@@ -33,7 +33,7 @@ from .session.hosts import is_local
 from .session.jobs import GONE_S
 from .submit import SparkJob
 from .watch import MET, SENT, Absences, Interrupts, Loading, Losses
-from .worker import RankTask
+from .worker import SCHEMA, RankTask, environment, make_task
 
 __all__ = ["SESSION", "DriverRun"]
 
@@ -44,7 +44,6 @@ EARLY_STOP_S = 2.0  # after a stop before the ranks have met, in case they are a
 BUSY = 200  # events heard in a row before commands get their turn
 SESSION = 0.5  # share of the way to the first iteration
 _NEVER = float("inf")
-_ENVIRONMENT = ("SANDBOX_ENGINE", "SANDBOX_EAGER", "SANDBOX_GEMM", "SANDBOX_CACHE", "SANDBOX_DATA")
 
 
 class DriverRun:
@@ -149,7 +148,7 @@ class DriverRun:
             deadline_s=self.deadline_s,
             memory=self.memory_per_rank,
             ranks_here=cluster.ranks_on_a_host(context, self.ranks),
-            environment={k: os.environ[k] for k in _ENVIRONMENT if k in os.environ},
+            environment=environment(),
         )
 
     # -- the driver's loop --------------------------------------------------------------------
@@ -170,7 +169,7 @@ class DriverRun:
             self.emit(stage(f"starting {_ranks(self.ranks)}", SENT))
             self.server.open(submission)
             plan = replace(self.plan, submission=submission)
-            job = SparkJob(self.spark, plan, self.storage)
+            job = SparkJob(self.spark, partial(self._table, plan), "training")
             try:
                 with java_alive():
                     again = self._follow(job)
@@ -185,6 +184,10 @@ class DriverRun:
             if again and not self.server.generation:  # else the next meeting of the ranks says so
                 self.emit({"type": "state", "state": "retrying"})
         raise AssertionError("unreachable")
+
+    def _table(self, plan: RankTask) -> Any:
+        """Return the table whose partitions are the ranks."""
+        return self.storage.table().mapInArrow(make_task(plan), SCHEMA)
 
     def _follow(self, job: SparkJob) -> bool:
         """Hear the ranks until this submission ends; returns whether to try again."""

@@ -7,10 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .rows.inputs import Storage
 from .session.ended import java_alive
 from .session.jobs import JobGroup
-from .worker import SCHEMA, RankTask, make_task
 
 __all__ = ["SparkJob"]
 
@@ -19,20 +17,29 @@ _TRIES = 3
 
 
 class SparkJob:
-    """Runs the ranks as the tasks of one stage; `done` is set when Spark has ended it.
+    """Runs the partitions of a table as the tasks of one stage; `done` is set when it has ended.
 
-    A task that is lost is tried again by itself, as often as Spark tries any task: the ranks meet
-    at the driver's line and need no barrier stage.
+    A task that is lost is tried again by itself, as often as Spark tries any task: ranks meet at
+    the driver's line and need no barrier stage.
 
-    No call to Java lasts as long as the training: one that is cut off is sent again by py4j, and
-    would be a second job.
+    No call to Java lasts as long as the job: one that is cut off is sent again by py4j, and would
+    be a second job.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    table : function that gives a DataFrame
+        Called in the job's own thread; `rows` holds its rows, as Java gives them, in the end.
+    what : str
+        Shown in Spark's pages.
     """
 
-    def __init__(self, spark: Any, plan: RankTask, storage: Storage) -> None:
+    def __init__(self, spark: Any, table: Callable[[], Any], what: str) -> None:
         from pyspark import InheritableThread
 
-        self.spark, self.plan, self.storage = spark, plan, storage
-        self.group = JobGroup(spark.sparkContext, "training")
+        self.spark, self._table = spark, table
+        self.group = JobGroup(spark.sparkContext, what)
+        self.rows: Any = None
         self.done = threading.Event()
         self.error: Exception | None = None
         self.retryable = False
@@ -47,12 +54,12 @@ class SparkJob:
 
         try:
             self.group.enter()
-            table = self.storage.table().mapInArrow(make_task(self.plan), SCHEMA)
+            table = self._table()
             if not self._cancelled:
                 self._action = table._jdf.toJavaRDD().collectAsync()
                 while not _answer(self._action.isDone):
                     time.sleep(_LOOK_S)
-                _answer(self._action.get)
+                self.rows = _answer(self._action.get)
         except (PySparkException, Py4JError) as error:
             self.retryable = True
             self.error = error

@@ -23,6 +23,8 @@ __all__ = ["Turn", "Unwanted", "check_free", "stop_holders"]
 _LOOK_S = 0.1
 _lock = threading.Lock()
 _holders: weakref.WeakKeyDictionary[Any, list[Turn]] = weakref.WeakKeyDictionary()
+_waiting: weakref.WeakKeyDictionary[Any, list[Turn]] = weakref.WeakKeyDictionary()
+"""Trainings that wait: the trials of a search let them go first, or they might wait for ever."""
 
 
 class Unwanted(Exception):  # noqa: N818 - reads as what happened
@@ -70,27 +72,41 @@ class Turn:
 
     def take(self, ranks: int, share: float) -> None:
         """Wait for the slots, telling why; raises as `rest` does."""
-        said, there = "", capacity(self.context)
-        while True:
+        said = ""
+        while not self.try_take(ranks):
             with _lock:
-                others = _holders.setdefault(self.context, [])
-                if not others or sum(one.ranks for one in others) + ranks <= there:
-                    self.ranks = ranks
-                    others.append(self)
-                    return
-                kind = "a paused" if all(one.paused for one in others) else "another"
+                held = [one.paused for one in _holders[self.context]]
+            kind = "a paused" if held and all(held) else "another"
             text = f"{kind} training holds Spark: stop it?"
             if text != said:
                 said = text
                 self._emit(stage(text, share, held=True))
             self.rest()
 
+    def try_take(self, ranks: int, *, behind: bool = False) -> bool:
+        """Take the slots if they are free; with `behind` only if no training waits for some."""
+        there = capacity(self.context)
+        with _lock:
+            others = _holders.setdefault(self.context, [])
+            waiting = _waiting.setdefault(self.context, [])
+            free = not others or sum(one.ranks for one in others) + ranks <= there
+            if not free or (behind and waiting):
+                if not behind and self not in waiting:
+                    waiting.append(self)
+                return False
+            if self in waiting:
+                waiting.remove(self)
+            self.ranks = ranks
+            others.append(self)
+            return True
+
     def give_back(self) -> None:
         """Let others have the slots; called again it does nothing."""
         with _lock:
-            others = _holders.get(self.context, [])
-            if self in others:
-                others.remove(self)
+            for turns in (_holders, _waiting):
+                others = turns.get(self.context, [])
+                if self in others:
+                    others.remove(self)
 
     def hear(self, event: Event) -> None:
         """Pass an event on."""

@@ -26,11 +26,12 @@ from .rows.inputs import Handle, NotReadable, open_inputs
 from .rows.travel import pack, unpack
 from .session.last_task import take_no_other_task
 
-__all__ = ["SCHEMA", "RankTask", "make_task"]
+__all__ = ["SCHEMA", "RankTask", "environment", "make_task"]
 
 SCHEMA = "answer string"
 LAST_WORDS_S = 1.0
 HANDOVER_S = 5.0
+_OBEYED = ("SANDBOX_ENGINE", "SANDBOX_EAGER", "SANDBOX_GEMM", "SANDBOX_CACHE", "SANDBOX_DATA")
 
 
 @dataclass
@@ -68,6 +69,11 @@ class RankTask:
     environment: dict[str, str] = field(default_factory=dict)
     memory: int | None = None
     ranks_here: int = 1
+
+
+def environment() -> dict[str, str]:
+    """Return the variables of this process that the library obeys, for tasks to set."""
+    return {name: os.environ[name] for name in _OBEYED if name in os.environ}
 
 
 def make_task(plan: RankTask) -> Callable[[Iterator[Any]], Iterator[Any]]:

@@ -9,7 +9,7 @@ from ...engine import names as _names
 from .found import Coordinates, Found, Trial
 from .records import Result
 from .rungs import Rungs
-from .search import search
+from .search import SearchInterrupted, search
 from .space import choice, integers, log_uniform, uniform
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Found",
     "Result",
     "Rungs",
+    "SearchInterrupted",
     "Trial",
     "choice",
     "integers",

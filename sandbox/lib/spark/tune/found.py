@@ -153,7 +153,7 @@ class Found:
     @property
     def table(self) -> Any:  # a pandas.DataFrame
         """A row for each trial, the best first: what it tried, how far it came, all metrics."""
-        import pandas  # type: ignore[import-untyped]
+        import pandas
 
         columns = ["trial", "status", "epochs", *self._space.dimensions, *self._metrics]
         rows = [

@@ -12,20 +12,47 @@ from .records import Result
 
 __all__ = ["Listener", "choose", "line"]
 
-Listener = Callable[[Found, Result], object]
+
+class Listener:
+    """Is told how a search goes on, and says nothing."""
+
+    def hear(self, found: Found, result: Result) -> None:
+        """Take a result; `found` holds it already."""
+
+    def tell(self, text: str) -> None:
+        """Take what else there is to say."""
+
+
+class Lines(Listener):
+    """Prints a line for each result, on stderr."""
+
+    def hear(self, found: Found, result: Result) -> None:
+        """Print it."""
+        self.tell(line(found, result))
+
+    def tell(self, text: str) -> None:
+        """Print it."""
+        print(text, file=sys.stderr, flush=True)
+
+
+class Calling(Listener):
+    """Calls a function with each result."""
+
+    def __init__(self, function: Callable[[Found, Result], object]) -> None:
+        self._function = function
+
+    def hear(self, found: Found, result: Result) -> None:
+        """Call it."""
+        self._function(found, result)
 
 
 def choose(progress: Any) -> Listener:
     """Return who is told of results, for `search(progress=...)`."""
     if progress is None or progress is False:
-        return lambda found, result: None
+        return Listener()
     if progress is True or (isinstance(progress, str) and progress == "auto"):
-        return _print
-    return validate.function("progress", progress, "Or 'auto', or None.")
-
-
-def _print(found: Found, result: Result) -> None:
-    print(line(found, result), file=sys.stderr, flush=True)
+        return Lines()
+    return Calling(validate.function("progress", progress, "Or 'auto', or None."))
 
 
 def line(found: Found, result: Result) -> str:

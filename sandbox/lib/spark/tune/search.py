@@ -16,7 +16,7 @@ from ...data.arrays import as_pair
 from ...engine.names import meant
 from ...engine.spool import PrivateFolder
 from ...train import Trainer
-from ...train.backend import Backend
+from ...train.backend import Backend, LocalBackend, calling_at_interrupt
 from ...train.run_state import fingerprint_of_rows
 from .found import Found
 from .progress import Listener, choose
@@ -25,7 +25,7 @@ from .rungs import Rungs
 from .space import Config, Dimension, Space
 from .trial import ModelFunction, Order, Setting, TrialError, build, run_trial
 
-__all__ = ["search"]
+__all__ = ["SearchInterrupted", "search"]
 
 _TRIES = 3  # trials that must all fail until the search does
 _COLUMNS = ("trial", "status", "epochs", "seconds", "error")
@@ -44,6 +44,14 @@ class Runner(Protocol):
 
     def close(self) -> None:
         """End those that go on."""
+
+
+class SearchInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a search; `found` holds what was done until then."""
+
+    def __init__(self, found: Found) -> None:
+        super().__init__("the search was interrupted; call it again with its folder to go on")
+        self.found = found
 
 
 class Here:
@@ -142,8 +150,10 @@ def search(
     ArgumentError : the space is empty or of unknown kinds, the metric is not measured, `model_fn`
         returns no Trainer or cannot travel.
     TrainingError : the first three trials have all failed; names the trial, its values, the error.
+        Or a training that waited for Spark's slots has asked for them.
     CheckpointError : the folder holds another search.
-    KeyboardInterrupt : after Ctrl-C. What is done lies in `folder`, and the same call goes on.
+    KeyboardInterrupt : after Ctrl-C. What is done lies in `folder`, and the same call goes on; it
+        is also the exception's `found` (`sys.last_value.found`).
 
     Notes
     -----
@@ -187,7 +197,8 @@ def search(
     setting = Setting(model_fn, metric, rungs.epochs, seed)
     first = _first(setting, configs)
     judge = _judge(first, metric, mode, list(dimensions.dimensions))
-    rows = _rows(data, validation, first.backend)
+    session, backend = _session(spark, first)
+    rows = _rows(data, validation, backend)
     about = {
         "method": method,
         "space": dimensions.describe(),
@@ -204,8 +215,12 @@ def search(
         records = Records(place, about, maximise=judge.maximise)
         found = Found(records, dimensions, setting, configs, metrics=judge.measured, keep=keep)
         hold(found)
-        with _runner(spark, parallel, setting, rows, first) as runner:
-            _go(runner, rungs, records, configs, found, listener)
+        try:
+            with _runner(session, parallel, setting, rows, listener) as runner:
+                _go(runner, rungs, records, configs, found, listener)
+        except KeyboardInterrupt:
+            listener.tell(f"stopped; {found!r}")
+            raise SearchInterrupted(found) from None
         found.tidy(ended=True)
     return found
 
@@ -286,6 +301,22 @@ def _judge(trainer: Trainer, metric: Any, mode: Any, names: list[str]) -> _Judge
     return _Judge(name, more, list(known))
 
 
+def _session(spark: Any, first: Trainer) -> tuple[Any, Backend]:
+    """Return the session for tasks, None for trials in this process; and what reads the data."""
+    if spark is None:
+        return None, first.backend
+    if not isinstance(first.backend, LocalBackend):
+        raise TrialError(
+            "search: `model_fn` must return a Trainer without `backend` where `spark` runs the"
+            f" trials, each on one core; got {type(first.backend).__name__}. For distributed trials"
+            " leave `spark` out: they run one after the other."
+        )
+    from ..backend import SparkBackend
+
+    backend = SparkBackend(spark)
+    return backend.session(), backend
+
+
 def _rows(data: Any, validation: Any, backend: Backend) -> tuple[Dataset, Dataset]:
     """Return both as data sets, made once for all trials."""
     if validation is None:
@@ -324,16 +355,21 @@ def _place(
 
 @contextmanager
 def _runner(
-    spark: Any,
-    parallel: int | None,
-    setting: Setting,
-    rows: tuple[Dataset, Dataset],
-    first: Trainer,
+    session: Any, parallel: int | None, setting: Setting, rows: Any, listener: Listener
 ) -> Iterator[Runner]:
-    if spark is None:
+    if session is None:
         yield Here(setting, *rows)
         return
-    raise NotImplementedError
+    from ..watch import Interrupts
+    from .tasks import SparkTasks
+
+    interrupts = Interrupts()
+    with calling_at_interrupt(interrupts):
+        tasks = SparkTasks(session, setting, rows, parallel, interrupts, listener.tell)
+        try:
+            yield tasks
+        finally:
+            tasks.close()
 
 
 def _go(
@@ -360,7 +396,7 @@ def _go(
         running.discard((result.trial, result.rung))
         records.add(result, state)
         found.tidy(ended=False)
-        listener(found, result)
+        listener.hear(found, result)
         _refuse_failing(records, configs)
 
 

@@ -19,7 +19,7 @@ from ...train.triggers import MaxEpoch, scalar_metric
 from .records import Result
 from .space import Config, stream
 
-__all__ = ["Order", "Setting", "TrialError", "build", "plain", "restored", "run_trial"]
+__all__ = ["Order", "Setting", "TrialError", "build", "failed", "plain", "restored", "run_trial"]
 
 _PACKAGE = Path(__file__).resolve().parents[3]
 ModelFunction = Callable[[Config, Any], Trainer]
@@ -132,15 +132,23 @@ def run_trial(
     except Exception as caught:
         status, error = "failed", _told(caught)
     seconds = order.seconds + time.perf_counter() - began
-    config = {name: plain(value) for name, value in order.config.items()}
     if trainer is None or status != "done":
         epochs = 0 if trainer is None else len(trainer.history.validations)
-        failed = Result(
-            order.trial, order.rung, status, epochs, None,
-            config=config, seconds=seconds, through=True, error=error,
-        )  # fmt: skip
-        return failed, None
-    return _result(trainer, setting, order, validation, config, seconds)
+        return failed(order, status, error, epochs=epochs, seconds=seconds), None
+    return _result(trainer, setting, order, validation, seconds)
+
+
+def failed(
+    order: Order, status: str, error: str, *, epochs: int = 0, seconds: float = 0.0
+) -> Result:
+    """Return the result of a trial that went wrong."""
+    return Result(
+        *(order.trial, order.rung, status, epochs, None),
+        config=_plain(order.config),
+        seconds=seconds,
+        through=True,
+        error=error,
+    )
 
 
 def _fit(trainer: Trainer, setting: Setting, order: Order, data: Any, validation: Any) -> None:
@@ -159,7 +167,6 @@ def _result(
     setting: Setting,
     order: Order,
     validation: Any,
-    config: Config,
     seconds: float,
 ) -> tuple[Result, bytes | None]:
     run: Any = trainer.result
@@ -176,7 +183,7 @@ def _result(
         score=measured(metrics, setting.metric),
         metrics={k: float(v) for k, v in metrics.items() if isinstance(v, int | float)},
         curve=[[one["epoch"], measured(one["metrics"], setting.metric)] for one in validations],
-        config=config,
+        config=_plain(order.config),
         seconds=seconds,
         through=through,
     )
@@ -197,6 +204,10 @@ def restored(trainer: Trainer, state: bytes, place: str) -> Trainer:
 def plain(value: Any) -> Any:
     """Return a value as JSON knows it, by its text where it does not."""
     return value if isinstance(value, str | int | float | None) else repr(value)
+
+
+def _plain(config: Config) -> Config:
+    return {name: plain(value) for name, value in config.items()}
 
 
 def _line(error: BaseException) -> str:
