@@ -6,6 +6,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,9 @@ def as_picture(given: Any) -> Picture:
     raise validate.refuse("picture", "an array, the bytes of a file or a Picture", given)
 
 
-def _applied(transform: ImageTransform, picture: Any, draws: Draws, place: str | None) -> Picture:
+def _applied(
+    transform: ImageTransform, picture: Any, draws: Draws, place: Callable[[], str] | None
+) -> Picture:
     """Return the changed picture, which a function may give; errors name its place."""
     try:
         return transform.apply(picture() if callable(picture) else picture, draws)
@@ -119,7 +122,7 @@ def _applied(transform: ImageTransform, picture: Any, draws: Draws, place: str |
         known = error if isinstance(error, SandboxError) else named(error)
         if place is None and known is error:
             raise
-        raise DataError(f"{place}: {known}" if place else str(known)) from error
+        raise DataError(f"{place()}: {known}" if place else str(known)) from error
 
 
 def run_rows(
@@ -162,7 +165,7 @@ def run_rows(
         def given() -> Picture:
             return with_fields(picture(row), room=room)
 
-        return _applied(transform, given, all_draws[row], call(row))
+        return _applied(transform, given, all_draws[row], partial(call, row))
 
     first = made(0, None if out is None else out[0])
     shape = first.image.shape
