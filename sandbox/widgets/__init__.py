@@ -12,6 +12,7 @@ from .network import NetworkExplorer
 from .neuron import NeuronExplorer
 from .picture import Picture
 from .progress import track, working
+from .tables import heat_map
 from .threshold import ThresholdExplorer
 from .value import ValueExplorer
 from .views import feature_maps, layer_outputs
@@ -29,6 +30,7 @@ __all__ = [
     "confusion_matrix",
     "digits",
     "feature_maps",
+    "heat_map",
     "layer_outputs",
     "track",
     "working",

@@ -10,7 +10,7 @@ from PIL import Image
 
 from sandbox.lib import nn
 from sandbox.lib.core.errors import ArgumentError
-from sandbox.widgets import confusion_matrix, digits, feature_maps, layer_outputs
+from sandbox.widgets import confusion_matrix, digits, feature_maps, heat_map, layer_outputs
 from sandbox.widgets.figures import Picture, curves_picture, filters_picture
 from sandbox.widgets.state import CurveState, advance
 
@@ -117,3 +117,13 @@ assert "matplotlib.pyplot" not in sys.modules
     )
 
     assert answer.returncode == 0, answer.stderr
+
+
+def test_a_heat_map_tells_its_ends_and_wants_a_name_for_each_line() -> None:
+    picture = heat_map([[1.04, 20], [3, 4]], ["HS", "BA"], [20, 30], title="rich (%)", digits=1)
+    assert picture.text == "rich (%): from 1.0 (HS, 20) to 20.0 (HS, 30)."
+    assert size(picture)[0] > 300
+    assert heat_map(np.zeros((1, 1)), ["a"], ["b"]).text == "A table: from 0 (a, b) to 0 (a, b)."
+    for wrong in ([[1, 2]], [], [[[1]]]):
+        with pytest.raises(ValueError, match=r"must have shape \(2, 2\), one for each name"):
+            heat_map(wrong, ["HS", "BA"], [20, 30])

@@ -222,8 +222,12 @@ def _frequent(column: Category, counts: Sequence[tuple[str, int]]) -> list[str]:
 
 
 def _moments(mean: float, std: float) -> tuple[float, float]:
-    """Return mean and deviation, 1 for a column that never changes (but for rounding)."""
-    return mean, 1.0 if std <= 1e-12 * max(1.0, abs(mean)) else std
+    """Return mean and deviation, 1 for a column that never changes (but for rounding).
+
+    To ten digits: Spark adds up in the order in which parts come, and the last digits vary with it.
+    """
+    std = 1.0 if std <= 1e-12 * max(1.0, abs(mean)) else std
+    return float(f"{mean:.9e}"), float(f"{std:.9e}")
 
 
 def _shares(column: Buckets) -> list[float]:
