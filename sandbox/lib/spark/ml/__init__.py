@@ -5,10 +5,13 @@ from __future__ import annotations
 from ...engine import names as _names
 from .classifier import NNClassifier, NNClassifierModel
 from .estimator import NNEstimator
+from .features import FeatureEncoder, FeatureEncoderModel
 from .model import NNModel
 from .regressor import NNRegressor, NNRegressorModel
 
 __all__ = [
+    "FeatureEncoder",
+    "FeatureEncoderModel",
     "NNClassifier",
     "NNClassifierModel",
     "NNEstimator",

@@ -64,7 +64,7 @@ class Writer(MLWriter):
         )
         try:
             json.loads(text)
-            if stage.isSet("model"):
+            if stage.hasParam("model") and stage.isSet("model"):
                 _put(spark, f"{path}/{_MODEL}", lambda local: save_model(stage.getModel(), local))
             _put(spark, f"{path}/metadata/part-00000", lambda local: local.write_text(text + "\n"))
             _put(spark, f"{path}/metadata/_SUCCESS", lambda local: local.touch())
