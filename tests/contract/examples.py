@@ -394,7 +394,11 @@ def examples(folder: Path) -> dict[str, Any]:
         "data.encode_example": lambda: given({"a": [0.5], "y": 1}),
         "data.read_tfrecord": lambda: given(_tfrecord(folder)),
         "data.write_tfrecord": lambda: given(folder / "written.tfrecord", [b"one"]),
+        "data.SequenceFileDataset": lambda: given(_golden("plain.seq"), label="key"),
+        "data.SeqFileFolder": lambda: given(_golden("pictures.seq"), decode=np.mean),
+        "data.read_sequence_file": lambda: given(_golden("plain.seq")),
         "data.IdxDataset": lambda: given(images, labels),
+        "data.ParquetBlocks": lambda: given(_parquet(folder), features=["a", "b"], label="label"),
         "data.ParquetDataset": lambda: given(_parquet(folder), features=["a", "b"], label="label"),
         "data.Preparation": lambda: given(rows()),
         "data.PartitionedDataset": lambda: given([(X, [0, 1]), (X, [1, 1])]),
@@ -473,6 +477,10 @@ def _tfrecord(folder: Path) -> Path:
     path = folder / "rows.tfrecord"
     data.write_tfrecord(path, [data.encode_example({"a": 0.5, "y": k}) for k in range(2)])
     return path
+
+
+def _golden(name: str) -> Path:
+    return Path(__file__).parents[1] / "golden" / "sequence_files" / name
 
 
 def _parquet(folder: Path) -> Path:

@@ -124,6 +124,8 @@ def _bytes(array: Any, name: str, place: str, first: int, dtype: Any) -> NDArray
 def _whole(column: Any) -> Any:
     import pyarrow as pa
 
+    if isinstance(column, pa.ChunkedArray) and column.num_chunks == 1:
+        return column.chunk(0)  # which is not copied
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)

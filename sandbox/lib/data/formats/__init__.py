@@ -5,6 +5,8 @@ from __future__ import annotations
 from .base import Block, BlockFiles
 from .csv_files import CsvDataset
 from .json_lines import JsonLinesDataset
+from .parquet_files import ParquetBlocks
+from .sequence_file import SeqFileFolder, SequenceFileDataset, read_sequence_file
 from .tfrecord import TFRecordDataset, encode_example, read_tfrecord, write_tfrecord
 
 __all__ = [
@@ -12,8 +14,12 @@ __all__ = [
     "BlockFiles",
     "CsvDataset",
     "JsonLinesDataset",
+    "ParquetBlocks",
+    "SeqFileFolder",
+    "SequenceFileDataset",
     "TFRecordDataset",
     "encode_example",
+    "read_sequence_file",
     "read_tfrecord",
     "write_tfrecord",
 ]

@@ -28,7 +28,7 @@ def find(path: PathLike | Sequence[PathLike], suffixes: Sequence[str], what: str
         A file as it is; of a folder all files with one of the suffixes, also in folders of it; a
         pattern in the name: `day-*.csv`. Sorted by name, folder by folder.
     suffixes : list of str
-        In lower case, `.csv`.
+        In lower case, `.csv`; without a dot in front it is how names begin: `part-`.
     what : str
         How errors call such files.
 
@@ -65,12 +65,13 @@ def _files(path: PathLike, suffixes: Sequence[str], what: str) -> list[str]:
 
 
 def _walk(folder: Any, suffixes: tuple[str, ...]) -> Iterator[str]:
+    begins = tuple(one for one in suffixes if one[0] != ".") or ("\0",)
     for place in folder.iterdir():
         if place.name[0] in "._":  # what jobs leave beside their files: _SUCCESS, .crc
             continue
         if place.is_dir():
             yield from _walk(place, suffixes)
-        elif place.name.lower().endswith(suffixes):
+        elif place.name.lower().endswith(suffixes) or place.name.startswith(begins):
             yield str(place)
 
 
