@@ -397,6 +397,13 @@ def examples(folder: Path) -> dict[str, Any]:
         "data.SequenceFileDataset": lambda: given(_golden("plain.seq"), label="key"),
         "data.SeqFileFolder": lambda: given(_golden("pictures.seq"), decode=np.mean),
         "data.read_sequence_file": lambda: given(_golden("plain.seq")),
+        "data.Interactions": lambda: given([0, 1], [1, 0], n_users=2, n_items=3),
+        "data.NegativeSampling": lambda: given(data.Interactions([0, 1], [1, 0])),
+        "data.RankingLists": lambda: given(
+            [0, 1], [1, 0], data.Interactions([0, 1], [1, 0], n_items=4), negatives=2
+        ),
+        "data.PairInputs": lambda: given(([[0], [1]], [[0.5], [1.0]]), ([[0]], None), [2], [1]),
+        "data.leave_last_out": lambda: given([0, 0, 1], [1, 2, 3]),
         "data.IdxDataset": lambda: given(images, labels),
         "data.ParquetBlocks": lambda: given(_parquet(folder), features=["a", "b"], label="label"),
         "data.ParquetDataset": lambda: given(_parquet(folder), features=["a", "b"], label="label"),

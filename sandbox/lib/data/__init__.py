@@ -26,6 +26,7 @@ from .formats import (
 from .idx import IdxDataset, read_idx, write_idx
 from .interactions import Interactions, NegativeSampling, RankingLists, leave_last_out
 from .order import EpochOrder, Share, owners
+from .pair_inputs import PairInputs
 from .parquet import ParquetDataset
 from .preparation import Preparation
 from .sequences import SequenceDataset, sequence_lengths
@@ -58,6 +59,7 @@ __all__ = [
     "Interactions",
     "JsonLinesDataset",
     "NegativeSampling",
+    "PairInputs",
     "ParquetBlocks",
     "ParquetDataset",
     "PartitionedDataset",

@@ -163,7 +163,7 @@ class NegativeSampling(Dataset):
         self.pairs = validate.instance("pairs", pairs, Interactions)
         self.known = pairs if known is None else validate.instance("known", known, Interactions)
         self.negatives = validate.positive_int("negatives", negatives)
-        self.inputs = inputs
+        self.inputs = _function(inputs)
         if (self.known.n_users, self.known.n_items) != (pairs.n_users, pairs.n_items):
             raise DataError(
                 f"NegativeSampling: `known` must be of {pairs.n_users} users and {pairs.n_items} "
@@ -225,6 +225,19 @@ class NegativeSampling(Dataset):
         """Do nothing: all numbers are integers as they come."""
 
 
+def _function(inputs: Inputs) -> Inputs:
+    return None if inputs is None else validate.function("inputs", inputs)
+
+
+def _whose(users: Any) -> NDArray[Any]:
+    try:
+        who = np.asarray(users)
+        np.unique(who[:2])
+    except (TypeError, ValueError, IndexError):
+        raise validate.refuse("users", "a list of numbers or names", users) from None
+    return who
+
+
 def _numbers(name: str, given: ArrayLike, count: int | None) -> tuple[Ids, int]:
     numbers = validate.array(name, given)
     if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not len(numbers):
@@ -264,7 +277,8 @@ def leave_last_out(users: ArrayLike, times: ArrayLike) -> tuple[Ids, Ids]:
     >>> leave_last_out([7, 3, 7, 3], [10, 40, 20, 30])
     (array([0, 3]), array([1, 2]))
     """
-    who, when = np.asarray(users), validate.array("times", times)
+    when = validate.array("times", times)
+    who = _whose(users)
     if who.shape != when.shape or who.ndim != 1:
         raise DataError(
             f"leave_last_out: `users` and `times` must be one row of numbers each; got shapes "
@@ -319,10 +333,18 @@ class RankingLists(ArrayDataset):
         seed: int = 0,
         inputs: Inputs = None,
     ) -> None:
-        who, wanted = np.asarray(users, np.int64), np.asarray(items, np.int64)
+        validate.instance("known", known, Interactions)
+        who, _ = _numbers("users", users, known.n_users)
+        wanted, _ = _numbers("items", items, known.n_items)
+        if len(who) != len(wanted):
+            raise DataError(
+                f"RankingLists: `users` and `items` must have the same number of rows; got "
+                f"{len(who)} and {len(wanted)}."
+            )
+        inputs = _function(inputs)
         negatives = validate.positive_int("negatives", negatives)
         left = known.left(who)
-        if len(left) and left.min() < negatives:
+        if left.min() < negatives:
             row = int(left.argmin())
             raise DataError(
                 f"RankingLists: each user must have {negatives} items it has not met; got "
@@ -368,9 +390,11 @@ class ListOrder(EpochOrder):
     def __init__(
         self, lists: int, length: int, batch_size: int, *, seed: int, shuffle: bool = True
     ) -> None:
-        at_once = max(1, batch_size // length)
-        super().__init__([lists], at_once, seed=seed, shuffle=shuffle)
-        self.length = length
+        self.length = validate.positive_int("length", length)
+        at_once = max(1, validate.positive_int("batch_size", batch_size) // self.length)
+        super().__init__(
+            [validate.positive_int("lists", lists)], at_once, seed=seed, shuffle=shuffle
+        )
 
     def _share(self, *place: Any) -> Share:
         lists = super()._share(*place)

@@ -13,12 +13,23 @@ from ..engine.names import missing
 if TYPE_CHECKING:
     from .backend import SparkBackend
     from .exchange.group import Group
+    from .recommend import Catalog, Recommender
     from .rows.dataset import SparkDataset
     from .session.context import java_home, spark_session
 
-__all__ = ["Group", "SparkBackend", "SparkDataset", "java_home", "spark_session"]
+__all__ = [
+    "Catalog",
+    "Group",
+    "Recommender",
+    "SparkBackend",
+    "SparkDataset",
+    "java_home",
+    "spark_session",
+]
 
 _HOMES = {
+    "Catalog": "recommend",
+    "Recommender": "recommend",
     "Group": "exchange.group",
     "SparkBackend": "backend",
     "SparkDataset": "rows.dataset",
