@@ -6,6 +6,7 @@ from ..engine import names as _names
 from .backend import Backend, LocalBackend
 from .bundle import ModelBundle
 from .callbacks import Callback, LambdaCallback, Summary
+from .finder import LearningRates, learning_rate_finder
 from .group import Group, SingleGroup
 from .history import History
 from .job import CheckpointPolicy, Command, Result, TrainJob
@@ -42,6 +43,7 @@ __all__ = [
     "Group",
     "History",
     "LambdaCallback",
+    "LearningRates",
     "LocalBackend",
     "MaxEpoch",
     "MaxScore",
@@ -57,6 +59,7 @@ __all__ = [
     "TrainJob",
     "Trainer",
     "Trigger",
+    "learning_rate_finder",
     "load_model",
     "recalibrate",
     "save_model",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ...engine import names as _names
+from ...train.finder import LearningRates, learning_rate_finder
 from .found import Coordinates, Found, Trial
 from .records import Result
 from .rungs import Rungs
@@ -15,12 +16,14 @@ from .space import choice, integers, log_uniform, uniform
 __all__ = [
     "Coordinates",
     "Found",
+    "LearningRates",
     "Result",
     "Rungs",
     "SearchInterrupted",
     "Trial",
     "choice",
     "integers",
+    "learning_rate_finder",
     "log_uniform",
     "search",
     "uniform",
