@@ -12,13 +12,16 @@ from .dataset import Dataset, DataSpec
 from .feature_columns import FeatureColumns
 from .file_dataset import FileDataset
 from .formats import (
+    BinaryFiles,
     CsvDataset,
     JsonLinesDataset,
     ParquetBlocks,
     SeqFileFolder,
     SequenceFileDataset,
+    TextLinesDataset,
     TFRecordDataset,
     encode_example,
+    open_rows,
     read_sequence_file,
     read_tfrecord,
     write_tfrecord,
@@ -46,6 +49,7 @@ from .vocabulary import Vocabulary
 __all__ = [
     "SHAPES",
     "ArrayDataset",
+    "BinaryFiles",
     "BlockOrder",
     "BucketOrder",
     "Cost",
@@ -73,6 +77,7 @@ __all__ = [
     "Share",
     "TFRecordDataset",
     "TextEncoder",
+    "TextLinesDataset",
     "Tokenizer",
     "Vocabulary",
     "as_dataset",
@@ -88,6 +93,7 @@ __all__ = [
     "leave_last_out",
     "mnist",
     "movielens",
+    "open_rows",
     "order",
     "owners",
     "pad",

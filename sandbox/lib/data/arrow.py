@@ -12,6 +12,7 @@ from ..core.errors import DataError
 
 __all__ = [
     "array_of",
+    "as_bytes",
     "bytes_of_rows",
     "classes_of",
     "holds_numbers",
@@ -193,6 +194,16 @@ def classes_of(
             f"{', '.join(map(repr, classes))}; got {texts[row].as_py()!r} in row {first + row}."
         )
     return np.asarray(found.to_numpy(zero_copy_only=False)).astype(np.int64)
+
+
+def as_bytes(column: Any) -> Any:
+    """Return a column of texts as one of their bytes in UTF-8; others as they are."""
+    import pyarrow as pa
+    import pyarrow.types as kinds
+
+    if kinds.is_string(column.type):
+        return column.cast(pa.binary())
+    return column.cast(pa.large_binary()) if kinds.is_large_string(column.type) else column
 
 
 def type_of(kind: Any, name: str, place: str) -> np.dtype[Any]:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...core import tree, validate
 from ...core.errors import DataError
+from ...engine.names import meant
 from ...engine.oplist import Spec
 from .. import arrow
 from ..block_cache import BlockCache
@@ -122,7 +123,7 @@ class BlockFiles(Dataset):
         self.memory = validate.positive_int("memory", memory)
         self.paths = find(path, self.suffixes, self.what)
         self._kinds: dict[str, set[Any]] = {}
-        self.blocks = [b for one in self.paths for b in self.blocks_of(one) if b.rows]
+        self.blocks = [block for block in self.cut(self.paths) if block.rows]
         self._sizes = tuple(block.rows for block in self.blocks)
         if not sum(self._sizes):
             raise DataError(
@@ -135,6 +136,14 @@ class BlockFiles(Dataset):
         self._check_settings()
 
     # What a format says -----------------------------------------------------------------------
+
+    def cut(self, paths: list[str]) -> list[Block]:
+        """Cut all files into blocks."""
+        return [block for path in paths for block in self.blocks_of(path)]
+
+    def where(self, block: Block, name: str, row: int) -> str:
+        """Return how errors call a row of a block that is decoded."""
+        return f"{block.path}: column {name!r}, row {block.first + row}"
 
     @abstractmethod
     def blocks_of(self, path: str) -> Iterable[Block]:
@@ -162,9 +171,12 @@ class BlockFiles(Dataset):
             self.features = Columns(tuple(taken))
         missing = [name for name in self.names() if name not in schema.names]
         if missing:
+            near = {name: meant(name, schema.names) for name in missing}
+            hint = "".join(f" {n!r}: is {m!r} meant?" for n, m in near.items() if m is not None)
             raise DataError(
                 f"{path}: features and label must be columns of the file; got no column "
                 f"{', '.join(map(repr, missing))}. Columns present: {', '.join(schema.names)}."
+                f"{hint}"
             )
 
     def see(self, path: str, schema: Any) -> None:
@@ -228,7 +240,9 @@ class BlockFiles(Dataset):
         """Return shape and dtype of one stored row; reads a block for it."""
         if self._stored is None:
             first = self.blocks[0]
-            x, y = self._pair(first, self.table(first))
+            table = self.table(first)
+            # What is decoded need not be seen as a whole: its first row tells the form.
+            x, y = self._pair(first, table if self.decode is None else table.slice(0, 1))
             self._stored = DataSpec(self._joint(x, self.features), self._joint(y, self.label))
         return self._stored
 
@@ -329,7 +343,7 @@ class BlockFiles(Dataset):
             return arrow.classes_of(table.column(name), self.classes, name, place, before)
 
         if self.decode is not None:
-            x: Any = self._decoded(self.decode, table, place, before)
+            x: Any = self._decoded(self.decode, table, block)
         else:
             x = tree.map(x_of, self.features)
             leaves, form = tree.flatten(x)
@@ -345,22 +359,20 @@ class BlockFiles(Dataset):
         spec = Spec(tuple(array.shape[1:]), array.dtype.name)
         return array.reshape(len(array), *row_spec(spec, shape, type(self).__name__).shape)
 
-    def _decoded(
-        self, decode: Callable[[bytes], Any], table: Any, place: str, before: int
-    ) -> NDArray[Any]:
+    def _decoded(self, decode: Callable[[bytes], Any], table: Any, block: Block) -> NDArray[Any]:
         name = names_of(self.features)[0]
-        column = table.column(name)
+        column = arrow.as_bytes(table.column(name))
         if not self._alone or len(names_of(self.features)) > 1 or not arrow.is_bytes(column.type):
             raise DataError(
-                f"{place}: `decode` must have one column of bytes as features; got "
+                f"{block.path}: `decode` must have one column of bytes or texts as features; got "
                 f"{name!r} ({column.type})."
             )
-        ends, data = arrow.bytes_of_rows(column, name, place, before)
+        ends, data = arrow.bytes_of_rows(column, name, block.path, block.first)
         spec = None if self._stored is None else tree.leaves(self._stored.x)[0]
         rows = []
         for k in range(len(column)):
-            at = f"{place}: column {name!r}, row {before + k}"
-            made = decoded(decode, data[ends[k] : ends[k + 1]].tobytes(), at, spec)
+            row = data[ends[k] : ends[k + 1]].tobytes()
+            made = decoded(decode, row, self.where(block, name, k), spec)
             spec = spec or Spec(made.shape, made.dtype.name)
             rows.append(made)
         return np.stack(rows)

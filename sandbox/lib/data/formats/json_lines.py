@@ -106,7 +106,7 @@ class JsonLinesDataset(BlockFiles):
         )
         labels = [] if self.classes is None or self.label is None else names_of(self.label)
         for name in names:
-            if name not in labels:
+            if name not in labels and not (self.decode and name in names_of(self.features)):
                 refuse_text(table.column(name), name, path, before)
         return _whole(table, data, path, before)
 

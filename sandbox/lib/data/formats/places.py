@@ -65,7 +65,7 @@ def _files(path: PathLike, suffixes: Sequence[str], what: str) -> list[str]:
 
 
 def _walk(folder: Any, suffixes: tuple[str, ...]) -> Iterator[str]:
-    begins = tuple(one for one in suffixes if one[0] != ".") or ("\0",)
+    begins = tuple(one for one in suffixes if one[:1] not in ("", ".")) or ("\0",)
     for place in folder.iterdir():
         if place.name[0] in "._":  # what jobs leave beside their files: _SUCCESS, .crc
             continue

@@ -24,7 +24,7 @@ from ...engine.files import locate, write_atomic
 from .base import BLOCK_BYTES, Block, BlockFiles
 from .places import PathLike, opened, read_range, size_of
 
-__all__ = ["TFRecordDataset", "encode_example", "read_tfrecord", "write_tfrecord"]
+__all__ = ["TFRecordDataset", "encode_example", "is_frame", "read_tfrecord", "write_tfrecord"]
 
 _HEAD, _FRAME = 12, 16  # bytes before a record, and around it
 _AHEAD = 1 << 20
@@ -272,7 +272,7 @@ def _unpacked(path: str) -> bytes | None:
     with opened(path, TFRecordDataset.what) as file:
         head = bytes(file.read(_HEAD))
         packed = head[:2] == b"\x1f\x8b" or (head[:1] == b"\x78" and len(head) > 1)
-        if not packed or (len(head) == _HEAD and _is_frame(head)):
+        if not packed or (len(head) == _HEAD and is_frame(head)):
             return None
         file.seek(0)
         reader = zlib.decompressobj(wbits=47)  # gzip or zlib, as its first bytes say
@@ -294,7 +294,8 @@ def _unpacked(path: str) -> bytes | None:
     return b"".join(parts)
 
 
-def _is_frame(head: bytes) -> bool:
+def is_frame(head: bytes) -> bool:
+    """Tell whether twelve bytes are the beginning of a record."""
     return int.from_bytes(head[8:], "little") == masked_crc32c(head[:8])
 
 

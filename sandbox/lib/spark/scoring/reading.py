@@ -14,11 +14,11 @@ from ...core.errors import DataError
 from ...data import Preparation
 from ...data.arrow import bytes_of_rows
 from ...data.casting import cast
+from ...data.decoding import decoded
 from ...data.trees import named
 from ...engine.oplist import Spec
 from ..rows.blocks import Ragged
 from ..rows.columns import Columns, array_of_columns
-from ..rows.loading import decoded
 from .vectors import is_vectors, lists_of
 
 __all__ = ["Reading"]
