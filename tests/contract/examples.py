@@ -453,12 +453,16 @@ def examples(folder: Path) -> dict[str, Any]:
         "train.And": lambda: given(train.MaxEpoch(1), train.MinLoss(0.1)),
         "train.Or": lambda: given(train.MaxEpoch(1), train.MinLoss(0.1)),
         "train.LambdaCallback": lambda: given(iteration=lambda event: None),
+        "train.LearningRates": lambda: given([0.1, 0.2, 0.4], [2.0, 1.0, 3.0]),
         "train.MaxScore": lambda: given(0.5),
         "train.MinLoss": lambda: given(0.5),
         "train.ModelBundle": lambda: given(scaler(), nn.Linear(2, 3, rng=0)),
         "train.TextProgress": lambda: given(io.StringIO()),
         "train.recalibrate": lambda: given(nn.Sequential(norm=nn.BatchNorm(3)), (X, [0, 1])),
         "train.Trainer": lambda: given(linear(), criterion.CrossEntropy(), optim.SGD(0.1)),
+        "train.learning_rate_finder": lambda: given(
+            trainer(), (X, [0, 1]), low=0.1, high=1.0, steps=10
+        ),
         "train.load_model": lambda: given(saved),
         "testing.check_criterion": lambda: given(criterion.MSE),
         "testing.check_module": lambda: given(nn.ReLU),

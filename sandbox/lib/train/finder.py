@@ -72,7 +72,12 @@ class LearningRates:
     """
 
     def __init__(self, rates: NDArray[Any], losses: NDArray[Any]) -> None:
-        self.rates, self.losses = np.asarray(rates, float), np.asarray(losses, float)
+        self.rates = validate.numbers("rates", rates).astype(float)
+        self.losses = validate.numbers("losses", losses).astype(float)
+        if self.rates.ndim != 1 or self.rates.shape != self.losses.shape:
+            raise validate.refuse(
+                "losses", f"numbers of the shape {self.rates.shape} of `rates`", self.losses.shape
+            )
         self.smoothed = np.array([*map(RunningMean(), self.losses)])
         """A running mean of the losses."""
 
