@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import importlib.util
 import inspect
 import re
 import sys
@@ -108,6 +109,13 @@ def suggest(module: str) -> None:
     vars(sys.modules[module])["__getattr__"] = missing(module)
 
 
+def _is_unloaded_part(room: ModuleType, name: str) -> bool:
+    """Tell whether a package has a module of this name, which nobody has imported yet."""
+    if not hasattr(room, "__path__") or not name.isidentifier():
+        return False
+    return importlib.util.find_spec(f"{room.__name__}.{name}") is not None
+
+
 def missing(module: str) -> Callable[[str], Any]:
     """Return such a `__getattr__`.
 
@@ -132,6 +140,8 @@ def missing(module: str) -> Callable[[str], Any]:
         same = found is not None and _fold(found) == _fold(name)
         if not private and not same and (counterpart := _counterpart(room, name)) is not None:
             raise AttributeError(f"{text}. {counterpart}.")
+        if not private and _is_unloaded_part(room, name):
+            raise AttributeError(f"{text}: it is imported on its own: from {module} import {name}")
         if found is not None:
             text += f". Did you mean {found!r}?"
         elif (elsewhere := _elsewhere(module, name)) is not None:

@@ -16,7 +16,8 @@ ROOMS = [
     "lib.data.augment", "lib.data.cards", "lib.data.mnist", "lib.data.reviews",
     "lib.data.transforms", "lib.engine", "lib.metrics", "lib.nn", "lib.nn.init", "lib.nn.zoo",
     "lib.optim", "lib.optim.clipping", "lib.optim.schedules", "lib.spark", "lib.summary",
-    "lib.testing", "lib.train", "widgets",
+    "lib.testing", "lib.train", "widgets", "lib.data.vision", "lib.data.columns",
+    "lib.data.census", "lib.data.interactions", "lib.data.movielens",
 ]  # fmt: skip
 
 

@@ -82,10 +82,12 @@ class ImageTransform(Transform):
         """Return a changed batch, or one changed picture of the kind that was given."""
         if isinstance(x, Picture):
             return self.one(x, random=random)
-        if isinstance(x, bytes | bytearray | memoryview) or (
-            isinstance(x, np.ndarray) and x.ndim in (2, 3)
-        ):
+        alone = isinstance(x, np.ndarray) and (x.ndim in (2, 3) or _is_file(x))
+        if alone or isinstance(x, bytes | bytearray | memoryview):
             return into(self.one(x, random=random).image, out)
+        if isinstance(x, str | os.PathLike):
+            cure = "Read the file: Path(...).read_bytes(); or PictureDataset(paths, ...)."
+            raise validate.refuse("x", "pictures: arrays, or the bytes of a file", x, cure)
         return super().__call__(x, out=out, random=random)
 
     def call(self, x: Array, *, out: Array | None = None, random: Any = None) -> Array:
@@ -108,8 +110,13 @@ def as_picture(given: Any) -> Picture:
     if isinstance(given, bytes | bytearray | memoryview):
         return Picture(data=bytes(given))
     if isinstance(given, np.ndarray):
-        return Picture(given)
+        return Picture(data=given.tobytes()) if _is_file(given) else Picture(given)
     raise validate.refuse("picture", "an array, the bytes of a file or a Picture", given)
+
+
+def _is_file(array: Array) -> bool:
+    """Tell whether an array is the bytes of a file."""
+    return array.ndim == 1 and array.dtype == np.uint8
 
 
 def _applied(
@@ -201,7 +208,9 @@ def run_rows(
 
     count = min(threads.get_threads(), rows - 1)
     if count > 1:
-        pool = _pools.setdefault(count, ThreadPoolExecutor(count, "vision"))
+        if count not in _pools:
+            _pools[count] = ThreadPoolExecutor(count, "vision")
+        pool = _pools[count]
         list(pool.map(run, range(1, count + 1), [count] * count))
     elif count:
         run(1, 1)

@@ -140,6 +140,11 @@ class Decode(ImageTransform):
                 f"Decode: a {kind} file must be undamaged; got {len(data)} bytes that OpenCV "
                 "cannot decode."
             )
+        if picture.masks is not None and picture.masks.shape[1:] != image.shape[:2]:
+            raise DataError(
+                f"Decode: masks must be (n, {image.shape[0]}, {image.shape[1]}) like the picture; "
+                f"got shape {picture.masks.shape}."
+            )
         return with_fields(
             picture,
             image=image[:, :, None] if image.ndim == 2 else image,

@@ -299,7 +299,8 @@ class ColorJitter(Pipeline):
         hue = validate.non_negative("hue", hue)
         for name, pair in (("contrast", contrast), ("saturation", saturation)):
             if not isinstance(pair, tuple | list) or len(pair) != 2:
-                raise validate.refuse(name, "a pair (low, high)", pair)
+                cure = "0.2 of others is (0.8, 1.2) here."
+                raise validate.refuse(name, "a pair (low, high)", pair, cure)
         brighter, contrasting, saturated, turned = (
             RandomApply(one, p)
             for one in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from ..conversion import take_target, target_type
 from ..dataset import Dataset, DataSpec, Pair
 from ..trees import numbers
 from .base import ImageTransform, as_picture, run_rows
+from .codec import Decode
+from .draws import MIDDLE
 from .picture import Picture
 
 __all__ = ["PictureDataset"]
@@ -38,6 +41,9 @@ class PictureDataset(Dataset):
     objects : list of arrays (n, 5), or an array (rows, n, 5), in place of `labels`
         class, x1, y1, x2, y2 of each thing, in pixels; class -1 is none. Boxes as parts of width
         and height: put `DenormalizeBoxes()` behind `Decode()`.
+    masks : list of paths, bytes of files or arrays (height, width) of uint8, in place of `labels`
+        The class of each pixel; moved as the pixels are, the nearest where sizes change, 0 where a
+        transform adds ground. Files hold numbers in one channel, as PNG.
     transform : ImageTransform
         Makes pictures of one size, `Decode()` first if files are given.
     most : int > 0, optional
@@ -50,7 +56,7 @@ class PictureDataset(Dataset):
     x : (rows, *size of the transform's pictures)
     y : as `labels`; or (rows, most, 5) float32: class, x1, y1, x2, y2 as parts of the changed
         picture, class -1 behind the last, as `criterion.MultiBox` and `metrics.DetectionMAP` take
-        them
+        them; or (rows, height, width) int64: the class of each pixel of the changed picture
 
     Raises
     ------
@@ -78,6 +84,7 @@ class PictureDataset(Dataset):
         labels: ArrayLike | None = None,
         *,
         objects: Any = None,
+        masks: Any = None,
         transform: ImageTransform,
         most: int | None = None,
         dtype: Any = np.float32,
@@ -90,16 +97,18 @@ class PictureDataset(Dataset):
         ]
         if not self.pictures:
             raise DataError("PictureDataset: the data set must have at least one row; got 0.")
-        if labels is not None and objects is not None:
-            raise validate.refuse("objects", "None where `labels` are given", objects)
+        said = [name for name, one in _targets(labels, objects, masks) if one is not None]
+        if len(said) > 1:
+            raise validate.refuse(said[1], f"None where `{said[0]}` are given", said)
         self.objects = None if objects is None else _objects(objects)
+        self.masks = None if masks is None else _masks(masks)
         given = np.zeros(len(self.pictures), np.int8) if labels is None else labels
         self.y = numbers(given, "PictureDataset: labels")
-        known = self.y if self.objects is None else self.objects
+        known: Any = next((k for k in (self.objects, self.masks) if k is not None), self.y)
         if not self.y.ndim or len(known) != len(self.pictures):
             count = len(known) if np.ndim(self.y) else self.y
             raise DataError(
-                "PictureDataset: there must be a label, or an array of objects, for each of "
+                "PictureDataset: there must be a label, an array of objects or a mask for each of "
                 f"{len(self.pictures)} pictures; got {count}."
             )
         longest = max((len(one) for one in self.objects), default=1) if self.objects else 1
@@ -107,6 +116,7 @@ class PictureDataset(Dataset):
         if self.most < longest:
             raise validate.refuse("most", f"an int >= {longest}, what a row has", most)
         self._spec: Spec | None = None
+        self._sides: tuple[int, ...] = ()  # of masks
         self.check_types(0)
 
     @property
@@ -117,22 +127,23 @@ class PictureDataset(Dataset):
     def stored(self) -> DataSpec:
         """Return the form of one row of the batches: the first picture's."""
         if self._spec is None:
-            made, _ = run_rows(self.pipeline, 1, self.picture, place=lambda row: self.place(0, row))
+            made, kept = run_rows(
+                self.pipeline, 1, self.picture, place=lambda row: self.place(0, row)
+            )
+            self._sides = kept[0].masks.shape[1:] if self.masks is not None else ()
             self._spec = Spec(made.shape[1:], (self.dtype or made.dtype).name)
         y = Spec(tuple(self.y.shape[1:]), self.y.dtype.name)
         if self.objects is not None:
             y = Spec((self.most, 5), "float32")
+        if self.masks is not None:
+            y = Spec(self._sides, "uint8")
         return DataSpec(self._spec, y)
 
     def picture(self, row: int) -> Picture:
         """Return a row's picture before the transform, its file read."""
-        given = self.pictures[row]
-        if isinstance(given, Path):
-            try:
-                given = given.read_bytes()
-            except OSError as error:
-                raise DataError(f"the file must be readable; got {error}.") from error
-        found = as_picture(given)
+        found = _read(self.pictures[row])
+        if self.masks is not None:
+            return _masked(found, self.masks[row])
         if self.objects is None:
             return found
         boxes = self.objects[row]
@@ -157,7 +168,7 @@ class PictureDataset(Dataset):
     def held(self, partition: int) -> Any:
         """Return the labels; None where there are objects."""
         self._check_partition(partition)
-        return self.y if self.objects is None else None
+        return self.y if self.objects is None and self.masks is None else None
 
     def check_types(self, partition: int) -> None:
         """Look once whether the batches' dtype can hold the labels."""
@@ -194,6 +205,12 @@ class PictureDataset(Dataset):
                 random=random,
                 place=lambda row: self.place(partition, int(picked[row])),
             )
+        if self.masks is not None:
+            if target is None:
+                target = np.empty((len(picked), *spec.y.shape), np.int64)
+            for row, picture in enumerate(kept):
+                target[row] = picture.masks[0]
+            return x, target
         if self.objects is None:
             return x, take_target(self.y, picked, target, self._classes is True)
         if target is None:
@@ -204,9 +221,41 @@ class PictureDataset(Dataset):
 
     def __repr__(self) -> str:
         kind = "labels" if self.objects is None else f"up to {self.most} objects"
+        kind = kind if self.masks is None else "masks"
         return f"PictureDataset({len(self.pictures)} pictures, {kind}, {self.pipeline!r})"
 
     __str__ = __repr__
+
+
+def _targets(labels: Any, objects: Any, masks: Any) -> list[tuple[str, Any]]:
+    return [("labels", labels), ("objects", objects), ("masks", masks)]
+
+
+def _masks(given: Any) -> list[Any]:
+    """Return what the masks are kept as: paths, bytes or arrays."""
+    return [
+        _given(one, row)
+        for row, one in enumerate(validate.several("masks", given, "a list of masks"))
+    ]
+
+
+def _read(given: Any) -> Picture:
+    """Return a picture as it is, or read from its file."""
+    if isinstance(given, Path):
+        try:
+            given = given.read_bytes()
+        except OSError as error:
+            raise DataError(f"the file must be readable; got {error}.") from error
+    return as_picture(given)
+
+
+def _masked(picture: Picture, mask: Any) -> Picture:
+    """Return a picture with the class of each of its pixels."""
+    read = Decode("GRAY").apply(_read(mask), MIDDLE)
+    classes = read.pixels("the mask", dtype="uint8")
+    if classes.shape[2] != 1:
+        raise DataError(f"the mask must have one channel; got shape {classes.shape}.")
+    return replace(picture, masks=classes.transpose(2, 0, 1))
 
 
 def _given(one: Any, row: int) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core import validate
 from ...engine.random import RandomKey, raw_draws
 
 __all__ = ["MIDDLE", "Draws"]
@@ -44,6 +45,9 @@ class Draws:
     @classmethod
     def of_rows(cls, rows: int, words: int, random: RandomKey | None, name: str) -> list[Draws]:
         """Return what each of some consecutive rows of a global batch draws from."""
+        if random is not None and not isinstance(random, RandomKey):
+            cure = "Its seed alone? RandomKey(seed=...), of sandbox.lib.core.random."
+            raise validate.refuse("random", "a RandomKey or None", random, cure)
         if random is None or not words:
             return [MIDDLE] * rows
         return [cls(row) for row in raw_draws((rows, words), f"data.vision.{name}", random)]

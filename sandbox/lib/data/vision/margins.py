@@ -35,6 +35,11 @@ def as_fill(fill: Any) -> tuple[float, ...]:
 def fill_of(fill: tuple[float, ...], picture: Picture, owner: object) -> tuple[float, ...]:
     """Return what a picture is filled with, channel by channel in its order."""
     channels: int = picture.image.shape[2]
+    if picture.image.dtype == np.uint8 and not all(0 <= one <= 255 for one in fill):
+        raise DataError(
+            f"{type(owner).__name__}: `fill` must be numbers from 0 to 255 for pictures of uint8; "
+            f"got {fill}."
+        )
     if len(fill) == 1:
         return fill * channels
     if len(fill) != channels:

@@ -90,6 +90,8 @@ def test_wrong_settings_are_refused(files):
         v.PictureDataset(files[:1], objects=[np.zeros((2, 4))], transform=MAKE)
     with pytest.raises(ArgumentError, match="`most`"):
         v.PictureDataset(files[:1], objects=[np.zeros((2, 5))], most=1, transform=MAKE)
+    with pytest.raises(ArgumentError, match="`objects` must be None where `labels` are given"):
+        v.PictureDataset(files, np.arange(6), objects=[[]] * 6, transform=MAKE)
     with pytest.raises(ArgumentError, match="`transform`"):
         v.PictureDataset(files, transform=np.log)
 
@@ -110,6 +112,32 @@ def test_objects_move_with_their_pictures():
         expected = np.stack([1 - x2, y1, 1 - x1, y2], 1) / 2 + 0.25
         np.testing.assert_allclose(row[: len(real), 1:], expected, atol=1e-6)
         assert (row[len(real) :, 0] == -1).all()
+
+
+def test_masks_are_the_classes_of_the_pixels_of_changed_pictures(files, tmp_path):
+    pictures = [v.Decode()(path.read_bytes()) for path in files]
+    classes = [(picture[:, :, 0] > 128).astype("u1") * 3 for picture in pictures]
+    masks = []
+    for row, one in enumerate(classes):
+        masks.append(tmp_path / f"mask{row}.png")
+        cv2.imwrite(str(masks[-1]), one)
+    chain = v.Pipeline(v.Decode(), v.HorizontalFlip(), v.RandomCrop(20), v.ToTensor(scale=1))
+    data = v.PictureDataset(files, masks=masks, transform=chain)
+    assert data.spec.y.shape == (20, 20)
+    x, y = data.batch([(0, np.arange(6))], random=RandomKey(0))
+    assert y.dtype == np.int64
+    np.testing.assert_array_equal((x[:, 0] > 128) * 3, y)
+    again = v.PictureDataset(pictures, masks=classes, transform=chain)
+    np.testing.assert_array_equal(y, again.batch([(0, np.arange(6))], random=RandomKey(0))[1])
+    scaled = v.PictureDataset(
+        files, masks=masks, transform=v.Pipeline(v.Decode(), v.RandomResizedCrop(64), v.ToTensor())
+    )
+    assert set(np.unique(scaled.batch([(0, [0, 3])], random=RandomKey(0))[1])) == {0, 3}
+    turned = v.PictureDataset(files, masks=classes[::-1], transform=chain)
+    with pytest.raises(DataError, match=r"row 0 \(.*masks must be \(n, 30, 60\) like the picture"):
+        turned.batch([(0, [1])])
+    with pytest.raises(DataError, match="row 0: the mask must have one channel"):
+        v.PictureDataset(pictures, masks=pictures, transform=chain).batch([(0, [0])])
 
 
 def test_training_on_files_learns(tmp_path):

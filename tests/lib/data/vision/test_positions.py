@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from sandbox.lib.core.errors import DataError
+from sandbox.lib.core.errors import ArgumentError, DataError
 from sandbox.lib.core.random import RandomKey
 from sandbox.lib.data import ArrayDataset, PartitionedDataset, transforms
 from sandbox.lib.data import vision as v
@@ -175,13 +177,34 @@ def test_gray_pictures_and_channels_in_front_are_told_what_to_do():
         (np.zeros((4, 4, 5), "u1"), "1 to 4 channels"),
         (np.zeros((0, 4, 3), "u1"), "must have pixels"),
         (np.zeros((1, 4, 0, 3), "u1"), "row 0: Resize: a picture must have pixels"),
-        (np.zeros(4, "u1"), "a batch must be"),
+        (np.zeros(4, "f4"), "a batch must be"),
         (np.zeros((1, 1, 4, 4, 3), "u1"), "a batch must be"),
     ],
 )
 def test_other_arrays_are_refused(x, said):
     with pytest.raises(DataError, match=said):
         v.Resize(4)(x)
+
+
+def test_what_is_no_picture_or_no_key_is_told_what_to_do():
+    with pytest.raises(ArgumentError, match=r"read_bytes\(\); or PictureDataset"):
+        v.Decode()("photo.jpg")
+    with pytest.raises(ArgumentError, match=r"`random` must be a RandomKey.*got 3\. Its seed"):
+        v.RandomCrop(4)(kit.picture(), random=3)
+    file = cv2.imencode(".png", kit.picture())[1].ravel()
+    assert v.Decode()(file).shape == (40, 30, 3)
+    assert v.Pad(50, fill=300)(kit.picture(dtype="f4")).max() == 300
+    for fill in (300, -3):
+        with pytest.raises(DataError, match="`fill` must be numbers from 0 to 255"):
+            v.Pad(50, fill=fill)(kit.picture())
+
+
+def test_the_room_is_imported_on_its_own():
+    script = (
+        "from sandbox.lib import data; import sys; assert 'cv2' not in sys.modules; data.vision"
+    )
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "it is imported on its own: from sandbox.lib.data import vision" in answer.stderr
 
 
 def test_rows_of_unlike_size_are_named():
