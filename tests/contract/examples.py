@@ -117,7 +117,7 @@ def by_name(folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def pictures() -> dict[str, Any]:
+def pictures(folder: Path) -> dict[str, Any]:
     """Give the arguments of the transforms of pictures."""
     flip, photos = vision.HorizontalFlip(), [np.zeros((4, 5, 3), "u1")] * 2
     own = {
@@ -131,6 +131,11 @@ def pictures() -> dict[str, Any]:
     found: dict[str, Any] = {
         f"data.vision.{name}": lambda args=args: given(*args) for name, args in own.items()
     }
+    (folder / "photos" / "cat").mkdir(parents=True, exist_ok=True)
+    decoded = vision.Pipeline(vision.Decode(), flip)
+    _, file = vision.opencv.cv.imencode(".png", photos[0])
+    (folder / "photos" / "cat" / "1.png").write_bytes(file.tobytes())
+    found["data.vision.ImageFolder"] = lambda: given(folder / "photos", transform=decoded)
     found["data.vision.PictureDataset"] = lambda: given(photos, [0, 1], transform=flip)
     return found
 
@@ -440,7 +445,7 @@ def examples(folder: Path) -> dict[str, Any]:
         "data.sources.record": lambda: given(
             data.Provenance("test", "all", "stand-in", "here", 3, "free", True)
         ),
-        **pictures(),
+        **pictures(folder),
         "data.transforms.Apply": lambda: given(np.negative),
         "data.transforms.Compose": lambda: given(transforms.Flatten(), transforms.AddChannel()),
         "metrics.Loss": lambda: given(criterion.MSE()),
