@@ -26,18 +26,22 @@ from ...data.trees import arrays, named
 from ...engine.names import meant
 
 __all__ = [
+    "PICTURE",
     "Columns",
     "array_of_columns",
     "as_given",
     "check_columns",
     "chunks",
     "grouped",
+    "is_picture",
     "kept_type",
     "names_of",
     "rdd_rows",
     "row_spec",
     "shapes_of",
 ]
+
+PICTURE = ("height", "width", "nChannels", "data")
 
 
 def check_columns(
@@ -77,11 +81,19 @@ def check_columns(
         vector = type(kind).__name__ == "VectorUDT"
         number = isinstance(inner, types.NumericType | types.BooleanType)
         binary = isinstance(kind, types.BinaryType) and name not in labels
-        if not (number or binary or vector) or isinstance(inner, types.DecimalType):
+        picture = is_picture(kind) and name not in labels
+        if not (number or binary or vector or picture) or isinstance(inner, types.DecimalType):
             raise DataError(
                 f"{whose}: column {name!r} must hold numbers, lists of numbers, vectors "
-                f"or (features only) bytes; got {kind.simpleString()}. Convert it first."
+                f"or (features only) bytes or pictures; got {kind.simpleString()}. "
+                "Convert it first."
             )
+
+
+def is_picture(kind: Any) -> bool:
+    """Tell whether a column's type is that of Spark's `image` source."""
+    names = getattr(kind, "names", ())
+    return set(PICTURE) <= set(names) and kind["data"].dataType.simpleString() == "binary"
 
 
 def chunks(rows: Iterator[Any], count: int) -> Iterator[list[Any]]:

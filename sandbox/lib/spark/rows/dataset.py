@@ -15,7 +15,7 @@ from ...core.errors import ArgumentError, DataError
 from ...data.arrays import ArrayDataset
 from ...data.arrow import bytes_of_rows
 from ...data.dataset import Dataset, DataSpec, Pair, TransformLike
-from ...data.decoding import decoded
+from ...data.decoding import PixelDecoder, decoded, pixel_rows
 from ...engine.oplist import Spec
 from ..diagnosis import named_errors
 from ..session.context import running_session
@@ -23,12 +23,14 @@ from ..session.hosts import equip, with_package
 from ..turns import check_free
 from .blocks import SCHEMA, Form, Packer, Ragged, record_batch
 from .columns import (
+    PICTURE,
     Columns,
     array_of_columns,
     as_given,
     check_columns,
     chunks,
     grouped,
+    is_picture,
     kept_type,
     names_of,
     rdd_rows,
@@ -53,7 +55,8 @@ class SparkDataset(Dataset):
     source : DataFrame, or RDD of (x, y)
         x a number, a list, an array or a tree of arrays; y a number, an array or a tree.
     features : str or names, or a dict or tuple of lists of names, default="features"
-        Columns of x: number columns side by side, or one column of lists, vectors or bytes. A dict
+        Columns of x: number columns side by side, or one column of lists, vectors, bytes or of
+        pictures, as `spark.read.format("image")` gives them. A dict
         makes a tree, and so does a tuple that holds a list: `{"ids": ["city", "shop"], "row":
         "numbers"}`, `(["city", "shop"], ["numbers"])`.
     label : str, a dict or tuple of str, or None, default="label"
@@ -64,7 +67,8 @@ class SparkDataset(Dataset):
         What the bytes of a binary features column are.
     decode : function of bytes, optional
         Makes the array of a row of x from the bytes of its one column, which may vary in number
-        (files of pictures). The packed rows stay as they are; ranks decode theirs once.
+        (files of pictures). The packed rows stay as they are; ranks decode theirs once. For a
+        column of pictures: a function of an array (height, width, channels), with red first.
     transform, dtype
         See `data.Dataset`.
 
@@ -109,6 +113,7 @@ class SparkDataset(Dataset):
         self.shapes = list(shapes_of(shape, self.features))
         self.bytes_dtype = validate.number_dtype("bytes_dtype", bytes_dtype)
         self.decode = decode
+        self.pictures = False
         self._packed: Packed | None = None
         self._collected: FrameRows | None = None
         if self.is_rdd:
@@ -131,8 +136,21 @@ class SparkDataset(Dataset):
 
     def _check_columns(self) -> None:
         check_columns(self.source, names_of(self.features), names_of(self.label))
-        if self.decode is not None:
-            self._check_decode({field.name: field.dataType for field in self.source.schema})
+        fields = {field.name: field.dataType for field in self.source.schema}
+        names = names_of(self.features)
+        self.pictures = len(names) == 1 and is_picture(fields[names[0]])
+        if self.pictures:
+            if self.decode is not None and not isinstance(self.decode, PixelDecoder):
+                validate.function("decode", self.decode)
+            if not isinstance(self.decode, PixelDecoder):
+                self.decode = PixelDecoder(self.decode)
+        elif any(is_picture(fields[name]) for name in names):
+            raise ArgumentError(
+                "SparkDataset: a column of pictures must be the only features; got "
+                f"{', '.join(names)}."
+            )
+        elif self.decode is not None:
+            self._check_decode(fields)
 
     def _check_decode(self, fields: dict[str, Any]) -> None:
         names = names_of(self.features)
@@ -215,6 +233,8 @@ class SparkDataset(Dataset):
         columns = []
         for number, name in enumerate(self._names()):
             column = f.col("`" + name.replace("`", "``") + "`")
+            if is_picture(kinds[name]):
+                column = f.struct(*[column[part] for part in PICTURE])
             if type(kinds[name]).__name__ == "VectorUDT":
                 column = vector_to_array(column, "float64")
             columns.append(column.alias(f"c{number}"))
@@ -275,7 +295,8 @@ class SparkDataset(Dataset):
             x = tree.map(lambda columns: joined(columns, self._wanted), self.features)
         else:
             name = self.features.names[0]
-            x = Ragged(*bytes_of_rows(parts[name], name, place, before))
+            rows_of = pixel_rows if self.pictures else bytes_of_rows
+            x = Ragged(*rows_of(parts[name], name, place, before))
         if self.label is None:
             return x, np.zeros(table.num_rows, np.int8)
         return x, tree.map(lambda columns: joined(columns, None), self.label)
