@@ -12,6 +12,7 @@ from .network import NetworkExplorer
 from .neuron import NeuronExplorer
 from .picture import Picture
 from .progress import track, working
+from .searches import learning_rate_curve, parallel_coordinates
 from .tables import heat_map
 from .threshold import ThresholdExplorer
 from .value import ValueExplorer
@@ -32,6 +33,8 @@ __all__ = [
     "feature_maps",
     "heat_map",
     "layer_outputs",
+    "learning_rate_curve",
+    "parallel_coordinates",
     "track",
     "working",
 ]

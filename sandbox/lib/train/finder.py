@@ -89,7 +89,8 @@ class LearningRates:
     @property
     def suggestion(self) -> float | None:
         """The rate at which the smoothed loss fell most steeply; None where it never fell."""
-        end, n = int(np.argmin(self.smoothed)) + 1, len(self.rates)
+        n = len(self.rates)
+        end = int(np.argmin(self.smoothed)) + 1 if n else 0
         wide = max(2, n // 20)  # iterations to both sides, for single batches are noise
         slopes = {
             k: np.polyfit(np.log(self.rates[k - wide : k + wide + 1]), near, 1)[0]

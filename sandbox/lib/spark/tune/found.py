@@ -220,23 +220,17 @@ class Coordinates:
         scored = [trial for trial in found.trials if math.isfinite(trial.score)]
         self.trials, self.maximise, self.metric = scored, found.maximise, found.metric
         self.axes = [*space.dimensions, found.metric]
-        scores = [trial.score for trial in scored]
-        self.low, self.high = (min(scores), max(scores)) if scores else (0.0, 1.0)
         self.ticks = [dimension.ticks() for dimension in space.dimensions.values()]
-        self.ticks.append(
-            [(k / 4, f"{self.low + (self.high - self.low) * k / 4:.4g}") for k in range(5)]
-        )
+        self.scores = _Scores([trial.score for trial in scored])
+        self.ticks.append(self.scores.ticks())
         self.lines = [
             [
                 *(d.position(trial.config[name]) for name, d in space.dimensions.items()),
-                self._height(trial.score),
+                self.scores.position(trial.score),
             ]
             for trial in scored
         ]
         """Positions from 0 to 1 on every axis, the best trial first."""
-
-    def _height(self, score: float) -> float:
-        return (score - self.low) / (self.high - self.low) if self.high > self.low else 0.5
 
     def text(self) -> str:
         """Return in words what the picture tells."""
@@ -246,10 +240,45 @@ class Coordinates:
         quarter = self.trials[: max(1, len(self.trials) // 4)]
         told = ", ".join(f"{name} {_short(value)}" for name, value in best.config.items())
         spans = [_span(name, [t.config[name] for t in quarter]) for name in best.config]
+        worst = self.trials[-1].score
         return (
-            f"{len(self.trials)} trials, {self.metric} {self.low:.4g} to {self.high:.4g}; best"
+            f"{len(self.trials)} trials, {self.metric} {best.score:.4g} to {worst:.4g}; best"
             f" {best.score:.4g}: {told}; the best quarter has {', '.join(spans)}"
         )
+
+
+class _Scores:
+    """The axis of scores, from the best; what is worse by far is drawn at its end.
+
+    Parameters
+    ----------
+    scores : list of float
+        The best first.
+    """
+
+    def __init__(self, scores: list[float]) -> None:
+        best, middle, worst = (
+            (scores[k] for k in (0, len(scores) // 2, -1)) if scores else (0, 0, 1)
+        )
+        cut = best + 2.5 * (middle - best)
+        self.cut = abs(worst - best) > abs(cut - best) > 0
+        ends = best, cut if self.cut else worst
+        self.low, self.high = min(ends), max(ends)
+        self.upwards = ends[1] >= ends[0]
+
+    def position(self, score: float) -> float:
+        """Return where a score lies between 0 and 1."""
+        if self.high == self.low:
+            return 0.5
+        return min(max((score - self.low) / (self.high - self.low), 0.0), 1.0)
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Return five positions with their labels; a mark shows where worse ones lie."""
+        found = [(k / 4, f"{self.low + (self.high - self.low) * k / 4:.4g}") for k in range(5)]
+        if self.cut:
+            end = 4 if self.upwards else 0
+            found[end] = (end / 4, f"{found[end][1]} or {'more' if self.upwards else 'less'}")
+        return found
 
 
 def _span(name: str, values: list[Any]) -> str:
