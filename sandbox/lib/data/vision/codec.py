@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from .picture import Picture, with_fields
 
 __all__ = ["Decode", "FromPixels"]
 
+_SCAN = 0xDA  # the marker of JPEG behind which the pixels come
 _DEFLATE = 1032  # times smaller than its result the stream of zlib may be, and no more
 
 
@@ -40,7 +42,11 @@ def _is_cut_off(kind: str, data: bytes) -> bool:
         return not _has_all_chunks(data)
     if kind == "WebP":
         return int.from_bytes(data[4:8], "little") + 8 > len(data)
-    return kind == "JPEG" and data.rfind(b"\xff\xd9", -65536) < 0
+    if kind != "JPEG":
+        return False
+    # Behind the pictures' start: thumbnails in front have an end of their own. Phones append films.
+    start = next((at for marker, at in jpeg_segments(data) if marker == _SCAN), 0)
+    return data.rfind(b"\xff\xd9", start) < 0
 
 
 def _has_all_chunks(data: bytes) -> bool:
@@ -178,15 +184,26 @@ class Decode(ImageTransform):
         return f"Decode({', '.join(words)})"
 
 
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Give marker and place of a JPEG file's segments up to the first scan (ITU T.81, B.1)."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # fill bytes are allowed in front of a marker
+            at += 1
+            continue
+        yield marker, at
+        if marker == _SCAN:
+            return
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+
+
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
     """Return height and width as the frame header of a JPEG file tells (ITU T.81, B.2.2)."""
-    at = 2
-    while at + 9 < len(data) and data[at] == 0xFF:
-        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+    for marker, at in jpeg_segments(data):
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            size = data[at + 5 : at + 9]
-            return int.from_bytes(size[:2], "big"), int.from_bytes(size[2:], "big")
-        at += 2 + length
+            height, width = data[at + 5 : at + 7], data[at + 7 : at + 9]
+            return int.from_bytes(height, "big"), int.from_bytes(width, "big")
     return None
 
 

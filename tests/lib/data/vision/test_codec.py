@@ -102,7 +102,17 @@ def test_files_that_are_cut_off_are_refused(kind):
     for size in (0, 1, 12, 100, len(file) // 2, len(file) - 1):
         with pytest.raises(DataError, match=r"a file must be a JPEG|must be whole|undamaged"):
             v.Decode()(file[:size])
-    assert v.Decode()(file + b"what cameras append").shape == (200, 200, 3)
+    assert v.Decode()(file + b"what cameras append" * 10_000).shape == (200, 200, 3)
+
+
+def test_the_end_of_a_thumbnail_is_not_that_of_the_picture():
+    thumbnail = encoded(kit.picture(), "JPEG")
+    file = encoded(kit.picture(height=200, width=200), "JPEG", comment=thumbnail)
+    assert file.index(b"\xff\xd9") < len(file) // 2
+    assert v.Decode()(file).shape == (200, 200, 3)
+    assert jpeg_size(file) == (200, 200)
+    with pytest.raises(DataError, match="must be whole"):
+        v.Decode()(file[: len(file) * 3 // 4])
 
 
 @pytest.mark.parametrize(
