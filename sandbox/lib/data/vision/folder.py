@@ -63,12 +63,13 @@ class ImageFolder(PictureDataset):
     Examples
     --------
     >>> from sandbox.lib.data import vision
-    >>> import cv2
+    >>> import cv2, tempfile
+    >>> root = tempfile.mkdtemp()
     >>> for name in ("cat", "dog"):
-    ...     os.makedirs(f"animals/{name}", exist_ok=True)
-    ...     _ = cv2.imwrite(f"animals/{name}/1.png", np.full((5, 7, 3), len(name), "u1"))
+    ...     os.makedirs(f"{root}/{name}")
+    ...     _ = cv2.imwrite(f"{root}/{name}/1.png", np.full((5, 7, 3), len(name), "u1"))
     >>> make = vision.Pipeline(vision.Decode(), vision.Resize((4, 4)), vision.ToTensor())
-    >>> data = ImageFolder("animals", transform=make)
+    >>> data = ImageFolder(root, transform=make)
     >>> data.classes, data.rows(0, [1])[0].shape, data.rows(0, [1])[1]
     (['cat', 'dog'], (1, 3, 4, 4), array([1]))
     """
