@@ -216,7 +216,7 @@ class SandboxEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
         return self
 
     def _rows(self, X: Any, y: Any, sample_weight: Any, *, first: bool) -> tuple[Rows, Array]:
-        """Return the checked rows with what the criterion compares with, and y."""
+        """Return the rows that count, with what the criterion compares with, and their y."""
         x, y = validate_data(
             self,
             X,
@@ -234,8 +234,13 @@ class SandboxEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
             sample_weight = _check_sample_weight(
                 sample_weight, x, dtype=np.float32, ensure_non_negative=True
             )
-        goal = self._targets(y, first=first)
-        return Rows(x, goal, self._class_weights(y, sample_weight)), y
+        rows = Rows(x, self._targets(y, first=first), self._class_weights(y, sample_weight))
+        if rows.weight is None or rows.weight.all():
+            return rows, y
+        kept = np.flatnonzero(rows.weight)  # a batch of others alone would have no loss
+        if not kept.size:
+            raise ValueError("Sample weights (times class_weight) must not all be zero.")
+        return rows.part(kept), y[kept]
 
     def _hold_out(self, rows: Rows, y: Array, seed: int) -> tuple[Rows, Rows]:
         """Return the rows that are trained on, and those of the validation."""

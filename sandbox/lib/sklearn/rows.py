@@ -32,13 +32,14 @@ def cores(count: int) -> Iterator[None]:
     ...     float(np.dot([1.0], [2.0]))
     2.0
     """
-    with engine.threads.limit(count), _libraries().limit(limits=count, user_api="blas"):
+    with engine.threads.limit(count), _blas().limit(limits=count):
         yield
 
 
 @cache
-def _libraries() -> ThreadpoolController:
-    return ThreadpoolController()
+def _blas() -> Any:
+    """Return NumPy's libraries alone: afterwards all are put back, OpenMP's would be ours."""
+    return ThreadpoolController().select(user_api="blas")
 
 
 def dataset(x: Any, y: Any, dtype: Any = np.float32) -> Dataset:

@@ -10,10 +10,11 @@ import pytest
 from scipy import sparse
 from sklearn.datasets import load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_info
 
 from sandbox.lib import criterion, nn, optim
 from sandbox.lib.core.errors import ArgumentError, DivergedError
-from sandbox.lib.sklearn import SandboxClassifier, SandboxRegressor
+from sandbox.lib.sklearn import SandboxClassifier, SandboxRegressor, rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*before the training stands still")
 X, Y = load_iris(return_X_y=True)
@@ -49,8 +50,8 @@ def test_what_a_row_gets_does_not_depend_on_the_rows_beside_it():
     model = classifier(max_iter=3).fit(Z.astype("f4"), Y)
     assert model.module_.fc1.weight.dtype == np.float32
     whole = model.predict_proba(np.tile(Z, (3, 1)).astype("f4"))
-    for rows in (slice(0, 1), slice(7, 30), slice(200, 301)):
-        np.testing.assert_array_equal(whole[rows], model.predict_proba(np.tile(Z, (3, 1))[rows]))
+    for part in (slice(0, 1), slice(7, 30), slice(200, 301)):
+        np.testing.assert_array_equal(whole[part], model.predict_proba(np.tile(Z, (3, 1))[part]))
 
 
 def test_sparse_tables_give_the_bits_of_dense_ones():
@@ -80,6 +81,27 @@ def test_rows_and_classes_that_count_more():
         for kind in (None, "balanced")
     ]
     assert scores[1][:, 1].mean() > scores[0][:, 1].mean()
+
+
+def test_rows_that_do_not_count_are_left_out_of_batches():
+    weight = np.zeros(150)
+    weight[[0, 1, 60, 61]] = 1.0
+    model = classifier(batch_size=2).fit(Z, Y, weight)
+    assert np.isfinite(model.loss_curve_).all()
+    np.testing.assert_array_equal(model.classes_, [0, 1, 2])
+    few = Z[[0, 1, 60, 61]]
+    np.testing.assert_array_equal(model.predict(few), [0, 0, 1, 1])
+    with pytest.raises(ValueError, match="zero"):
+        classifier(class_weight={0: 0.0}).fit(Z[:60], Y[:60], np.repeat([1.0, 0.0], [50, 10]))
+
+
+def test_cores_of_numpy_are_limited_and_those_of_our_kernels_left_alone():
+    assert {library["user_api"] for library in rows._blas().info()} == {"blas"}
+    before = threadpool_info()
+    with rows.cores(1):
+        inside = [part for part in threadpool_info() if part["user_api"] == "blas"]
+        assert {part["num_threads"] for part in inside} == {1}
+    assert threadpool_info() == before
 
 
 def test_several_labels_a_row():
@@ -140,8 +162,8 @@ def test_rows_that_come_bit_by_bit():
         model.partial_fit(Z[:10], Y[:10])
     rng = np.random.default_rng(0)
     for _ in range(60):
-        rows = rng.choice(150, 50)
-        model.partial_fit(Z[rows], Y[rows], classes=[0, 1, 2])
+        some = rng.choice(150, 50)
+        model.partial_fit(Z[some], Y[some], classes=[0, 1, 2])
     assert model.score(Z, Y) > 0.95
     assert model.n_iter_ == 60
     assert model.loss_curve_[-1] < model.loss_curve_[0] / 4
