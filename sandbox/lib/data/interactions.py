@@ -290,7 +290,7 @@ def leave_last_out(users: ArrayLike, times: ArrayLike) -> tuple[Ids, Ids]:
 
 
 class RankingLists(ArrayDataset):
-    """Lists to rank, a row for each item: the wanted one first, then such as its user has not met.
+    """Lists to rank: items that a user has not met, and at the end the one that is wanted.
 
     For `metrics.HitRatio(10, negatives=99)` and `metrics.NDCG(10, negatives=99)`.
 
@@ -313,14 +313,16 @@ class RankingLists(ArrayDataset):
 
     Notes
     -----
-    Lists stay whole: batches and ranks take some lists or others, never parts of one.
+    Lists stay whole: batches and ranks take some lists or others, never parts of one. The wanted
+    item stands last, since of equal scores the first counts as higher: a model that says the same
+    of all items finds none.
 
     Examples
     --------
     >>> known = Interactions([0, 0, 1], [3, 1, 0], n_items=5)
     >>> lists = RankingLists([0, 1], [3, 0], known, negatives=2)
-    >>> lists.items[:, 0], lists.y[:, 0]
-    (array([3, 0]), array([1, 0, 0, 1, 0, 0]))
+    >>> lists.items[:, -1], lists.y[:, 0]
+    (array([3, 0]), array([0, 0, 1, 0, 0, 1]))
     """
 
     def __init__(
@@ -354,10 +356,10 @@ class RankingLists(ArrayDataset):
         rng = np.random.Generator(np.random.PCG64(key))
         drawn = [rng.choice(n, negatives, replace=False) for n in left]
         self.users = np.repeat(who[:, None], 1 + negatives, axis=1)
-        others = known.unmet(self.users[:, 1:], np.array(drawn).reshape(-1, negatives))
-        self.items = np.column_stack((wanted, others))
+        others = known.unmet(self.users[:, :-1], np.array(drawn).reshape(-1, negatives))
+        self.items = np.column_stack((others, wanted))
         wants = np.zeros((len(who), 1 + negatives), np.int64)
-        wants[:, 0] = 1
+        wants[:, -1] = 1
         pair = self.users.ravel(), self.items.ravel()
         x = pair if inputs is None else inputs(*pair)
         super().__init__(x, wants.reshape(-1, 1), dtype=None)

@@ -134,18 +134,19 @@ def test_the_data_set_travels_and_trains_a_recommender():
     assert found["ndcg10"] > 0.5
 
 
-def test_lists_hold_the_wanted_first_and_others_that_were_not_met():
+def test_lists_hold_the_wanted_last_and_others_that_were_not_met():
     known = drawn_pairs()
     lists = RankingLists([3, 4], [1, 2], known, negatives=8, seed=1)
     assert (lists.users == [[3], [4]]).all()
-    assert lists.items[:, 0].tolist() == [1, 2]
+    assert lists.items[:, -1].tolist() == [1, 2]
     for row, user in enumerate((3, 4)):
-        others = lists.items[row, 1:].tolist()
+        others = lists.items[row, :-1].tolist()
         assert len(set(others)) == 8
         assert not set(others) & set(known.of(user).tolist())
     again = RankingLists([3, 4], [1, 2], known, negatives=8, seed=1)
     np.testing.assert_array_equal(lists.items, again.items)
-    assert lists.y.reshape(2, 9).sum(axis=0).tolist() == [2] + [0] * 8
+    assert lists.y.reshape(2, 9).sum(axis=0).tolist() == [0] * 8 + [2]
+    assert HitRatio(8, negatives=8)(np.zeros((18, 1)), lists.y) == 0  # the same of all is no merit
     with pytest.raises(DataError, match=r"must have 19 items it has not met; got 1\d"):
         RankingLists([3], [1], known, negatives=19)
 

@@ -31,6 +31,14 @@ MODELS = {
         ids(3, 8),
         criterion.CrossEntropy(),
     ),
+    "neural_cf, plain products": (
+        lambda: zoo.neural_cf(
+            9, 7, 1, 0, features=4, hidden=(6,), factors=3, weighted=False, item_bias=True, l2=0.01
+        ),
+        (ids(9, 8), ids(7, 8)),
+        ids(2, 8, 1),
+        criterion.BCEWithLogits(),
+    ),
     "session_recommender": (
         lambda: zoo.session_recommender(11, 0, features=4, hidden=(6, 5), history=(4,)),
         (ids(11, 8, 5), ids(11, 8, 3)),
@@ -105,6 +113,20 @@ def test_sizes_follow_from_the_formulas():
     assert size(zoo.knrm(100, 0)) == 100 * 300 + 21 + 1
     encoder, decoder = 784 * 400 + 400 + 2 * (400 * 20 + 20), 20 * 400 + 400 + 400 * 784 + 784
     assert size(zoo.variational_autoencoder(0)) == encoder + decoder
+
+
+def test_products_that_are_not_weighed_add_up_as_in_matrix_factorisation():
+    model = zoo.neural_cf(4, 5, 1, 0, features=2, hidden=(3,), factors=6, weighted=False,
+                          item_bias=True)  # fmt: skip
+    model.item_bias.weight.set(np.arange(5, dtype="f4")[:, None])
+    model.classes.weight.set(np.zeros((1, 3), "f4"))
+    users, items = np.divmod(np.arange(20), 5)
+    found = model(users, items)
+    u, v = (np.asarray(part.weight) for part in (model.user_factors, model.item_factors))
+    expected = (u @ v.T + np.arange(5)).reshape(-1, 1) + np.asarray(model.classes.bias)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    with pytest.raises(ArgumentError, match="`weighted` must be True for 2 classes and 6 factors"):
+        zoo.neural_cf(4, 5, 2, 0, factors=6, weighted=False)
 
 
 def test_kernels_count_as_the_paper_says():

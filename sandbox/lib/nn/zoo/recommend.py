@@ -29,6 +29,7 @@ def neural_cf(
     features: int = 20,
     hidden: Sequence[int] = (40, 20, 10),
     factors: int = 20,
+    weighted: bool = True,
     item_bias: bool = False,
     l2: float = 0.0,
 ) -> Graph:
@@ -50,11 +51,14 @@ def neural_cf(
         Widths of its layers.
     factors : int >= 0
         Features of both for the product of factors; 0 leaves that part out.
+    weighted : bool
+        Whether the last layer weighs each product; False adds them up as matrix factorisation does,
+        y = sum(u ⊙ v) + W perceptron([u', v']) + b, for one class: better where users are few.
     item_bias : bool
         Whether b is each item's own: how well liked it is by all.
     l2 : float
         Penalty on the squares of a row's embeddings while training, which learn by heart where
-        users have met few items; 0.003 suits a hundred each.
+        users have met few items; 0.001 suits a hundred each.
 
     Shapes
     ------
@@ -63,12 +67,14 @@ def neural_cf(
 
     Raises
     ------
-    ArgumentError : there is no hidden layer, or a size is not positive.
+    ArgumentError : there is no hidden layer, a size is not positive, or products of several classes
+        are not weighted.
 
     Notes
     -----
-    Same as Analytics Zoo's `NeuralCF`, sizes by default included; `item_bias` and `l2` are not
-    there. Source: He et al. 2017 (NeuMF); Rendle et al. 2020 on what the penalty is worth.
+    Same as Analytics Zoo's `NeuralCF`, sizes by default included; `weighted`, `item_bias`
+    and `l2` are not there. Source: He et al. 2017 (NeuMF); Rendle et al. 2020 on what a plain
+    product and the penalty are worth.
 
     Examples
     --------
@@ -82,6 +88,11 @@ def neural_cf(
         raise ArgumentError("`hidden` must name at least one width; got none.")
     features, factors = positive_int("features", features), non_negative_int("factors", factors)
     item_bias, l2 = boolean("item_bias", item_bias), non_negative("l2", l2)
+    if not boolean("weighted", weighted) and (classes != 1 or not factors):
+        raise ArgumentError(
+            f"`weighted` must be True for {classes} classes and {factors} factors: a sum of "
+            "products is one number. Use classes=1 and factors > 0, or weighted=True."
+        )
     rng = init.generator(rng)
     user, item = Input("user"), Input("item")
 
@@ -89,6 +100,7 @@ def neural_cf(
         x = Embedding(count, size, rng=rng, name=name)(of)
         return ActivityRegularization(l2=l2, name=f"{name}_l2")(x) if l2 else x
 
+    terms: list[Any] = []
     x = Concat(name="join")(
         embedded("user", users, features, user), embedded("item", items, features, item)
     )
@@ -98,12 +110,15 @@ def neural_cf(
             embedded("user_factors", users, factors, user),
             embedded("item_factors", items, factors, item),
         )
-        x, before = Concat(name="both")(product, x), before + factors
-    x = Linear(before, classes, rng=rng, name="classes")(x)
+        if weighted:
+            x, before = Concat(name="both")(product, x), before + factors
+        else:
+            terms.append(Sum(1, keepdims=True, name="product_sum")(product))
+    terms.append(Linear(before, classes, rng=rng, name="classes")(x))
     if item_bias:
-        own = Embedding(items, classes, weight_init="zeros", rng=rng, name="item_bias")(item)
-        x = Add(name="with_bias")(x, own)
-    return Graph((user, item), x)
+        own = Embedding(items, classes, weight_init="zeros", rng=rng, name="item_bias")
+        terms.append(own(item))
+    return Graph((user, item), Add(name="total")(*terms) if len(terms) > 1 else terms[0])
 
 
 def session_recommender(
