@@ -7,6 +7,7 @@ library (`sandbox/lib/engine/plans/`); then nothing is kept in the cache.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,5 +115,6 @@ def main(arguments: list[str], report: harness.Report) -> int:
                 mode = "train" if training else "inference"
                 report.value(f"{name} {mode}, batch {batch}, {threads} thread(s)", seconds, "s")
                 if chosen.ship:
-                    chosen.ship.write_text(plan.to_json() + "\n", encoding="utf-8")
+                    lines = json.dumps(json.loads(plan.to_json()), indent=0, sort_keys=True)
+                    chosen.ship.write_text(lines + "\n", encoding="utf-8")
     return report.close()

@@ -108,13 +108,9 @@ class KernelPlan:
 
     def to_json(self) -> str:
         """Return the plan as text, the same text for the same choices."""
-        with self._lock:
-            choices = {
-                key: {str(batch): name for batch, name in sorted(batches.items())}
-                for key, batches in sorted(self._choices.items())
-            }
-        data = {"format": FORMAT, "fingerprint": self.fingerprint, "choices": choices}
-        return json.dumps(data, indent=0, sort_keys=True)
+        data = {"format": FORMAT, "fingerprint": self.fingerprint, "choices": self._choices}
+        with self._lock:  # without `indent`, which is written in Python: each run's start waits
+            return json.dumps(data, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str, *, frozen: bool = True) -> KernelPlan:
