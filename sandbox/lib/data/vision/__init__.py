@@ -4,32 +4,29 @@ from __future__ import annotations
 
 from ...engine import names as _names
 from .base import ImageTransform
+from .box_crops import CropToBox, RandomIoUCrop
 from .boxes import ClipBoxes, DenormalizeBoxes, NormalizeBoxes
 from .codec import Decode, FromPixels
 from .color import (
     Brightness,
     ChannelShuffle,
-    ColorJitter,
     Contrast,
-    GaussianBlur,
-    GaussianNoise,
     Grayscale,
     Hue,
-    Lighting,
     Saturation,
     SwapChannels,
 )
 from .crops import (
     CenterCrop,
-    CropToBox,
     FixedCrop,
     RandomCrop,
-    RandomIoUCrop,
     RandomResizedCrop,
 )
 from .dataset import PictureDataset
+from .effects import GaussianBlur, GaussianNoise, Lighting
 from .flips import HorizontalFlip, RandomRotation, VerticalFlip
 from .folder import ImageFolder
+from .jitter import ColorJitter
 from .margins import Expand, FillRegion, Pad, RandomErasing
 from .picture import Picture, box_overlaps
 from .pipeline import OneOf, Pipeline, RandomApply, RandomOrder

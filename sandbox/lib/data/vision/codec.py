@@ -81,8 +81,8 @@ class Decode(ImageTransform):
         The channels wanted; gray is one channel.
     at_least : int > 0, optional
         JPEG files are decoded at a half, a quarter or an eighth of their size where their shorter
-        edge stays at least so long: several times faster where they are made small anyway, with
-        slightly other pixels.
+        edge stays at least so long: up to twice as fast where they are made small anyway,
+        with slightly other pixels.
 
     Shapes
     ------

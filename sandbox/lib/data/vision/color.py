@@ -14,19 +14,14 @@ from .base import ImageTransform
 from .draws import Draws
 from .opencv import cv
 from .picture import Picture, with_fields
-from .pipeline import Pipeline, RandomApply, RandomOrder
 from .resize import whole
 
 __all__ = [
     "Brightness",
     "ChannelShuffle",
-    "ColorJitter",
     "Contrast",
-    "GaussianBlur",
-    "GaussianNoise",
     "Grayscale",
     "Hue",
-    "Lighting",
     "Saturation",
     "SwapChannels",
 ]
@@ -34,7 +29,7 @@ __all__ = [
 _LUMA = (0.299, 0.587, 0.114)
 
 
-class _Colors(ImageTransform):
+class Colors(ImageTransform):
     """Changes pixels and moves none."""
 
     def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -52,7 +47,7 @@ class _Colors(ImageTransform):
         """Return the changed pixels."""
 
 
-class _Drawn(_Colors):
+class _Drawn(Colors):
     """Draws one number from a range."""
 
     words = 1
@@ -224,7 +219,7 @@ class Hue(_Drawn):
         return _from_hsv(hsv, picture)
 
 
-class ChannelShuffle(_Colors):
+class ChannelShuffle(Colors):
     """Put the channels of a picture into a random order.
 
     Notes
@@ -250,102 +245,7 @@ class ChannelShuffle(_Colors):
         return "ChannelShuffle()"
 
 
-class ColorJitter(Pipeline):
-    """Change brightness, contrast, saturation and hue, each with some probability.
-
-    Parameters
-    ----------
-    brightness : float >= 0
-        Pixels get up to so much more or less.
-    contrast, saturation : (low, high)
-        Range of the factor.
-    hue : float >= 0
-        Colours turn by up to so many degrees.
-    p : float in [0, 1]
-        Probability of each change.
-    channels_p : float in [0, 1]
-        Probability that channels are shuffled at the end.
-    shuffle : bool
-        Whether the changes come in random order; else brightness, then contrast and saturation
-        and hue or, as often, saturation and hue and contrast.
-
-    Raises
-    ------
-    DataError : a picture is not uint8 with 3 channels.
-
-    Notes
-    -----
-    Same as BigDL `ColorJitter`, whose hue of 18 are 36 degrees. Source: the photometric distortions
-    of Howard 2013 in the order of Liu et al. 2016 (SSD).
-
-    Examples
-    --------
-    >>> ColorJitter()(np.array([[[1, 2, 3]]], "u1")).ravel().tolist()
-    [1, 2, 3]
-    """
-
-    def __init__(
-        self,
-        brightness: float = 32.0,
-        contrast: tuple[float, float] = (0.5, 1.5),
-        saturation: tuple[float, float] = (0.5, 1.5),
-        hue: float = 36.0,
-        *,
-        p: float = 0.5,
-        channels_p: float = 0.0,
-        shuffle: bool = False,
-    ) -> None:
-        brightness = validate.non_negative("brightness", brightness)
-        hue = validate.non_negative("hue", hue)
-        for name, pair in (("contrast", contrast), ("saturation", saturation)):
-            if not isinstance(pair, tuple | list) or len(pair) != 2:
-                cure = "0.2 of others is (0.8, 1.2) here."
-                raise validate.refuse(name, "a pair (low, high)", pair, cure)
-        brighter, contrasting, saturated, turned = (
-            RandomApply(one, p)
-            for one in (
-                Brightness(-brightness, brightness),
-                Contrast(*contrast),
-                Saturation(*saturation),
-                Hue(-hue, hue),
-            )
-        )
-        channels = RandomApply(ChannelShuffle(), channels_p)
-        self._said = (
-            f"ColorJitter({brightness:g}, {tuple(contrast)}, {tuple(saturation)}, {hue:g}, "
-            f"p={p:g}, channels_p={channels_p:g}, shuffle={shuffle})"
-        )
-        if validate.boolean("shuffle", shuffle):
-            changes = RandomOrder(brighter, contrasting, saturated, turned)
-            super().__init__(changes, channels)
-        else:
-            later = _EarlyOrLate(contrasting, Pipeline(saturated, turned))
-            super().__init__(brighter, later, channels)
-
-    def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the same shape."""
-        return shape
-
-    def __repr__(self) -> str:
-        return self._said
-
-
-class _EarlyOrLate(Pipeline):
-    """One transform in front of others or behind them, as often."""
-
-    def __init__(self, one: ImageTransform, others: ImageTransform) -> None:
-        super().__init__(one, others)
-        self.words += 1
-
-    def apply(self, picture: Picture, draws: Draws) -> Picture:
-        late = draws.chance(0.5)
-        own = [(one, draws.take(one.words)) for one in self.transforms]
-        for one, words in reversed(own) if late else own:
-            picture = one.apply(picture, words)
-        return picture
-
-
-class Grayscale(_Colors):
+class Grayscale(Colors):
     """Take the colours away.
 
     y = 0.299 · red + 0.587 · green + 0.114 · blue, in all channels
@@ -417,140 +317,3 @@ class SwapChannels(ImageTransform):
 
     def __repr__(self) -> str:
         return "SwapChannels()"
-
-
-class Lighting(_Colors):
-    """Add the same random colour, along the main components of ImageNet's colours, to all pixels.
-
-    y = x + 255 · sum_i p_i · a_i · l_i, a_i ~ N(0, std²); p_i, l_i: eigenvectors and eigenvalues of
-    the covariance of red, green and blue in [0, 1]
-
-    Parameters
-    ----------
-    std : float >= 0
-        How strong it is.
-
-    Notes
-    -----
-    Source: Krizhevsky et al. 2012 (AlexNet), section 4.1; components as published with
-    fb.resnet.torch.
-
-    Examples
-    --------
-    >>> Lighting()(np.array([[[1, 2, 3]]], "u1")).ravel().tolist()
-    [1, 2, 3]
-    """
-
-    words = 6
-    VALUES = np.array([0.2175, 0.0188, 0.0045])
-    VECTORS = np.array(
-        [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]]
-    )
-
-    def __init__(self, std: float = 0.1) -> None:
-        self.std = validate.non_negative("std", std)
-
-    def colored(self, image: Array, picture: Picture, draws: Draws) -> Array:
-        """Return the pixels in another light."""
-        if image.shape[2] != 3:
-            raise DataError(f"Lighting: a picture must have 3 channels; got {image.shape[2]}.")
-        alpha = np.array([draws.normal() for _ in range(3)]) * self.std
-        shift = 255.0 * (self.VECTORS @ (alpha * self.VALUES))
-        if not shift.any():
-            return image
-        shift = shift[::-1] if picture.order == "BGR" else shift
-        made = [
-            linear(np.ascontiguousarray(image[:, :, k : k + 1]), 1.0, shift[k]) for k in range(3)
-        ]
-        return np.concatenate(made, 2)
-
-    def __repr__(self) -> str:
-        return f"Lighting({self.std:g})"
-
-
-class GaussianBlur(_Colors):
-    """Blur a picture by a Gaussian of a width drawn for it.
-
-    y = x convolved with g, g[u, v] ~ exp(-(u² + v²) / 2 sigma²), sigma from [low, high); edges are
-    mirrored (without the edge pixel itself)
-
-    Parameters
-    ----------
-    kernel_size : odd int > 0
-        Height and width of g, in pixels.
-    sigma : (low, high)
-        Range of its width, in pixels.
-
-    Notes
-    -----
-    Same as PyTorch `GaussianBlur`. Source: OpenCV `GaussianBlur`.
-
-    Examples
-    --------
-    >>> GaussianBlur(3, (9, 9))(np.array([[[0], [90], [0]]], "u1")).ravel().tolist()
-    [60, 30, 60]
-    """
-
-    words = 1
-
-    def __init__(self, kernel_size: int = 5, sigma: tuple[float, float] = (0.1, 2.0)) -> None:
-        self.kernel_size = validate.positive_int("kernel_size", kernel_size)
-        if self.kernel_size % 2 == 0:
-            raise validate.refuse("kernel_size", "an odd int > 0", kernel_size)
-        if not isinstance(sigma, tuple | list) or len(sigma) != 2:
-            raise validate.refuse("sigma", "a pair (low, high)", sigma)
-        low = validate.positive("sigma", sigma[0])
-        self.sigma = (low, validate.in_range("sigma", sigma[1], low, 1e6))
-
-    def colored(self, image: Array, picture: Picture, draws: Draws) -> Array:
-        """Return the blurred pixels."""
-        width = draws.uniform(*self.sigma)
-        made: Array = cv.GaussianBlur(
-            image, (self.kernel_size, self.kernel_size), width, borderType=cv.BORDER_REFLECT_101
-        )
-        return made
-
-    def __repr__(self) -> str:
-        return f"GaussianBlur({self.kernel_size}, {self.sigma})"
-
-
-class GaussianNoise(_Colors):
-    """Add a normal number, drawn anew, to each number of a picture.
-
-    y = x + e, e ~ N(0, std²); bytes are rounded and stay in 0 .. 255
-
-    Parameters
-    ----------
-    std : float >= 0
-        In the units of the pixels.
-
-    Notes
-    -----
-    Like PyTorch `GaussianNoise`: in the units of the pixels.
-
-    Examples
-    --------
-    >>> GaussianNoise(3)(np.array([[[1, 2, 3]]], "u1")).ravel().tolist()
-    [1, 2, 3]
-    """
-
-    words = 4
-
-    def __init__(self, std: float = 10.0) -> None:
-        self.std = validate.non_negative("std", std)
-
-    def colored(self, image: Array, picture: Picture, draws: Draws) -> Array:
-        """Return the noisy pixels."""
-        generator = draws.generator()
-        if generator is None:
-            return image
-        noise = generator.standard_normal(image.shape, np.float32)
-        noise *= np.float32(self.std)
-        noise += image
-        if image.dtype == np.uint8:
-            noise = np.clip(np.rint(noise, out=noise), 0, 255, out=noise).astype(np.uint8)
-        made: Array = noise
-        return made
-
-    def __repr__(self) -> str:
-        return f"GaussianNoise({self.std:g})"
