@@ -250,6 +250,6 @@ def _refuse_lengths(
         at = int(np.argmax(lengths != lengths[0]))
         row = at // each
         raise DataError(
-            f"{place}: {what} must have one length, {lengths[0]} as in row "
+            f"{_called(name, place)}: {what} must have one length, {lengths[0]} as in row "
             f"{first}; got {lengths[at]} in row {first + row}. Pad them to one length."
         )

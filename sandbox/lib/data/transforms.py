@@ -26,6 +26,14 @@ class Transform(ABC):
     """
 
     needs_random = False
+    arguments: tuple[tuple[Any, ...], dict[str, Any]]
+    """What it was made with, by place and by name."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Remember the arguments, by which files can tell what it is."""
+        self = super().__new__(cls)
+        self.arguments = (args, kwargs)
+        return self
 
     @abstractmethod
     def call(self, x: Array, *, out: Array | None = None, random: Any = None) -> Array:

@@ -370,6 +370,11 @@ class EarlyStopping:
         """Whether the validations so far are reason to end."""
         return self.waited >= self.patience
 
+    def __repr__(self) -> str:
+        given = {"patience": 3, "min_delta": 0.0, "mode": None, "restore_best": True}
+        more = (f", {k}={v!r}" for k, d in given.items() if (v := getattr(self, k)) != d)
+        return f"EarlyStopping({self.monitor!r}{''.join(more)})"
+
     def config(self) -> dict[str, Any]:
         """Return the arguments that decide when it ends a run, for a checkpoint."""
         names = ("monitor", "patience", "min_delta", "mode")

@@ -136,3 +136,15 @@ def test_what_is_explained_of_objects_is_short():
     assert max(map(len, lines)) < 450  # Spark's own texts are the longest
     assert any(line.startswith("model: the network (current: Sequential(") for line in lines)
     assert "endTrigger" in str(stage.explainParam(stage.endTrigger))
+
+
+@pytest.mark.parametrize("kind", STAGES)
+def test_no_param_takes_the_place_of_a_method(kind):
+    methods = {
+        name
+        for base in kind.__mro__
+        if base.__module__.startswith("pyspark")
+        for name, thing in vars(base).items()
+        if inspect.isfunction(thing) or isinstance(thing, property)
+    }
+    assert not methods & {param.name for param in kind().params}

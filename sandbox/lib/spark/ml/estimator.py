@@ -240,9 +240,10 @@ class NNEstimator(Training, Reads, Stored, Predictor[Any]):
 
     def _rows(self, frame: Any) -> CheckedDataset:
         label, weight = self.getLabelCol(), self._given("weightCol")
+        frame, names = self._with_bytes(frame)
         return CheckedDataset(
             frame,
-            **self._reading(frame),
+            **self._reading(frame, names),
             label={"target": label, "weight": weight} if weight else label,
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator
@@ -49,7 +48,7 @@ class Writer(MLWriter):
         for param, value in stage._paramMap.items():
             if not isinstance(param, Setting) or param.plain:
                 plain[param.name] = value
-            elif param.name in OBJECTS:
+            elif param.name != "model":
                 objects[param.name] = OBJECTS[param.name][0](value)
         text = DefaultParamsWriter._get_metadata_to_save(
             stage,
@@ -63,7 +62,11 @@ class Writer(MLWriter):
             plain,
         )
         try:
-            json.loads(text)
+            if _exists(spark, f"{path}/metadata"):
+                raise CheckpointError(
+                    f"{path}: must be a new folder; got one with a stage in it. Use "
+                    "write().overwrite().save(path)."
+                )
             if stage.hasParam("model") and stage.isSet("model"):
                 _put(spark, f"{path}/{_MODEL}", lambda local: save_model(stage.getModel(), local))
             _put(spark, f"{path}/metadata/part-00000", lambda local: local.write_text(text + "\n"))
@@ -164,10 +167,7 @@ def _put(spark: Any, path: str, write: Callable[[Path], object]) -> None:
         try:
             system.copyFromLocalFile(True, True, java.Path(local.as_uri()), half)
             if not system.rename(half, place):
-                raise CheckpointError(
-                    f"{path}: must be a new file; got one that is there. Use "
-                    "write().overwrite().save(path)."
-                )
+                raise CheckpointError(f"{path}: must be a new file; got one that is there.")
         finally:
             with contextlib.suppress(Exception):
                 system.delete(half, False)

@@ -11,7 +11,17 @@ from ...core.errors import DataError, SparkSetupError
 from ...engine.names import meant
 from ..rows.dataset import SparkDataset
 
-__all__ = ["CheckedDataset", "check_frame", "column", "inner_type", "is_vector", "type_of"]
+__all__ = [
+    "CheckedDataset",
+    "check_frame",
+    "column",
+    "inner_type",
+    "is_image",
+    "is_vector",
+    "type_of",
+]
+
+_IMAGE = ["origin", "height", "width", "nChannels", "mode", "data"]
 
 
 def check_frame(frame: Any, owner: str, doing: str) -> None:
@@ -70,6 +80,11 @@ def type_of(frame: Any, name: str, owner: str, param: str) -> Any:
 def is_vector(kind: Any) -> bool:
     """Tell whether a Spark type is that of vectors."""
     return type(kind).__name__ == "VectorUDT"
+
+
+def is_image(kind: Any) -> bool:
+    """Tell whether a Spark type is that of images, as `spark.read.format("image")` gives them."""
+    return list(getattr(kind, "names", ())) == _IMAGE
 
 
 def inner_type(kind: Any) -> Any:

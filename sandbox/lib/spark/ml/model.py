@@ -71,7 +71,9 @@ class NNModel(Reads, Stored, PredictionModel[Any]):
     def _transform(self, dataset: Any) -> Any:
         check_frame(dataset, type(self).__name__, "transform")
         self._check_features(dataset)
-        return self._scorer(dataset).transform(dataset)
+        frame, names = self._with_bytes(dataset)
+        made = self._scorer(frame, names).transform(frame)
+        return made.drop(*[name for name in names if name not in dataset.columns])
 
     def udf(self, answer: Any = None) -> Any:
         """Return a function for SQL and `select`, of the features' columns.
@@ -92,36 +94,41 @@ class NNModel(Reads, Stored, PredictionModel[Any]):
         """Return a pandas DataFrame with the columns of `transform`, scored in this process."""
         return self._scorer().pandas(table)
 
-    def _scorer(self, frame: Any = None) -> Scorer:
+    def _scorer(self, frame: Any = None, names: list[str] | None = None) -> Scorer:
         """Return what scores; a DataFrame tells of a network that was not fitted here."""
         if not self.isSet("model"):
             raise ArgumentError(
                 f"{type(self).__name__}: `model` must be set before transform; got none."
             )
-        signature = self._known(frame)
-        names = self._features()
+        names = names or self._features()
+        signature = self._known(frame, names)
+        transform = self._given("preprocessing")
         return Scorer(
             self._given("model"),
             names[0] if len(names) == 1 else tuple([name] for name in names),
             self._answers(signature),
-            prepare=prepared_like(signature.stored),
+            prepare=prepared_like(
+                signature.stored, tuple(transform) if isinstance(transform, list) else transform
+            ),
+            decode=self._given("decode") if frame is None else self._decoder(frame),
             batch_size=self._given("batchSize"),
             precision=self._given("precision"),
         )
 
-    def _known(self, frame: Any) -> Signature:
+    def _known(self, frame: Any, names: list[str]) -> Signature:
         if self.signature is None:
             if frame is None:
                 raise ArgumentError(
                     f"{type(self).__name__}: what the network takes is not known before it was "
                     "fitted or has transformed a DataFrame; call transform(frame) first."
                 )
-            rows = SparkDataset(frame.limit(1), **self._reading(frame), label=None)
+            rows = SparkDataset(frame.limit(1), **self._reading(frame, names), label=None)
             try:
                 stored = rows.stored().x
             finally:
                 rows.unpersist()
-            self._finish(Signature.of(self._given("model"), prepared_like(stored), None))
+            prepare = prepared_like(stored, rows.transform)
+            self._finish(Signature.of(self._given("model"), prepare, None))
         return self.signature  # type: ignore[return-value]
 
     def _finish(self, signature: Signature, labels: Any = None) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ...data import Dataset, Preparation
 from ...data.dataset import DataSpec
 from ...engine.oplist import Spec
-from .frames import inner_type, is_vector, type_of
+from .frames import column, inner_type, is_image, is_vector, type_of
 from .settings import Columns
 
-__all__ = ["Reads", "prepared_like"]
+__all__ = ["ImageBytes", "Reads", "prepared_like"]
 
 _INTEGERS = ("tinyint", "smallint", "int", "bigint", "boolean")
 _FLOATS = ("float", "double")
@@ -32,6 +34,7 @@ class Reads(Columns):
             if (
                 is_vector(kind)
                 or inner in (*_INTEGERS, *_FLOATS)
+                or is_image(kind)
                 or kind.simpleString() == "binary"
             ):
                 continue
@@ -45,9 +48,36 @@ class Reads(Columns):
                 "columns."
             )
 
-    def _reading(self, frame: Any) -> dict[str, Any]:
-        """Return how `SparkDataset` and `Scorer` are told to read a DataFrame's features."""
+    def _with_bytes(self, frame: Any) -> tuple[Any, list[str]]:
+        """Return a DataFrame with images as bytes in columns of their own, and the features' names.
+
+        Sizes come first, as three integers of 4 bytes.
+        """
+        from pyspark.sql import functions as f
+
         names = self._features()
+        for k, name in enumerate(names):
+            if not is_image(frame.schema[name].dataType):
+                continue
+            names[k] = f"{name}_bytes"
+            while names[k] in frame.columns:
+                names[k] += "_"
+            image = column(name)
+            sizes = (
+                f.lpad(f.hex(image[size]), 8, "0") for size in ("height", "width", "nChannels")
+            )
+            frame = frame.withColumn(names[k], f.concat(*map(f.unhex, sizes), image["data"]))
+        return frame, names
+
+    def _decoder(self, frame: Any) -> Callable[[bytes], Any] | None:
+        """Return what makes an array of the bytes of a row, if something must."""
+        decode: Callable[[Any], Any] | None = self._given("decode")
+        if any(is_image(frame.schema[name].dataType) for name in self._features()):
+            return ImageBytes(decode)
+        return decode
+
+    def _reading(self, frame: Any, names: list[str]) -> dict[str, Any]:
+        """Return how a data set is told to read a DataFrame's features, from these columns."""
         kinds = [type_of(frame, name, type(self).__name__, "featuresCol") for name in names]
         given = self._given("featureShape")
         several = [given] if len(names) == 1 else given or [None] * len(names)
@@ -55,17 +85,48 @@ class Reads(Columns):
             (1,) if shape is None and kind.simpleString() in _FLOATS else shape and tuple(shape)
             for shape, kind in zip(several, kinds, strict=True)
         ]
+        transform = self._given("preprocessing")
+        told: dict[str, Any] = {"transform": transform}
+        if (decode := self._decoder(frame)) is not None:
+            told["decode"] = decode
         if len(names) > 1:
             return {
+                **told,
                 "features": tuple([name] for name in names),
                 "shape": tuple(shapes),
+                "transform": None if transform is None else tuple(transform),
             }
         whole = inner_type(kinds[0]).simpleString() in _INTEGERS
         return {
+            **told,
             "features": names[0],
             "shape": shapes[0],
             "dtype": None if whole else np.float32,  # integers may be ids of an embedding
         }
+
+
+class ImageBytes:
+    """Makes arrays (height, width, channels) of images that `Reads` has turned into bytes.
+
+    Parameters
+    ----------
+    then : function of an array, optional
+        What is done with each image: resizing it, for one. Colours come as red, green, blue.
+    """
+
+    def __init__(self, then: Callable[[Any], Any] | None = None) -> None:
+        self.then = then
+
+    def __call__(self, row: bytes) -> NDArray[Any]:
+        """Return the array of a row."""
+        height, width, channels = (int(size) for size in np.frombuffer(row, ">i4", 3))
+        image = np.frombuffer(row, np.uint8, offset=12).reshape(height, width, channels)
+        if channels >= 3:  # Spark's are blue, green, red
+            image = image[:, :, [2, 1, 0, *range(3, channels)]]
+        return np.asarray(image if self.then is None else self.then(image))
+
+    def __repr__(self) -> str:
+        return f"ImageBytes({self.then!r})"
 
 
 class _Described(Dataset):

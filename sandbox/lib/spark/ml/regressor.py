@@ -9,7 +9,7 @@ from pyspark.ml.regression import RegressionModel, Regressor
 from ...core import tree
 from ...core.errors import ShapeError
 from ...engine.oplist import Spec
-from .estimator import NNEstimator
+from .estimator import NNEstimator, Plan
 from .model import NNModel
 from .signature import Signature
 
@@ -43,13 +43,7 @@ class NNRegressorModel(NNModel, RegressionModel[Any]):
     """
 
     def _finish(self, signature: Signature, labels: Any = None) -> None:
-        outputs = signature.outputs
-        if not isinstance(outputs, Spec) or outputs.size != 1:
-            got = ", ".join(str(spec.shape) for spec in tree.leaves(outputs))
-            raise ShapeError(
-                f"{type(self).__name__}: `model` must give one number for each row; got rows of "
-                f"shape {got}. NNEstimator takes any outputs."
-            )
+        refuse_several(signature, type(self).__name__)
         super()._finish(signature)
 
     def predict(self, value: Any) -> float:
@@ -82,3 +76,18 @@ class NNRegressor(NNEstimator, Regressor[Any]):
     """
 
     fitted = NNRegressorModel
+
+    def _suited(self, plan: Plan, signature: Signature) -> Plan:
+        refuse_several(signature, type(self).__name__)
+        return super()._suited(plan, signature)
+
+
+def refuse_several(signature: Signature, owner: str) -> None:
+    """Refuse networks that do not give one number for each row."""
+    outputs = signature.outputs
+    if not isinstance(outputs, Spec) or outputs.size != 1:
+        got = ", ".join(str(spec.shape) for spec in tree.leaves(outputs))
+        raise ShapeError(
+            f"{owner}: `model` must give one number for each row; got rows of shape {got}. "
+            "NNEstimator takes any outputs."
+        )

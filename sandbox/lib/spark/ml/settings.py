@@ -66,6 +66,21 @@ class Columns(Stage):
         _shape,
     )
 
+    preprocessing = Setting(
+        "preprocessing",
+        "what is done with batches of features, data.transforms or data.vision; of several inputs "
+        "a list",
+        objects.transform,
+        plain=False,
+    )
+    decode = Setting(
+        "decode",
+        "what makes an array of the bytes of a file, or of an image: "
+        "data.vision.Pipeline(Decode(), Resize((32, 32)), ToTensor())",
+        objects.decode,
+        plain=False,
+    )
+
     def _set(self, **given: Any) -> Any:
         """Take several names for `featuresCol`, too; whichever is set last holds."""
         if isinstance(given.get("featuresCol"), list | tuple):

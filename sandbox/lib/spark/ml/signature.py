@@ -11,6 +11,7 @@ import numpy as np
 from ... import nn
 from ...core import tree
 from ...core.context import using
+from ...core.errors import SandboxError, add_path
 from ...criterion import Criterion
 from ...data import Preparation
 from ...engine.oplist import Spec
@@ -45,6 +46,7 @@ class Signature:
         Raises
         ------
         ShapeError : it does not take such rows.
+        ArgumentError : it gives something else than the criterion takes.
         """
         made = prepare.form.unflatten(prepare.made)
         stored = prepare.form.unflatten(prepare.stored)
@@ -53,7 +55,13 @@ class Signature:
             found = tree.map(np.asarray, tree.call(model, zeros))
         outputs = tree.map(lambda a: Spec(a.shape[1:], a.dtype.name), found)
         meanings = nn.output_meanings(model, made)
-        return cls(stored, made, outputs, criterion.meanings(meanings) if criterion else meanings)
+        if criterion is not None:
+            try:
+                meanings = criterion.meanings(meanings)
+            except SandboxError as error:
+                add_path(error, type(criterion).__name__)
+                raise
+        return cls(stored, made, outputs, meanings)
 
     def state(self) -> dict[str, Any]:
         """Return it as JSON-able data."""

@@ -236,7 +236,9 @@ class SparkDataset(Dataset):
             if is_picture(kinds[name]):
                 column = f.struct(*[column[part] for part in PICTURE])
             if type(kinds[name]).__name__ == "VectorUDT":
-                column = vector_to_array(column, "float64")
+                column = f.when(  # it fails at empty places, which are told with their row
+                    column.isNotNull(), vector_to_array(column, "float64")
+                )
             columns.append(column.alias(f"c{number}"))
         return self.source.select(*columns)
 
