@@ -204,6 +204,7 @@ class SandboxEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
                 plan=self._plan(),
                 memory=self._memory,
             )
+            self._ready()  # it follows the network's numbers
         count = rows.x.shape[0]
         if rows.weight is None:
             rows = rows._replace(weight=np.ones(count, np.float32))
@@ -212,7 +213,6 @@ class SandboxEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
         )
         self.loss_curve_ = [*self.loss_curve_, self.loss_]
         self.n_iter_ += 1
-        self._ready()
         return self
 
     def _rows(self, X: Any, y: Any, sample_weight: Any, *, first: bool) -> tuple[Rows, Array]:
