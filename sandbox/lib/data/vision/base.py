@@ -46,7 +46,7 @@ class ImageTransform(Transform):
     Notes
     -----
     Like BigDL `FeatureTransformer`: chains by `Pipeline`, and the random numbers are the
-    picture's own.
+    picture's own. Where x is a tree, equal chains draw alike for all pictures of a row.
     """
 
     words: int = 0

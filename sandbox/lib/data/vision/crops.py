@@ -92,7 +92,7 @@ class CenterCrop(_SizedCrop):
 
 
 class RandomCrop(_SizedCrop):
-    """Take a part of a fixed size, each place equally likely.
+    """Take a part of a fixed size, each place equally likely; with a margin: `Pad` in front.
 
     Parameters
     ----------
@@ -184,7 +184,10 @@ class FixedCrop(ImageTransform):
         return part_of(picture, self.box, self.normalized, self.clip, self.centers, self)
 
     def __repr__(self) -> str:
-        return f"FixedCrop({', '.join(f'{edge:g}' for edge in self.box)})"
+        more = "" if self.normalized else ", normalized=False"
+        more += "" if self.clip else ", clip=False"
+        more += ", centers=True" if self.centers else ""
+        return f"FixedCrop({', '.join(f'{edge:g}' for edge in self.box)}{more})"
 
 
 def part_of(
@@ -275,7 +278,8 @@ class RandomResizedCrop(ImageTransform):
 
     def __repr__(self) -> str:
         ratio = f"({self.ratio[0]:.4g}, {self.ratio[1]:.4g})"
+        more = ", centers=True" if self.centers else ""
         return (
             f"RandomResizedCrop(({self.height}, {self.width}), scale={self.scale}, ratio={ratio}, "
-            f"interpolation={self.interpolation!r})"
+            f"interpolation={self.interpolation!r}{more})"
         )

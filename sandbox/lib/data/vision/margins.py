@@ -13,7 +13,9 @@ from ...core.errors import DataError
 from ..transforms import Array
 from .base import ImageTransform
 from .draws import Draws
+from .opencv import cv
 from .picture import Picture
+from .resize import whole
 
 __all__ = ["Expand", "FillRegion", "Pad", "RandomErasing"]
 
@@ -55,9 +57,9 @@ def canvas(
 ) -> Picture:
     """Return a picture put on a ground of this size, its left upper corner at (x, y)."""
     image, (h, w) = picture.image, (picture.height, picture.width)
-    made = np.empty((height, width, image.shape[2]), image.dtype)
-    made[...] = np.asarray(fill, image.dtype)
-    made[y : y + h, x : x + w] = image
+    made = cv.copyMakeBorder(
+        image, y, height - h - y, x, width - w - x, cv.BORDER_CONSTANT, value=fill
+    )
     boxes, masks = picture.boxes, picture.masks
     if boxes is not None:
         boxes = boxes + np.array([x, y, x, y], np.float32)
@@ -65,7 +67,7 @@ def canvas(
         ground = np.zeros((len(masks), height, width), np.uint8)
         ground[:, y : y + h, x : x + w] = masks
         masks = ground
-    return picture.moved(made, boxes=boxes, masks=masks)
+    return picture.moved(whole(made), boxes=boxes, masks=masks)
 
 
 class Expand(ImageTransform):

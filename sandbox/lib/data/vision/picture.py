@@ -73,7 +73,7 @@ class Picture:
             raise validate.refuse("image", f"{_IMAGE}, or `data` bytes", None)
         if self.image is not None:
             image = self.image if isinstance(self.image, np.ndarray) else None
-            if image is None or image.ndim not in (2, 3) or image.dtype.name not in _DTYPES:
+            if image is None or image.ndim not in (2, 3) or image.dtype not in _DTYPES:
                 raise _refused(self.image)
             kept(self, "image", image[:, :, None] if image.ndim == 2 else image)
         validate.one_of("order", self.order, ("RGB", "BGR", "GRAY"))
@@ -230,7 +230,7 @@ class Picture:
         return f"Picture({what}{boxes})"
 
 
-_DTYPES = ("uint8", "float32")
+_DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
 
 
 def _refused(given: Any) -> DataError:
