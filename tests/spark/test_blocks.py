@@ -126,7 +126,12 @@ def test_a_long_load_tells_how_far_it_is(tmp_path, monkeypatch):
     pair, told = table(40), []
     found = packed(pair, (40,))
     frame = frame_of(found, (40,), 2, Form(*ArrayDataset(*pair).stored()))
-    loader = Loader([frame], 0, budget=1 << 20, folders=[tmp_path], tell=told.append)
+
+    def tell(share, text):
+        assert text.startswith(f"loading rows: {share:.0%}".replace("%", " %"))
+        told.append(share)
+
+    loader = Loader([frame], 0, budget=1 << 20, folders=[tmp_path], tell=tell)
     names = ["tag", "partition", "first", "rows", "start", "form", "digest", "data"]
     batches = [
         pa.RecordBatch.from_pydict(

@@ -40,6 +40,29 @@ def test_ranks_read_blocks_for_themselves_to_the_weights_of_one_process(local, t
     )
 
 
+def test_packing_tells_rows_and_bytes_to_who_watches_the_run(local, monkeypatch):
+    monkeypatch.setattr("sandbox.lib.spark.rows.counts.EVERY_S", 0.01)
+    frame = local.range(0, 20000, 1, 4).selectExpr(
+        "double(id) / 20000 a", "double(1) b", "double(2) c", "int(id % 2) label"
+    )
+    told = []
+    model = nn.Sequential(nn.Linear(3, 2, rng=0))
+    trainer = Trainer(
+        model,
+        criterion.CrossEntropy(),
+        optim.SGD(0.1),
+        batch_size=1000,
+        progress=None,
+        backend=SparkBackend(local, ranks=2),
+    )
+    trainer.subscribe(lambda event: event["type"] == "stage" and told.append(event["text"]))
+    trainer.fit(SparkDataset(frame, features=["a", "b", "c"]), epochs=1)
+    packing = [text for text in told if text.startswith("packing rows: ")]
+    assert packing
+    assert packing[-1].startswith("packing rows: 100 %, 20,000 rows, 0 MB, ")
+    assert told.index("sending the data") > told.index(packing[-1])
+
+
 def test_pictures_of_sparks_image_source_and_binary_files_are_features(local, tmp_path):
     for k in range(12):
         pixels = np.zeros((4 + k % 3, 5, 3), "u1")

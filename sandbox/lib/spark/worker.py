@@ -136,7 +136,7 @@ def run_rank(packed: bytes, batches: Iterator[Any], pieces: list[Any]) -> dict[s
             batches,
             memory=plan.memory,
             ranks_here=plan.ranks_here,
-            tell=lambda share: line.emit(stage("loading rows", share)),
+            tell=lambda share, text: line.emit(stage(text, share)),
         )
         while True:
             try:

@@ -13,6 +13,7 @@ from ..core import validate as check
 from ..core.errors import TrainingError
 from ..criterion import Criterion
 from ..data import Preparation
+from ..data.progress import hearing
 from ..metrics import Metric
 from ..optim import Optimizer
 from ..optim.clipping import Clip
@@ -247,7 +248,8 @@ class Trainer(Steered):
                 for run in before:  # they hold what would answer
                     run.stop_and_join()
                 before = []
-            job = self._job(data, epochs, steps, end, validation, validate, early_stop)
+            with hearing(lambda text: self._recorder.receive(stage(text, 0.0))):
+                job = self._job(data, epochs, steps, end, validation, validate, early_stop)
             control = self._control = Control()
             self._background = None
             if not before:

@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.lib import criterion, nn, optim
 from sandbox.lib.core.errors import ArgumentError, DataError
-from sandbox.lib.data import CsvDataset, JsonLinesDataset
+from sandbox.lib.data import CsvDataset, JsonLinesDataset, progress
 from sandbox.lib.train import Trainer
 
 
@@ -225,3 +225,15 @@ def test_training_from_blocks_gives_the_bits_of_training_from_arrays(tmp_path):
     assert len(little.blocks) > 20
     assert little._cache.nbytes < 7 * 700
     assert little._cache.reads <= 3 * len(little.blocks)
+
+
+def test_reading_tells_how_far_it_is_to_who_listens(tmp_path, monkeypatch):
+    path = written(tmp_path / "t.csv", "a,y\n" + "1,0\n" * 1000)
+    monkeypatch.setattr("sandbox.lib.data.progress.Meter.__init__.__kwdefaults__", {"every_s": 0.0})
+    told = []
+    with progress.hearing(told.append):
+        CsvDataset(path, label="y", block_bytes=1000)
+    assert told[0].startswith("reading CSV files: 249 rows, 0 MB, ")
+    assert told[-1].startswith("reading CSV files: 100 %, 1,000 rows, 0 MB, ")
+    CsvDataset(path, label="y")
+    assert len(told) == 6  # five blocks and the end

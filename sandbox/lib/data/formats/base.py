@@ -30,6 +30,7 @@ from ..named_columns import (
     row_spec,
     shapes_of,
 )
+from ..progress import Meter
 from .places import PathLike, find
 
 __all__ = ["Block", "BlockFiles"]
@@ -139,7 +140,15 @@ class BlockFiles(Dataset):
 
     def cut(self, paths: list[str]) -> list[Block]:
         """Cut all files into blocks."""
-        return [block for path in paths for block in self.blocks_of(path)]
+        found, meter = [], Meter(f"reading {self.what}")
+        rows = nbytes = 0
+        for path in paths:
+            for block in self.blocks_of(path):
+                found.append(block)
+                rows, nbytes = rows + block.rows, nbytes + max(0, block.stop - block.start)
+                meter.count(rows, nbytes)
+        meter.end()
+        return found
 
     def where(self, block: Block, name: str, row: int) -> str:
         """Return how errors call a row of a block that is decoded."""

@@ -89,7 +89,7 @@ class CsvDataset(BlockFiles):
 
     def blocks_of(self, path: str) -> Iterable[Block]:
         """Cut a file at ends of lines, count the rows and look at the types."""
-        found, before = [], 0
+        before = 0
         for start, stop, data in cuts(path, self.cut_bytes, self.what, self.quote.encode()):
             if path not in self._titles:
                 skipped = self._name(path, data)
@@ -97,11 +97,10 @@ class CsvDataset(BlockFiles):
             table = self._parse(data, path, before)
             if table.num_rows:
                 self.see(path, table.schema)
-            found.append(Block(path, start, stop, table.num_rows, before))
+            yield Block(path, start, stop, table.num_rows, before)
             before += table.num_rows
         if path not in self._titles:
             raise DataError(f"{path}: must be a CSV file; got an empty file.")
-        return found
 
     def table(self, block: Block) -> Any:
         """Parse the columns of a block."""

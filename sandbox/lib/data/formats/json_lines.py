@@ -64,14 +64,13 @@ class JsonLinesDataset(BlockFiles):
 
     def blocks_of(self, path: str) -> Iterable[Block]:
         """Cut a file at ends of lines, count the rows and look at the types."""
-        found, before = [], 0
+        before = 0
         for start, stop, data in cuts(path, self.cut_bytes, self.what):
             table = self._parse(data, path, before)
             if table.num_rows:
                 self.see(path, table.schema)
-            found.append(Block(path, start, stop, table.num_rows, before))
+            yield Block(path, start, stop, table.num_rows, before)
             before += table.num_rows
-        return found
 
     def table(self, block: Block) -> Any:
         """Parse the fields of a block."""

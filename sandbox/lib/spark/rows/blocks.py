@@ -174,6 +174,7 @@ class Packer:
         self._form: Form | None = None
         self._waiting: list[list[Any]] = []
         self._bytes = 0
+        self.nbytes = 0  # that are packed
 
     def add(self, x: Any, y: Any) -> Iterator[Block]:
         """Take rows; yields blocks when enough are there."""
@@ -210,6 +211,7 @@ class Packer:
             self._digest = zlib.crc32(data, self._digest)
             yield self.partition, self._written, stop - start, form, self._digest, data
             self._written += stop - start
+            self.nbytes += len(data)
 
 
 def _joined(parts: Sequence[Any]) -> Any:

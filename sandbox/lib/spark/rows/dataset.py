@@ -16,6 +16,7 @@ from ...data.arrays import ArrayDataset
 from ...data.arrow import bytes_of_rows
 from ...data.dataset import Dataset, DataSpec, Pair, TransformLike
 from ...data.decoding import PixelDecoder, decoded, pixel_rows
+from ...data.progress import listener
 from ...engine.oplist import Spec
 from ..diagnosis import named_errors
 from ..session.context import running_session
@@ -37,6 +38,7 @@ from .columns import (
     row_spec,
     shapes_of,
 )
+from .counts import Counts
 from .loading import DEALT, Frame, FrameRows, Loader, deal
 from .packed import Packed, pack_table
 from .room import memory_share
@@ -181,7 +183,8 @@ class SparkDataset(Dataset):
             if context is not None:
                 check_free(context)
             with named_errors():
-                self._packed = with_package(context, self._pack)
+                tell = listener()  # of this thread: the job may run in another
+                self._packed = with_package(context, lambda: self._pack(tell))
         return self._packed
 
     def unpersist(self) -> None:
@@ -190,11 +193,13 @@ class SparkDataset(Dataset):
             self._packed.release()
         self._packed = self._collected = None
 
-    def _pack(self) -> Packed:
+    def _pack(self, tell: Callable[[str], object] | None) -> Packed:
         reader = self.light()  # without the transform: it may hold what cannot travel
         reader.dtype, reader.transform = self._wanted, None
         reader._known = reader._planned = None
         salt = secrets.randbits(32)
+        context = self._context()
+        counts = None if context is None or tell is None else Counts(context, tell)
         names = ("x", "y") if self.is_rdd else ("features", "label")
         if self.is_rdd:
             from pyspark.sql import SparkSession
@@ -204,6 +209,8 @@ class SparkDataset(Dataset):
                 for some in chunks(rows, _CHUNK):
                     yield from packer.add(*rdd_rows(some, number, packer.seen))
                 yield from packer.flush()
+                if counts is not None:
+                    counts.add(packer.seen, packer.nbytes)
 
             spark = running_session() or SparkSession(self.source.context)
             packing = self.source.mapPartitionsWithIndex(pack_rdd)
@@ -217,9 +224,11 @@ class SparkDataset(Dataset):
                         rows = reader.convert(batch, packer.partition, packer.seen)
                         yield from map(record_batch, packer.add(*rows))
                 yield from map(record_batch, packer.flush())
+                if counts is not None:
+                    counts.add(packer.seen, packer.nbytes)
 
             table = self._columns().mapInArrow(pack, SCHEMA)
-        return pack_table(table, names)
+        return pack_table(table, names, counts)
 
     def _columns(self) -> Any:
         """Return the source with the columns of `_names` only, vectors turned into lists.

@@ -98,7 +98,7 @@ def open_inputs(
     *,
     memory: int | None,
     ranks_here: int,
-    tell: Callable[[float], object] | None = None,
+    tell: Callable[[float, str], object] | None = None,
 ) -> list[Dataset | None]:
     """Return the data sets of a rank, having read its input to the end, as Spark expects.
 
@@ -112,8 +112,8 @@ def open_inputs(
         Bytes of memory for rows; None: this rank's part of half of the host's, or container's.
     ranks_here : int
         How many ranks share the host.
-    tell : callable(share), optional
-        Hears how much has come, if it takes long.
+    tell : callable(share, text), optional
+        Hears how much has come, and how fast, if it takes long.
     """
     opened: list[Any] = [None if handle is None else handle.open() for handle in handles]
     found = [(k, handle.frame) for k, handle in enumerate(handles) if handle and handle.frame]

@@ -18,6 +18,7 @@ from ...data.casting import cast
 from ...data.dataset import Dataset, DataSpec, Pair
 from ...data.decoding import decoded
 from ...data.order import owners
+from ...data.progress import Meter
 from ...engine.oplist import Spec
 from .blocks import RAGGED, Form, Ragged
 from .room import Room, make_rooms
@@ -96,8 +97,8 @@ class Loader:
         Bytes of memory for the rows of all of them.
     folders : list of Path
         Where rows beyond the budget go.
-    tell : callable(share), optional
-        Hears now and then how much has come.
+    tell : callable(share, text), optional
+        Hears now and then how much has come, and how fast.
     decoders : dict of functions, optional
         By tag: what makes an array of the bytes of a row, where these vary in number.
 
@@ -113,7 +114,7 @@ class Loader:
         *,
         budget: int,
         folders: Sequence[Path],
-        tell: Callable[[float], object] | None = None,
+        tell: Callable[[float, str], object] | None = None,
         decoders: dict[int, Callable[[bytes], Any]] | None = None,
     ) -> None:
         self._decoders = decoders or {}
@@ -129,6 +130,7 @@ class Loader:
             tag: [next(rooms) for _ in frame.form.specs] for tag, frame in self._frames.items()
         }
         self._rows = sum(high - low for low, high in self._bounds.values())
+        self._meter = Meter("loading rows")
         self._tell, self._told, self._said = tell, time.monotonic(), False
 
     def read(self, batches: Iterable[Any]) -> None:
@@ -141,7 +143,7 @@ class Loader:
             for i, block in enumerate(zip(*columns, strict=True)):
                 self.take(*(*block, data[i].as_buffer()))
         if self._tell is not None and self._said:
-            self._tell(1.0)
+            self._tell(1.0, self._meter.text(1.0))
 
     def take(
         self,
@@ -182,9 +184,12 @@ class Loader:
             numbers = np.arange(number, number + len(values))
             room.put(begin - low, cast(values, room.spec.dtype, place, rows=numbers))
         self._got[tag] += stop - begin
+        self._meter.rows += stop - begin
+        self._meter.nbytes += len(data)
         if self._tell is not None and time.monotonic() - self._told > _TELL_S:
             self._told, self._said = time.monotonic(), True
-            self._tell(sum(self._got.values()) / max(1, self._rows))
+            share = sum(self._got.values()) / max(1, self._rows)
+            self._tell(share, self._meter.text(share))
 
     def pair(self, tag: int) -> Pair:
         """Return x and y of a frame once all blocks have come."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...data.casting import common_type
 from ...engine.oplist import Spec
 from .blocks import Form, check_alike
+from .counts import Counts, told
 from .loading import Frame
 from .sessions import own_session, rebased
 
@@ -98,7 +99,7 @@ def _numbers(values: Any) -> Any:
     return f.split(f.lit(",".join(str(int(v)) for v in values)), ",").cast("array<bigint>")
 
 
-def pack_table(table: Any, names: tuple[str, str]) -> Packed:
+def pack_table(table: Any, names: tuple[str, str], counts: Counts | None = None) -> Packed:
     """Run the one job that reads a source, and keep what it packs.
 
     Parameters
@@ -106,6 +107,8 @@ def pack_table(table: Any, names: tuple[str, str]) -> Packed:
     table : DataFrame of `blocks.SCHEMA`, of the user's session
     names : (str, str)
         How errors call x and y.
+    counts : Counts, optional
+        What the tasks count, for whoever listens (`data.progress`).
 
     Raises
     ------
@@ -115,8 +118,9 @@ def pack_table(table: Any, names: tuple[str, str]) -> Packed:
 
     own = rebased(table, own_session(table.sparkSession)).persist(StorageLevel.DISK_ONLY)
     try:
-        found = own.select("partition", "first", "rows", "form", "digest").toArrow()
         count = int(own._jdf.queryExecution().toRdd().getNumPartitions())
+        with told(counts, count):
+            found = own.select("partition", "first", "rows", "form", "digest").toArrow()
     except BaseException:
         _forget(own)
         raise
