@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sandbox.lib import nn
-from sandbox.lib.core.errors import ArgumentError, DataError
+from sandbox.lib.core.errors import ArgumentError, DataError, SparkSetupError
 
 pytestmark = pytest.mark.spark
 
@@ -221,3 +221,45 @@ def test_answers_without_their_methods_are_refused() -> None:
 
     with pytest.raises(ArgumentError, match="`answers` must have the methods"):
         Scorer(nn.Linear(2, 1, rng=0), "x", "prediction")
+
+
+@pytest.mark.campaign
+def test_a_worker_that_is_killed_is_replaced_and_its_rows_are_scored_again(sessions, tmp_path):
+    marker = str(tmp_path / "killed")
+
+    class Dies(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(1, 1, rng=0)
+
+        def call(self, x):
+            return self.fc(x)
+
+        def __setstate__(self, state):
+            import os
+            import signal
+
+            vars(self).update(state)
+            try:
+                os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                return
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    spark = sessions("local[2,4]")  # a task may fail three times
+    frame = spark.range(0, 3000, 1, 6).selectExpr("id", "float(id % 97) as x")
+    model = Dies()
+    made = scorer(["x"], "double", model, shape=(1,))
+    found = predictions(made.transform(frame))
+    x = np.arange(3000, dtype="f4")[:, None] % 97
+    np.testing.assert_allclose(found, np.asarray(model(x))[:, 0], rtol=1e-5)
+    assert (tmp_path / "killed").exists()
+
+
+def test_spark_connect_is_refused_with_what_to_use() -> None:
+    class Session:  # none of Connect's can be made here: its packages are not installed
+        pass
+
+    made = scorer(["x"], "double")
+    with pytest.raises(SparkSetupError, match=r"got Spark Connect.*scorer\.pandas"):
+        made._function(made.answers.fields(), Session(), bare=True)

@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import engine, nn
-from ...core import ProgramCache, predict_program, tree
+from ...core import predict_program, tree
 from ...core.errors import ShapeError
 from ...core.parameter import without_values
 from ...engine.oplist import Spec
@@ -54,24 +55,41 @@ class Runner:
         self.model = model
         self.batch_size, self.precision = batch_size, precision
         self._plan = KernelPlan.from_json(plan)
-        self._programs = ProgramCache()
+        self._parts: list[Any] = model.parts()
+        self._programs: dict[Any, Any] = {}
+
+    def fits(self) -> bool:
+        """Tell whether the model still has the parts that the programs were made of."""
+        return list(map(id, self.model.parts())) == list(map(id, self._parts))
 
     def __call__(self, x: Any) -> Any:
         """Return the outputs for an array or a tree of arrays, one row each."""
         leaves, form = tree.flatten(x)
         rows = len(leaves[0])
         size = self.batch_size or fitting_rows(x)
+        batch = [Spec((size, *array.shape[1:]), array.dtype.name) for array in leaves]
         parts = []
         with engine.threads.limit(1):  # a task has one core
+            run = self._program(form, batch).run
             for start in range(0, rows, size):
-                piece = [array[start : start + size] for array in leaves]
-                whole = form.unflatten([_padded(array, size) for array in piece])
-                program = self._programs.predict(
-                    self.model, whole, threads=1, plan=self._plan, precision=self.precision
-                )
-                count = len(piece[0])
-                parts.append(tree.map(lambda a, n=count: _rows(a, n, size), program.run(whole)))
+                piece = [_padded(array[start : start + size], size) for array in leaves]
+                count = min(size, rows - start)
+                parts.append(tree.map(partial(_rows, count, size), run(form.unflatten(piece))))
         return parts[0] if len(parts) == 1 else tree.map(lambda *p: np.concatenate(p), *parts)
+
+    def _program(self, form: tree.Structure, batch: list[Spec]) -> Any:
+        """Return the program for such batches; to look it up by the model's parts costs more."""
+        key = (form, *batch)
+        if key not in self._programs:
+            self._programs[key] = predict_program(
+                self.model,
+                None,
+                form.unflatten(batch),
+                threads=1,
+                plan=self._plan,
+                precision=self.precision,
+            )
+        return self._programs[key]
 
 
 def fitting_rows(x: Any) -> int:
@@ -88,7 +106,7 @@ def _padded(array: NDArray[Any], size: int) -> NDArray[Any]:
     return np.concatenate([array, more])
 
 
-def _rows(output: Any, count: int, size: int) -> NDArray[Any]:
+def _rows(count: int, size: int, output: Any) -> NDArray[Any]:
     array = np.asarray(output)
     if array.ndim < 1 or len(array) != size:
         raise ShapeError(

@@ -253,7 +253,7 @@ class Scorer:
                 f"pandas: the answer's column {clash[0]!r} must not be there yet. Drop or rename "
                 "it, or name the answer otherwise."
             )
-        if self._runner is None:
+        if self._runner is None or not self._runner.fits():
             self._runner = Runner(self.model, self.plan(), self.batch_size, self.precision)
         runner, task = self._runner, self._task(fields, bare=False)
         columns = [pyarrow.array(_listed(table[name])) for name in self.names]
