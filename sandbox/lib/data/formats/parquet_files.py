@@ -35,6 +35,8 @@ class ParquetBlocks(BlockFiles):
 
     Notes
     -----
+    Like BigDL `ImageFrame.read_parquet` where `decode` makes pictures of bytes (`data.vision`).
+
     A row group is read in one go: write them in 8 to 64 MB (`row_group_size=` of pyarrow,
     `parquet.block.size` of Spark), so that a window of them fits into memory.
 
