@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import numpy as np
 import pyarrow as pa
@@ -108,3 +109,44 @@ def test_formats_are_not_mixed(tmp_path):
         open_rows(tmp_path, label="y")
     with pytest.raises(DataError, match="must hold files of rows"):
         open_rows(tmp_path / "none*", label="y")
+
+
+@pytest.fixture
+def bucket():
+    """Let moto play S3 for pyarrow."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(port=0, verbose=False)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "test")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        server.start()
+        patch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="data")
+        yield lambda path: client.upload_file(str(path), "data", f"rows/{path.name}")
+        server.stop()
+
+
+def test_files_of_an_object_store_are_read_by_their_urls(tmp_path, bucket):
+    rows = [{"a": 0.5 + k, "y": k % 2} for k in range(50)]
+    (tmp_path / "_SUCCESS").write_bytes(b"")
+    (tmp_path / "part-0.csv").write_text("a,y\n" + "".join(f"{r['a']},{r['y']}\n" for r in rows))
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    rooms.write_tfrecord(tmp_path / "t.tfrecord", map(rooms.encode_example, rows))
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "t.parquet", row_group_size=20)
+    for path in tmp_path.iterdir():
+        bucket(path)
+    for name in ("part-0.csv", "t.jsonl", "t.tfrecord", "t.parquet", "*.csv"):
+        options = {} if "parquet" in name else {"block_bytes": 500}
+        data = open_rows(f"s3a://data/rows/{name}", features="a", label="y", **options)
+        x = everything(pickle.loads(pickle.dumps(data)))[0]
+        assert x.tolist() == [row["a"] for row in rows], name
+        assert len(data.blocks) > 1 or "csv" in name
+    assert CsvDataset("s3a://data/rows", label="y").paths == ["s3a://data/rows/part-0.csv"]
+    with pytest.raises(DataError, match=r"s3a://data/rows/no.csv: must be CSV files; got"):
+        CsvDataset("s3a://data/rows/no.csv", label="y")
+    with pytest.raises(DataError, match=r"gs://bucket/t.csv: .*Read it with Spark"):
+        CsvDataset("gs://bucket/t.csv", label="y")

@@ -237,3 +237,19 @@ def test_reading_tells_how_far_it_is_to_who_listens(tmp_path, monkeypatch):
     assert told[-1].startswith("reading CSV files: 100 %, 1,000 rows, 0 MB, ")
     CsvDataset(path, label="y")
     assert len(told) == 6  # five blocks and the end
+
+
+def test_a_regression_has_targets_of_the_outputs_shape_and_predicts_in_the_files_order(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(120, 2)), columns=list("ab"))
+    frame.assign(y=frame.a - 2 * frame.b).to_csv(tmp_path / "t.csv", index=False)
+    data = CsvDataset(tmp_path, label="y", label_shape=(1,), block_bytes=500, window=2, memory=1)
+    trainer = Trainer(
+        nn.Linear(2, 1, rng=0), criterion.MSE(), optim.SGD(0.1), batch_size=16, progress=None
+    )
+    trainer.fit(data, epochs=5, validation=data)
+    assert trainer.evaluate(data)["loss"] < 1e-3
+    rows = frame[["a", "b"]].to_numpy("f4")
+    np.testing.assert_allclose(trainer.predict(data), trainer.predict(rows), rtol=1e-6)
+    with pytest.raises(DataError, match="must have the 1 numbers of the first row"):
+        CsvDataset(tmp_path, label="y", label_shape=(2,))

@@ -81,6 +81,8 @@ class BlockFiles(Dataset):
         What the label column's texts may be: y is the place of each in this list.
     shape : tuple of int, or a dict or tuple of them, optional
         Of one row of x.
+    label_shape : tuple of int, optional
+        Of one row of y, where that is one array: (1,) for `MSE` on a layer of one output.
     bytes_dtype : dtype, default=uint8
         What the bytes of a binary column are.
     decode : function of bytes, optional
@@ -105,6 +107,7 @@ class BlockFiles(Dataset):
         label: Any,
         classes: Sequence[str] | None = None,
         shape: Any = None,
+        label_shape: Any = None,
         bytes_dtype: Any = np.uint8,
         decode: Callable[[bytes], Any] | None = None,
         window: int | None = None,
@@ -118,6 +121,11 @@ class BlockFiles(Dataset):
         self.label = None if label is None else grouped(label, "label", name)
         self.classes = _texts(classes)
         self._shape = shape
+        self._label_shape = None
+        if label_shape is not None:
+            self._label_shape = validate.shape("label_shape", label_shape)
+            if not isinstance(self.label, Columns):
+                raise validate.refuse("label_shape", "None unless y is one array", label_shape)
         self.bytes_dtype = validate.number_dtype("bytes_dtype", bytes_dtype)
         self.decode = None if decode is None else validate.function("decode", decode)
         self.window = None if window is None else validate.positive_int("window", window)
@@ -347,7 +355,7 @@ class BlockFiles(Dataset):
 
         def y_of(columns: Columns) -> NDArray[Any]:
             if self.classes is None:
-                return joined(columns, None, True)
+                return self._shaped(joined(columns, None, True), self._label_shape)
             name = columns.names[0]
             return arrow.classes_of(table.column(name), self.classes, name, place, before)
 
