@@ -12,7 +12,7 @@
 
 # %% [markdown]
 # # Start here
-# In these lessons you train real networks, on ordinary processors and on Spark: they read handwriting, judge film reviews and find fraud.
+# In these lessons you train real networks, on ordinary processors and on Spark: they read handwriting, judge film reviews, find fraud and tell incomes.
 # You need no account, no graphics card and, once this page is open, no network.
 # Some Python helps; of neural networks you need to know nothing.
 #
@@ -24,6 +24,7 @@
 # | [02 LeNet reads handwriting](02_lenet_mnist.ipynb) | train LeNet on Spark, steer it while it learns, look at what it has learned | 30 s |
 # | [03 Sentiment of film reviews](03_sentiment.ipynb) | turn texts into numbers, compare networks with a simple model, type a review of your own | 4 min |
 # | [04 Fraud in card payments](04_fraud.ipynb) | find what is rare, split by time, draw a line where mistakes cost least | 1½ min |
+# | [05 Spark ML: from a table to a pipeline](05_census.ipynb) | make a network a stage of a Spark pipeline, feed it words and numbers, meet boosted trees | 4 min |
 #
 # Take them in this order; each explains the words that it brings.
 
@@ -64,7 +65,7 @@ ValueExplorer(lambda k: f"{k} × {k} = {k * k}", range(1, 13), "a number", start
 # On stand-ins everything works, but figures say nothing about the real world.
 
 # %%
-sets = {"01, 02": "mnist", "03": "rt_polarity", "03 too": "imdb", "04": "creditcard"}
+sets = {"01, 02": "mnist", "03": "rt_polarity", "03 too": "imdb", "04": "creditcard", "05": "adult"}
 for lesson, name in sets.items():
     print(f"{lesson:7} {name:12} {data.state(name)}")
 
@@ -74,11 +75,17 @@ for lesson, name in sets.items():
 # |---|---|---|
 # | **accuracy** | the share of examples that are judged rightly | 01 |
 # | **Adam**, **AdamW** | gradient descent that finds a length of step for each weight by itself (with W: and with weight decay) | 01, 03 |
+# | **AUC** | of one example of each of two classes, how often the right one gets the higher score: 0.5 is chance | 05 |
 # | **batch** | the few examples that are looked at together in one step | 01 |
 # | **bias** | what a neuron adds to its weighted sum | 01 |
+# | **boosted trees** | many small trees of questions, each of which corrects those before | 05 |
+# | **bucket** | a span of numbers that is treated as a category | 05 |
+# | **category** | a word, or a number that only names something, as an id | 05 |
 # | **class weight** | how many times the examples of a class count in the loss | 04 |
 # | **convolution** | a small filter that slides over a picture or a text, with the same weights everywhere | 01 |
+# | **cross** | what two columns are together, as a category of its own | 05 |
 # | **cross entropy** | a loss for kinds of things: how little the network believed in the right one | 01 |
+# | **cross-validation** | training on all parts (folds) but one and measuring on that one, in turn | 05 |
 # | **dropout** | hiding a random part of the numbers in each step, so that nothing rests on a single one | 03 |
 # | **embedding** | a vector for each word, learned like all weights | 03 |
 # | **epoch** | one pass over all examples | 01 |
@@ -92,6 +99,7 @@ for lesson, name in sets.items():
 # | **loss** | how wrong the network is, as one number | 01 |
 # | **momentum** | a step keeps some of its last direction, as a ball that rolls does | 01 |
 # | **one cycle** | a plan for the learning rate: it rises at first and falls to zero at the end | 01 |
+# | **pipeline**, **stage** | steps from a raw table to predictions, fitted and saved as one; one of the steps | 05 |
 # | **pooling** | keeping the largest of some neighbours: what was found counts, its exact place does not | 01 |
 # | **precision**, **recall** | of what was flagged, how much is right; of what is there, how much was flagged | 04 |
 # | **rank** | one of the processes that train together, each on its part of every batch | 02 |
@@ -104,5 +112,6 @@ for lesson, name in sets.items():
 # | **validation part**, **test part** | examples to compare choices on; examples to look at once, at the very end | 03 |
 # | **weight** | a number of a network that is learned | 01 |
 # | **weight decay** | pulling all weights a little towards zero in each step | 02 |
+# | **wide & deep** | a weighted sum and a network with embeddings, added up | 05 |
 #
 # Next: [01 From a neuron to a network](01_neuron_to_network.ipynb).

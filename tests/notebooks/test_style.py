@@ -52,6 +52,7 @@ def notebook(path: Path) -> Any:
 def test_there_are_notebooks_and_each_has_solutions() -> None:
     assert [path.stem for path in TUTORIALS] == [
         "01_neuron_to_network", "02_lenet_mnist", "03_sentiment", "04_fraud",
+        "05_census",
     ]  # fmt: skip
     for tutorial in TUTORIALS:
         assert f"]({tutorial.name})" in START.read_text(encoding="utf-8")
@@ -139,6 +140,7 @@ JARGON = {
     "convolution": "Conv2d", "pooling": "MaxPool2d", "dropout": r"Dropout\(",
     "embedding": "Embedding", "label smoothing": "label_smoothing", "class weight": "class_weights",
     "softmax": r"np\.exp\(logits", "Adam": r"Adam\(", "token": "Tokenizer",
+    "bucket": r"Buckets\(", "cross": r"Cross\(", "AUC": r"area\.evaluate",
 }  # fmt: skip
 
 

@@ -11,11 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml.evaluation import BinaryClassificationEvaluator
 
+from sandbox.lib import criterion, nn, optim
 from sandbox.lib.core.errors import ArgumentError, DataError
 from sandbox.lib.data import FeatureColumns, census, sources
 from sandbox.lib.data.columns import Buckets, Category, Cross, Number
-from sandbox.lib.spark.ml import FeatureEncoder
+from sandbox.lib.spark.ml import FeatureEncoder, NNClassifier
 
 pytestmark = pytest.mark.spark
 
@@ -201,3 +203,26 @@ def test_people_of_the_census_come_as_a_dataframe(local, tmp_path, monkeypatch):
     table = census.load("test").table
     assert frame.count() == len(table)
     assert frame.where("occupation is null").count() == table.occupation.isna().sum()
+
+
+def test_networks_of_a_grid_are_judged_as_trained(local):
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 4, (2, 400))
+    table = pa.table({"a": a, "b": b, "label": ((a > 1) == (b > 1)).astype(float)})
+    frame = local.createDataFrame(table).coalesce(1)
+    encoder = FeatureEncoder([Category("a"), Category("b"), Cross(["a", "b"])]).fit(frame)
+    sizes = encoder.features
+    wide, flat = (
+        nn.zoo.wide_and_deep(fields, 0, 2, 0, hidden=(), embedded=2)
+        for fields in (sizes.fields, (*sizes.fields[:2], 99))
+    )
+    stage = NNClassifier(
+        wide, criterion.CrossEntropy(), optim.Adam(0.05), featuresCol="ids", maxEpoch=6, ranks=1
+    )
+    data = encoder.transform(frame)
+    fitted = stage.fit(data)
+    judge = BinaryClassificationEvaluator()
+    assert judge.evaluate(fitted.transform(data)) > 0.99
+    for other in (wide, flat):  # as a CrossValidator does: with the Params it was fitted with
+        again = fitted.transform(data, {stage.model: other})
+        assert judge.evaluate(again) > 0.99

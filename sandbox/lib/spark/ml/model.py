@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from pyspark.ml.base import PredictionModel
@@ -22,6 +22,8 @@ from .reading import Reads, prepared_like
 from .signature import Signature
 
 __all__ = ["NNModel"]
+
+M = TypeVar("M", bound="NNModel")
 
 
 class NNModel(Reads, Stored, PredictionModel[Any]):
@@ -65,6 +67,15 @@ class NNModel(Reads, Stored, PredictionModel[Any]):
         """Of the training, in the process that fitted it."""
         self.signature: Signature | None = None
         """What the network takes and gives; None until it is fitted or has seen a DataFrame."""
+
+    def copy(self: M, extra: Any = None) -> M:
+        """Return a copy with some Params set, but for the network: a trained one stays.
+
+        A CrossValidator over networks transforms with the Params it has fitted with, and the one
+        among them that training began from would take the place of what came out of it.
+        """
+        given = {param: value for param, value in (extra or {}).items() if param.name != "model"}
+        return super().copy(given)
 
     # Predicting ------------------------------------------------------------------------------
 
