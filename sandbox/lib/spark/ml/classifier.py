@@ -211,7 +211,8 @@ class NNClassifier(Classes, NNEstimator, ProbabilisticClassifier):
         """Return the rows with labels as class numbers."""
         name, owner, validation = self.getLabelCol(), type(self).__name__, self._validation
         labels: Sequence[str] | None = self._given("labels") or named_classes(frame, name)
-        if frame.schema[name].dataType.simpleString() == "string":
+        texts = frame.schema[name].dataType.simpleString() == "string"
+        if texts:
             found = counted(frame, name)
             if not found:
                 raise DataError(f"{owner}: there must be a row with a label; got none.")
@@ -221,18 +222,22 @@ class NNClassifier(Classes, NNEstimator, ProbabilisticClassifier):
                 validation = indexed(validation, name, labels, counted(validation, name), owner)
         if validation is not None:
             validation = self._numbered(validation)
-        plan = replace(self._split(self._numbered(frame), validation), labels=labels)
+        plan = self._split(self._numbered(frame), validation)
+        plan = replace(plan, labels=labels, texts=texts)
         if self._given("classWeights") == "balanced":
             plan = replace(plan, counts=counted(plan.frame, name))
         return plan
 
     def _suited(self, plan: Plan, signature: Signature) -> Plan:
         classes, owner = classes_of(signature, type(self).__name__), type(self).__name__
+        if not plan.texts and self._given("labels") is None and len(plan.labels or ()) != classes:
+            plan = replace(plan, labels=None)  # a StringIndexer's, which knew other rows
         if plan.labels is not None and len(plan.labels) != classes:
             raise DataError(
                 f"{owner}: column {self.getLabelCol()!r} must hold {classes} classes, as the "
                 f"network tells apart; got {len(plan.labels)}: "
                 f"{', '.join(map(repr, plan.labels[:8]))}{', ...' if len(plan.labels) > 8 else ''}."
+                " Are some of them rare? name all: labels=[...]."
             )
         given = self._given("classWeights")
         if given is not None:

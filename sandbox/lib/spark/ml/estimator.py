@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -33,6 +34,11 @@ _RATE = 1e-3
 _PARTS = 1 << 20  # of the hash that deals rows to training and validation
 
 
+def _in_front() -> bool:
+    """Tell whether somebody may be looking: at no thread, as those of a CrossValidator are."""
+    return threading.current_thread() is threading.main_thread()
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a fit works with, completed step by step.
@@ -45,6 +51,8 @@ class Plan:
     criterion : Criterion
     labels : list of str or None
         What the classes are called.
+    texts : bool
+        Whether the label column held texts.
     counts : dict of class -> rows, or None
         Of the training rows, where somebody asks for them.
     """
@@ -53,6 +61,7 @@ class Plan:
     validation: Any
     criterion: Criterion
     labels: Sequence[str] | None = None
+    texts: bool = False
     counts: Any = None
 
 
@@ -80,6 +89,12 @@ class NNEstimator(Training, Reads, Stored, Predictor[Any]):
     -----
     Like BigDL `DLEstimator` (0.13) and Analytics Zoo's NNEstimator: columns and Params are named
     alike; sizes of features are read off the rows, and batches may have any size.
+
+    Analytics Zoo's names: setEndWhen is `setEndTrigger`, setGradientClippingByL2Norm `setClipNorm`,
+    setConstantGradientClipping `setClipValue`, setTrainSummary and setValidationSummary
+    `setSummaryPath`, setCheckpoint `setCheckpointPath` and `setCheckpointTrigger`, setOptimMethod
+    `setOptimizer`, setValidation's parts `setValidation`, `setValidationTrigger` and `setMetrics`,
+    setSamplePreprocessing `setPreprocessing`; setCachingSample is not needed: rows are kept.
 
     Features are columns of numbers, arrays, vectors (dense or sparse), bytes or images; several
     for a model of several inputs. A column of single floats comes to the model as (rows, 1), one of
@@ -291,7 +306,7 @@ class NNEstimator(Training, Reads, Stored, Predictor[Any]):
             clip=self._clip(),
             checkpoint=checkpoint,
             summary=summary if summary is None else Summary(summary),
-            progress="auto" if given("progress") else None,
+            progress="auto" if given("progress") and _in_front() else None,
             precision=given("precision"),
         )
 

@@ -176,4 +176,9 @@ class Training(Stage, HasWeightCol, HasValidationIndicatorCol):
     summaryPath = Setting(  # noqa: N815
         "summaryPath", "folder of TensorBoard's files, for each fit one inside", _folder
     )
-    progress = Setting("progress", "whether a line tells how far training is", _switch, True)
+    progress = Setting(
+        "progress",
+        "whether a line tells how far training is, but for fits in threads",
+        _switch,
+        True,
+    )
