@@ -38,9 +38,9 @@ def frame_of(spark, pair):
 
 def test_tasks_find_the_table_that_this_process_finds(spark):
     here = searched(trials=5, epochs=3)
-    data, validation = (SparkDataset(frame_of(spark, pair)) for pair in rows())
+    data, validation = rows()
     found = tune.search(
-        *(tune_kit.model_fn, tune_kit.SPACE, data),
+        *(tune_kit.model_fn, tune_kit.SPACE, SparkDataset(frame_of(spark, data))),
         **{"validation": validation, "method": "asha", "trials": 5, "epochs": 3},
         **{"spark": spark, "progress": None},
     )
@@ -114,6 +114,27 @@ def test_ctrl_c_ends_the_trials_and_keeps_what_is_done(spark, tmp_path):
     found = tune.search(patient, FEW, data, progress=interrupt, **settings)
     assert sorted(found.table.trial) == [0, 1, 2, 3]
     assert sorted(heard) == [0, 1, 2, 3]
+
+
+def test_modules_of_the_users_own_travel_to_every_trial(spark):
+    @nn.register("tests.Doubled")
+    class Doubled(nn.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
+
+        def call(self, x):
+            return self.model(x) * 2.0
+
+    def own(config, rng):
+        model = Doubled(nn.zoo.mlp([4, 8, 2], rng=rng))
+        return Trainer(model, criterion.CrossEntropy(), optim.SGD(config["lr"]))
+
+    data, validation = rows()
+    settings = {"validation": validation, "trials": 3, "epochs": 1, "progress": None}
+    found = tune.search(own, FEW, data, spark=spark, parallel=1, **settings)
+    assert list(found.table.status) == ["done"] * 3
+    assert isinstance(found.best.model, Doubled)
 
 
 def test_trials_may_be_distributed_themselves(spark):
