@@ -40,6 +40,15 @@ BARS: dict[str, dict[str, float | None]] = {
         "wide & deep minus regression": 0.005,
         "trees minus wide & deep": 0.0,
     },
+    # Lesson 06 says that both learned ways beat popularity by far, and that between them lies
+    # less than chance.
+    "06_recommender": {
+        "HitRatio of NCF": None,
+        "HitRatio of ALS": None,
+        "HitRatio of popularity": None,
+        "NCF minus popularity": 10.0,
+        "NCF minus ALS": -2.0,
+    },
 }
 AT_MOST = {("02_lenet_mnist", "training"): 60.0}  # seconds
 

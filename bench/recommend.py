@@ -27,7 +27,6 @@ GRID = {"rank": (8, 16, 32), "regParam": (0.01, 0.1, 0.3), "alpha": (1.0, 10.0, 
 NETWORKS = {
     "factors 32, penalty 0.001": {"factors": 32, "l2": 0.001},
     "factors 32, penalty 0.002": {"factors": 32, "l2": 0.002},
-    "factors 64, penalty 0.002": {"factors": 64, "l2": 0.002},
 }
 JUDGES = HitRatio(10, negatives=99), NDCG(10, negatives=99)
 BAR = 10.0  # points above popularity

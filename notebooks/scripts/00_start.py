@@ -25,6 +25,7 @@
 # | [03 Sentiment of film reviews](03_sentiment.ipynb) | turn texts into numbers, compare networks with a simple model, type a review of your own | 4 min |
 # | [04 Fraud in card payments](04_fraud.ipynb) | find what is rare, split by time, draw a line where mistakes cost least | 1½ min |
 # | [05 Spark ML: from a table to a pipeline](05_census.ipynb) | make a network a stage of a Spark pipeline, feed it words and numbers, meet boosted trees | 4 min |
+# | [06 A recommender of films](06_recommender.ipynb) | learn from what people watched, measure with one film left out, meet two simpler ways | 3 min |
 #
 # Take them in this order; each explains the words that it brings.
 
@@ -66,6 +67,7 @@ ValueExplorer(lambda k: f"{k} × {k} = {k * k}", range(1, 13), "a number", start
 
 # %%
 sets = {"01, 02": "mnist", "03": "rt_polarity", "03 too": "imdb", "04": "creditcard", "05": "adult"}
+sets["06"] = "movielens"
 for lesson, name in sets.items():
     print(f"{lesson:7} {name:12} {data.state(name)}")
 
@@ -92,12 +94,17 @@ for lesson, name in sets.items():
 # | **filter**, **kernel** | the small table of weights of a convolution (a notebook's kernel is something else: its Python) | 01 |
 # | **gradient** | the slopes of the loss for all weights: in which direction, and how steeply, it rises | 01 |
 # | **gradient descent** | moving all weights against the gradient, step by step | 01 |
+# | **HitRatio@10** | how often what is wanted stands among the first ten of a list | 06 |
+# | **implicit feedback** | what people did, without what they thought of it | 06 |
 # | **label smoothing** | asking for 95 % instead of certainty | 03 |
 # | **layer** | neurons that work side by side on the same inputs | 01 |
 # | **learning rate** | how long a step is: the weight moves by learning rate × slope | 01 |
 # | **log-odds** | the logarithm of probability / (1 − probability): 0 is 50 % | 03 |
 # | **loss** | how wrong the network is, as one number | 01 |
+# | **matrix factorisation** | a vector for each person and each thing, whose product says how well they fit | 06 |
 # | **momentum** | a step keeps some of its last direction, as a ball that rolls does | 01 |
+# | **NDCG@10** | the same as HitRatio@10, but higher places count more | 06 |
+# | **negatives** | examples of "no" that are drawn, where only "yes" was written down | 06 |
 # | **one cycle** | a plan for the learning rate: it rises at first and falls to zero at the end | 01 |
 # | **pipeline**, **stage** | steps from a raw table to predictions, fitted and saved as one; one of the steps | 05 |
 # | **pooling** | keeping the largest of some neighbours: what was found counts, its exact place does not | 01 |

@@ -52,7 +52,7 @@ def notebook(path: Path) -> Any:
 def test_there_are_notebooks_and_each_has_solutions() -> None:
     assert [path.stem for path in TUTORIALS] == [
         "01_neuron_to_network", "02_lenet_mnist", "03_sentiment", "04_fraud",
-        "05_census",
+        "05_census", "06_recommender",
     ]  # fmt: skip
     for tutorial in TUTORIALS:
         assert f"]({tutorial.name})" in START.read_text(encoding="utf-8")

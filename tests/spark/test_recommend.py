@@ -93,7 +93,7 @@ def test_pairs_are_scored_with_all_their_columns_and_unknown_ids_get_null(local,
     recommender = Recommender(model, catalog, known)
     pairs = local.createDataFrame(
         [("u01", 300, [1]), ("nobody", 300, None), (None, 100, [2]), ("u11", 1400, [])],
-        "who string, what int, more array<int>",
+        "who string, what int, more array<int>",  # of another width than the catalog's
     )
     scored = recommender.predict_pairs(pairs, column="stars")
     rows = scored.collect()
@@ -111,6 +111,8 @@ def test_pairs_are_scored_with_all_their_columns_and_unknown_ids_get_null(local,
         recommender.recommend_for_user(2, users=["u99"])
     with pytest.raises(ArgumentError, match="must be of 12 users and 14 items"):
         Recommender(model, catalog, data.Interactions([0], [0]))
+    with pytest.raises(DataError, match="column 'what' must hold whole numbers, as when it was"):
+        recommender.predict_pairs(pairs.selectExpr("who", "string(what) as what"))
     with pytest.raises(DataError, match="got 'nobody' in column 'who'"):
         catalog.interactions(pairs.where("more is null"))
 

@@ -207,10 +207,11 @@ class NegativeSampling(Dataset):
         return (x, y) if out is None else tree.map(into, (x, y), out)
 
     def _draw(self, users: Ids, picked: Ids, random: RandomKey | None) -> Ids:
-        if random is None:
-            draws = raw_draws((len(self),), "data.negatives", RandomKey(0))[picked]
+        if random is None and len(picked):
+            low, high = int(picked.min()), int(picked.max()) + 1
+            draws = raw_draws((high - low,), "data.negatives", RandomKey(0, 0, low))[picked - low]
         else:
-            draws = raw_draws((len(users),), "data.negatives", random)
+            draws = raw_draws((len(users),), "data.negatives", random or RandomKey(0))
         left = self.known.left(users).astype(np.uint64)
         k = (draws.astype(np.uint64) * left) >> np.uint64(32)  # evenly, but for left / 2^32
         return self.known.unmet(users, k.astype(np.int64))

@@ -67,11 +67,13 @@ class Catalog:
             if not len(ids):
                 raise DataError("Catalog: the DataFrame must have at least one row; got 0.")
             found.append(np.sort(ids.to_numpy()))
+            if found[-1].dtype.kind == "i" and found[-1].dtype.itemsize < 4:
+                found[-1] = found[-1].astype(np.int32)
         return cls(user, item, *found)
 
     def interactions(self, frame: Any) -> Interactions:
         """Return the pairs of a DataFrame by number; ids are looked up where its rows are."""
-        _check_ids(frame, (self.user, self.item))
+        _check_ids(frame, (self.user, self.item), (self.users, self.items))
         context = frame.sparkSession.sparkContext
         equip(context)
         shared = context.broadcast(_Parcel(self))
@@ -100,8 +102,9 @@ class Catalog:
 
         found = []
         for name, column, ids in ((self.user, users, self.users), (self.item, items, self.items)):
-            known = pyarrow.array(ids)
-            numbers = compute.index_in(compute.cast(column, known.type), value_set=known)
+            kind = pyarrow.int64() if ids.dtype.kind == "i" else pyarrow.string()
+            known = pyarrow.array(ids).cast(kind)
+            numbers = compute.index_in(compute.cast(column, kind), value_set=known)
             if unknown == "error" and numbers.null_count:
                 wrong = column[numbers.is_null().to_pylist().index(True)].as_py()
                 raise _unknown(name, wrong)
@@ -210,7 +213,7 @@ class Recommender:
         from pyspark.sql.pandas.functions import pandas_udf
 
         validate.one_of("unknown", unknown, ("null", "error"))
-        _check_ids(frame, (self.catalog.user, self.catalog.item))
+        _check_ids(frame, *zip(*self._ends(), strict=True))
         if column in frame.columns:
             raise DataError(
                 f"predict_pairs: `column` must be a new name; got {column!r}, which is there."
@@ -225,7 +228,7 @@ class Recommender:
             return recommender.of_series(users, items, unknown)
 
         ends = [
-            f.coalesce(_column(name), f.lit(ids[0].item() if ids.dtype.kind in "iu" else ids[0]))
+            f.coalesce(_column(name), f.lit(ids[0].item() if ids.dtype.kind == "i" else ids[0]))
             for name, ids in self._ends()
         ]
         there = f.lit(True)
@@ -373,8 +376,8 @@ def _column(name: str) -> Any:
     return f.col("`" + name.replace("`", "``") + "`")
 
 
-def _check_ids(frame: Any, names: Sequence[str]) -> None:
-    """Refuse what is no DataFrame with columns of ids."""
+def _check_ids(frame: Any, names: Sequence[str], known: Sequence[Array] = ()) -> None:
+    """Refuse what is no DataFrame with columns of ids, of the kind of those that are known."""
     from pyspark.sql import types
 
     if not hasattr(frame, "mapInArrow"):
@@ -391,12 +394,20 @@ def _check_ids(frame: Any, names: Sequence[str]) -> None:
                 f"Catalog: column {name!r} must hold ids, whole numbers or text; got "
                 f"{fields[name].simpleString()}."
             )
+    for name, ids in zip(names, known, strict=False):
+        whole = isinstance(fields[name], types.IntegralType)
+        if whole != (ids.dtype.kind == "i"):
+            wanted = "text" if whole else "whole numbers"
+            raise DataError(
+                f"Catalog: column {name!r} must hold {wanted}, as when it was made; got "
+                f"{fields[name].simpleString()}. Cast it."
+            )
 
 
 def _spark_type(ids: Array) -> Any:
     from pyspark.sql import types
 
-    if ids.dtype.kind not in "iu":
+    if ids.dtype.kind != "i":
         return types.StringType()
     return types.LongType() if ids.dtype.itemsize == 8 else types.IntegerType()
 
@@ -404,7 +415,7 @@ def _spark_type(ids: Array) -> Any:
 def _chosen(rows: Any, name: str, ids: Array) -> Array:
     """Return the numbers of those that are asked for, in the order of their ids."""
     if hasattr(rows, "mapInArrow"):
-        _check_ids(rows, (name,))
+        _check_ids(rows, (name,), (ids,))
         wanted = rows.select(_column(name)).distinct().toArrow().column(0).to_pylist()
     else:
         wanted = validate.several(f"{name}s", rows, "a list of ids, or a DataFrame with them")
