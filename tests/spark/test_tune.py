@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ from tune_kit import SPACE, model_fn, rows, searched, table
 from sandbox.lib import criterion, nn, optim
 from sandbox.lib.core.errors import ArgumentError, CheckpointError, TrainingError
 from sandbox.lib.spark import tune
-from sandbox.lib.train import EarlyStopping, Trainer
+from sandbox.lib.train import EarlyStopping, LambdaCallback, Trainer
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,29 @@ def test_a_killed_search_goes_on_to_the_same_table(tmp_path, undisturbed):
     assert table(again) == table(found)
     assert None not in heard  # nothing was trained
     assert len(list((tmp_path / "states").iterdir())) == 3
+
+
+def test_ctrl_c_keeps_the_trials_that_have_ended(tmp_path):
+    pressed = []
+
+    def interrupted(config, rng):
+        def press(event):
+            if not pressed and config == third:
+                pressed.append(True)
+                os.kill(os.getpid(), signal.SIGINT)
+
+        trainer = model_fn(config, rng)
+        made = (trainer.model, trainer.criterion, trainer.optimizer)
+        watch = [LambdaCallback(iteration=press)]
+        return Trainer(*made, batch_size=32, threads=1, callbacks=watch)
+
+    alone = searched(method="random", trials=4, epochs=1)
+    third = next(trial.config for trial in alone.trials if trial.number == 2)
+    settings = {"method": "random", "trials": 4, "epochs": 1, "folder": tmp_path}
+    with pytest.raises(tune.SearchInterrupted) as caught:
+        searched(interrupted, **settings)
+    assert sorted(caught.value.found.table.trial) == [0, 1]
+    assert table(searched(interrupted, **settings)) == table(alone)
 
 
 def test_more_trials_go_on_from_a_finished_search(tmp_path, undisturbed):

@@ -91,7 +91,7 @@ class SparkTasks:
         tell: Callable[[str], object],
     ) -> None:
         self.spark, self.interrupts, self._tell = spark, interrupts, tell
-        self.slots = parallel or wait_for_slots(spark, None, _START_S)
+        self.slots = parallel or _slots(spark)
         cores = int(spark.sparkContext.getConf().get("spark.task.cpus", "1"))
         self._going: list[_Going] = []
         self._told = ""
@@ -214,6 +214,19 @@ class SparkTasks:
             one.turn.give_back()
         self._going = []
         self.storage.close()
+
+
+def _slots(spark: Any) -> int:
+    """Return how many trials run at once where nobody says so."""
+    try:
+        return wait_for_slots(spark, None, _START_S)
+    except SparkSetupError as error:
+        if "dynamicAllocation" not in str(error):
+            raise
+        raise SparkSetupError(
+            "spark.dynamicAllocation.enabled=true: how many trials run at once must be said, since"
+            " Spark would start executors for any number: search(parallel=4)."
+        ) from error
 
 
 def gathered(rows: Dataset) -> Dataset:
