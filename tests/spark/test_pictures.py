@@ -30,7 +30,7 @@ def trained(data, backend=None):
         progress=None, backend=backend,
     )  # fmt: skip
     trainer.fit(data, epochs=1)
-    return np.concatenate([p.data.ravel() for _, p in model.named_parameters()]), trainer
+    return np.concatenate([p.data.ravel() for _, p in model.named_parameters()])
 
 
 def alike(ours, theirs):
@@ -55,14 +55,11 @@ def test_ranks_draw_for_the_same_pictures_as_one_process(local, tmp_path):
     assert data.spec.x.shape == (3, 8, 8)
     decoded = np.stack([STORED(file) for file in files])
     parts = [(decoded[:20], labels[:20]), (decoded[20:], labels[20:])]
-    ours, trainer = trained(data, backend)
-    theirs, alone = trained(PartitionedDataset(parts, transform=DRAWN))
-    alike(ours, theirs)
-    assert abs(trainer.evaluate(data)["loss"] - alone.evaluate(data)["loss"]) < 1e-4
+    alike(trained(data, backend), trained(PartitionedDataset(parts, transform=DRAWN)))
 
     lazily = vision.PictureDataset(paths, labels, transform=WHOLE)
-    alike(trained(lazily, backend)[0], trained(lazily)[0])
+    alike(trained(lazily, backend), trained(lazily))
 
     bad = local.createDataFrame([(files[0], 0), (b"no picture", 1)], "content binary, label long")
     with pytest.raises(DataError, match=r"row \d: its 10 bytes .*Decode: a file must be a JPEG"):
-        trained(SparkDataset(bad, features="content", decode=STORED, transform=DRAWN), backend)
+        SparkDataset(bad, features="content", decode=STORED, transform=DRAWN).load(0)

@@ -42,7 +42,7 @@ def _is_cut_off(kind: str, data: bytes) -> bool:
         return not _has_all_chunks(data)
     if kind == "WebP":
         return int.from_bytes(data[4:8], "little") + 8 > len(data)
-    if kind != "JPEG":
+    if kind != "JPEG" or data.endswith(b"\xff\xd9"):
         return False
     # Behind the pictures' start: thumbnails in front have an end of their own. Phones append films.
     start = next((at for marker, at in jpeg_segments(data) if marker == _SCAN), 0)

@@ -68,10 +68,10 @@ class _Affine:
         shape = (count, *image.shape[:2])
         fits = out is not None and out.shape == shape and out.dtype == np.float32
         made: NDArray[np.float32] = out if fits and out is not None else np.empty(shape, np.float32)
-        for k, plane in enumerate(made):
+        channels = cv.split(image) if count > 1 else [image[:, :, 0]]
+        for k, (numbers, plane) in enumerate(zip(channels, made, strict=True)):
             # means and deviations are said as red, green, blue
             own = 0 if self.channels is None else count - 1 - k if picture.order == "BGR" else k
-            numbers = cv.extractChannel(image, k)
             if image.dtype == np.uint8:
                 cv.LUT(numbers, self._tables[own], dst=plane)
             else:
