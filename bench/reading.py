@@ -4,7 +4,7 @@ Parquet: a column of bytes (3,072 a row, as pictures of 32 x 32 x 3), read row g
 pyarrow alone reads the same columns. Bars: 1 GB a second, 0.8 of pyarrow. Then an epoch in batches
 by `BlockOrder`, whose own memory is counted: the files are larger than what may stay.
 DataFrame (`--spark`): a cached one of 1,024 floats a row is packed and dealt to two ranks; the bar
-is 150 MB a second and core, from `fit` to the first iteration without what Spark takes to start.
+is 150 MB a second and core, the starts of Spark's Python processes included: give it gigabytes.
 """
 
 from __future__ import annotations

@@ -141,11 +141,12 @@ class SparkDataset(Dataset):
         fields = {field.name: field.dataType for field in self.source.schema}
         names = names_of(self.features)
         self.pictures = len(names) == 1 and is_picture(fields[names[0]])
+        if isinstance(self.decode, PixelDecoder):  # of a like data set, whose source was another
+            self.decode = self.decode.decode
         if self.pictures:
-            if self.decode is not None and not isinstance(self.decode, PixelDecoder):
+            if self.decode is not None:
                 validate.function("decode", self.decode)
-            if not isinstance(self.decode, PixelDecoder):
-                self.decode = PixelDecoder(self.decode)
+            self.decode = PixelDecoder(self.decode)
         elif any(is_picture(fields[name]) for name in names):
             raise ArgumentError(
                 "SparkDataset: a column of pictures must be the only features; got "
