@@ -63,6 +63,7 @@ class KernelPlan:
         self.fingerprint = fingerprint
         self.behind = behind
         self.changes = 0
+        self._text: tuple[tuple[int, str], str] | None = None  # of which state, and the text
 
     def __len__(self) -> int:
         return sum(len(batches) for batches in self._choices.values())
@@ -108,9 +109,12 @@ class KernelPlan:
 
     def to_json(self) -> str:
         """Return the plan as text, the same text for the same choices."""
-        data = {"format": FORMAT, "fingerprint": self.fingerprint, "choices": self._choices}
-        with self._lock:  # without `indent`, which is written in Python: each run's start waits
-            return json.dumps(data, sort_keys=True)
+        with self._lock:  # each run begins with it: a machine's plan has thousands of choices
+            state = (self.changes, self.fingerprint)
+            if self._text is None or self._text[0] != state:
+                data = {"format": FORMAT, "fingerprint": self.fingerprint, "choices": self._choices}
+                self._text = state, json.dumps(data, sort_keys=True)
+            return self._text[1]
 
     @classmethod
     def from_json(cls, text: str, *, frozen: bool = True) -> KernelPlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,9 +43,15 @@ def settle_plan(job: TrainJob, batches: Batches, programs: Programs, commands: C
         text = unpack(job.start, "checkpoint").meta["plan"]
     if text is None:
         text = _timed_plan(job, batches, programs, commands)
-    programs.plan = engine.KernelPlan.from_json(text)
+    programs.plan = _frozen(text)
     commands.meet(_attempt(job, batches, programs))
     return text
+
+
+@lru_cache(maxsize=1)
+def _frozen(text: str) -> engine.KernelPlan:
+    """Return the plan of a text; runs that follow each other mostly share it, and never write."""
+    return engine.KernelPlan.from_json(text)
 
 
 def _timed_plan(job: TrainJob, batches: Batches, programs: Programs, commands: Commands) -> str:

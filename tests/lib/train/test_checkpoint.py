@@ -155,12 +155,15 @@ while True:
 
 
 @pytest.mark.faults
-def test_a_killed_writer_leaves_the_newest_or_the_previous_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.campaign)])
+def test_a_killed_writer_leaves_the_newest_or_the_previous_checkpoint(
+    tmp_path: Path, kills: int
+) -> None:
     seed = int.from_bytes(os.urandom(4), "little")
     print(f"seed {seed}")
     random = np.random.default_rng(seed)
     step = 0
-    for _ in range(10):
+    for _ in range(kills):
         writer = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(WRITER), str(tmp_path), str(step)],
             stdout=subprocess.PIPE,
