@@ -240,7 +240,8 @@ for name, mean, spread in zip(candidates, chosen.avgMetrics, chosen.stdMetrics, 
     print(f"{name:24} AUC {mean:.4f} ± {spread:.4f}")
 
 # %% [markdown]
-# Hidden layers are worth it, by much more than the folds differ.
+# Hidden layers help, by 0.003 or so on the real census: less than the folds differ from each other, but the same way in each.
+# A weighted sum of good features comes far, as it did in lesson 04.
 #
 # ## 6. The test
 # The recipe is fixed: the network learns from all people of the training part, and now we look at the test.

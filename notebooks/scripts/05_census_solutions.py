@@ -129,7 +129,8 @@ print(f"{'truth':10} men {100 * shares['Male']:.0f} %, women {100 * shares['Fema
 fewer = [kind for kind in kinds if not (isinstance(kind, Buckets) and kind.name == "capital_gain")]
 smooth = compare("gains as a number alone", fewer)
 edges = [-1, 0, 3000, 5000, 7000, 1e6]
-print(learn.assign(rich=label(learn)).groupby(pd.cut(learn.capital_gain, edges)).rich.mean())
+gains = pd.cut(learn.capital_gain, edges)
+print(learn.assign(rich=label(learn)).groupby(gains, observed=True).rich.mean())
 
 # %% [markdown]
 # ## 4. Unknown occupations
