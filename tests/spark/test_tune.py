@@ -147,6 +147,21 @@ def test_trials_that_fail_or_diverge_are_told_and_end_nothing():
     assert next(iter(found.table.status)) == "done"
 
 
+def test_a_trial_whose_loss_runs_away_without_being_nan_has_diverged_too():
+    def wild(config, rng):
+        model = nn.zoo.mlp([4, 8, 1], rng=rng)
+        made = (model, criterion.MSE(), optim.SGD(config["lr"]))
+        return Trainer(*made, batch_size=128, threads=1)
+
+    data, validation = ((x, x.sum(1, keepdims=True)) for x, _ in rows())
+    found = tune.search(
+        *(wild, {"lr": tune.choice([0.01, 3.0])}, data),
+        **{"validation": validation, "method": "grid", "epochs": 1, "progress": None},
+    )
+    assert list(found.table.status) == ["done", "diverged"]
+    assert found.table.error.iloc[1].startswith("the loss ran away")
+
+
 def test_an_early_stop_ends_its_trial_with_its_best_model():
     def stopping(config, rng):
         model = nn.zoo.mlp([4, 16, 2], rng=rng)

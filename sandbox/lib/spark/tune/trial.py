@@ -127,6 +127,8 @@ def run_trial(
         if listen is not None:
             listen(trainer)
         _fit(trainer, setting, order, data, validation)
+        if _lost(trainer, setting.epochs[order.rung]):
+            status, error = "diverged", "the loss ran away, and the run went back before its end"
     except DivergedError as caught:
         status, error = "diverged", _line(caught)
     except Exception as caught:
@@ -136,6 +138,12 @@ def run_trial(
         epochs = 0 if trainer is None else len(trainer.history.validations)
         return failed(order, status, error, epochs=epochs, seconds=seconds), None
     return _result(trainer, setting, order, validation, seconds)
+
+
+def _lost(trainer: Trainer, epochs: int) -> bool:
+    """Tell whether a run that came to its end has gone back from there to a good state."""
+    run: Any = trainer.result
+    return bool(run.reason == "end" and run.epoch < epochs)
 
 
 def failed(
