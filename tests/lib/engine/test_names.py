@@ -17,7 +17,8 @@ ROOMS = [
     "lib.data.transforms", "lib.engine", "lib.metrics", "lib.nn", "lib.nn.init", "lib.nn.zoo",
     "lib.optim", "lib.optim.clipping", "lib.optim.schedules", "lib.spark", "lib.summary",
     "lib.testing", "lib.train", "widgets", "lib.data.vision", "lib.data.columns",
-    "lib.data.census", "lib.data.interactions", "lib.data.movielens",
+    "lib.data.census", "lib.data.interactions", "lib.data.movielens", "lib.sklearn",
+    "lib.spark.ml", "lib.spark.tune",
 ]  # fmt: skip
 
 
