@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pyspark.ml.linalg import Vectors
 
 from sandbox.lib import criterion, metrics, nn, optim
 from sandbox.lib.core import ops
@@ -149,3 +150,55 @@ def test_files_of_any_file_system_hold_the_stage(frame, local, tmp_path):
     table = model.pandas(frame.toPandas())
     assert list(table["prediction"]) == [row.prediction for row in rows[0]]
     assert list(table["called"]) == [row.called for row in rows[0]]
+
+
+def test_pictures_come_as_images_and_as_files(local, tmp_path):
+    from pyspark.sql import functions as f
+
+    from sandbox.lib.data import vision
+
+    cv = vision.opencv.cv
+    rng = np.random.default_rng(0)
+    for k in range(12):
+        pixels = rng.integers(0, 255, (10 + k, 12, 3), dtype=np.uint8)
+        pixels[..., 2] = 250 if k % 2 else 3
+        cv.imwrite(str(tmp_path / f"{k}.png"), pixels)
+
+    def labelled(frame, path):
+        number = f.regexp_extract(path, r"(\d+)\.png", 1).cast("int")
+        return frame.withColumn("label", number % 2).withColumn("k", number).orderBy("k")
+
+    read = local.read
+    images = labelled(read.format("image").load(str(tmp_path)), "image.origin")
+    files = labelled(read.format("binaryFile").load(str(tmp_path)), "path")
+    small = [vision.Resize((8, 8)), vision.ToTensor()]
+    network = nn.Sequential(nn.Conv2d(3, 2, 3, rng=0), nn.Flatten(), nn.Linear(72, 2, rng=1))
+    stage = NNClassifier(network, CLASSES, optim.Adam(0.02), **SHORT).setMaxIter(12)
+    stage.setFeaturesCol("image").setDecode(vision.Pipeline(*small))
+    seen = stage.fit(images).transform(images)
+    assert seen.columns == [*images.columns, "rawPrediction", "probability", "prediction"]
+    stage.setFeaturesCol("content").setDecode(vision.Pipeline(vision.Decode(), *small))
+    model = stage.fit(files)
+    model.save((tmp_path / "model").as_uri())
+    read = type(model).load((tmp_path / "model").as_uri()).transform(files)
+    one, two = (t.orderBy("k").select("label", "prediction", "probability") for t in (seen, read))
+    one, two = one.collect(), two.collect()
+    assert one == two
+    assert all(row.label == row.prediction for row in one)
+
+
+def test_a_network_that_was_trained_elsewhere_predicts(frame, numbers):
+    model = NNModel(mlp(3, 2), predictionCol="scores")
+    assert model.numFeatures == -1
+    with pytest.raises(ArgumentError, match=r"transform\(frame\) first"):
+        model.udf()
+    rows = model.transform(frame).select("scores").collect()
+    np.testing.assert_allclose(
+        np.array([row.scores.toArray() for row in rows]),
+        mlp(3, 2)(numbers[0].astype("f4")),
+        rtol=1e-5,
+        atol=1e-6,
+    )
+    first = model.predict(Vectors.dense(numbers[0][0]))
+    assert (first.toArray() == rows[0].scores.toArray()).all()
+    assert model.numFeatures == 3
