@@ -59,7 +59,7 @@ class Callback:
         """When the run starts, pauses, goes on or ends."""
 
     def on_stage(self, trainer: Trainer, event: Event) -> None:
-        """While the run starts: what it is doing, and how far it is."""
+        """While rows are read and the run starts, also before `on_start`: what it is doing."""
 
     def on_log(self, trainer: Trainer, event: Event) -> None:
         """When the run has something to say."""

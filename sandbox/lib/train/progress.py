@@ -75,18 +75,22 @@ class TextProgress(Callback):
         self._given = stream
         self._given_live = live
         self.interval = interval
+        self._begun = False
+        self._width = 0
 
     def on_event(self, trainer: Trainer, event: Event) -> None:
         """Show an event, unless somebody else does."""
+        if not self._begun:  # rows are read before the run begins
+            self.on_start(trainer)
         if not self._quiet:
             super().on_event(trainer, event)
 
     def on_start(self, trainer: Trainer) -> None:
         """Get ready."""
+        self._begun = True
         self._quiet = self._unless_watched and trainer.watched
         self.stream = self._given or sys.stderr
         self.live = _live(self.stream) if self._given_live is None else self._given_live
-        self._width = 0
         self._steps_per_epoch = 0
         self._total: int | None = None
         self._next = 0.0
@@ -183,6 +187,7 @@ class TextProgress(Callback):
     def on_end(self, trainer: Trainer) -> None:
         """Leave the last line behind."""
         self._end_epoch()
+        self._begun = False
 
     def _rewrite(self, text: str) -> None:
         self.stream.write("\r" + text.ljust(self._width))

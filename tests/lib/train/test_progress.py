@@ -13,6 +13,7 @@ from sandbox.lib.core import ops
 from sandbox.lib.core.errors import DataError
 from sandbox.lib.criterion import CrossEntropy
 from sandbox.lib.data import ArrayDataset
+from sandbox.lib.data.progress import Meter
 from sandbox.lib.optim import SGD
 from sandbox.lib.train import TextProgress, Trainer
 from sandbox.lib.train.events import stage
@@ -148,3 +149,20 @@ def test_choosing_kernels_tells_how_far_it_is(
     assert len(shares) > 2
     assert shares == sorted(shares)
     assert shares[-1] < 1.0
+
+
+def test_rows_that_are_read_before_the_run_begins_are_told() -> None:
+    class Slow(ArrayDataset):
+        @property
+        def partition_sizes(self) -> tuple[int, ...]:
+            Meter("packing rows", every_s=0.0).count(10, 1000, 0.5)
+            return super().partition_sizes
+
+    screen = io.StringIO()
+    x, y = make_data(64)
+    trainer = make_trainer(progress=TextProgress(screen, live=True, interval=0.0))
+    trainer.fit(Slow(x, y), epochs=1, background=True)
+    trainer.wait(60)
+    assert trainer.state == "done"
+    assert "packing rows: 50 %, 10 rows" in screen.getvalue()
+    assert "epoch 1/1" in screen.getvalue()
