@@ -31,14 +31,6 @@ MODELS = {
         ids(3, 8),
         criterion.CrossEntropy(),
     ),
-    "neural_cf, plain products": (
-        lambda: zoo.neural_cf(
-            9, 7, 1, 0, features=4, hidden=(6,), factors=3, weighted=False, item_bias=True, l2=0.01
-        ),
-        (ids(9, 8), ids(7, 8)),
-        ids(2, 8, 1),
-        criterion.BCEWithLogits(),
-    ),
     "session_recommender": (
         lambda: zoo.session_recommender(11, 0, features=4, hidden=(6, 5), history=(4,)),
         (ids(11, 8, 5), ids(11, 8, 3)),
@@ -82,6 +74,14 @@ MODELS = {
         criterion.Parallel(
             (criterion.BCEWithLogits(), criterion.GaussianKL()), weights=(96.0, 1.0)
         ),
+    ),
+    "neural_cf, plain products": (
+        lambda: zoo.neural_cf(
+            9, 7, 1, 0, features=4, hidden=(6,), factors=3, weighted=False, item_bias=True, l2=0.01
+        ),
+        (ids(9, 8), ids(7, 8)),
+        ids(2, 8, 1),
+        criterion.BCEWithLogits(),
     ),
 }
 
