@@ -29,7 +29,7 @@ BASE = "debian:bookworm-slim"
 MADE_BASE = "bigdl-sandbox-base:bookworm"
 # [registry/]path[:tag][@digest], in small letters but for the tag
 REFERENCE = re.compile(r"[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_.-]+)?(@sha256:[0-9a-f]{64})?")
-BUDGET_BYTES = 2.1e9
+BUDGET_BYTES = 2.2e9  # 2.1e9 before OpenCV, which links with 0.15e9 of libraries
 NEEDED_BYTES = 9e9
 # In a mount namespace of its own: killed half way, it leaves nothing mounted.
 OWN_MOUNTS = ("unshare", "--mount", "--propagation", "private")
