@@ -12,6 +12,8 @@ from sandbox.lib.spark import Catalog, Recommender, SparkBackend
 from sandbox.lib.spark import recommend as room
 from sandbox.lib.train import Trainer
 
+pytestmark = pytest.mark.spark
+
 USERS, ITEMS = [f"u{k:02}" for k in range(12)], list(range(100, 1500, 100))
 
 

@@ -11,6 +11,8 @@ from sandbox.lib.core.errors import ArgumentError, DataError, ShapeError, SparkS
 from sandbox.lib.spark.ml import NNClassifier, NNEstimator, NNRegressor
 from sandbox.lib.train import EarlyStopping
 
+pytestmark = pytest.mark.spark
+
 X = np.random.default_rng(0).normal(size=(30, 3)).round(3).tolist()
 
 

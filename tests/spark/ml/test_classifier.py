@@ -17,6 +17,8 @@ from pyspark.ml.linalg import Vectors
 from sandbox.lib import criterion, nn, optim
 from sandbox.lib.spark.ml import NNClassifier
 
+pytestmark = pytest.mark.spark
+
 
 def classifier(**params):
     params = {"progress": False, "batchSize": 40, "maxEpoch": 12, **params}

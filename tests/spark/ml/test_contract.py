@@ -11,6 +11,8 @@ from sandbox.lib.data.columns import Category, Number
 from sandbox.lib.spark.ml import FeatureEncoder, NNClassifier, NNEstimator, NNRegressor
 from sandbox.lib.testing.stages import StageCase, check_stage
 
+pytestmark = pytest.mark.spark
+
 FITTING = {"batchSize": 60, "maxEpoch": 1, "progress": False, "ranks": 1}
 
 

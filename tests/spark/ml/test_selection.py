@@ -18,7 +18,10 @@ from sandbox.lib import criterion, nn, optim
 from sandbox.lib.spark.ml import NNClassifier, NNRegressor
 
 # Spark's tuning leaves its pools of threads open
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed running multiprocessing:ResourceWarning")
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.filterwarnings("ignore:unclosed running multiprocessing:ResourceWarning"),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,8 @@ from sandbox.lib.data import transforms
 from sandbox.lib.spark.ml import NNClassifier, NNEstimator, NNModel, NNRegressor
 from sandbox.lib.train import EarlyStopping, MaxSteps, MinLoss
 
+pytestmark = pytest.mark.spark
+
 
 def mlp(*sizes):
     return nn.zoo.mlp(list(sizes), rng=0)

@@ -66,7 +66,7 @@ STAGE_CLAUSES: dict[str, Clause] = {
         files.stages_are_written_and_read,
         files.files_are_overwritten_only_when_asked,
         files.metadata_is_sparks,
-        files.folders_of_others_are_refused,
+        files.paths_of_nothing_are_refused,
         files.pipelines_take_the_stage,
     )
 }
