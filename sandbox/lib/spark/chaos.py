@@ -188,6 +188,10 @@ def _command(process: psutil.Process) -> str:
         return ""
 
 
+# Semaphores and folders of a GridSearchCV in this process, which joblib removes at its end.
+_OF_JOBLIB = ("sem.loky-", "joblib_memmapping_folder_")
+
+
 def leftovers(shm_before: set[str], patience_s: float = 10.0) -> list[str]:
     """Return what a stopped session left behind: its processes, files in shared memory.
 
@@ -201,7 +205,8 @@ def leftovers(shm_before: set[str], patience_s: float = 10.0) -> list[str]:
             if "pyspark.worker" in _command(p) or "CoarseGrained" in _command(p)
         ]
         found += [f"rank {p.pid}: {_command(p)[:80]}" for p in SEEN if p.is_running()]
-        found += [f"/dev/shm/{name}" for name in set(os.listdir("/dev/shm")) - shm_before]
+        new = set(os.listdir("/dev/shm")) - shm_before
+        found += [f"/dev/shm/{name}" for name in new if not name.startswith(_OF_JOBLIB)]
         if not found or time.monotonic() > until:
             return found
         time.sleep(0.2)
