@@ -121,7 +121,7 @@ def frames(asked: Any, report: harness.Report) -> None:
 
     from ._cluster_rows import generated
 
-    spark = spark_session("local[3]")
+    spark = spark_session("local[3]", conf={"spark.driver.memory": "4g"})  # the rows are cached
     spark.sparkContext.setLogLevel("ERROR")
     try:
         frame = generated(spark, asked.megabytes / 1000, 4).cache()

@@ -287,8 +287,8 @@ with working("boosted trees, then logistic regression"):
 for name, value in found.items():
     print(f"AUC, {name}: {value:.3f}")
 network, boosted, regression = found.values()
-print(f"wide & deep minus regression: {network - regression:.3f}")
-print(f"trees minus wide & deep: {boosted - network:.3f}")
+print(f"network minus regression: {network - regression:.3f}")
+print(f"trees minus network: {boosted - network:.3f}")
 
 # %% [markdown]
 # On the real census the trees win by a little, and both are well ahead of the weighted sum.
