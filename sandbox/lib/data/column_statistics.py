@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError
 from .columns import Buckets, Category, Column, Number
+from .named_columns import quoted
 
 __all__ = ["numbers", "of_frame", "of_table", "words"]
 
@@ -152,7 +153,7 @@ def of_frame(columns: Sequence[Column], frame: Any) -> list[Any]:
 
 def _terms(k: int, column: Any) -> list[str]:
     """Return the SQL of what is asked of a column of numbers."""
-    x = f"cast({_quoted(column.column)} as double)"
+    x = f"cast({quoted(column.column)} as double)"
     endless = f"abs({x}) = double('infinity')"
     good = f"case when isnan({x}) or {endless} then null else {x} end"
     terms = [
@@ -193,7 +194,7 @@ def _answer(k: int, column: Any, row: Any) -> Any:
 def _counts(frame: Any, columns: Mapping[int, Category]) -> dict[int, list[tuple[str, int]]]:
     """Count the words of all columns in one go; only those that can be known come here."""
     pairs = ", ".join(
-        f"{k}, cast({_quoted(column.column)} as string)" for k, column in columns.items()
+        f"{k}, cast({quoted(column.column)} as string)" for k, column in columns.items()
     )
     counted = (
         frame.selectExpr(f"stack({len(columns)}, {pairs}) as (field, word)")
@@ -250,7 +251,3 @@ def _nothing(column: Any) -> DataError:
 
 def _called(column: Any, place: str = "") -> str:
     return f"FeatureColumns: {place + ': ' if place else ''}column {column.column!r}"
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"

@@ -22,6 +22,7 @@ __all__ = [
     "grouped",
     "kept_type",
     "names_of",
+    "quoted",
     "row_spec",
     "shapes_of",
 ]
@@ -139,3 +140,8 @@ def array_of_columns(
         return side_by_side(parts, names, place, dtype, first)
     rows = np.arange(first, first + len(parts[0]))
     return cast(parts[0], dtype, f"{place}: column {names[0]!r}", rows=rows)
+
+
+def quoted(name: str) -> str:
+    """Return a column's name as Spark's SQL reads it, whatever signs are in it."""
+    return "`" + name.replace("`", "``") + "`"

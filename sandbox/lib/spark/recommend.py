@@ -16,6 +16,7 @@ from ..core.errors import ArgumentError, DataError, ShapeError
 from ..data import Interactions
 from ..data.interactions import Inputs
 from .diagnosis import named_errors
+from .rows.columns import column as column_of
 from .rows.travel import pack, unpack
 from .session.hosts import equip, with_package
 
@@ -60,7 +61,7 @@ class Catalog:
         _check_ids(frame, (user, item))
         found = []
         for name in (user, item):
-            table = frame.select(_column(name).alias("id")).distinct().toArrow()
+            table = frame.select(column_of(name).alias("id")).distinct().toArrow()
             ids = table.column(0)
             if ids.null_count:
                 raise DataError(f"Catalog: column {name!r} must hold an id in each row; got null.")
@@ -86,7 +87,9 @@ class Catalog:
                 columns = catalog.numbers(*batch.columns, unknown="error")
                 yield pyarrow.RecordBatch.from_arrays(columns, ["users", "items"])
 
-        table = frame.select(_column(self.user).alias("users"), _column(self.item).alias("items"))
+        table = frame.select(
+            column_of(self.user).alias("users"), column_of(self.item).alias("items")
+        )
         pairs = table.mapInArrow(numbers, "users int, items int")
         with named_errors():
             found = with_package(context, pairs.toArrow)
@@ -228,12 +231,12 @@ class Recommender:
             return recommender.of_series(users, items, unknown)
 
         ends = [
-            f.coalesce(_column(name), f.lit(ids[0].item() if ids.dtype.kind == "i" else ids[0]))
+            f.coalesce(column_of(name), f.lit(ids[0].item() if ids.dtype.kind == "i" else ids[0]))
             for name, ids in self._ends()
         ]
         there = f.lit(True)
         for name, _ in self._ends():
-            there = there & _column(name).isNotNull()
+            there = there & column_of(name).isNotNull()
         return frame.withColumn(column, f.when(there, score(*ends)))
 
     def score(self, users: Any, items: Any) -> NDArray[np.float64]:
@@ -370,12 +373,6 @@ class _Parcel:
         return unpack, (self.packed,)
 
 
-def _column(name: str) -> Any:
-    from pyspark.sql import functions as f
-
-    return f.col("`" + name.replace("`", "``") + "`")
-
-
 def _check_ids(frame: Any, names: Sequence[str], known: Sequence[Array] = ()) -> None:
     """Refuse what is no DataFrame with columns of ids, of the kind of those that are known."""
     from pyspark.sql import types
@@ -416,7 +413,7 @@ def _chosen(rows: Any, name: str, ids: Array) -> Array:
     """Return the numbers of those that are asked for, in the order of their ids."""
     if hasattr(rows, "mapInArrow"):
         _check_ids(rows, (name,), (ids,))
-        wanted = rows.select(_column(name)).distinct().toArrow().column(0).to_pylist()
+        wanted = rows.select(column_of(name)).distinct().toArrow().column(0).to_pylist()
     else:
         wanted = validate.several(f"{name}s", rows, "a list of ids, or a DataFrame with them")
     known = {one: number for number, one in enumerate(ids.tolist())}

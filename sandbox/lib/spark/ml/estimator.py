@@ -19,8 +19,9 @@ from ...optim import ParameterGroups
 from ...train import Checkpoints, EveryEpoch, MaxEpoch, MaxSteps, Summary, Trainer, Trigger
 from ...train.arguments import choose_metrics
 from ..backend import SparkBackend
+from ..rows.columns import column
 from .files import Stored
-from .frames import CheckedDataset, check_frame, column, inner_type, is_vector, type_of
+from .frames import CheckedDataset, check_frame, inner_type, is_vector, type_of
 from .model import NNModel
 from .reading import Reads
 from .settings import Training

@@ -16,6 +16,7 @@ from ...core.errors import ArgumentError, DataError
 from ...data import FeatureColumns
 from ...data.columns import Column, Number, from_config
 from ...data.tabular import check_columns
+from ..rows.columns import column
 from ..session.hosts import equip
 from .files import Stored
 from .params import Setting, Stage
@@ -172,11 +173,11 @@ class FeatureEncoderModel(_Encodes, Stored, Model):
         spark = dataset.sparkSession
         if hasattr(spark, "_jsparkSession"):
             equip(spark.sparkContext)
-        made = _encoder(features)(f.struct(*map(_column, features.reads)))
+        made = _encoder(features)(f.struct(*map(column, features.reads)))
         hidden = f"_{self.uid}"
         with_both = dataset.withColumn(hidden, made)
         return with_both.select(
-            *map(_column, dataset.columns),
+            *map(column, dataset.columns),
             *(
                 f.col(hidden).getField(part).alias(name)
                 for part, name in zip(features.inputs, names, strict=True)
@@ -199,10 +200,6 @@ def _check_new(owner: str, names: Sequence[str], present: Sequence[str]) -> None
             f"{owner}: output columns must be new; got {', '.join(map(repr, taken))}, which "
             f"the table has already. {owner}(..., outputCols=[...]) names others."
         )
-
-
-def _column(name: str) -> Any:
-    return f.col("`" + name.replace("`", "``") + "`")
 
 
 def _encoder(features: FeatureColumns) -> Any:

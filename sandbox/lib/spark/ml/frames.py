@@ -14,7 +14,6 @@ from ..rows.dataset import SparkDataset
 __all__ = [
     "CheckedDataset",
     "check_frame",
-    "column",
     "inner_type",
     "is_image",
     "is_vector",
@@ -92,13 +91,6 @@ def inner_type(kind: Any) -> Any:
     while hasattr(kind, "elementType"):
         kind = kind.elementType
     return kind
-
-
-def column(name: str) -> Any:
-    """Return a column by its very name, whatever signs are in it."""
-    from pyspark.sql import functions as f
-
-    return f.col("`" + name.replace("`", "``") + "`")
 
 
 class CheckedDataset(SparkDataset):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...core.errors import ArgumentError, DataError
 from ...criterion import Criterion, Labelled
-from .frames import column
+from ..rows.columns import column
 
 __all__ = ["balanced", "counted", "indexed", "named_classes", "with_weights"]
 

@@ -12,7 +12,8 @@ from ...core.errors import DataError
 from ...data import Dataset, Preparation
 from ...data.dataset import DataSpec
 from ...engine.oplist import Spec
-from .frames import column, inner_type, is_image, is_vector, type_of
+from ..rows.columns import column
+from .frames import inner_type, is_image, is_vector, type_of
 from .settings import Columns
 
 __all__ = ["ImageBytes", "Reads", "prepared_like"]

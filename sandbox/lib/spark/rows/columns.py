@@ -19,6 +19,7 @@ from ...data.named_columns import (
     grouped,
     kept_type,
     names_of,
+    quoted,
     row_spec,
     shapes_of,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "as_given",
     "check_columns",
     "chunks",
+    "column",
     "grouped",
     "is_picture",
     "kept_type",
@@ -42,6 +44,13 @@ __all__ = [
 ]
 
 PICTURE = ("height", "width", "nChannels", "data")
+
+
+def column(name: str) -> Any:
+    """Return a column by its very name, whatever signs are in it."""
+    from pyspark.sql import functions as f
+
+    return f.col(quoted(name))
 
 
 def check_columns(

@@ -38,6 +38,7 @@ from .columns import (
     row_spec,
     shapes_of,
 )
+from .columns import column as column_of
 from .counts import Counts
 from .loading import DEALT, Frame, FrameRows, Loader, deal
 from .packed import Packed, pack_table
@@ -242,7 +243,7 @@ class SparkDataset(Dataset):
         kinds = {field.name: field.dataType for field in self.source.schema.fields}
         columns = []
         for number, name in enumerate(self._names()):
-            column = f.col("`" + name.replace("`", "``") + "`")
+            column = column_of(name)
             if is_picture(kinds[name]):
                 column = f.struct(*[column[part] for part in PICTURE])
             if type(kinds[name]).__name__ == "VectorUDT":

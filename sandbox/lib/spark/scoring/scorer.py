@@ -14,7 +14,7 @@ from ...core import tree, validate
 from ...core.errors import ArgumentError, DataError, SandboxError, SparkSetupError
 from ...data import Preparation
 from ...engine.oplist import Spec
-from ..rows.columns import Columns, check_columns, grouped, names_of, shapes_of
+from ..rows.columns import Columns, check_columns, column, grouped, names_of, shapes_of
 from ..rows.travel import pack, unpack
 from ..session.context import running_session
 from ..session.hosts import equip
@@ -150,7 +150,7 @@ class Scorer:
                     )
         from pyspark.sql import functions as f
 
-        given = [f.col(quoted(name)) for name in self.names]
+        given = [column(name) for name in self.names]
         scored = self._function(fields, frame.sparkSession, bare=False)(*given)
         place = "answers"
         while place in (name.lower() for name in frame.columns):
@@ -349,11 +349,6 @@ def _complete(columns: Sequence[Any]) -> Any:
 
     found = functools.reduce(compute.and_, (column.is_valid() for column in columns))
     return None if compute.all(found).as_py() in (True, None) else found
-
-
-def quoted(name: str) -> str:
-    """Return a column's name as Spark's functions take it, whatever is in it."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 def _plain(field: Any) -> Any:
