@@ -23,8 +23,8 @@ class ColorJitter(Pipeline):
         Range of the factor.
     hue : float >= 0
         Colours turn by up to so many degrees.
-    p : float in [0, 1]
-        Probability of each change.
+    p : float in [0, 1], or four of them
+        Probability of each change: brightness, contrast, saturation, hue.
     channels_p : float in [0, 1]
         Probability that channels are shuffled at the end.
     shuffle : bool
@@ -54,7 +54,7 @@ class ColorJitter(Pipeline):
         saturation: tuple[float, float] = (0.5, 1.5),
         hue: float = 36.0,
         *,
-        p: float = 0.5,
+        p: float | tuple[float, ...] = 0.5,
         channels_p: float = 0.0,
         shuffle: bool = False,
     ) -> None:
@@ -64,19 +64,26 @@ class ColorJitter(Pipeline):
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 cure = "0.2 of others is (0.8, 1.2) here."
                 raise validate.refuse(name, "a pair (low, high)", pair, cure)
+        chances = tuple(p) if isinstance(p, tuple | list) else (p,) * 4
+        if len(chances) != 4:
+            raise validate.refuse("p", "a number, or one for each of the four changes", p)
         brighter, contrasting, saturated, turned = (
-            RandomApply(one, p)
-            for one in (
-                Brightness(-brightness, brightness),
-                Contrast(*contrast),
-                Saturation(*saturation),
-                Hue(-hue, hue),
+            RandomApply(one, chance)
+            for one, chance in zip(
+                (
+                    Brightness(-brightness, brightness),
+                    Contrast(*contrast),
+                    Saturation(*saturation),
+                    Hue(-hue, hue),
+                ),
+                chances,
+                strict=True,
             )
         )
         channels = RandomApply(ChannelShuffle(), channels_p)
         self._said = (
             f"ColorJitter({brightness:g}, {tuple(contrast)}, {tuple(saturation)}, {hue:g}, "
-            f"p={p:g}, channels_p={channels_p:g}, shuffle={shuffle})"
+            f"p={p}, channels_p={channels_p:g}, shuffle={shuffle})"
         )
         if validate.boolean("shuffle", shuffle):
             changes = RandomOrder(brighter, contrasting, saturated, turned)

@@ -14,7 +14,7 @@ from ..transforms import Array
 from .base import ImageTransform
 from .draws import Draws
 from .opencv import cv
-from .picture import Picture
+from .picture import Picture, with_fields
 from .resize import whole
 
 __all__ = ["Expand", "FillRegion", "Pad", "RandomErasing"]
@@ -67,7 +67,8 @@ def canvas(
         ground = np.zeros((len(masks), height, width), np.uint8)
         ground[:, y : y + h, x : x + w] = masks
         masks = ground
-    return picture.moved(whole(made), boxes=boxes, masks=masks)
+    made = picture.moved(whole(made), boxes=boxes, masks=masks)
+    return with_fields(made, part=(-x, -y, width, height))
 
 
 class Expand(ImageTransform):

@@ -39,6 +39,9 @@ class Picture:
         What its channels are.
     channels_first : bool
         Whether `image` is (channels, height, width) already, as `ToTensor` leaves it.
+    part : (x, y, width, height), optional
+        What the last crop took of the picture in front of it, or the last ground put around it, in
+        that picture's pixels.
     room : array, optional
         Its row of a batch, where the last transform may put its result.
 
@@ -65,6 +68,7 @@ class Picture:
     data: bytes | None = None
     order: str = "RGB"
     channels_first: bool = False
+    part: tuple[int, int, int, int] | None = None
     room: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -199,13 +203,14 @@ class Picture:
 
     def cropped(self, x: int, y: int, width: int, height: int, *, centers: bool = False) -> Picture:
         """Return a part of it, as a view of the same pixels."""
-        return self.moved(
+        made = self.moved(
             self.image[y : y + height, x : x + width],
             boxes=None if self.boxes is None else self.boxes - np.array([x, y, x, y], np.float32),
             masks=None if self.masks is None else self.masks[:, y : y + height, x : x + width],
             inside=True,
             centers=centers,
         )
+        return _like(made, part=(x, y, width, height))
 
     def objects(self, most: int) -> NDArray[np.float32]:
         """Return (most, 5): class, x1, y1, x2, y2 as parts of the picture; class -1 behind.

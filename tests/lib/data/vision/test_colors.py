@@ -156,6 +156,12 @@ def test_jitter_is_its_parts_in_some_order(key, shuffle):
     assert any(np.array_equal(always(image, random=key), one) for one in orders)
 
 
+def test_each_change_of_a_jitter_has_its_own_probability():
+    image = np.array([[[90, 60, 30]]], "u1")
+    only = v.ColorJitter(50, (2, 2), (0.5, 0.5), 90, p=(0, 1, 0, 0))
+    assert only(image, random=SEVERAL[0]).ravel().tolist() == [180, 120, 60]
+
+
 def test_normalised_numbers_are_those_of_the_formula():
     image = kit.picture()
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -202,6 +208,7 @@ def test_wrong_pictures_are_refused_with_the_place():
         (lambda: v.Brightness(np.nan, 4), "low"),
         (lambda: v.ColorJitter(contrast=1), "contrast"),
         (lambda: v.ColorJitter(p=2), "p"),
+        (lambda: v.ColorJitter(p=(1, 0)), "four changes"),
         (lambda: v.Grayscale(2), "channels"),
         (lambda: v.GaussianBlur(4), "kernel_size"),
         (lambda: v.GaussianBlur(3, (0, 1)), "sigma"),

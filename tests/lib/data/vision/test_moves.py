@@ -272,3 +272,10 @@ def test_erased_rectangles_have_their_areas():
 def test_wrong_arguments_are_named(make, said):
     with pytest.raises(ArgumentError, match=f"`{said}` must be"):
         make()
+
+
+def test_a_picture_tells_which_part_of_the_one_before_it_is():
+    picture = v.Picture(np.zeros((6, 8, 3), "u1"))
+    assert v.FixedCrop(2, 3, 6, 6, normalized=False).one(picture).part == (2, 3, 4, 3)
+    assert v.Pad((8, 12)).one(picture).part == (-2, -1, 12, 8)
+    assert v.Resize(3).one(picture).part is None
