@@ -208,7 +208,7 @@ def test_wrong_pictures_are_refused_with_the_place():
         (lambda: v.Brightness(np.nan, 4), "low"),
         (lambda: v.ColorJitter(contrast=1), "contrast"),
         (lambda: v.ColorJitter(p=2), "p"),
-        (lambda: v.ColorJitter(p=(1, 0)), "four changes"),
+        (lambda: v.ColorJitter(p=(1, 0)), "p"),
         (lambda: v.Grayscale(2), "channels"),
         (lambda: v.GaussianBlur(4), "kernel_size"),
         (lambda: v.GaussianBlur(3, (0, 1)), "sigma"),
