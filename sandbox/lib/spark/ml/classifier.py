@@ -11,12 +11,13 @@ from pyspark.ml.linalg import Vector
 
 from ...core import tree, validate
 from ...core.errors import ArgumentError, DataError, ShapeError
+from ...criterion import CrossEntropy
 from ...engine.oplist import Spec
 from ..scoring import Answers
 from .answers import ClassAnswers
 from .estimator import NNEstimator, Plan
 from .labels import balanced, counted, indexed, named_classes, with_weights
-from .model import NNModel
+from .model import ANSWER, NNModel
 from .params import Setting, Stage
 from .signature import Signature
 
@@ -115,27 +116,35 @@ class NNClassifierModel(Classes, NNModel, ProbabilisticClassificationModel):
             self._set(labels=list(labels))
 
     def _answers(self, signature: Signature) -> Answers:
-        given, classes, owner = self._given, self.numClasses, type(self).__name__
-        shares, labels, named = self._shares(), given("labels"), given("predictedLabelCol") or ""
-        for param, value in (("thresholds", shares), ("labels", labels)):
-            if value is not None and len(value) != classes:
-                raise ArgumentError(
-                    f"{owner}: `{param}` must be {classes}, one for each class; got {len(value)}."
-                )
+        given, owner = self._given, type(self).__name__
+        labels, named = given("labels"), given("predictedLabelCol") or ""
+        if labels is not None and len(labels) != self.numClasses:
+            raise self._miscounted("labels", labels)
         if named and labels is None:
             raise ArgumentError(
                 f"{owner}: `labels` must be set for predictedLabelCol={named!r}; the label column "
                 f"held numbers. {owner}(..., labels=['no', 'yes'])."
             )
-        gives = signature.gives
-        return ClassAnswers(
-            given("rawPredictionCol") or "",
-            given("probabilityCol") or "",
-            given("predictionCol") or "",
-            named,
-            gives if gives in ("probabilities", "logarithms") else "logits",
-            shares,
-            labels,
+        names = [given(f"{part}Col") or "" for part in _PARTS]
+        return self._answers_named(signature, [*names, named], labels)
+
+    def _row_answers(self, signature: Signature) -> Answers:
+        return self._answers_named(signature, [*(ANSWER + part for part in _PARTS), ""])
+
+    def _answers_named(
+        self, signature: Signature, names: Sequence[str], labels: Any = None
+    ) -> Answers:
+        shares, gives = self._shares(), signature.gives
+        if shares is not None and len(shares) != self.numClasses:
+            raise self._miscounted("thresholds", shares)
+        gives = gives if gives in ("probabilities", "logarithms") else "logits"
+        raw, probability, prediction, label = names
+        return ClassAnswers(raw, probability, prediction, label, gives, shares, labels)
+
+    def _miscounted(self, param: str, value: Any) -> ArgumentError:
+        return ArgumentError(
+            f"{type(self).__name__}: `{param}` must be {self.numClasses}, one for each class; got "
+            f"{len(value)}."
         )
 
     @property
@@ -147,21 +156,17 @@ class NNClassifierModel(Classes, NNModel, ProbabilisticClassificationModel):
 
     def predictRaw(self, value: Any) -> Vector:  # noqa: N802 - Spark's
         """Return the scores of the classes for one row."""
-        found: Vector = self._part(value, "rawPrediction")
+        found: Vector = self._row(value)["rawPrediction"]
         return found
 
     def predictProbability(self, value: Any) -> Vector:  # noqa: N802 - Spark's
         """Return the probabilities of the classes for one row."""
-        found: Vector = self._part(value, "probability")
+        found: Vector = self._row(value)["probability"]
         return found
 
     def predict(self, value: Any) -> float:
         """Return the class of one row."""
-        return float(self._part(value, "prediction"))
-
-    def _part(self, value: Any, part: str) -> Any:
-        whole = self.copy()._set(**{f"{name}Col": name for name in _PARTS})
-        return whole._set(predictedLabelCol="")._row(value)[part]
+        return float(self._row(value)["prediction"])
 
 
 class NNClassifier(Classes, NNEstimator, ProbabilisticClassifier):
@@ -170,8 +175,8 @@ class NNClassifier(Classes, NNEstimator, ProbabilisticClassifier):
     Parameters
     ----------
     model, criterion, optimizer
-        See `NNEstimator`. One output for each class and CrossEntropy, or one output in all and
-        BCEWithLogits for two classes.
+        See `NNEstimator`. One output for each class and CrossEntropy, the criterion where none is
+        set; or one output in all and BCEWithLogits for two classes.
     **params
         Values of Params, see `explainParams()`; `classWeights`, `labels`, `thresholds` are of
         classifiers alone.
@@ -188,10 +193,9 @@ class NNClassifier(Classes, NNEstimator, ProbabilisticClassifier):
 
     Examples
     --------
-    >>> from sandbox.lib import criterion, nn
+    >>> from sandbox.lib import nn
     >>> network = nn.zoo.mlp([4, 8, 3], rng=0)
-    >>> loss = criterion.CrossEntropy()
-    >>> classifier = NNClassifier(network, loss, classWeights={0: 1, 1: 2, 2: 1})
+    >>> classifier = NNClassifier(network, classWeights={0: 1, 1: 2, 2: 1})
     >>> print(classifier.explainParam("classWeights"))
     classWeights: what rows of each class count: a dict of class or label -> number, or balanced \
 (current: {0: 1.0, 1: 2.0, 2: 1.0})
@@ -203,8 +207,10 @@ class NNClassifier(Classes, NNEstimator, ProbabilisticClassifier):
         _class_weights,
     )
     fitted = NNClassifierModel
+    standard = CrossEntropy()
+    one_label = True
 
-    def _check_label(self, kind: Any) -> None:
+    def _check_label(self, name: str, kind: Any) -> None:
         """Take labels of any kind that SparkDataset takes, and texts."""
 
     def _planned(self, frame: Any) -> Plan:
@@ -238,6 +244,11 @@ class NNClassifier(Classes, NNEstimator, ProbabilisticClassifier):
                 f"network tells apart; got {len(plan.labels)}: "
                 f"{', '.join(map(repr, plan.labels[:8]))}{', ...' if len(plan.labels) > 8 else ''}."
                 " Are some of them rare? name all: labels=[...]."
+            )
+        if not self.isSet("criterion") and signature.outputs.size == 1:
+            raise ArgumentError(
+                f"{owner}: `criterion` must be set for a network of one output; got none. "
+                f"{owner}(model, criterion.BCEWithLogits())."
             )
         given = self._given("classWeights")
         if given is not None:

@@ -3,41 +3,32 @@
 from __future__ import annotations
 
 import copy
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pyspark.ml.base import Predictor
 
-from ... import nn, optim
+from ... import nn
 from ...core.errors import ArgumentError, DataError
 from ...criterion import Criterion, RowWeighted
 from ...data import Preparation
-from ...metrics import Loss
-from ...optim import ParameterGroups
-from ...train import Checkpoints, EveryEpoch, MaxEpoch, MaxSteps, Summary, Trainer, Trigger
-from ...train.arguments import choose_metrics
 from ..backend import SparkBackend
 from ..rows.columns import column
 from .files import Stored
-from .frames import CheckedDataset, check_frame, inner_type, is_vector, type_of
+from .frames import CheckedDataset, check_frame, type_of
+from .labels import label_kinds, numbered
 from .model import NNModel
+from .params import one_or_several
 from .reading import Reads
-from .settings import Training
+from .runs import name_of_run
 from .signature import Signature
+from .training import Trains
 
 __all__ = ["NNEstimator"]
 
 E = TypeVar("E", bound="NNEstimator")
-_EPOCHS = 10
-_RATE = 1e-3
 _PARTS = 1 << 20  # of the hash that deals rows to training and validation
-
-
-def _in_front() -> bool:
-    """Tell whether somebody may be looking: at no thread, as those of a CrossValidator are."""
-    return threading.current_thread() is threading.main_thread()
 
 
 @dataclass(frozen=True)
@@ -66,7 +57,7 @@ class Plan:
     counts: Any = None
 
 
-class NNEstimator(Training, Reads, Stored, Predictor[Any]):
+class NNEstimator(Trains, Reads, Stored, Predictor[Any]):
     """Trains a network on the rows of a DataFrame.
 
     Parameters
@@ -74,7 +65,7 @@ class NNEstimator(Training, Reads, Stored, Predictor[Any]):
     model : Module
         Where training starts from: it stays as it is, and each fit starts from the same weights.
     criterion : Criterion
-        What the loss is.
+        What the loss is; `Parallel` for a network of several outputs.
     optimizer : Optimizer or dict of them, default=Adam(0.001)
         See `Trainer`.
     **params
@@ -100,11 +91,19 @@ class NNEstimator(Training, Reads, Stored, Predictor[Any]):
     Features are columns of numbers, arrays, vectors (dense or sparse), bytes or images; several
     for a model of several inputs. A column of single floats comes to the model as (rows, 1), one of
     integers as (rows,) for an embedding. A label of single numbers is a class where the criterion
-    takes classes, else (rows, 1); vectors and arrays stay as they are.
+    takes classes, else (rows, 1); vectors and arrays stay as they are. A model of several outputs
+    has `labelCols`, a column for each.
 
     Rows are read once and packed (see `SparkDataset`), then ranks train as `Trainer` with
     `SparkBackend` does. Fits that run beside each other, as those of a CrossValidator with
     parallelism > 1, share the cluster's slots by a queue and give the same weights as one by one.
+
+    Checkpoints and summaries of a fit lie in a folder of its own inside `checkpointPath` and
+    `summaryPath`, named after Params, first weights and rows (`runs.py`): the fits of a
+    CrossValidator keep apart. With `resume` a fit goes on from the last checkpoint in its folder,
+    and ends with the weights of one that was never interrupted. So the same call of a
+    CrossValidator goes on after a kill, too; fits that had ended are not run again. Rows must come
+    in the same order and partitions: those of files do, those of a shuffle must be sorted.
 
     Examples
     --------
@@ -117,6 +116,10 @@ class NNEstimator(Training, Reads, Stored, Predictor[Any]):
 
     fitted: type[NNModel] = NNModel
     """The class of the model that `fit` gives."""
+    standard: Criterion | None = None
+    """The criterion where none is set."""
+    one_label = False
+    """Whether the network must have one output."""
 
     def __init__(
         self, model: Any = None, criterion: Any = None, optimizer: Any = None, **params: Any
@@ -138,12 +141,16 @@ class NNEstimator(Training, Reads, Stored, Predictor[Any]):
     def _fit(self, dataset: Any) -> Any:
         owner = type(self).__name__
         check_frame(dataset, owner, "fit")
-        for name in ("model", "criterion"):
-            if not self.isSet(name):
+        for name, value in (("model", self._given("model")), ("criterion", self._loss())):
+            if value is None:
                 raise ArgumentError(
                     f"{owner}: `{name}` must be set before fit; got none. "
                     f"{owner}(model, criterion, optimizer)."
                 )
+        if self._given("resume") and not self._given("checkpointPath"):
+            raise ArgumentError(
+                f"{owner}: `checkpointPath` must be set where `resume` is; got none."
+            )
         for frame in (dataset, self._validation):
             if frame is not None:
                 check_frame(frame, owner, "fit")
@@ -155,13 +162,15 @@ class NNEstimator(Training, Reads, Stored, Predictor[Any]):
             self._check_rows(rows, others)
             signature = Signature.of(self._given("model"), Preparation(rows), plan.criterion)
             plan = self._suited(plan, signature)
-            trainer = self._trainer(dataset.sparkSession, plan)
+            place = self._place(plan, rows, others)
+            trainer = self._trainer(plan.criterion, self._backend(dataset.sparkSession), place)
             history = trainer.fit(
                 rows,
                 end=self._end(),
                 validation=others,
                 validate=self._given("validationTrigger") or "epoch",
                 early_stop=copy.deepcopy(self._given("earlyStopping")),
+                resume="auto" if self._given("resume") else None,
             )
         finally:
             for one in (rows, others):
@@ -185,7 +194,9 @@ class NNEstimator(Training, Reads, Stored, Predictor[Any]):
         """Refuse columns that are not there or cannot be what they should."""
         owner = type(self).__name__
         self._check_features(frame)
-        self._check_label(type_of(frame, self.getLabelCol(), owner, "labelCol"))
+        for name in self._labels():
+            param = "labelCols" if self._given("labelCols") else "labelCol"
+            self._check_label(name, type_of(frame, name, owner, param))
         for param in ("weightCol", "validationIndicatorCol"):
             name = self._given(param)
             if name:
@@ -197,11 +208,11 @@ class NNEstimator(Training, Reads, Stored, Predictor[Any]):
                         f"{owner}: `{param}` must be a column of {wanted}; got {name!r} of {kind}."
                     )
 
-    def _check_label(self, kind: Any) -> None:
+    def _check_label(self, name: str, kind: Any) -> None:
         """Refuse labels of a kind that cannot be learnt."""
         if kind.simpleString() == "string":
             raise DataError(
-                f"{type(self).__name__}: column {self.getLabelCol()!r} must hold numbers, arrays or"
+                f"{type(self).__name__}: column {name!r} must hold numbers, arrays or"
                 " vectors; got string. NNClassifier learns texts as classes."
             )
 
@@ -210,19 +221,31 @@ class NNEstimator(Training, Reads, Stored, Predictor[Any]):
         validation = None if self._validation is None else self._numbered(self._validation)
         return self._split(self._numbered(frame), validation)
 
+    def _set(self, **given: Any) -> Any:
+        """Take several names for `labelCol`, too; whichever is set last holds."""
+        given = one_or_several(given, "labelCol", "labelCols")
+        if self.one_label and given.get("labelCols") is not None:
+            raise ArgumentError(
+                f"{type(self).__name__}: `labelCol` must be one column; got "
+                f"{given['labelCols']!r}. NNEstimator trains networks of several outputs."
+            )
+        return super()._set(**given)
+
+    def _loss(self) -> Any:
+        """Return the criterion, None where there is none."""
+        return self._given("criterion") or self.standard
+
+    def _labels(self) -> list[str]:
+        """Return the columns of the labels."""
+        several = self._given("labelCols") or [self.getLabelCol()]
+        return list(several.values() if isinstance(several, dict) else several)
+
     def _numbered(self, frame: Any) -> Any:
         """Return a DataFrame with single labels as the criterion takes them."""
-        from pyspark.sql import functions as f
-
-        name = self.getLabelCol()
-        kind = frame.schema[name].dataType
-        if inner_type(kind) is not kind or is_vector(kind):
-            return frame
-        truth = kind.simpleString() == "boolean"
-        if self._given("criterion").takes_classes is not False:
-            return frame.withColumn(name, column(name).cast("int")) if truth else frame
-        single = column(name).cast("double") if truth else column(name)
-        return frame.withColumn(name, f.array(single))
+        classes = self._loss().takes_classes
+        for name, takes in label_kinds(self._given("labelCols"), self._labels(), classes):
+            frame = numbered(frame, name, takes)
+        return frame
 
     def _split(self, frame: Any, validation: Any) -> Plan:
         from pyspark.sql import functions as f
@@ -247,15 +270,18 @@ class NNEstimator(Training, Reads, Stored, Predictor[Any]):
             place = f.xxhash64(f.lit(self._given("seed")), *map(column, self._used()))
             kept = f.pmod(place, f.lit(_PARTS)) < round(share * _PARTS)
             frame, validation = frame.filter(~kept), frame.filter(kept)
-        return Plan(frame, validation, self._given("criterion"))
+        return Plan(frame, validation, self._loss())
 
     def _used(self) -> list[str]:
         """Return the columns that training reads."""
-        names = [*self._features(), self.getLabelCol(), self._given("weightCol")]
+        names = [*self._features(), *self._labels(), self._given("weightCol")]
         return list(dict.fromkeys(name for name in names if name))
 
     def _rows(self, frame: Any) -> CheckedDataset:
-        label, weight = self.getLabelCol(), self._given("weightCol")
+        several, weight = self._given("labelCols"), self._given("weightCol")
+        label = several or self.getLabelCol()
+        if isinstance(several, list):
+            label = tuple([name] for name in several)
         frame, names = self._with_bytes(frame)
         return CheckedDataset(
             frame,
@@ -277,73 +303,13 @@ class NNEstimator(Training, Reads, Stored, Predictor[Any]):
             return replace(plan, criterion=RowWeighted(plan.criterion))
         return plan
 
-    def _metrics(self, criterion: Criterion) -> Any:
-        """Return what is measured; beside weights of rows the target is one of two."""
-        given = self._given("metrics")
-        if not isinstance(criterion, RowWeighted):
-            return given
-        found = choose_metrics(given, criterion.criterion)
-        return [
-            Loss(criterion, name=one.name)
-            if isinstance(one, Loss)
-            else one.on("", "target", name=one.name)
-            for one in found
-        ]
+    def _backend(self, spark: Any) -> SparkBackend:
+        threads = self._given("threads")
+        return SparkBackend(spark, ranks=self._given("ranks"), threads_per_rank=threads)
 
-    def _trainer(self, spark: Any, plan: Plan) -> Trainer:
-        given = self._given
-        checkpoint, summary = given("checkpointPath"), given("summaryPath")
-        if checkpoint is not None:
-            checkpoint = Checkpoints(checkpoint, every=given("checkpointTrigger") or EveryEpoch())
-        return Trainer(
-            copy.deepcopy(given("model")),  # the next fit starts from the same weights
-            plan.criterion,
-            self._optimizer(),
-            batch_size=given("batchSize"),
-            metrics=self._metrics(plan.criterion),
-            seed=given("seed"),
-            threads=given("threads"),
-            backend=SparkBackend(spark, ranks=given("ranks"), threads_per_rank=given("threads")),
-            clip=self._clip(),
-            checkpoint=checkpoint,
-            summary=summary if summary is None else Summary(summary),
-            progress="auto" if given("progress") and _in_front() else None,
-            precision=given("precision"),
-        )
-
-    def _optimizer(self) -> optim.Optimizer:
-        """Return an optimiser of this fit's own, with the learning rate that is set."""
-        found: optim.Optimizer = copy.deepcopy(self._given("optimizer") or optim.Adam(_RATE))
-        rate = self._given("learningRate")
-        if rate is not None:
-            if isinstance(found, ParameterGroups):
-                raise ArgumentError(
-                    f"{type(self).__name__}: `learningRate` must not be set beside an optimizer "
-                    f"with a rate for each group of parameters; got {rate:g} and {found!r}."
-                )
-            found.learning_rate = rate
-        return found
-
-    def _clip(self) -> optim.Clip | None:
-        norm, value = self._given("clipNorm"), self._given("clipValue")
-        if norm is not None and value is not None:
-            raise ArgumentError(
-                f"{type(self).__name__}: only one of `clipNorm` and `clipValue` can be set; got "
-                f"{norm:g} and {value:g}."
-            )
-        if norm is not None:
-            return optim.ClipNorm(norm)
-        return None if value is None else optim.ClipValue(value)
-
-    def _end(self) -> Trigger:
-        """Return what ends training: the first of what is set."""
-        steps, epochs = self._given("maxIter"), self._given("maxEpoch")
-        given = (
-            self._given("endTrigger"),
-            None if steps is None else MaxSteps(steps),
-            None if epochs is None else MaxEpoch(epochs),
-        )
-        first, *others = [end for end in given if end is not None] or [MaxEpoch(_EPOCHS)]
-        for end in others:
-            first = first | end
-        return first
+    def _place(self, plan: Plan, rows: CheckedDataset, others: CheckedDataset | None) -> str:
+        """Return what this fit's folders are called; nothing where it keeps nothing."""
+        if not (self._given("checkpointPath") or self._given("summaryPath")):
+            return ""
+        read = [one.packed().content() for one in (rows, others) if one is not None]
+        return name_of_run(self, plan.criterion, self._optimizer(), read)

@@ -8,8 +8,17 @@ from typing import Any
 from ...core.errors import ArgumentError, DataError
 from ...criterion import Criterion, Labelled
 from ..rows.columns import column
+from .frames import inner_type, is_vector
 
-__all__ = ["balanced", "counted", "indexed", "named_classes", "with_weights"]
+__all__ = [
+    "balanced",
+    "counted",
+    "indexed",
+    "label_kinds",
+    "named_classes",
+    "numbered",
+    "with_weights",
+]
 
 _SHOWN = 8  # labels in an error
 
@@ -52,6 +61,60 @@ def indexed(frame: Any, name: str, labels: Sequence[str], found: Any, owner: str
     texts = f.array(*[f.lit(label) for label in labels])
     place = f.array_position(texts, column(name)) - 1
     return frame.withColumn(name, place.cast("int"))
+
+
+def label_kinds(several: Any, names: Sequence[str], classes: Any) -> list[tuple[str, Any]]:
+    """Return for each label column whether the criterion takes its numbers as classes.
+
+    Parameters
+    ----------
+    several : list or dict of names, or None
+        As `labelCols`.
+    names : list of str
+        The columns.
+    classes : bool, None, or a tuple, list or dict of them
+        As criterions tell by `takes_classes`.
+
+    Raises
+    ------
+    ArgumentError : the criterion is for other outputs.
+
+    Examples
+    --------
+    >>> label_kinds({"digit": "a", "size": "b"}, ["a", "b"], {"digit": True, "size": False})
+    [('a', True), ('b', False)]
+    """
+    if several is None or classes is None or isinstance(classes, bool):
+        return [(name, classes) for name in names]
+    places = list(several) if isinstance(several, dict) else list(range(len(several)))
+    parts = classes if isinstance(classes, dict) else dict(enumerate(classes))
+    if set(parts) != set(places):
+        raise ArgumentError(
+            "NNEstimator: `labelCols` must be columns of what the criterion compares, "
+            f"{', '.join(map(str, parts))}; got {several!r}. For a criterion of named outputs: "
+            "labelCols={'digit': 'column'}."
+        )
+    return [(name, parts[place]) for name, place in zip(names, places, strict=True)]
+
+
+def numbered(frame: Any, name: str, takes: Any) -> Any:
+    """Return a DataFrame with a column of single labels as classes, or else as rows of one number.
+
+    Parameters
+    ----------
+    takes : bool or None
+        Whether the criterion takes classes.
+    """
+    from pyspark.sql import functions as f
+
+    kind = frame.schema[name].dataType
+    if inner_type(kind) is not kind or is_vector(kind):
+        return frame
+    truth = kind.simpleString() == "boolean"
+    if takes is not False:
+        return frame.withColumn(name, column(name).cast("int")) if truth else frame
+    single = column(name).cast("double") if truth else column(name)
+    return frame.withColumn(name, f.array(single))
 
 
 def balanced(counts: Mapping[Any, int], classes: int) -> list[float]:

@@ -21,9 +21,10 @@ from .params import Setting
 from .reading import Reads, prepared_like
 from .signature import Signature
 
-__all__ = ["NNModel"]
+__all__ = ["ANSWER", "NNModel"]
 
 M = TypeVar("M", bound="NNModel")
+ANSWER = "answer: "  # in front of the names of single rows' answers
 
 
 class NNModel(Reads, Stored, PredictionModel[Any]):
@@ -67,6 +68,7 @@ class NNModel(Reads, Stored, PredictionModel[Any]):
         """Of the training, in the process that fitted it."""
         self.signature: Signature | None = None
         """What the network takes and gives; None until it is fitted or has seen a DataFrame."""
+        self._kept: dict[str, tuple[Any, Scorer]] = {}
 
     def copy(self: M, extra: Any = None) -> M:
         """Return a copy with some Params set, but for the network: a trained one stays.
@@ -75,7 +77,9 @@ class NNModel(Reads, Stored, PredictionModel[Any]):
         among them that training began from would take the place of what came out of it.
         """
         given = {param: value for param, value in (extra or {}).items() if param.name != "model"}
-        return super().copy(given)
+        made = super().copy(given)
+        made._kept = {}
+        return made
 
     # Predicting ------------------------------------------------------------------------------
 
@@ -99,14 +103,31 @@ class NNModel(Reads, Stored, PredictionModel[Any]):
         >>> spark.udf.register("predict", model.udf())  # doctest: +SKIP
         >>> spark.sql("select predict(features) from rows")  # doctest: +SKIP
         """
-        return self._scorer().udf(answer or self.getPredictionCol())
+        return self._held("columns").udf(answer or self.getPredictionCol())
 
     def pandas(self, table: Any) -> Any:
         """Return a pandas DataFrame with the columns of `transform`, scored in this process."""
-        return self._scorer().pandas(table)
+        return self._held("columns").pandas(table)
 
-    def _scorer(self, frame: Any = None, names: list[str] | None = None) -> Scorer:
-        """Return what scores; a DataFrame tells of a network that was not fitted here."""
+    def _held(self, what: str) -> Scorer:
+        """Return the scorer for columns or for single rows: the last one while nothing is set anew.
+
+        Threads that ask at once may make one each, of which one stays.
+        """
+        values = (self.signature, *self._paramMap.values())
+        before, scorer = self._kept.get(what, ((), None))
+        if scorer is None or list(map(id, values)) != list(map(id, before)):
+            scorer = self._scorer(alone=what == "row")
+            self._kept[what] = ((self.signature, *values[1:]), scorer)
+        return scorer
+
+    def _scorer(
+        self, frame: Any = None, names: list[str] | None = None, *, alone: bool = False
+    ) -> Scorer:
+        """Return what scores; a DataFrame tells of a network that was not fitted here.
+
+        For single rows (`alone`) all answers come, whatever columns are wanted of DataFrames.
+        """
         if not self.isSet("model"):
             raise ArgumentError(
                 f"{type(self).__name__}: `model` must be set before transform; got none."
@@ -117,7 +138,7 @@ class NNModel(Reads, Stored, PredictionModel[Any]):
         return Scorer(
             self._given("model"),
             names[0] if len(names) == 1 else tuple([name] for name in names),
-            self._answers(signature),
+            self._row_answers(signature) if alone else self._answers(signature),
             prepare=prepared_like(
                 signature.stored, tuple(transform) if isinstance(transform, list) else transform
             ),
@@ -149,6 +170,10 @@ class NNModel(Reads, Stored, PredictionModel[Any]):
     def _answers(self, signature: Signature) -> Answers:
         return OutputAnswers(self.getPredictionCol(), signature.outputs)
 
+    def _row_answers(self, signature: Signature) -> Answers:
+        """Return the answers for single rows, under names that no column of theirs has."""
+        return OutputAnswers(ANSWER + "prediction", signature.outputs)
+
     # One row ---------------------------------------------------------------------------------
 
     @property
@@ -159,18 +184,26 @@ class NNModel(Reads, Stored, PredictionModel[Any]):
         return sum(spec.size for spec in tree.leaves(self.signature.stored))
 
     def predict(self, value: Any) -> Any:
-        """Return the prediction for one row: a vector or sequence; several inputs as a tuple."""
-        return self._row(value)[self.getPredictionCol() or "prediction"]
+        """Return the prediction for one row: a vector or sequence; several inputs as a tuple.
+
+        Of several outputs it is a dict of them by their paths.
+        """
+        found = self._row(value)
+        return (
+            found["prediction"]
+            if "prediction" in found
+            else {name.removeprefix("prediction_"): one for name, one in found.items()}
+        )
 
     def _row(self, value: Any) -> dict[str, Any]:
-        """Return the answers for one row, by the columns' names."""
+        """Return the answers for one row, by what they are."""
         import pandas
 
         names = self._features()
         values = (value,) if len(names) == 1 else value
         table = pandas.DataFrame({n: [one] for n, one in zip(names, values, strict=True)})
-        found = self._scorer().pandas(table)
-        return dict(found.iloc[0])
+        found = dict(self._held("row").pandas(table).iloc[0])
+        return {k.removeprefix(ANSWER): one for k, one in found.items() if k.startswith(ANSWER)}
 
     # Files -----------------------------------------------------------------------------------
 

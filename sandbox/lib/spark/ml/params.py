@@ -12,7 +12,7 @@ from pyspark.ml.param import Param, Params
 from ...core.errors import ArgumentError, SandboxError
 from ...engine.names import meant
 
-__all__ = ["Setting", "Stage"]
+__all__ = ["Setting", "Stage", "one_or_several"]
 
 S = TypeVar("S", bound="Stage")
 _NONE = object()
@@ -121,6 +121,25 @@ class Stage(Params):
         if self.isSet(param):
             told.append(f"current: {_shown(self._paramMap[param])}")
         return f"{param.name}: {param.doc} ({', '.join(told) or 'undefined'})"
+
+
+def one_or_several(given: dict[str, Any], one: str, several: str) -> dict[str, Any]:
+    """Return values of Params of which one names a column and the other takes its place.
+
+    Several columns given for the one are meant for the other; whichever is set last holds.
+
+    Examples
+    --------
+    >>> one_or_several({"labelCol": ["a", "b"]}, "labelCol", "labelCols")
+    {'labelCols': ['a', 'b'], 'labelCol': None}
+    """
+    found = dict(given)
+    if isinstance(found.get(one), list | tuple | dict):
+        found[several] = found.pop(one)
+    for name, other in ((one, several), (several, one)):
+        if found.get(name) is not None:
+            found.setdefault(other, None)
+    return found
 
 
 def _params(cls: type) -> dict[str, Any]:

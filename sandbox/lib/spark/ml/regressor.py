@@ -8,6 +8,7 @@ from pyspark.ml.regression import RegressionModel, Regressor
 
 from ...core import tree
 from ...core.errors import ShapeError
+from ...criterion import MSE
 from ...engine.oplist import Spec
 from .estimator import NNEstimator, Plan
 from .model import NNModel
@@ -57,7 +58,7 @@ class NNRegressor(NNEstimator, Regressor[Any]):
     Parameters
     ----------
     model, criterion, optimizer, **params
-        See `NNEstimator`. The label is a number.
+        See `NNEstimator`. The label is a number. The criterion is MSE where none is set.
 
     Raises
     ------
@@ -70,12 +71,14 @@ class NNRegressor(NNEstimator, Regressor[Any]):
 
     Examples
     --------
-    >>> from sandbox.lib import criterion, nn
-    >>> NNRegressor(nn.Linear(3, 1, rng=0), criterion.MSE(), weightCol="w").getWeightCol()
+    >>> from sandbox.lib import nn
+    >>> NNRegressor(nn.Linear(3, 1, rng=0), weightCol="w").getWeightCol()
     'w'
     """
 
     fitted = NNRegressorModel
+    standard = MSE()
+    one_label = True
 
     def _suited(self, plan: Plan, signature: Signature) -> Plan:
         refuse_several(signature, type(self).__name__)

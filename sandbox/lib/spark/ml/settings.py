@@ -12,7 +12,7 @@ from pyspark.ml.param.shared import (
 from ... import engine
 from ...core import validate
 from . import objects
-from .params import Setting, Stage
+from .params import Setting, Stage, one_or_several
 
 __all__ = ["Columns", "Training"]
 
@@ -27,6 +27,17 @@ def _names(name: str, value: Any) -> list[str]:
     if not value or not all(isinstance(one, str) and one for one in value):
         raise validate.refuse(name, "a list of names of columns", value)
     return list(value)
+
+
+def _labels(name: str, value: Any) -> Any:
+    """Return columns by output: a list in their order, or a dict by their names."""
+    wanted = "a list of different names of columns, or a dict of output -> column"
+    several = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(several, list | tuple) or not several or len(set(several)) < len(several):
+        raise validate.refuse(name, wanted, value)
+    if not all(isinstance(one, str) and one for one in (*value, *several)):
+        raise validate.refuse(name, wanted, value)
+    return dict(value) if isinstance(value, dict) else list(several)
 
 
 def _shape(name: str, value: Any) -> list[Any]:
@@ -83,12 +94,7 @@ class Columns(Stage):
 
     def _set(self, **given: Any) -> Any:
         """Take several names for `featuresCol`, too; whichever is set last holds."""
-        if isinstance(given.get("featuresCol"), list | tuple):
-            given["featuresCols"] = given.pop("featuresCol")
-        for name, other in (("featuresCol", "featuresCols"), ("featuresCols", "featuresCol")):
-            if given.get(name) is not None:
-                given.setdefault(other, None)
-        return super()._set(**given)
+        return super()._set(**one_or_several(given, "featuresCol", "featuresCols"))
 
     def _features(self) -> list[str]:
         """Return the columns of the inputs."""
@@ -99,7 +105,18 @@ class Columns(Stage):
 class Training(Stage, HasWeightCol, HasValidationIndicatorCol):
     """How a model is trained."""
 
-    criterion = Setting("criterion", "what the loss is", objects.criterion, plain=False)
+    criterion = Setting(
+        "criterion",
+        "what the loss is; where it is not set CrossEntropy of NNClassifier, MSE of NNRegressor",
+        objects.criterion,
+        plain=False,
+    )
+    labelCols = Setting(  # noqa: N815 - Params are named as Spark's
+        "labelCols",
+        "columns of the labels of a model of several outputs (NNEstimator alone): a list in the "
+        "order of the outputs, or a dict of output -> column; set by such a labelCol",
+        _labels,
+    )
     optimizer = Setting(
         "optimizer",
         "how the weights follow the gradients, Adam(0.001) where it is not set",
@@ -165,7 +182,14 @@ class Training(Stage, HasWeightCol, HasValidationIndicatorCol):
         plain=False,
     )
     checkpointPath = Setting(  # noqa: N815
-        "checkpointPath", "folder or URL of checkpoints", _folder
+        "checkpointPath", "folder or URL of checkpoints, for each fit one inside", _folder
+    )
+    resume = Setting(
+        "resume",
+        "whether a fit goes on from the last checkpoint of an equal one in checkpointPath, that "
+        "was killed or has failed; it starts anew where there is none",
+        _switch,
+        False,
     )
     checkpointTrigger = Setting(  # noqa: N815
         "checkpointTrigger",
