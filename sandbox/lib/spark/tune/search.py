@@ -6,29 +6,22 @@ import os
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ...core import validate
-from ...core.errors import ArgumentError, TrainingError
-from ...data import Dataset, Preparation, as_dataset
-from ...data.arrays import as_pair
-from ...engine.names import meant
+from ...core.errors import TrainingError
 from ...engine.spool import PrivateFolder
-from ...train import Trainer
-from ...train.backend import Backend, LocalBackend, calling_at_interrupt
+from ...train.backend import calling_at_interrupt
 from ...train.run_state import fingerprint_of_rows
+from .asked import TRIES, first_trainer, judge_of, rows_of, session_of, trial_configs, trial_rungs
 from .found import Found
 from .progress import Listener, choose
 from .records import Records, Result
 from .rungs import Rungs
 from .space import Config, Dimension, Space
-from .trial import ModelFunction, Order, Setting, TrialError, build, run_trial
+from .trial import ModelFunction, Order, Setting, run_trial
 
 __all__ = ["SearchInterrupted", "search"]
-
-_TRIES = 3  # trials that must all fail until the search does
-_COLUMNS = ("trial", "status", "epochs", "seconds", "error")
 
 
 class Runner(Protocol):
@@ -188,17 +181,17 @@ def search(
     dimensions = Space(space, seed)
     epochs = validate.positive_int("epochs", epochs)
     keep = validate.positive_int("keep", keep)
-    configs = _configs(dimensions, method, trials)
-    rungs = _rungs(method, len(configs), epochs, min_epochs, reduction)
+    configs = trial_configs(dimensions, method, trials)
+    rungs = trial_rungs(method, len(configs), epochs, min_epochs, reduction)
     if parallel is not None:
         validate.positive_int("parallel", parallel)
     listener = choose(progress)
 
     setting = Setting(model_fn, metric, rungs.epochs, seed)
-    first = _first(setting, configs)
-    judge = _judge(first, metric, mode, list(dimensions.dimensions))
-    session, backend = _session(spark, first)
-    rows = _rows(data, validation, backend)
+    first = first_trainer(setting, configs)
+    judge = judge_of(first, metric, mode, list(dimensions.dimensions))
+    session, backend = session_of(spark, first)
+    rows = rows_of(data, validation, backend)
     about = {
         "method": method,
         "space": dimensions.describe(),
@@ -223,118 +216,6 @@ def search(
             raise SearchInterrupted(found) from None
         found.tidy(ended=True)
     return found
-
-
-def _configs(space: Space, method: Any, trials: int | None) -> list[Config]:
-    validate.one_of("method", method, ("random", "grid", "asha"))
-    if trials is not None:
-        validate.positive_int("trials", trials)
-    if method != "grid":
-        return [space.draw(trial) for trial in range(32 if trials is None else trials)]
-    found = space.grid()
-    if trials not in (None, len(found)):
-        raise validate.refuse(
-            "trials", f"left out for a grid, or its {len(found)} combinations", trials
-        )
-    return found
-
-
-def _rungs(method: str, trials: int, epochs: int, first: Any, reduction: Any) -> Rungs:
-    first = validate.positive_int("min_epochs", first)
-    if validate.positive_int("reduction", reduction) < 2:
-        raise validate.refuse("reduction", "an int > 1", reduction)
-    if method != "asha":
-        return Rungs(trials, [epochs], 2)
-    if first > epochs:
-        raise validate.refuse("min_epochs", f"at most `epochs` = {epochs}", first)
-    return Rungs.halving(trials, epochs, first, reduction)
-
-
-def _first(setting: Setting, configs: list[Config]) -> Trainer:
-    """Return the trainer of the first trial that has one, to learn from it what is measured.
-
-    Raises
-    ------
-    TrainingError : `model_fn` fails for the first three.
-    """
-    failed: list[Exception] = []
-    for trial, config in enumerate(configs[:_TRIES]):
-        try:
-            return build(setting, trial, config)
-        except TrialError:
-            raise
-        except Exception as error:
-            failed.append(error)
-    raise TrainingError(
-        f"search: `model_fn` must make a trainer; trial 0 with {configs[0]!r} raised"
-        f" {type(failed[0]).__name__}: {failed[0]}"
-    ) from failed[0]
-
-
-@dataclass(frozen=True)
-class _Judge:
-    name: str
-    maximise: bool
-    measured: list[str]
-
-
-def _judge(trainer: Trainer, metric: Any, mode: Any, names: list[str]) -> _Judge:
-    """Return the metric that decides, by the name that trainers give it."""
-    validate.text("metric", metric)
-    validate.one_of("mode", mode, (None, "min", "max"))
-    known = {one.name: one for one in trainer.metrics}
-    name = next((one for one in known if one.lower() == metric.lower()), None)
-    if name is None:
-        near = meant(metric, known)
-        hint = f" Did you mean {near!r}?" if near else ""
-        raise ArgumentError(
-            f"search: `metric` must be one of the trainer's metrics, {', '.join(known)}; got"
-            f" {metric!r}.{hint} Trainer(metrics=...) measures others."
-        )
-    for one in names:
-        if one in (*known, *_COLUMNS):
-            raise ArgumentError(
-                f"search: names of `space` must differ from the table's columns"
-                f" {', '.join((*_COLUMNS, *known))}; got {one!r}. Give it another name."
-            )
-    more = known[name].higher_is_better if mode is None else mode == "max"
-    return _Judge(name, more, list(known))
-
-
-def _session(spark: Any, first: Trainer) -> tuple[Any, Backend]:
-    """Return the session for tasks, None for trials in this process; and what reads the data."""
-    if spark is None:
-        return None, first.backend
-    if not isinstance(first.backend, LocalBackend):
-        raise TrialError(
-            "search: `model_fn` must return a Trainer without `backend` where `spark` runs the"
-            f" trials, each on one core; got {type(first.backend).__name__}. For distributed trials"
-            " leave `spark` out: they run one after the other."
-        )
-    from ..backend import SparkBackend
-
-    backend = SparkBackend(spark)
-    return backend.session(), backend
-
-
-def _rows(data: Any, validation: Any, backend: Backend) -> tuple[Dataset, Dataset]:
-    """Return both as data sets, made once for all trials."""
-    if validation is None:
-        raise ArgumentError(
-            "search: `validation` must be given, for trials are judged by it; got None."
-        )
-
-    def read(rows: Any, like: Preparation | None) -> Dataset:
-        if isinstance(rows, Dataset):
-            return rows
-        if like is not None and isinstance(rows, tuple | list):
-            return like.dataset(*as_pair(rows))
-        adapt = getattr(backend, "adapt", None)
-        found: Dataset = as_dataset(rows) if adapt is None else adapt(rows, like and like.columns)
-        return found
-
-    train = read(data, None)
-    return train, read(validation, Preparation(train))
 
 
 @contextmanager
@@ -411,7 +292,7 @@ def _scores(records: Records, rungs: Rungs) -> dict[tuple[int, int], float]:
 
 
 def _refuse_failing(records: Records, configs: list[Config]) -> None:
-    first = [records.results.get((trial, 0)) for trial in range(min(_TRIES, len(configs)))]
+    first = [records.results.get((trial, 0)) for trial in range(min(TRIES, len(configs)))]
     failed = [one for one in first if one is not None and one.status == "failed"]
     if len(failed) == len(first):
         one = failed[0]
