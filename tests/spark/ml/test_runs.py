@@ -180,7 +180,13 @@ def test_spark_trains_one_against_the_rest_with_networks(frame, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "params", [{"precision": "bf16"}, {"clipNorm": 0.01}, {"clipValue": 1e-3}], ids=str
+    "params",
+    [
+        {"precision": "bf16"},
+        pytest.param({"clipNorm": 0.01}, marks=pytest.mark.campaign),
+        pytest.param({"clipValue": 1e-3}, marks=pytest.mark.campaign),
+    ],
+    ids=str,
 )
 def test_precision_and_clipping_reach_the_training(frame, params):
     stage = NNRegressor(mlp(3, 1), optimizer=optim.SGD(0.1), labelCol="total", **SHORT)

@@ -8,6 +8,7 @@ from .estimator import NNEstimator
 from .features import FeatureEncoder, FeatureEncoderModel
 from .model import NNModel
 from .regressor import NNRegressor, NNRegressorModel
+from .search import NNSearch
 
 __all__ = [
     "FeatureEncoder",
@@ -18,6 +19,7 @@ __all__ = [
     "NNModel",
     "NNRegressor",
     "NNRegressorModel",
+    "NNSearch",
 ]
 
 _names.suggest(__name__)

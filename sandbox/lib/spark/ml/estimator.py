@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -139,6 +139,29 @@ class NNEstimator(Trains, Reads, Stored, Predictor[Any]):
     # Training --------------------------------------------------------------------------------
 
     def _fit(self, dataset: Any) -> Any:
+        if self._given("resume") and not self._given("checkpointPath"):
+            raise ArgumentError(
+                f"{type(self).__name__}: `checkpointPath` must be set where `resume` is; got none."
+            )
+        with self._prepared(dataset) as (plan, rows, others, signature):
+            place = self._place(plan, rows, others)
+            trainer = self._trainer(plan.criterion, self._backend(dataset.sparkSession), place)
+            history = trainer.fit(
+                rows,
+                end=self._end(),
+                validation=others,
+                validate=self._given("validationTrigger") or "epoch",
+                resume="auto" if self._given("resume") else None,
+            )
+        made = self._made(trainer.model, signature, plan.labels)
+        made.history = history
+        return made
+
+    @contextmanager
+    def _prepared(
+        self, dataset: Any
+    ) -> Iterator[tuple[Plan, CheckedDataset, CheckedDataset | None, Signature]]:
+        """Give what a DataFrame is trained with: rows to train and to validate on, packed."""
         owner = type(self).__name__
         check_frame(dataset, owner, "fit")
         for name, value in (("model", self._given("model")), ("criterion", self._loss())):
@@ -147,10 +170,6 @@ class NNEstimator(Trains, Reads, Stored, Predictor[Any]):
                     f"{owner}: `{name}` must be set before fit; got none. "
                     f"{owner}(model, criterion, optimizer)."
                 )
-        if self._given("resume") and not self._given("checkpointPath"):
-            raise ArgumentError(
-                f"{owner}: `checkpointPath` must be set where `resume` is; got none."
-            )
         for frame in (dataset, self._validation):
             if frame is not None:
                 check_frame(frame, owner, "fit")
@@ -161,24 +180,11 @@ class NNEstimator(Trains, Reads, Stored, Predictor[Any]):
         try:
             self._check_rows(rows, others)
             signature = Signature.of(self._given("model"), Preparation(rows), plan.criterion)
-            plan = self._suited(plan, signature)
-            place = self._place(plan, rows, others)
-            trainer = self._trainer(plan.criterion, self._backend(dataset.sparkSession), place)
-            history = trainer.fit(
-                rows,
-                end=self._end(),
-                validation=others,
-                validate=self._given("validationTrigger") or "epoch",
-                early_stop=copy.deepcopy(self._given("earlyStopping")),
-                resume="auto" if self._given("resume") else None,
-            )
+            yield self._suited(plan, signature), rows, others, signature
         finally:
             for one in (rows, others):
                 if one is not None:
                     one.unpersist()
-        made = self._made(trainer.model, signature, plan.labels)
-        made.history = history
-        return made
 
     def _made(self, model: nn.Module, signature: Signature, labels: Any) -> NNModel:
         """Return the stage that predicts, with this one's Params and uid."""

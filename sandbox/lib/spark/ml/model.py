@@ -66,6 +66,8 @@ class NNModel(Reads, Stored, PredictionModel[Any]):
         super().__init__(model=model, **params)
         self.history: History | None = None
         """Of the training, in the process that fitted it."""
+        self.search: Any = None
+        """What `NNSearch` found, in the process that searched: a `tune.Found`."""
         self.signature: Signature | None = None
         """What the network takes and gives; None until it is fitted or has seen a DataFrame."""
         self._kept: dict[str, tuple[Any, Scorer]] = {}

@@ -16,13 +16,13 @@ from ...train.arguments import choose_metrics
 from ...train.backend import Backend
 from .settings import Training
 
-__all__ = ["EPOCHS", "Trains"]
+__all__ = ["EPOCHS", "Trains", "in_front"]
 
 EPOCHS = 10  # where nothing says when training ends
 _RATE = 1e-3
 
 
-def _in_front() -> bool:
+def in_front() -> bool:
     """Tell whether somebody may be looking: at no thread, as those of a CrossValidator are."""
     return threading.current_thread() is threading.main_thread()
 
@@ -39,6 +39,7 @@ class Trains(Training):
         )
         if checkpoint is not None:
             checkpoint = Checkpoints(checkpoint, every=given("checkpointTrigger") or EveryEpoch())
+        rule = given("earlyStopping")
         return Trainer(
             copy.deepcopy(given("model")),  # the next fit starts from the same weights
             criterion,
@@ -49,9 +50,10 @@ class Trains(Training):
             threads=given("threads"),
             backend=backend,
             clip=self._clip(),
+            callbacks=[] if rule is None else [copy.deepcopy(rule)],
             checkpoint=checkpoint,
             summary=summary if summary is None else Summary(summary),
-            progress="auto" if given("progress") and _in_front() else None,
+            progress="auto" if given("progress") and in_front() else None,
             precision=given("precision"),
         )
 

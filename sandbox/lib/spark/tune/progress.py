@@ -9,12 +9,18 @@ from typing import Any
 from ...core import validate
 from .found import Found
 from .records import Result
+from .trial import Order
 
 __all__ = ["Listener", "choose", "line"]
+
+_VERBS = ("begin", "hear", "tell")
 
 
 class Listener:
     """Is told how a search goes on, and says nothing."""
+
+    def begin(self, found: Found, order: Order, epochs: int) -> None:
+        """Take a trial that is trained, or waits for a slot, up to so many epochs."""
 
     def hear(self, found: Found, result: Result) -> None:
         """Take a result; `found` holds it already."""
@@ -47,9 +53,18 @@ class Calling(Listener):
 
 
 def choose(progress: Any) -> Listener:
-    """Return who is told of results, for `search(progress=...)`."""
+    """Return who is told of results, for `search(progress=...)`.
+
+    Parameters
+    ----------
+    progress : "auto", True, None, False, function of (Found, Result), or an object
+        The object has the methods of `Listener`.
+    """
     if progress is None or progress is False:
         return Listener()
+    if all(callable(getattr(progress, verb, None)) for verb in _VERBS):
+        listener: Listener = progress
+        return listener
     if progress is True or (isinstance(progress, str) and progress == "auto"):
         return Lines()
     return Calling(validate.function("progress", progress, "Or 'auto', or None."))

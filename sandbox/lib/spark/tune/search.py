@@ -131,8 +131,9 @@ def search(
         refused. By default they last as long as what is returned.
     keep : int > 0, default=3
         The best so many trials keep their models.
-    progress : "auto", None or function of (Found, Result)
-        Told of every result. "auto": a line of text on stderr.
+    progress : "auto", None, function of (Found, Result), or widgets.TrialTable()
+        Told of every result. "auto": a line of text on stderr. The table is one of a notebook, with
+        the trials that run.
 
     Returns
     -------
@@ -270,7 +271,9 @@ def _go(
             state = None if before is None else records.state(before)
             seconds = 0.0 if before is None or state is None else before.seconds
             running.add((trial, rung))
-            runner.start(Order(trial, rung, configs[trial], state, seconds))
+            order = Order(trial, rung, configs[trial], state, seconds)
+            listener.begin(found, order, rungs.epochs[rung])
+            runner.start(order)
         if not running:
             return
         result, state = runner.next()
