@@ -15,6 +15,7 @@ from .progress import track, working
 from .searches import learning_rate_curve, parallel_coordinates
 from .tables import heat_map
 from .threshold import ThresholdExplorer
+from .trials import TrialTable
 from .value import ValueExplorer
 from .views import feature_maps, layer_outputs
 
@@ -27,6 +28,7 @@ __all__ = [
     "Picture",
     "ThresholdExplorer",
     "TrainingCurves",
+    "TrialTable",
     "ValueExplorer",
     "confusion_matrix",
     "digits",
