@@ -15,7 +15,12 @@ from . import harness
 def kinds():
     """Give the feature columns of lesson 05."""
     from sandbox.lib.data import census
-    from sandbox.lib.data.columns import Buckets, Category, Cross, Number
+    from sandbox.lib.data.tables.columns import (
+        Buckets,
+        Category,
+        Cross,
+        Number,
+    )
 
     gains = [1, *range(1000, 9000, 1000), 10_000, 15_000, 20_000]
     return [

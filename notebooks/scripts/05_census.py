@@ -40,7 +40,7 @@ from pyspark.ml import Pipeline, PipelineModel, classification, evaluation, feat
 from pyspark.sql import functions as f
 
 from sandbox.lib import criterion, data, nn, optim
-from sandbox.lib.data.columns import Buckets, Category, Cross, Number
+from sandbox.lib.data.tables.columns import Buckets, Category, Cross, Number
 from sandbox.lib.spark import ml, spark_session
 from sandbox.widgets import ValueExplorer, heat_map, working
 

@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from sandbox.lib import criterion, data, metrics, nn, optim
-from sandbox.lib.data.columns import Buckets, Category, Cross, Number
+from sandbox.lib.data.tables.columns import Buckets, Category, Cross, Number
 from sandbox.lib.train import Trainer
 from sandbox.widgets import working
 

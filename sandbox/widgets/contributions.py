@@ -10,7 +10,7 @@ import traitlets
 from numpy.typing import NDArray
 
 from ..lib.data import TextEncoder, pad
-from ..lib.data.vocabulary import UNKNOWN
+from ..lib.data.text.vocabulary import UNKNOWN
 from ..lib.engine.oplist import Spec
 from ..lib.train import ModelBundle
 from .assets import bundle, read

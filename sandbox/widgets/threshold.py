@@ -9,7 +9,7 @@ import traitlets
 from numpy.typing import ArrayLike, NDArray
 
 from ..lib.core import validate
-from ..lib.data.costs import threshold_costs
+from ..lib.data.tables.costs import threshold_costs
 from .assets import bundle
 from .figures import _tidy
 from .live import LiveWidget

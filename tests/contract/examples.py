@@ -435,14 +435,14 @@ def examples(folder: Path) -> dict[str, Any]:
         "data.sparse_rows": lambda: given([0, 0, 2], [7, 3, 5], [1.0, 0.5, 2.0]),
         "data.time_split": lambda: given([1.0, 2.0, 3.0, 4.0]),
         "data.augment.RandomShift": lambda: given(2),
-        "data.mnist.stand_in": lambda: given("test"),
+        "data.sets.mnist.stand_in": lambda: given("test"),
         "data.order.permutation": lambda: given(0, 0, 0, 5),
-        "data.sources.download": lambda: given(sources.SOURCES["mnist"], []),
-        "data.sources.verify": lambda: given("mnist", folder),
-        "data.sources.find": lambda: given("mnist", ["t10k-labels-idx1-ubyte.gz"]),
-        "data.sources.folders": lambda: given("mnist"),
-        "data.sources.in_folder": lambda: given(folder, "images.gz"),
-        "data.sources.record": lambda: given(
+        "data.sets.sources.download": lambda: given(sources.SOURCES["mnist"], []),
+        "data.sets.sources.verify": lambda: given("mnist", folder),
+        "data.sets.sources.find": lambda: given("mnist", ["t10k-labels-idx1-ubyte.gz"]),
+        "data.sets.sources.folders": lambda: given("mnist"),
+        "data.sets.sources.in_folder": lambda: given(folder, "images.gz"),
+        "data.sets.sources.record": lambda: given(
             data.Provenance("test", "all", "stand-in", "here", 3, "free", True)
         ),
         **pictures(folder),

@@ -27,9 +27,9 @@ from tests.contract.examples import by_name, examples, methods, rows
 
 ROOMS = [
     "core", "core.ops", "core.random", "nn", "nn.init", "nn.zoo",
-    "criterion", "optim", "data", "data.augment", "data.cards", "data.mnist",
-    "data.order", "data.reviews", "data.sources", "data.transforms", "metrics", "summary",
-    "quantize", "train", "testing", "engine", "data.vision",
+    "criterion", "optim", "data", "data.augment", "data.order", "data.sets.cards",
+    "data.sets.mnist", "data.sets.reviews", "data.sets.sources", "data.transforms",
+    "data.vision", "metrics", "summary", "quantize", "train", "testing", "engine",
 ]  # fmt: skip
 
 KINDS = {
@@ -64,7 +64,7 @@ INTERNAL = {
     "core.Context", "core.EagerPredictProgram", "core.EagerTrainProgram", "core.Function",
     "core.PredictProgram", "core.Profile", "core.TrainProgram", "core.add_path",
     "core.enter_scope", "core.leave_scope", "criterion.check_labels", "criterion.check_numbers",
-    "criterion.check_shares", "data.sources.fetch", "data.transforms.into", "engine.execute",
+    "criterion.check_shares", "data.sets.sources.fetch", "data.transforms.into", "engine.execute",
     "nn.meaning_of",
     "testing.inputs_of", "testing.make", "testing.own_cases", "testing.run",
 }  # fmt: skip

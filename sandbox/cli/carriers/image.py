@@ -45,7 +45,7 @@ MMDEBSTRAP = (
 
 def data_files(folder: Path) -> Iterator[tuple[str, Path]]:
     """Give the files of the data sets that an image may carry; say what is left out."""
-    from ...lib.data.sources import SOURCES
+    from ...lib.data.sets.sources import SOURCES
 
     if not folder.is_dir():
         raise CommandError(f"--data names {folder}, which is no folder.", "Give a folder of sets.")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from ..engine import names as _names
-from . import augment, cards, census, columns, mnist, movielens, order, reviews, sources, transforms
+from . import augment, order, transforms
 from .arrays import ArrayDataset, PartitionedDataset, as_dataset
 from .blocks import BlockOrder
 from .buckets import BucketOrder, bucket_lengths
-from .costs import Cost, class_weights, threshold_costs
 from .dataset import Dataset, DataSpec
-from .feature_columns import FeatureColumns
 from .file_dataset import FileDataset
 from .formats import (
     BinaryFiles,
@@ -27,24 +25,28 @@ from .formats import (
     write_tfrecord,
 )
 from .idx import IdxDataset, read_idx, write_idx
-from .interactions import Interactions, NegativeSampling, RankingLists, leave_last_out
 from .order import EpochOrder, Share, owners
-from .pair_inputs import PairInputs
+from .pairs.interactions import Interactions, NegativeSampling, RankingLists, leave_last_out
+from .pairs.pair_inputs import PairInputs
 from .parquet import ParquetDataset
 from .preparation import Preparation
 from .sequences import SequenceDataset, sequence_lengths
-from .shapes import SHAPES, random_shapes
-from .sources import Provenance, report
-from .sparse import sparse_rows
-from .tabular import (
+from .sets import cards, census, mnist, movielens, reviews, sources
+from .sets.shapes import SHAPES, random_shapes
+from .sets.sources import Provenance, report
+from .tables import columns
+from .tables.costs import Cost, class_weights, threshold_costs
+from .tables.feature_columns import FeatureColumns
+from .tables.sparse import sparse_rows
+from .tables.tabular import (
     Scaler,
     features,
     labels_of,
     time_split,
 )
-from .text import TextEncoder, pad
-from .tokens import Tokenizer
-from .vocabulary import Vocabulary
+from .text.encoder import TextEncoder, pad
+from .text.tokens import Tokenizer
+from .text.vocabulary import Vocabulary
 
 __all__ = [
     "SHAPES",

@@ -19,7 +19,7 @@ from . import checks, conversion
 from .casting import cast
 from .conversion import Rule, as_dtypes, as_transforms, input_spec, take_target, target_type
 from .order import EpochOrder, Share
-from .sources import Provenance
+from .sets.sources import Provenance
 from .transforms import Transform, into
 from .trees import named, row_count, shown, spread
 

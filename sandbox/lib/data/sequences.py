@@ -16,7 +16,7 @@ from .casting import check_fit
 from .conversion import take_target, target_type
 from .dataset import Array, Dataset, DataSpec, Pair
 from .order import Share
-from .text import TextEncoder
+from .text.encoder import TextEncoder
 from .trees import numbers
 
 

@@ -14,7 +14,7 @@ from .. import engine, nn
 from ..core import tree, validate
 from ..core.errors import ArgumentError, DataError, ShapeError
 from ..data import Interactions
-from ..data.interactions import Inputs
+from ..data.pairs.interactions import Inputs
 from .diagnosis import named_errors
 from .rows.columns import column as column_of
 from .rows.travel import pack, unpack

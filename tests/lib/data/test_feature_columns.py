@@ -14,8 +14,14 @@ import pytest
 
 from sandbox.lib import criterion, nn, optim
 from sandbox.lib.core.errors import ArgumentError, DataError
-from sandbox.lib.data import FeatureColumns, column_statistics, columns, feature_columns
-from sandbox.lib.data.columns import Buckets, Category, Cross, Number
+from sandbox.lib.data import FeatureColumns
+from sandbox.lib.data.tables import column_statistics, columns, feature_columns
+from sandbox.lib.data.tables.columns import (
+    Buckets,
+    Category,
+    Cross,
+    Number,
+)
 from sandbox.lib.train import Trainer
 
 PEOPLE = {

@@ -24,8 +24,8 @@ import pytest
 from sandbox.cli import data as verb
 from sandbox.cli.errors import CommandError
 from sandbox.lib.core.errors import ArgumentError, DataError
-from sandbox.lib.data import cards, homes, reviews, sources
-from sandbox.lib.data.fetch import fetch_file, shown
+from sandbox.lib.data.sets import cards, homes, reviews, sources
+from sandbox.lib.data.sets.fetch import fetch_file, shown
 
 CONTENT = np.random.default_rng(0).bytes(1_000_000)
 GIVEN = os.environ.get("SANDBOX_DATA")  # tests change it

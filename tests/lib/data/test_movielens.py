@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sandbox.lib.core.errors import DataError
-from sandbox.lib.data import homes, movielens, sources, standin_ratings
+from sandbox.lib.data.sets import homes, movielens, sources, standin_ratings
 
 from .test_named_sets import SHARED, without_data
 

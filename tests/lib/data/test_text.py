@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sandbox.lib.core.errors import ArgumentError, DataError
 from sandbox.lib.data import TextEncoder, Tokenizer, Vocabulary, pad
-from sandbox.lib.data.vocabulary import check_ids
+from sandbox.lib.data.text.vocabulary import check_ids
 
 TEXTS = ["A good film, isn't it?", "a bad film !", "the film"]
 

@@ -13,11 +13,11 @@ from sandbox.lib.engine import names
 
 ROOMS = [
     "lib", "lib.core", "lib.core.ops", "lib.core.random", "lib.criterion", "lib.data",
-    "lib.data.augment", "lib.data.cards", "lib.data.mnist", "lib.data.reviews",
+    "lib.data.augment", "lib.data.sets.cards", "lib.data.sets.mnist", "lib.data.sets.reviews",
     "lib.data.transforms", "lib.engine", "lib.metrics", "lib.nn", "lib.nn.init", "lib.nn.zoo",
     "lib.optim", "lib.optim.clipping", "lib.optim.schedules", "lib.spark", "lib.summary",
-    "lib.testing", "lib.train", "widgets", "lib.data.vision", "lib.data.columns",
-    "lib.data.census", "lib.data.interactions", "lib.data.movielens", "lib.sklearn",
+    "lib.testing", "lib.train", "widgets", "lib.data.vision", "lib.data.tables.columns",
+    "lib.data.sets.census", "lib.data.pairs.interactions", "lib.data.sets.movielens", "lib.sklearn",
     "lib.spark.ml", "lib.spark.tune",
 ]  # fmt: skip
 

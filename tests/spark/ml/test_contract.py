@@ -7,7 +7,7 @@ from pyspark.ml.classification import LogisticRegression
 from pyspark.ml.feature import StringIndexer, VectorAssembler
 
 from sandbox.lib import criterion, nn, optim
-from sandbox.lib.data.columns import Category, Number
+from sandbox.lib.data.tables.columns import Category, Number
 from sandbox.lib.spark.ml import FeatureEncoder, NNClassifier, NNEstimator, NNRegressor
 from sandbox.lib.testing.stages import StageCase, check_stage
 

@@ -16,7 +16,12 @@ from pyspark.ml.evaluation import BinaryClassificationEvaluator
 from sandbox.lib import criterion, nn, optim
 from sandbox.lib.core.errors import ArgumentError, DataError
 from sandbox.lib.data import FeatureColumns, census, sources
-from sandbox.lib.data.columns import Buckets, Category, Cross, Number
+from sandbox.lib.data.tables.columns import (
+    Buckets,
+    Category,
+    Cross,
+    Number,
+)
 from sandbox.lib.spark.ml import FeatureEncoder, NNClassifier
 
 pytestmark = pytest.mark.spark

@@ -14,8 +14,8 @@ from pyspark.sql.types import ArrayType, FloatType, IntegerType, StructField, St
 from ...core import validate
 from ...core.errors import ArgumentError, DataError
 from ...data import FeatureColumns
-from ...data.columns import Column, Number, from_config
-from ...data.tabular import check_columns
+from ...data.tables.columns import Column, Number, from_config
+from ...data.tables.tabular import check_columns
 from ..rows.columns import column
 from ..session.hosts import equip
 from .files import Stored
@@ -110,7 +110,7 @@ class FeatureEncoder(_Encodes, Stored, Estimator[Any]):
 
     Examples
     --------
-    >>> from sandbox.lib.data.columns import Category, Number
+    >>> from sandbox.lib.data.tables.columns import Category, Number
     >>> encoder = FeatureEncoder(columns=[Number("age"), Category("job")])
     >>> encoder.getOutputCols()
     ['ids', 'row']
@@ -149,7 +149,7 @@ class FeatureEncoderModel(_Encodes, Stored, Model):
 
     Examples
     --------
-    >>> from sandbox.lib.data.columns import Number
+    >>> from sandbox.lib.data.tables.columns import Number
     >>> model = FeatureEncoderModel(FeatureColumns([Number("age", mean=40.0, std=10.0)]))
     >>> model.getOutputCols(), model.features.numbers
     (['row'], 1)

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from ..core.errors import DataError
-from ..engine import names as _names
+from ...core.errors import DataError
+from ...engine import names as _names
 from . import homes, sources, standin_ratings
 from .sources import Provenance
 

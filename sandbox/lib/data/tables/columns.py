@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import validate
-from ..core.errors import ArgumentError, DataError
-from ..engine import names as _names
+from ...core import validate
+from ...core.errors import ArgumentError, DataError
+from ...engine import names as _names
 
 __all__ = ["Buckets", "Category", "Column", "Cross", "Number", "from_config"]
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core import tree, validate
-from ..core.errors import DataError
-from ..engine import names as _names
-from ..engine.oplist import Spec
-from ..engine.random import RandomKey, raw_draws
-from .arrays import ArrayDataset
-from .dataset import Dataset, DataSpec, Pair
-from .order import EpochOrder, Share
-from .transforms import into
+from ...core import tree, validate
+from ...core.errors import DataError
+from ...engine import names as _names
+from ...engine.oplist import Spec
+from ...engine.random import RandomKey, raw_draws
+from ..arrays import ArrayDataset
+from ..dataset import Dataset, DataSpec, Pair
+from ..order import EpochOrder, Share
+from ..transforms import into
 
 Ids = NDArray[np.int64]
 Inputs = Callable[[Ids, Ids], Any] | None

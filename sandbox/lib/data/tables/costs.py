@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core import validate
-from ..core.errors import DataError
+from ...core import validate
+from ...core.errors import DataError
 
 
 class Cost(NamedTuple):

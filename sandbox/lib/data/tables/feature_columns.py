@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import validate
-from ..core.errors import ArgumentError, DataError
-from ..engine.files import locate
+from ...core import validate
+from ...core.errors import ArgumentError, DataError
+from ...engine.files import locate
+from ..files import made_folder, read_json, write_text
 from . import column_statistics
 from .columns import Buckets, Category, Column, Cross, Number, from_config, learned
-from .files import made_folder, read_json, write_text
 from .tabular import as_columns, check_columns
 
 __all__ = ["FeatureColumns"]
@@ -53,7 +53,7 @@ class FeatureColumns:
 
     Examples
     --------
-    >>> from sandbox.lib.data.columns import Category, Cross, Number
+    >>> from sandbox.lib.data.tables.columns import Category, Cross, Number
     >>> people = {"age": [20, 40], "job": ["cook", "smith"], "town": ["Rome", None]}
     >>> features = FeatureColumns.fit(
     ...     people, [Number("age"), Category("job"), Category("town"), Cross(["job", "town"])])

@@ -19,10 +19,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..core import validate
-from ..core.errors import DataError
-from ..engine.folders import cache_folder as product_cache
-from .files import digest, read_json, write_text
+from ...core import validate
+from ...core.errors import DataError
+from ...engine.folders import cache_folder as product_cache
+from ..files import digest, read_json, write_text
 
 log = logging.getLogger("sandbox.data")
 log.addHandler(logging.NullHandler())

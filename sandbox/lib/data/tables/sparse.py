@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core import validate
-from ..core.errors import DataError
+from ...core import validate
+from ...core.errors import DataError
 
 
 def sparse_rows(

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core import validate
-from ..core.errors import ArgumentError, DataError
-from ..engine import names as known_names
-from ..engine.files import locate
-from .casting import cast
-from .files import made_folder, read_json, write_text
-from .transforms import Array, Transform, into
-from .trees import different, numbers
+from ...core import validate
+from ...core.errors import ArgumentError, DataError
+from ...engine import names as known_names
+from ...engine.files import locate
+from ..casting import cast
+from ..files import made_folder, read_json, write_text
+from ..transforms import Array, Transform, into
+from ..trees import different, numbers
 
 Matrix = NDArray[np.float32]
 

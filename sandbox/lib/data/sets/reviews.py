@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import validate
-from ..core.errors import DataError
-from ..engine import names as _names
+from ...core import validate
+from ...core.errors import DataError
+from ...engine import names as _names
 from . import sources, standin_reviews
 from .sources import Provenance
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import DataError
+from ...core.errors import DataError
+from ..named_columns import quoted
 from .columns import Buckets, Category, Column, Number
-from .named_columns import quoted
 
 __all__ = ["numbers", "of_frame", "of_table", "words"]
 

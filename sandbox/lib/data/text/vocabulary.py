@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core import validate
-from ..core.errors import ArgumentError, DataError
-from ..engine.files import Place, locate
-from .files import read_json, write_text
+from ...core import validate
+from ...core.errors import ArgumentError, DataError
+from ...engine.files import Place, locate
+from ..files import read_json, write_text
 
 Ids = NDArray[np.int32]
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import DataError
-from ..engine import names as _names
+from ...core.errors import DataError
+from ...engine import names as _names
 from . import homes, sources, standin_cards
 from .sources import Provenance
 
@@ -62,7 +62,7 @@ def path(part: str = "full") -> Path | None:
 
     From the set's published CSV file (`creditcard.csv`) it is made once, in the cache.
     """
-    from ..core import validate
+    from ...core import validate
 
     validate.one_of("part", part, _FILES)
     folder = sources.find("creditcard", [_FILES[part]])

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import validate
-from ..core.random import ensure_rng
+from ...core import validate
+from ...core.random import ensure_rng
 
 SHAPES = ("circle", "square", "triangle")
 """The classes, in order."""

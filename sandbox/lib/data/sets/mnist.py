@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import validate
-from ..core.errors import DataError
-from ..engine import names as _names
+from ...core import validate
+from ...core.errors import DataError
+from ...engine import names as _names
+from ..arrays import ArrayDataset
+from ..idx import IdxDataset, read_idx, write_idx
+from ..transforms import AddChannel, Compose, Normalize
 from . import sources
-from .arrays import ArrayDataset
-from .idx import IdxDataset, read_idx, write_idx
 from .sources import Provenance
-from .transforms import AddChannel, Compose, Normalize
 
 MEAN, STD = 0.1307, 0.3081
 """Of the training images, scaled to [0, 1]."""

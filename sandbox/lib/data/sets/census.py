@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..core import validate
-from ..core.errors import DataError
-from ..engine import names as _names
+from ...core import validate
+from ...core.errors import DataError
+from ...engine import names as _names
 from . import sources, standin_census
 from .sources import Provenance
 

@@ -7,8 +7,8 @@ import re
 import unicodedata
 from typing import Any
 
-from ..core import validate
-from ..core.errors import ArgumentError, DataError
+from ...core import validate
+from ...core.errors import ArgumentError, DataError
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>")
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'", "“": '"', "”": '"', "…": "..."})

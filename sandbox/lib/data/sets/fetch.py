@@ -25,9 +25,9 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
-from ..core.errors import DataError
-from ..engine.files import put
-from .files import digest
+from ...core.errors import DataError
+from ...engine.files import put
+from ..files import digest
 
 __all__ = ["fetch_file", "shown"]
 

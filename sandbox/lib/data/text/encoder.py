@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core import validate
-from ..core.errors import ArgumentError, DataError
-from ..engine.files import locate
-from .files import made_folder, read_json, write_text
+from ...core import validate
+from ...core.errors import ArgumentError, DataError
+from ...engine.files import locate
+from ..files import made_folder, read_json, write_text
 from .tokens import Tokenizer
 from .vocabulary import UNKNOWN, Ids, Vocabulary
 

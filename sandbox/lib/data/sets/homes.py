@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import DataError
-from ..engine.files import replacing
+from ...core.errors import DataError
+from ...engine.files import replacing
 
 __all__ = [
     "UNPACK",

@@ -1,0 +1,1 @@
+"""Who met what, for recommenders. See ../README.md."""

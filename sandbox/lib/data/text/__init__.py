@@ -1,0 +1,1 @@
+"""Words into numbers: tokens, vocabularies, encoders. See ../README.md."""
