@@ -1,0 +1,1 @@
+"""Pictures, as `bigdl.transform.vision`."""
