@@ -21,7 +21,7 @@ done
 unset CDPATH # with it, cd prints where it goes
 root="$(cd -- "$(dirname -- "$script")" && pwd -P)"
 lock="$root/requirements.lock"
-recipe=2 # raise it when set_up changes in a way that asks for a new environment
+recipe=3 # raise it when set_up changes in a way that asks for a new environment
 
 usage() {
   cat <<'TEXT'
@@ -189,6 +189,7 @@ install_project() {
 exec "$venv/bin/python" -P -m sandbox.cli "\$@"
 TEXT
   chmod +x "$venv/bin/sandbox"
+  "$root/sandbox/compat/install.sh" "$venv/bin/python" >&2 # the packages bigdl and zoo, a kernel
 }
 
 # oneDNN asks for GNU OpenMP, which a slim system lacks. scikit-learn brings one under another name.
@@ -244,7 +245,8 @@ set_up() {
   rm -f "$venv/sandbox-stamp"
   install_packages || die "The packages could not be installed (see above)." \
     "No network? Connect once, then --offline works. A proxy or own index: pip's settings are used with SANDBOX_INSTALLER=pip."
-  install_project
+  install_project || die "The packages bigdl and zoo could not be installed (see above)." \
+    "Start this script again; if that does not help, remove $venv first."
   lend_openmp
   stamp_now >"$venv/sandbox-stamp"
   rm -f "$venv/sandbox-incomplete" "$venv/uv.lock"
@@ -306,5 +308,5 @@ if [[ -d "$venv/lib/openmp" ]]; then
   export LD_LIBRARY_PATH="$venv/lib/openmp${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 fi
 unset PYTHONHOME
-export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" # kernels and Spark's processes: this checkout's code
+export PYTHONPATH="$root:$root/sandbox/compat${PYTHONPATH:+:$PYTHONPATH}" # kernels and Spark's processes: this checkout's code
 exec "$venv/bin/python" -P -m sandbox.cli "$verb" ${arguments[@]+"${arguments[@]}"}

@@ -104,7 +104,7 @@ def test_clones_that_share_an_environment_run_each_its_own_code(clones):
     for script in scripts:
         answer = start("doctor", script=script, SANDBOX_VENV=str(venv), PYTHONPATH="/mine")
         assert answer.returncode == 0, answer.stderr
-        assert answer.stdout.strip() == f"{script.parent}:/mine"
+        assert answer.stdout.strip() == f"{script.parent}:{script.parent}/sandbox/compat:/mine"
         assert "Setting up" not in answer.stderr
 
 
@@ -194,7 +194,7 @@ def test_a_missing_lock_is_named(tmp_path):
     assert "requirements.lock is missing" in answer.stderr
 
 
-@pytest.mark.parametrize("name", ["run-bigdl-native.sh", ".ci/run"])
+@pytest.mark.parametrize("name", ["run-bigdl-native.sh", ".ci/run", "sandbox/compat/install.sh"])
 def test_the_scripts_are_executable(name):
     assert os.access(ROOT / name, os.X_OK)
 

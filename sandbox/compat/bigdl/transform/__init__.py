@@ -1,0 +1,3 @@
+"""The names of `sandbox.lib.bigdl.transform`."""
+
+from sandbox.lib.bigdl.transform import *

@@ -1,0 +1,3 @@
+"""The names of `sandbox.lib.bigdl.transform.vision`."""
+
+from sandbox.lib.bigdl.transform.vision import *

@@ -1,0 +1,3 @@
+"""The names of `sandbox.lib.bigdl.transform.vision.image`."""
+
+from sandbox.lib.bigdl.transform.vision.image import *
