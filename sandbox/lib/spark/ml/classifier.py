@@ -206,7 +206,7 @@ class NNClassifier(Classes, NNEstimator, ProbabilisticClassifier):
         "what rows of each class count: a dict of class or label -> number, or balanced",
         _class_weights,
     )
-    fitted = NNClassifierModel
+    fitted: type[NNModel] = NNClassifierModel
     standard = CrossEntropy()
     one_label = True
 

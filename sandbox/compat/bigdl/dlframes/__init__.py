@@ -1,0 +1,3 @@
+"""The names of `sandbox.lib.bigdl.dlframes`."""
+
+from sandbox.lib.bigdl.dlframes import *

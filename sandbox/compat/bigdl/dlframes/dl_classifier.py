@@ -1,0 +1,3 @@
+"""The names of `sandbox.lib.bigdl.dlframes.dl_classifier`."""
+
+from sandbox.lib.bigdl.dlframes.dl_classifier import *

@@ -1,0 +1,3 @@
+"""The names of `sandbox.lib.bigdl.models`."""
+
+from sandbox.lib.bigdl.models import *

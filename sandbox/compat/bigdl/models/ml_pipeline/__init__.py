@@ -1,0 +1,3 @@
+"""The names of `sandbox.lib.bigdl.models.ml_pipeline`."""
+
+from sandbox.lib.bigdl.models.ml_pipeline import *

@@ -1,0 +1,3 @@
+"""The names of `sandbox.lib.bigdl.models.ml_pipeline.dl_classifier`."""
+
+from sandbox.lib.bigdl.models.ml_pipeline.dl_classifier import *

@@ -1,0 +1,3 @@
+"""The names of `sandbox.lib.bigdl.zoo.common.nncontext`."""
+
+from sandbox.lib.bigdl.zoo.common.nncontext import *

@@ -1,0 +1,3 @@
+"""The names of `sandbox.lib.bigdl.zoo.feature`."""
+
+from sandbox.lib.bigdl.zoo.feature import *

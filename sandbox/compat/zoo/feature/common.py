@@ -1,0 +1,3 @@
+"""The names of `sandbox.lib.bigdl.zoo.feature.common`."""
+
+from sandbox.lib.bigdl.zoo.feature.common import *

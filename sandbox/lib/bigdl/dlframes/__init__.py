@@ -1,0 +1,1 @@
+"""Networks and pictures in DataFrames, as `bigdl.dlframes`."""

@@ -1,0 +1,1 @@
+"""Networks and tools of the ancestor, as `bigdl.models`."""

@@ -1,0 +1,1 @@
+"""Stages of Spark ML, as `bigdl.models.ml_pipeline`."""

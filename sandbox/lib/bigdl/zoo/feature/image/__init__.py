@@ -1,0 +1,5 @@
+"""Steps on pictures, as `zoo.feature.image`."""
+
+from __future__ import annotations
+
+from .steps import *  # noqa: F403 - all of its names, as the ancestor

@@ -1,0 +1,1 @@
+"""As `zoo.pipeline.api`."""
