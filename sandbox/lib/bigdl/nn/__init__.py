@@ -1,0 +1,1 @@
+"""Layers, criterions and initial weights under the names of BigDL."""
