@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from pyspark.ml.linalg import Vectors
 
 from sandbox.lib import criterion, nn, optim
 from sandbox.lib.core.errors import ArgumentError, DataError, ShapeError, SparkSetupError
+from sandbox.lib.spark import SparkDataset
 from sandbox.lib.spark.ml import NNClassifier, NNEstimator, NNRegressor
 from sandbox.lib.train import EarlyStopping
 
@@ -145,8 +148,15 @@ def test_frames_that_cannot_be_trained_on_are_refused(local):
     refused(ArgumentError, "in one way; got setValidation and", lambda: both.fit(table(local)))
 
 
-def test_a_session_of_spark_connect_is_refused():
+def test_a_session_of_spark_connect_is_refused(local, tmp_path):
     # as a client without SparkContext looks from here
     Far = type("Far", (), {"sparkSession": object(), "mapInArrow": None})
     for call in (classifier().fit, classifier().fitted(nn.Linear(3, 2)).transform):
         refused(SparkSetupError, "got one of Spark Connect", lambda call=call: call(Far()))
+    near = table(local)
+    Far.schema, Far.columns = near.schema, near.columns
+    Far.sparkSession = SimpleNamespace(conf=local.conf)
+    said = r"session must be a classic SparkSession; got types.SimpleNamespace. Spark Connect gives"
+    refused(SparkSetupError, said, lambda: SparkDataset(Far()).packed())
+    write = classifier().write().session(SimpleNamespace(version="4"))
+    refused(SparkSetupError, "must be a classic SparkSession", lambda: write.save(str(tmp_path)))

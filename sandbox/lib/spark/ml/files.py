@@ -20,6 +20,7 @@ from pyspark.ml.util import (
 
 from ...core.errors import CheckpointError, SandboxError
 from ...train.model_io import load_model, save_model
+from ..session.cluster import check_session
 from .objects import OBJECTS
 from .params import Setting, Stage
 
@@ -146,6 +147,7 @@ class Stored(Stage, MLReadable[Any], MLWritable):
 
 def _place(spark: Any, path: str) -> tuple[Any, Any]:
     """Return a path's file system and the path, as Java objects."""
+    check_session(spark, f"{path}: the session that writes or reads a stage")
     place = spark.sparkContext._jvm.org.apache.hadoop.fs.Path(path)
     return place.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), place
 

@@ -19,6 +19,7 @@ from ...data.decoding import PixelDecoder, decoded, pixel_rows
 from ...data.progress import listener
 from ...engine.oplist import Spec
 from ..diagnosis import named_errors
+from ..session.cluster import check_session
 from ..session.context import running_session
 from ..session.hosts import equip, with_package
 from ..turns import check_free
@@ -131,7 +132,7 @@ class SparkDataset(Dataset):
             equip(context)
 
     def _context(self) -> Any:
-        """Return the source's SparkContext; None with Spark Connect, which the backend refuses."""
+        """Return the source's SparkContext; None with Spark Connect, by which nothing is packed."""
         if self.is_rdd:
             return self.source.context
         spark = self.source.sparkSession
@@ -182,8 +183,9 @@ class SparkDataset(Dataset):
             if self.source is None:
                 raise DataError(f"{self}: its rows are where it was made; got a copy without them.")
             context = self._context()
-            if context is not None:
-                check_free(context)
+            if context is None:
+                check_session(self.source.sparkSession, f"{self}: the DataFrame's session")
+            check_free(context)
             with named_errors():
                 tell = listener()  # of this thread: the job may run in another
                 self._packed = with_package(context, lambda: self._pack(tell))

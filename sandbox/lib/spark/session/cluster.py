@@ -16,8 +16,13 @@ _ENDLESS = 1 << 30  # slots of a cluster that grows as it needs
 _LOCAL = re.compile(r"local(\[|$)")
 
 
-def check_session(spark: Any) -> None:
+def check_session(spark: Any, what: str = "SparkBackend: `spark`") -> None:
     """Refuse a session on which ranks cannot run.
+
+    Parameters
+    ----------
+    what : str
+        What is of this session.
 
     Raises
     ------
@@ -25,7 +30,7 @@ def check_session(spark: Any) -> None:
     """
     if not hasattr(spark, "_jsparkSession"):
         raise SparkSetupError(
-            f"SparkBackend: `spark` must be a classic SparkSession; got {type(spark).__module__}."
+            f"{what} must be a classic SparkSession; got {type(spark).__module__}."
             f"{type(spark).__name__}. Spark Connect gives its clients no SparkContext, by which "
             "the driver counts slots, sends this package and sees which jobs go on. Start the "
             "session in this process, on a master such as local[3] or spark://host:7077."
