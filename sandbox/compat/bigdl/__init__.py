@@ -1,5 +1,5 @@
 """The packages and names of BigDL, on the sandbox's library: see `sandbox.lib.bigdl`."""
 
-from sandbox.lib.bigdl.published import refuse_published
+from sandbox.lib.bigdl.packages import reexport
 
-refuse_published("bigdl", "bigdl-dllib", "bigdl-core", "bigdl-orca")
+reexport("bigdl", "sandbox.lib.bigdl", "bigdl", "bigdl-dllib", "bigdl-core", "bigdl-orca")

@@ -1,5 +1,5 @@
 """The names of Analytics Zoo, on the sandbox's library: see `sandbox.lib.bigdl.zoo`."""
 
-from sandbox.lib.bigdl.published import refuse_published
+from sandbox.lib.bigdl.packages import reexport
 
-refuse_published("analytics-zoo", "bigdl-orca")
+reexport("zoo", "sandbox.lib.bigdl.zoo", "analytics-zoo", "bigdl-orca")

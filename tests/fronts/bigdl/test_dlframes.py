@@ -10,6 +10,7 @@ from sandbox.lib.bigdl.dlframes.dl_image_reader import DLImageReader
 from sandbox.lib.bigdl.dlframes.dl_image_transformer import DLImageTransformer
 from sandbox.lib.bigdl.dlframes.images import of_record, to_record
 from sandbox.lib.bigdl.models.ml_pipeline import dl_classifier as older
+from sandbox.lib.bigdl.nn.criterion import ClassNLLCriterion
 from sandbox.lib.bigdl.transform.vision import image as vision
 from sandbox.lib.bigdl.zoo.common.nncontext import init_nncontext
 from sandbox.lib.bigdl.zoo.feature import image as steps
@@ -129,8 +130,15 @@ def rows(local):
 
 @pytest.mark.spark
 @pytest.mark.campaign
-def test_classes_count_from_one(rows):
-    model = classifier().setBatchSize(4).setLearningRate(0.1).setMaxEpoch(20).fit(rows)
+@pytest.mark.parametrize("loss", [criterion.NLL(), ClassNLLCriterion()], ids=["core", "front"])
+def test_classes_count_from_one(rows, loss):
+    model = (
+        dl.DLClassifier(network(), loss, [2])
+        .setBatchSize(4)
+        .setLearningRate(0.1)
+        .setMaxEpoch(20)
+        .fit(rows)
+    )
     assert isinstance(model, dl.DLClassifierModel)
     found = model.transform(rows)
     assert found.columns == ["features", "label", "prediction"]
@@ -139,10 +147,11 @@ def test_classes_count_from_one(rows):
 
 @pytest.mark.spark
 @pytest.mark.campaign
-def test_a_class_below_one_says_from_where_they_count(rows):
+@pytest.mark.parametrize("loss", [criterion.NLL(), ClassNLLCriterion()], ids=["core", "front"])
+def test_a_class_below_one_says_from_where_they_count(rows, loss):
     from_zero = rows.withColumn("label", rows.label - 1)
     with pytest.raises(Exception, match=r"classes that count from 1; got 0\.0"):
-        classifier().setMaxEpoch(1).fit(from_zero)
+        dl.DLClassifier(network(), loss, [2]).setMaxEpoch(1).fit(from_zero)
 
 
 @pytest.mark.spark

@@ -19,6 +19,7 @@ from ...spark import ml
 from ...spark.ml.params import Setting, Stage
 from ...spark.rows.columns import column
 from ..bridge import core_criterion, core_module, core_optimizer
+from ..nn.criterion import Criterion
 
 _RATE = 1e-3
 
@@ -89,7 +90,8 @@ class Estimators(Ancestor, ml.NNEstimator):
         said = f"{type(self).__name__}: column {name!r} must hold classes that count from 1; got "
         cure = ". Classes from 0? Add 1, or use sandbox.lib.spark.ml."
         wrong = f.raise_error(f.concat(f.lit(said), label.cast("string"), f.lit(cure)))
-        return frame.withColumn(name, f.when(label < 1, wrong).otherwise(label - 1))
+        shift = 0 if isinstance(self._given("criterion"), Criterion) else 1
+        return frame.withColumn(name, f.when(label < 1, wrong).otherwise(label - shift))
 
 
 class Models(Ancestor, ml.NNModel):

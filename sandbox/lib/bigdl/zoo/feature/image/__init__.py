@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from .steps import *  # noqa: F403 - all of its names, as the ancestor
+from .imagePreprocessing import *  # noqa: F403 - all of its names, as the ancestor

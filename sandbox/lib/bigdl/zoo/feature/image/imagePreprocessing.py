@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .....data import vision
-from ....transform.vision import colors, geometry
+from ....transform.vision import colors as _colors
+from ....transform.vision import geometry as _geometry
 from ....transform.vision.transformer import Pixels
 from ..common import Preprocessing
 
@@ -80,20 +81,20 @@ def _step(name: str, kind: type[Pixels], doc: str) -> type[ImagePreprocessing]:
     )
 
 
-ImageBrightness = _step("ImageBrightness", colors.Brightness, "As `Brightness`.")
+ImageBrightness = _step("ImageBrightness", _colors.Brightness, "As `Brightness`.")
 ImageChannelNormalize = _step(
-    "ImageChannelNormalize", colors.ChannelNormalize, "As `ChannelNormalize`."
+    "ImageChannelNormalize", _colors.ChannelNormalize, "As `ChannelNormalize`."
 )
-ImageChannelOrder = _step("ImageChannelOrder", colors.ChannelOrder, "As `ChannelOrder`.")
-ImageColorJitter = _step("ImageColorJitter", colors.ColorJitter, "As `ColorJitter`.")
-ImageContrast = _step("ImageContrast", colors.Contrast, "As `Contrast`.")
-ImageHue = _step("ImageHue", colors.Hue, "As `Hue`.")
-ImageSaturation = _step("ImageSaturation", colors.Saturation, "As `Saturation`.")
-ImageAspectScale = _step("ImageAspectScale", geometry.AspectScale, "As `AspectScale`.")
-ImageCenterCrop = _step("ImageCenterCrop", geometry.CenterCrop, "As `CenterCrop`: width first.")
-ImageExpand = _step("ImageExpand", geometry.Expand, "As `Expand`.")
-ImageFiller = _step("ImageFiller", geometry.Filler, "As `Filler`.")
-ImageFixedCrop = _step("ImageFixedCrop", geometry.FixedCrop, "As `FixedCrop`.")
-ImageHFlip = _step("ImageHFlip", geometry.HFlip, "As `HFlip`.")
-ImageRandomCrop = _step("ImageRandomCrop", geometry.RandomCrop, "As `RandomCrop`: width first.")
-ImageResize = _step("ImageResize", geometry.Resize, "As `Resize`: height first.")
+ImageChannelOrder = _step("ImageChannelOrder", _colors.ChannelOrder, "As `ChannelOrder`.")
+ImageColorJitter = _step("ImageColorJitter", _colors.ColorJitter, "As `ColorJitter`.")
+ImageContrast = _step("ImageContrast", _colors.Contrast, "As `Contrast`.")
+ImageHue = _step("ImageHue", _colors.Hue, "As `Hue`.")
+ImageSaturation = _step("ImageSaturation", _colors.Saturation, "As `Saturation`.")
+ImageAspectScale = _step("ImageAspectScale", _geometry.AspectScale, "As `AspectScale`.")
+ImageCenterCrop = _step("ImageCenterCrop", _geometry.CenterCrop, "As `CenterCrop`: width first.")
+ImageExpand = _step("ImageExpand", _geometry.Expand, "As `Expand`.")
+ImageFiller = _step("ImageFiller", _geometry.Filler, "As `Filler`.")
+ImageFixedCrop = _step("ImageFixedCrop", _geometry.FixedCrop, "As `FixedCrop`.")
+ImageHFlip = _step("ImageHFlip", _geometry.HFlip, "As `HFlip`.")
+ImageRandomCrop = _step("ImageRandomCrop", _geometry.RandomCrop, "As `RandomCrop`: width first.")
+ImageResize = _step("ImageResize", _geometry.Resize, "As `Resize`: height first.")

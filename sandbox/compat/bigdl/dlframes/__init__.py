@@ -1,3 +1,0 @@
-"""The names of `sandbox.lib.bigdl.dlframes`."""
-
-from sandbox.lib.bigdl.dlframes import *

@@ -1,3 +1,0 @@
-"""The names of `sandbox.lib.bigdl.kernel`."""
-
-from sandbox.lib.bigdl.kernel import *

@@ -1,3 +1,0 @@
-"""The names of `sandbox.lib.bigdl.models`."""
-
-from sandbox.lib.bigdl.models import *

@@ -1,3 +1,0 @@
-"""The names of `sandbox.lib.bigdl.py2compat`."""
-
-from sandbox.lib.bigdl.py2compat import *

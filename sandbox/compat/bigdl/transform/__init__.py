@@ -1,3 +1,0 @@
-"""The names of `sandbox.lib.bigdl.transform`."""
-
-from sandbox.lib.bigdl.transform import *

@@ -1,3 +1,0 @@
-"""The names of `sandbox.lib.bigdl.transform.vision.image`."""
-
-from sandbox.lib.bigdl.transform.vision.image import *

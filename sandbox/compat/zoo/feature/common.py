@@ -1,3 +1,0 @@
-"""The names of `sandbox.lib.bigdl.zoo.feature.common`."""
-
-from sandbox.lib.bigdl.zoo.feature.common import *
