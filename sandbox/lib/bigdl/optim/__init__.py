@@ -1,0 +1,1 @@
+"""Optimisation methods and drivers under the names of BigDL."""

@@ -1,0 +1,50 @@
+"""Methods, triggers, validation, summaries and drivers under the names of BigDL 0.13."""
+
+from __future__ import annotations
+
+from .drivers import BaseOptimizer as BaseOptimizer
+from .drivers import DistriOptimizer as DistriOptimizer
+from .drivers import LocalOptimizer as LocalOptimizer
+from .drivers import Optimizer as Optimizer
+from .methods import DOUBLEMAX as DOUBLEMAX
+from .methods import LBFGS as LBFGS
+from .methods import SGD as SGD
+from .methods import Adadelta as Adadelta
+from .methods import Adagrad as Adagrad
+from .methods import Adam as Adam
+from .methods import Adamax as Adamax
+from .methods import Default as Default
+from .methods import Exponential as Exponential
+from .methods import Ftrl as Ftrl
+from .methods import L1L2Regularizer as L1L2Regularizer
+from .methods import L1Regularizer as L1Regularizer
+from .methods import L2Regularizer as L2Regularizer
+from .methods import MultiStep as MultiStep
+from .methods import OptimMethod as OptimMethod
+from .methods import ParallelAdam as ParallelAdam
+from .methods import Plateau as Plateau
+from .methods import Poly as Poly
+from .methods import RMSprop as RMSprop
+from .methods import Schedule as Schedule
+from .methods import SequentialSchedule as SequentialSchedule
+from .methods import Step as Step
+from .methods import Warmup as Warmup
+from .summaries import TrainSummary as TrainSummary
+from .summaries import ValidationSummary as ValidationSummary
+from .triggers import MAE as MAE
+from .triggers import NDCG as NDCG
+from .triggers import EveryEpoch as EveryEpoch
+from .triggers import HitRatio as HitRatio
+from .triggers import Loss as Loss
+from .triggers import MaxEpoch as MaxEpoch
+from .triggers import MaxIteration as MaxIteration
+from .triggers import MaxScore as MaxScore
+from .triggers import MeanAveragePrecision as MeanAveragePrecision
+from .triggers import MeanAveragePrecisionObjectDetection as MeanAveragePrecisionObjectDetection
+from .triggers import MinLoss as MinLoss
+from .triggers import SeveralIteration as SeveralIteration
+from .triggers import Top1Accuracy as Top1Accuracy
+from .triggers import Top5Accuracy as Top5Accuracy
+from .triggers import TreeNNAccuracy as TreeNNAccuracy
+from .triggers import TriggerAnd as TriggerAnd
+from .triggers import TriggerOr as TriggerOr
