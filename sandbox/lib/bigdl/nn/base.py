@@ -39,7 +39,7 @@ class Layer:
     def __init__(self, module: nn.Module, bigdl_type: str = "float") -> None:
         if bigdl_type not in ("float", "double"):
             raise ArgumentError(f"`bigdl_type` must be 'float' or 'double'; got {bigdl_type!r}.")
-        self.module = module.train()
+        self.core = module.train()
         self.bigdl_type = bigdl_type
         self.weights: list[Weight] = []
         self.inside: list[Layer] = []
@@ -171,7 +171,7 @@ class Layer:
         for name in [self.name()] if names is None else to_list(names):
             if name not in known:
                 raise ArgumentError(f"`names` must be among {', '.join(known)}; got {name!r}.")
-            known[name].module.freeze(frozen)
+            known[name].core.freeze(frozen)
         return self
 
     # ---- computing -------------------------------------------------------------------------
@@ -179,17 +179,17 @@ class Layer:
     def forward(self, input: Any) -> Any:
         """Compute the output of an array or a list of arrays (a table)."""
         given = run.tensors(input, self.get_dtype())
-        if run.is_modal(self.module):
+        if run.is_modal(self.core):
             self._key = RandomKey(int(torch_random().words(1)[0]), 0)
-            return run.train_call(self.module, given, self._key)
-        return run.infer(self.module, given)
+            return run.train_call(self.core, given, self._key)
+        return run.infer(self.core, given)
 
     def backward(self, input: Any, grad_output: Any) -> Any:
         """Give the gradient for the input; those of the weights add up."""
         dtype = self.get_dtype()
         given, grad = run.tensors(input, dtype), run.tensors(grad_output, dtype)
-        found, by_name = run.gradients(self.module, given, grad, self._key)
-        own = {id(p): by_name[name] for name, p in self.module.named_parameters()}
+        found, by_name = run.gradients(self.core, given, grad, self._key)
+        own = {id(p): by_name[name] for name, p in self.core.named_parameters()}
         for weight in self.all_weights():
             weight.accumulate([own[id(parameter)] for parameter in weight.parameters])
         return found
@@ -208,12 +208,12 @@ class Layer:
 
     def training(self: L, is_training: bool = True) -> L:
         """Go over to training, or back."""
-        self.module.train(bool(is_training))
+        self.core.train(bool(is_training))
         return self
 
     def is_training(self) -> bool:
         """Tell whether calls are training calls."""
-        return self.module.training
+        return self.core.training
 
     def predict_local(self, X: Any, batch_size: int = -1) -> Any:
         """Predict rows of an array, in inference mode."""
@@ -227,7 +227,7 @@ class Layer:
             count = len(piece[0])
             if count == 1:  # View and Reshape would take one row for a sample without a batch axis
                 piece = tuple([np.concatenate([x, x]) for x in piece])
-            parts.append(run.infer(self.module, piece)[:count])
+            parts.append(run.infer(self.core, piece)[:count])
         return np.concatenate(parts)
 
     def predict_class_local(self, X: Any) -> Any:
@@ -299,7 +299,7 @@ class Layer:
         return self._statistic("running_var", running_std)
 
     def _statistic(self: L, name: str, array: Any) -> L:
-        for path, buffer in self.module.named_buffers():
+        for path, buffer in self.core.named_buffers():
             if path.endswith(name):
                 buffer.set(np.asarray(array, buffer.dtype))
                 return self
@@ -313,7 +313,7 @@ class Layer:
             raise ArgumentError(
                 f"save: {path!r} must be new; there is such a file. Say over_write=True."
             )
-        save_model(self.module, path)
+        save_model(self.core, path)
 
     def saveModel(  # noqa: N802 - BigDL's name
         self, modelPath: str, weightPath: str | None = None, over_write: bool = False
@@ -323,4 +323,4 @@ class Layer:
 
     def __str__(self) -> str:
         """Tell the class, the name and the sizes."""
-        return f"{type(self).__name__}[{self.name()}]({self.module.extra()})"
+        return f"{type(self).__name__}[{self.name()}]({self.core.extra()})"

@@ -28,11 +28,11 @@ class Container(Layer):
                 f"{self.name()}: bigdl_type must be {self.bigdl_type!r} as the container's; got "
                 f"{model.bigdl_type!r}."
             )
-        row: Any = self.module
+        row: Any = self.core
         name = model.name().replace("/", "_").replace(".", "_") if model.is_named else None
         if name is not None and (name in row.names or hasattr(row, name)):
             name = None
-        row.append(model.module, name or str(len(self.inside)))
+        row.append(model.core, name or str(len(self.inside)))
         self.inside.append(model)
         return self
 
