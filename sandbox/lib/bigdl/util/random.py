@@ -22,8 +22,8 @@ class TorchRandom:
 
     Examples
     --------
-    >>> TorchRandom(100).uniform(0.1, 0.2, 2).round(8)
-    array([0.15434049, 0.16711557])
+    >>> TorchRandom(100).uniform(0.1, 0.2, 2).round(4)
+    array([0.1543, 0.1671])
     """
 
     def __init__(self, seed: int | None = None) -> None:

@@ -8,10 +8,25 @@ import numpy as np  # noqa: F401
 
 from ...util.common import *  # noqa: F403
 from ..base import Layer as Layer
+from .activation import ELU as ELU
+from .activation import Abs as Abs
+from .activation import AddConstant as AddConstant
+from .activation import Exp as Exp
+from .activation import HardTanh as HardTanh
+from .activation import LeakyReLU as LeakyReLU
+from .activation import Log as Log
+from .activation import LogSigmoid as LogSigmoid
 from .activation import LogSoftMax as LogSoftMax
+from .activation import MulConstant as MulConstant
+from .activation import Power as Power
 from .activation import ReLU as ReLU
 from .activation import Sigmoid as Sigmoid
+from .activation import SoftPlus as SoftPlus
+from .activation import SoftSign as SoftSign
+from .activation import Sqrt as Sqrt
+from .activation import Square as Square
 from .activation import Tanh as Tanh
+from .activation import TanhShrink as TanhShrink
 from .container import Concat as Concat
 from .container import ConcatTable as ConcatTable
 from .container import Container as Container
@@ -20,7 +35,18 @@ from .container import Sequential as Sequential
 from .convolution import SpatialConvolution as SpatialConvolution
 from .convolution import SpatialMaxPooling as SpatialMaxPooling
 from .linear import Linear as Linear
+from .pooling import SpatialAveragePooling as SpatialAveragePooling
+from .pooling import SpatialCrossMapLRN as SpatialCrossMapLRN
+from .pooling import SpatialZeroPadding as SpatialZeroPadding
 from .shape import Dropout as Dropout
 from .shape import Identity as Identity
 from .shape import Reshape as Reshape
 from .shape import View as View
+from .table import CAddTable as CAddTable
+from .table import CDivTable as CDivTable
+from .table import CMaxTable as CMaxTable
+from .table import CMinTable as CMinTable
+from .table import CMulTable as CMulTable
+from .table import CSubTable as CSubTable
+from .table import FlattenTable as FlattenTable
+from .table import SelectTable as SelectTable
