@@ -21,6 +21,16 @@ COUNT = (
     "print('rows:', session.range(10).count())\n"
     "session.stop()\n"
 )
+FACTORS = (
+    "from sandbox.lib.spark import spark_session\n"
+    "from pyspark.ml.recommendation import ALS\n"
+    "session = spark_session('local[1]')\n"
+    "rows = [(0, 0, 1.0), (0, 1, 2.0), (1, 0, 3.0)]\n"
+    "rows = session.createDataFrame(rows, 'user int, item int, rating float')\n"
+    "als = ALS(rank=2, maxIter=1, seed=0, numUserBlocks=1)\n"
+    "print('users:', als.fit(rows).userFactors.count())\n"
+    "session.stop()\n"
+)
 TELL = (
     "from sandbox.lib.spark import spark_session\n"
     "from sandbox.lib.core.errors import SparkSetupError\n"
@@ -54,6 +64,14 @@ def test_any_name_of_a_cache_will_do_and_nothing_red_is_said(tmp_path):
     assert answer.stdout == "rows: 10\n", answer.stderr
     assert answer.stderr == ""  # "incubator modules", "Reconfiguration failed"
     assert (cache / "log4j2-quiet.properties").is_file()
+
+
+@pytest.mark.spark
+@pytest.mark.campaign
+def test_matrices_without_a_blas_of_the_system_say_nothing_red():
+    answer = python(FACTORS)
+    assert answer.stdout == "users: 2\n", answer.stderr
+    assert answer.stderr == ""  # "netlib-blas: JNI_OnLoad: dlopen(libblas.so.3) failed"
 
 
 @pytest.mark.spark
@@ -180,6 +198,8 @@ def test_a_voice_passes_on_all_but_the_noise(tmp_path):
         for piece in (
             b"WARNING: Using incu",
             b"bator modules: jdk.incubator.vector\n",
+            b"netlib-blas: JNI_On",
+            b"Load: dlopen(libblas.so.3) failed: libblas.so.3: cannot open\n",
             b"a\nb",
             b"c\n",
         ):

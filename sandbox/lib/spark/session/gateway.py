@@ -51,8 +51,12 @@ logger.rpc.level = off
 logger.network.name = org.apache.spark.network
 logger.network.level = off
 """
-# Printed by every Java that Spark starts.
-_NOISE = re.compile(rb"WARNING: Using incubator modules: [\w.]+\n")
+# Printed by every Java that Spark starts; and by native code of netlib's, past all log settings,
+# where the system has no BLAS: Java's own one does the work then.
+_NOISE = re.compile(
+    rb"WARNING: Using incubator modules: [\w.]+\n|netlib-\w+: JNI_OnLoad: dlopen\(.*\) failed.*\n"
+)
+_NOISES = b"WARNING: Using incubator", b"netlib-"  # how they begin: held until the line is whole
 _FRAMES = re.compile(r"\s+at |\s+\.\.\. \d+ more|.*: line \d+: CMD: bad array subscript|\s*$")
 # What steers this process from outside, and is looked at last by whoever wonders.
 _VARIABLES = (
@@ -101,7 +105,7 @@ class Voice(threading.Thread):
                 if not _NOISE.fullmatch(line):
                     self._pass_on(line)
                     self.lines.append(line.decode(errors="replace").rstrip("\n"))
-            if rest and not b"WARNING: Using incubator".startswith(rest[:24]):
+            if rest and not any(noise.startswith(rest[: len(noise)]) for noise in _NOISES):
                 self._pass_on(rest)  # the beginning of a line, such as a progress bar
                 self.lines.append(rest.decode(errors="replace"))
                 rest = b""
