@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from sandbox.lib.bigdl.nn.layer import (
     Layer,
     Linear,
     LogSoftMax,
+    Model,
     ReLU,
     Reshape,
     Sample,
@@ -23,6 +25,7 @@ from sandbox.lib.bigdl.nn.layer import (
     SpatialConvolution,
     SpatialMaxPooling,
     Tanh,
+    TimeDistributed,
     View,
 )
 from sandbox.lib.core.errors import ArgumentError, ShapeError
@@ -166,3 +169,25 @@ def test_errors_name_the_layer_and_what_was_expected() -> None:
         Sequential().add(3)
     with pytest.raises(ShapeError, match=r"weight must have shape \(2, 3\)"):
         Linear(3, 2).set_weights([np.ones((2, 2)), np.ones(2)])
+
+
+def test_a_model_is_read_again_from_its_file(tmp_path: Path) -> None:
+    model, x = lenet(), np.random.default_rng(0).normal(size=(2, 28, 28))
+    path = str(tmp_path / "lenet.model")
+    model.save(path)
+
+    np.testing.assert_array_equal(Model.load(path).forward(x), model.forward(x))
+    with pytest.raises(ArgumentError, match="over_write=True"):
+        model.save(path)
+    model.save(path, True)
+
+
+def test_a_layer_goes_over_the_steps_of_a_sequence() -> None:
+    inner = Linear(3, 2)
+    x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("f4")
+    weight, bias = TimeDistributed(inner).get_weights()
+
+    # Sums of three products in single precision.
+    np.testing.assert_allclose(
+        TimeDistributed(inner).forward(x), x @ weight.T + bias, rtol=1e-4, atol=1e-6
+    )

@@ -60,6 +60,17 @@ CASES: list[tuple[Any, Any, Callable[..., Any]]] = [
     (bigdl.CDivTable(), [X, Y], lambda x, y: x / y),
     (bigdl.CMaxTable(), [X, Y], np.maximum),
     (bigdl.CMinTable(), [X, Y], np.minimum),
+    (bigdl.Select(-3, 2), X, lambda x: x[:, 1]),
+    (bigdl.Narrow(2, 2, -1), X, lambda x: x[:, 1:]),
+    (bigdl.InferReshape([0, -1]), X, lambda x: x.reshape(2, 64)),
+    (bigdl.JoinTable(1, 3), [X, Y], lambda x, y: np.concatenate([x, y], 1)),
+    (
+        bigdl.SpatialBatchNormalization(4, init_weight=np.ones(4), init_bias=np.zeros(4)),
+        X,
+        lambda x: (
+            (x - x.mean((0, 2, 3), keepdims=True)) / np.sqrt(x.var((0, 2, 3), keepdims=True) + 1e-5)
+        ),
+    ),
     (bigdl.SelectTable(2), [X, Y], lambda x, y: y),
 ]
 
@@ -83,3 +94,17 @@ def test_layer_is_its_formula_and_its_gradient_the_slope(
     np.testing.assert_allclose(y, formula(*wide), rtol=1e-4, atol=1e-5)
     total = sum((g * w).sum() for g, w in zip(gradients, ways, strict=True))
     assert total == pytest.approx(slope, rel=1e-3, abs=1e-2)
+
+
+def test_a_graph_adds_the_gradients_of_its_branches_and_refuses_what_is_cut_off() -> None:
+    x = bigdl.Input()
+    layer = bigdl.Linear(3, 2)
+    model = bigdl.Model([x], [bigdl.CAddTable()([layer(x), bigdl.Linear(3, 2)(x)])])
+    given = np.ones((1, 3), "f4")
+    model.forward(given)
+    gradient = model.backward(given, np.ones((1, 2)))
+
+    weights = model.get_weights()
+    np.testing.assert_allclose(gradient[0], weights[0].sum(0) + weights[2].sum(0), rtol=1e-5)
+    with pytest.raises(ValueError, match="lead to an output"):
+        bigdl.Model([x, bigdl.Input("other")], [layer(x)])

@@ -96,3 +96,69 @@ class AlongLast(nn.Module):
     def extra(self) -> str:
         """Give what the module says of itself."""
         return self.module.extra()
+
+
+@nn.register("bigdl.Cut")
+class Cut(nn.Module):
+    """Select (`length` None) or narrow a dimension; both counted from 1 or from the end."""
+
+    def __init__(
+        self, dimension: int, index: int, length: int | None, *, name: str | None = None
+    ) -> None:
+        super().__init__(name=name)
+        self.dimension, self.index, self.length = dimension, index, length
+
+    def call(self, x: Any) -> Any:
+        """Cut."""
+        axes = len(x.shape)
+        axis = self.dimension - 1 if self.dimension > 0 else axes + self.dimension
+        if not 0 <= axis < axes:
+            raise ShapeError(
+                f"the dimension must be one of 1 to {axes}, or -1 from the end; got "
+                f"{self.dimension} for shape {x.shape}."
+            )
+        size = x.shape[axis]
+        start = self.index - 1 if self.index > 0 else size + self.index
+        if not 0 <= start < size:
+            raise ShapeError(
+                f"the index must be one of 1 to {size}, or -1 from the end; got {self.index}."
+            )
+        before = (slice(None),) * axis
+        if self.length is None:
+            return x[(*before, start)]
+        length = size - start + self.length + 1 if self.length < 0 else self.length
+        if not 0 < length <= size - start:
+            raise ShapeError(f"the length must be one of 1 to {size - start}; got {self.length}.")
+        return x[(*before, slice(start, start + length))]
+
+
+@nn.register("bigdl.InferredShape")
+class InferredShape(nn.Module):
+    """BigDL's InferReshape: 0 keeps the size at this place, -1 is found out."""
+
+    def __init__(
+        self, size: Sequence[int], batch_mode: bool = False, *, name: str | None = None
+    ) -> None:
+        super().__init__(name=name)
+        self.size, self.batch_mode = tuple(size), batch_mode
+
+    def call(self, x: Any) -> Any:
+        """Reshape."""
+        own = x.shape[1:] if self.batch_mode else x.shape
+        sizes = [own[k] if size == 0 else size for k, size in enumerate(self.size)]
+        return ops.reshape(x, (x.shape[0], *sizes) if self.batch_mode else tuple(sizes))
+
+
+@nn.register("bigdl.Joined")
+class Joined(nn.Module):
+    """BigDL's JoinTable: a dimension of `axes` ones, behind the batch axis if there is one more."""
+
+    def __init__(self, dimension: int, axes: int, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.dimension, self.axes = dimension, axes
+
+    def call(self, *inputs: Any) -> Any:
+        """Join."""
+        parts = inputs[0] if len(inputs) == 1 and isinstance(inputs[0], tuple) else inputs
+        batched = self.axes > 0 and len(parts[0].shape) > self.axes
+        return ops.concat(list(parts), self.dimension - 1 + int(batched))

@@ -174,6 +174,12 @@ class Layer:
             known[name].core.freeze(frozen)
         return self
 
+    def __call__(self, x: Any = None) -> Any:
+        """Make a node of a graph: of nodes before it, or an input without any."""
+        from .graph import call
+
+        return call(self, x)
+
     # ---- computing -------------------------------------------------------------------------
 
     def forward(self, input: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np  # noqa: F401
 
 from ...util.common import *  # noqa: F403
 from ..base import Layer as Layer
+from ..graph import Node as Node
 from .activation import ELU as ELU
 from .activation import Abs as Abs
 from .activation import AddConstant as AddConstant
@@ -30,17 +31,25 @@ from .activation import TanhShrink as TanhShrink
 from .container import Concat as Concat
 from .container import ConcatTable as ConcatTable
 from .container import Container as Container
+from .container import Input as Input
+from .container import Model as Model
 from .container import ParallelTable as ParallelTable
 from .container import Sequential as Sequential
+from .container import TimeDistributed as TimeDistributed
 from .convolution import SpatialConvolution as SpatialConvolution
 from .convolution import SpatialMaxPooling as SpatialMaxPooling
 from .linear import Linear as Linear
+from .normalization import BatchNormalization as BatchNormalization
+from .normalization import SpatialBatchNormalization as SpatialBatchNormalization
 from .pooling import SpatialAveragePooling as SpatialAveragePooling
 from .pooling import SpatialCrossMapLRN as SpatialCrossMapLRN
 from .pooling import SpatialZeroPadding as SpatialZeroPadding
 from .shape import Dropout as Dropout
 from .shape import Identity as Identity
+from .shape import InferReshape as InferReshape
+from .shape import Narrow as Narrow
 from .shape import Reshape as Reshape
+from .shape import Select as Select
 from .shape import View as View
 from .table import CAddTable as CAddTable
 from .table import CDivTable as CDivTable
@@ -49,4 +58,5 @@ from .table import CMinTable as CMinTable
 from .table import CMulTable as CMulTable
 from .table import CSubTable as CSubTable
 from .table import FlattenTable as FlattenTable
+from .table import JoinTable as JoinTable
 from .table import SelectTable as SelectTable

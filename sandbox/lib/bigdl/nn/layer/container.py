@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from .... import nn
 from ....core.errors import ArgumentError
 from ..base import Layer
+from ..graph import Node, built
 
 C = TypeVar("C", bound="Container")
 
@@ -82,3 +83,54 @@ class ParallelTable(Container):
 
     def __init__(self, bigdl_type: str = "float") -> None:
         super().__init__(nn.Parallel(), bigdl_type)
+
+
+class Model(Container):
+    """A graph of layers, from input nodes to output nodes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sandbox.lib.bigdl.nn.layer import CAddTable, Input, Linear, Model
+    >>> x = Input()
+    >>> left, right = Linear(3, 2)(x), Linear(3, 2)(x)
+    >>> Model([x], [CAddTable()([left, right])]).forward(np.ones((4, 3))).shape
+    (4, 2)
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, bigdl_type: str = "float") -> None:
+        graph, layers = built(inputs, outputs)
+        super().__init__(graph, bigdl_type)
+        self.inside = layers
+
+    @staticmethod
+    def load(path: str, bigdl_type: str = "float") -> Layer:
+        """Read a model that `save` wrote; its weights have the library's shapes."""
+        from ....train import load_model
+
+        return Layer(load_model(path), bigdl_type)
+
+    @staticmethod
+    def loadModel(  # noqa: N802 - BigDL's name
+        modelPath: str, weightPath: str | None = None, bigdl_type: str = "float"
+    ) -> Layer:
+        """Read a model that `saveModel` wrote."""
+        return Model.load(modelPath, bigdl_type)
+
+    def add(self: C, model: Any) -> C:
+        """Refuse: a graph is made of nodes."""
+        raise ArgumentError(f"{self.name()}: a Model must be made of nodes; it takes no add().")
+
+
+def Input(name: str | None = None, bigdl_type: str = "float") -> Node:  # noqa: N802 - reads as the layer
+    """Make the node through which an array enters a `Model`."""
+    layer = Layer(nn.Identity(), bigdl_type)
+    return Node(layer if name is None else layer.set_name(name), [])
+
+
+class TimeDistributed(Layer):
+    """A layer applied to each step of (batch, time, ...)."""
+
+    def __init__(self, model: Layer, bigdl_type: str = "float") -> None:
+        super().__init__(nn.TimeDistributed(model.core), bigdl_type)
+        self.inside = [model]

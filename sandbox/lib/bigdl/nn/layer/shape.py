@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .... import nn
-from ..adapters import ReshapeTo, ViewAs
+from ..adapters import Cut, InferredShape, ReshapeTo, ViewAs
 from ..base import Layer
 
 
@@ -45,3 +45,26 @@ class Dropout(Layer):
     ) -> None:
         made: nn.Module = nn.Dropout(init_p)
         super().__init__(made, bigdl_type)
+
+
+class Select(Layer):
+    """One index of a dimension, both counted from 1 (the batch too) or, negative, from the end."""
+
+    def __init__(self, dim: int, index: int, bigdl_type: str = "float") -> None:
+        super().__init__(Cut(dim, index, None), bigdl_type)
+
+
+class Narrow(Layer):
+    """`length` indices of a dimension from `offset` on; a negative length counts from the end."""
+
+    def __init__(
+        self, dimension: int, offset: int, length: int = 1, bigdl_type: str = "float"
+    ) -> None:
+        super().__init__(Cut(dimension, offset, length), bigdl_type)
+
+
+class InferReshape(Layer):
+    """The input in another shape: 0 keeps a size, -1 is found out."""
+
+    def __init__(self, size: Any, batch_mode: bool = False, bigdl_type: str = "float") -> None:
+        super().__init__(InferredShape(tuple(size), batch_mode), bigdl_type)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .... import nn
+from ..adapters import Joined
 from ..base import Layer
 
 
@@ -65,3 +66,10 @@ class SelectTable(Layer):
 
     def __init__(self, index: int, bigdl_type: str = "float") -> None:
         super().__init__(nn.Item(index - 1 if index > 0 else index), bigdl_type)
+
+
+class JoinTable(Layer):
+    """Elements of a table joined along a dimension of `n_input_dims`, counted from 1."""
+
+    def __init__(self, dimension: int, n_input_dims: int, bigdl_type: str = "float") -> None:
+        super().__init__(Joined(dimension, n_input_dims), bigdl_type)
