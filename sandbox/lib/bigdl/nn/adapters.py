@@ -162,3 +162,28 @@ class Joined(nn.Module):
         parts = inputs[0] if len(inputs) == 1 and isinstance(inputs[0], tuple) else inputs
         batched = self.axes > 0 and len(parts[0].shape) > self.axes
         return ops.concat(list(parts), self.dimension - 1 + int(batched))
+
+
+@nn.register("bigdl.SoftMaxed")
+class SoftMaxed(nn.Module):
+    """BigDL 0.13's choice of the softmax's axis."""
+
+    def call(self, x: Any) -> Any:
+        """Compute the softmax."""
+        return ops.softmax(x, {3: 0, 4: 1}.get(len(x.shape), len(x.shape) - 1))
+
+
+@nn.register("bigdl.Swapped")
+class Swapped(nn.Module):
+    """Pairs of dimensions, counted from 1, swapped one after the other."""
+
+    def __init__(self, pairs: Sequence[Sequence[int]], *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.pairs = tuple(tuple(pair) for pair in pairs)
+
+    def call(self, x: Any) -> Any:
+        """Swap."""
+        axes = list(range(len(x.shape)))
+        for one, two in self.pairs:
+            axes[one - 1], axes[two - 1] = axes[two - 1], axes[one - 1]
+        return ops.transpose(x, tuple(axes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .... import nn
-from ..adapters import AlongLast
+from ..adapters import AlongLast, SoftMaxed
 from ..base import Layer
 
 
@@ -153,3 +153,47 @@ class MulConstant(Layer):
 
     def __init__(self, scalar: float, inplace: bool = False, bigdl_type: str = "float") -> None:
         super().__init__(nn.MultiplyConstant(scalar), bigdl_type)
+
+
+class ReLU6(Layer):
+    """x cut to [0, 6]."""
+
+    def __init__(self, inplace: bool = False, bigdl_type: str = "float") -> None:
+        super().__init__(nn.ReLU6(), bigdl_type)
+
+
+class HardSigmoid(Layer):
+    """0.2 · x + 0.5, cut to [0, 1]."""
+
+    def __init__(self, bigdl_type: str = "float") -> None:
+        super().__init__(nn.HardSigmoid(0.2, 0.5), bigdl_type)
+
+
+class Negative(Layer):
+    """-x."""
+
+    def __init__(self, inplace: bool = False, bigdl_type: str = "float") -> None:
+        super().__init__(nn.Negative(), bigdl_type)
+
+
+class Threshold(Layer):
+    """x where above `th`, `v` elsewhere."""
+
+    def __init__(
+        self, th: float = 1e-6, v: float = 0.0, ip: bool = False, bigdl_type: str = "float"
+    ) -> None:
+        super().__init__(nn.Threshold(th, v), bigdl_type)
+
+
+class SoftMin(Layer):
+    """Softmax of -x, along the last axis."""
+
+    def __init__(self, bigdl_type: str = "float") -> None:
+        super().__init__(AlongLast(nn.Softmin()), bigdl_type)
+
+
+class SoftMax(Layer):
+    """Softmax: along axis 0 of 3, axis 1 of 4, the last of others, as in 0.13."""
+
+    def __init__(self, bigdl_type: str = "float") -> None:
+        super().__init__(SoftMaxed(), bigdl_type)

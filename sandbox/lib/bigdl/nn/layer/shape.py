@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .... import nn
-from ..adapters import Cut, InferredShape, ReshapeTo, ViewAs
+from ..adapters import Cut, InferredShape, ReshapeTo, Swapped, ViewAs
 from ..base import Layer
 
 
@@ -68,3 +68,10 @@ class InferReshape(Layer):
 
     def __init__(self, size: Any, batch_mode: bool = False, bigdl_type: str = "float") -> None:
         super().__init__(InferredShape(tuple(size), batch_mode), bigdl_type)
+
+
+class Transpose(Layer):
+    """Pairs of dimensions swapped one after the other: `[(1, 2), (2, 3)]`."""
+
+    def __init__(self, permutations: Any, bigdl_type: str = "float") -> None:
+        super().__init__(Swapped(permutations), bigdl_type)
