@@ -22,7 +22,7 @@ FRONT = "sandbox.lib.bigdl"
 # What programs of the ancestors import, by their paths.
 TABLE = {
     "bigdl": "kernel py2compat transform.vision.image dlframes.dl_classifier "
-    "nn.criterion dlframes.dl_image_reader dlframes.dl_image_transformer "
+    "nn.criterion nn.layer util.common dlframes.dl_image_reader dlframes.dl_image_transformer "
     "models.ml_pipeline.dl_classifier",
     "zoo": "common.nncontext feature.common feature.image pipeline.nnframes",
 }

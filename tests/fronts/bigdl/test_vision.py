@@ -117,6 +117,14 @@ def test_bytes_become_a_mat_floats_and_a_tensor():
     np.testing.assert_array_equal(feature["imageTensor"], rgb)
 
 
+def test_a_tensor_and_its_label_becomes_a_sample():
+    frame = v.LocalImageFrame([RAMP], [3])
+    frame.transform(v.Pipeline([v.MatToTensor(), v.ImageFrameToSample(target_keys=["label"])]))
+    (sample,) = frame.get_sample()
+    np.testing.assert_array_equal(sample.feature.to_ndarray(), RAMP.transpose(2, 0, 1))
+    assert sample.label.to_ndarray().tolist() == [3.0]
+
+
 def test_plain_pixels_become_a_mat():
     feature = v.ImageFeature()
     feature["bytes"], feature["originalSize"] = RAMP.tobytes(), (6, 8, 3)
@@ -222,7 +230,7 @@ def test_wrong_input_is_named(wrong, said):
 
 def test_all_names_of_the_room_are_there():
     classes = [one for _, one in inspect.getmembers(v, inspect.isclass)]
-    assert len(classes) >= 40
+    assert len(classes) == 41
 
 
 @pytest.mark.spark

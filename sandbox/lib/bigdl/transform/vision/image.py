@@ -39,6 +39,7 @@ from .rois import RoiHFlip as RoiHFlip
 from .rois import RoiNormalize as RoiNormalize
 from .rois import RoiProject as RoiProject
 from .rois import RoiResize as RoiResize
+from .samples import ImageFrameToSample as ImageFrameToSample
 from .transformer import FeatureTransformer as FeatureTransformer
 from .transformer import Pipeline as Pipeline
 from .transformer import RandomTransformer as RandomTransformer
