@@ -35,6 +35,8 @@ def meant(name: str, known: Iterable[str]) -> str | None:
     for one in known:
         folded.setdefault(_fold(one), one)
     wanted = _fold(name)
+    if wanted in folded:
+        return folded[wanted]
     near = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.6)
     return folded[near[0]] if near else None
 
@@ -134,13 +136,14 @@ def missing(module: str) -> Callable[[str], Any]:
 
     def answer(name: str) -> NoReturn:
         text = f"module {module!r} has no attribute {name!r}"
+        if name.startswith("_"):  # Python's own questions, and there are many
+            raise AttributeError(text)
         room = sys.modules[module]
-        private = name.startswith("_")
-        found = None if private else meant(name, public(room))
+        found = meant(name, public(room))
         same = found is not None and _fold(found) == _fold(name)
-        if not private and not same and (counterpart := _counterpart(room, name)) is not None:
+        if not same and (counterpart := _counterpart(room, name)) is not None:
             raise AttributeError(f"{text}. {counterpart}.")
-        if not private and _is_unloaded_part(room, name):
+        if _is_unloaded_part(room, name):
             raise AttributeError(f"{text}: it is imported on its own: from {module} import {name}")
         if found is not None:
             text += f". Did you mean {found!r}?"
@@ -153,11 +156,11 @@ def missing(module: str) -> Callable[[str], Any]:
 
 def _elsewhere(module: str, name: str) -> str | None:
     """Return the name of a room beside a module that has a name, as one writes it."""
-    above = module.rpartition(".")[0] + "."
-    for place, room in list(sys.modules.items()):
-        beside = place.startswith(above) and "." not in place[len(above) :] and place != module
-        if beside and not name.startswith("_") and room is not None:
+    above = module.rpartition(".")[0]
+    for place, room in list(vars(sys.modules[above]).items()):  # an import puts a part in there
+        beside = isinstance(room, ModuleType) and room.__name__ == f"{above}.{place}" != module
+        if beside:
             wanted = [one for one in public(room) if _fold(one) == _fold(name)]
             if wanted:
-                return f"{place[len(above) :]}.{wanted[0]}"
+                return f"{place}.{wanted[0]}"
     return None
