@@ -25,10 +25,12 @@ def read_first(source: str, names: tuple[str, ...] = _NAMES) -> set[str]:
     except SyntaxError:
         return set()
     first: dict[str, ast.Name] = {}
-    uses = [one for one in ast.walk(found) if isinstance(one, ast.Name) and one.id in names]
-    # Of a statement, what is read comes before what it sets: `sc = sc or other` reads.
-    for one in sorted(uses, key=lambda one: (one.lineno, isinstance(one.ctx, ast.Store))):
-        first.setdefault(one.id, one)
+    for statement in found.body:
+        uses = [one for one in ast.walk(statement) if isinstance(one, ast.Name)]
+        # Of a line, what is read comes before what it sets: `sc = sc or other` reads.
+        for one in sorted(uses, key=lambda one: (one.lineno, isinstance(one.ctx, ast.Store))):
+            if one.id in names:
+                first.setdefault(one.id, one)
     return {name for name, one in first.items() if isinstance(one.ctx, ast.Load)}
 
 
