@@ -19,7 +19,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 EVERYTHING = ("tests", "notebooks", "sandbox", "--doctest-modules")
 # What `test` leaves to `test --all`, and what `test --quick` leaves out further.
 SAMPLE = "not campaign and not docker and not vm"
-QUICK = f"{SAMPLE} and not spark and not faults and not notebook and not browser"
+QUICK = f"{SAMPLE} and not spark and not faults and not processes and not notebook and not browser"
 # Java of tests compiles once and collects in one thread: its start takes half the processor time.
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 # Two tests at a time keep two cores busy; more need more memory than processors.

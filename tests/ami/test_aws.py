@@ -25,6 +25,8 @@ from sandbox.cli.carriers import ami, ami_images, upload
 from sandbox.cli.carriers import aws as amazon
 from sandbox.cli.errors import CommandError
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "us-east-1"
 

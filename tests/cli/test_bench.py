@@ -20,6 +20,8 @@ sys.path.insert(0, str(ROOT))
 from bench import __main__ as command  # noqa: E402
 from bench import harness, our_side, plan, subjects  # noqa: E402
 
+pytestmark = pytest.mark.processes
+
 
 def test_sides_take_turns_and_the_ratio_is_that_of_the_rounds():
     order = []

@@ -16,6 +16,8 @@ import pytest
 from sandbox.cli import parts
 from sandbox.cli import test as verb
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = """[pytest]
 filterwarnings = error
@@ -263,7 +265,7 @@ class TestChoice:
 
     def test_quick_leaves_out_what_starts_something(self):
         words = verb.pytest_arguments([], quick=True)
-        for name in ("campaign", "docker", "vm", "spark", "faults", "notebook", "browser"):
+        for name in ("campaign", "docker", "vm", "spark", "faults", "processes", "browser"):
             assert f"not {name}" in words[words.index("-m") + 1].split(" and ")
         assert "notebooks" not in words
 

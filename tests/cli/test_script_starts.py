@@ -21,6 +21,8 @@ from script_kit import lab, make_checkout, make_environment
 
 from tests.image.kit import compute
 
+pytestmark = pytest.mark.processes
+
 KIT = Path(__file__).with_name("script_kit.py")
 STRANGER = 54321  # a user that owns nothing
 IS_ROOT = os.geteuid() == 0

@@ -24,6 +24,8 @@ from sandbox.cli import places, server
 from sandbox.cli.errors import CommandError
 from tests.image.kit import terminal
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).resolve().parents[2]
 OPEN = """
 c.{app}.token = ""

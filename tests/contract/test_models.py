@@ -166,7 +166,10 @@ def random_graph(seed: int) -> nn.Graph:
     return nn.Graph(x, nn.Linear(width * 9, 3, rng=rng)(dropped))
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize(
+    "seed",
+    [pytest.param(k, marks=[pytest.mark.campaign] if k >= 12 else []) for k in range(24)],
+)
 @pytest.mark.parametrize(
     "clause",
     [

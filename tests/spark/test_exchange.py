@@ -18,6 +18,8 @@ from sandbox.lib.spark.exchange.group import Group
 from sandbox.lib.spark.exchange.mesh import Link, Mesh
 from sandbox.lib.spark.exchange.slices import family, join, rounds
 
+pytestmark = pytest.mark.processes
+
 
 def campaign(value):
     """More of what the other cases check already: left to `test --all`."""

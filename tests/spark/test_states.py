@@ -129,7 +129,11 @@ def test_states_come_early_at_growing_distances_and_when_the_user_asks():
     assert not asked.wanted
 
 
-@pytest.mark.parametrize("near", [True, False], ids=["files", "line"])
+@pytest.mark.spark
+@pytest.mark.parametrize(
+    "near",
+    [pytest.param(True, id="files", marks=pytest.mark.campaign), pytest.param(False, id="line")],
+)
 def test_large_states_and_weights_keep_every_bit(near, sessions, tmp_path, monkeypatch):
     if not near:
         monkeypatch.setattr(driver, "nonce", lambda places: "of another machine")

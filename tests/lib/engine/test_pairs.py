@@ -15,7 +15,7 @@ from sandbox.lib.testing import fuzz
 pytestmark = pytest.mark.usefixtures("native")
 
 TRIPLES = 6  # of each first operation; `bench fuzz --triples` runs all of them
-QUICK = 4  # --quick begins with every fourth operation
+QUICK = 8  # a sample begins with every eighth operation
 FIRST = [
     pytest.param(name, marks=[pytest.mark.campaign] if place % QUICK else [])
     for place, name in enumerate(fuzz.names())

@@ -292,6 +292,7 @@ Ranks(job, 2, lambda: None)
 
 
 @pytest.mark.faults
+@pytest.mark.campaign  # test_faults has a sample
 def test_killed_ranks_leave_the_state_before_whole(tmp_path: Path) -> None:
     seed = int.from_bytes(os.urandom(4), "little")
     print(f"seed {seed}")

@@ -184,7 +184,10 @@ print((memory("VmHWM") - before) / (4 * width * width * layers))
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="counts peaks as Linux does")
-@pytest.mark.parametrize(("width", "layers"), [(1000, 10), (3162, 1)])
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    ("width", "layers"), [(1000, 10), pytest.param(3162, 1, marks=pytest.mark.campaign)]
+)
 def test_making_saving_and_loading_hold_a_model_once(
     width: int, layers: int, tmp_path: Path
 ) -> None:
