@@ -70,7 +70,7 @@ def test_cells_run_while_two_ranks_train_and_their_interrupt_is_theirs_alone(loc
         while not len(trainer.history):
             time.sleep(0.02)
         assert local.range(100_000).selectExpr("id % 7 AS k").groupBy("k").count().count() == 7
-        mine = jobs(local)
+        mine = training(local)
 
         threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGINT]).start()
         slow = local.sparkContext.parallelize([1], 1).map(lambda row: time.sleep(60) or row)
@@ -78,9 +78,7 @@ def test_cells_run_while_two_ranks_train_and_their_interrupt_is_theirs_alone(loc
             slow.count()
         steps = len(trainer.history)
         assert local.range(10).count() == 10  # the slot is free again: the query was cancelled
-        while jobs(local) != mine:  # Spark's tracker hears of ended jobs a little later
-            assert jobs(local) >= mine
-            time.sleep(0.02)
+        assert training(local) == mine
         while len(trainer.history) < steps + 100:
             time.sleep(0.02)
     finally:
@@ -90,5 +88,8 @@ def test_cells_run_while_two_ranks_train_and_their_interrupt_is_theirs_alone(loc
     assert "retrying" not in told
 
 
-def jobs(spark):
-    return set(spark.sparkContext.statusTracker().getActiveJobsIds())
+def training(spark):
+    """Return the one job that goes on, once Spark's tracker has heard that the others ended."""
+    while len(jobs := spark.sparkContext.statusTracker().getActiveJobsIds()) != 1:
+        time.sleep(0.02)
+    return jobs
