@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from . import layers as layers
+from . import losses as losses
+from . import metrics as metrics
+from . import optimizers as optimizers
 from .models import History as History
 from .models import Model as Model
 from .models import Sequential as Sequential

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .. import criterion, metrics, nn, optim
+from .. import metrics, nn, optim
 from ..core.errors import ArgumentError
-from ..core.validate import instance, one_of, positive_int
+from ..core.validate import one_of, positive_int
 from ..nn.summary import Table
+from ..optim.clipping import Clip
 from ..train import Trainer
+from . import losses, optimizers
+from . import metrics as keras_metrics
 from .layers.base import Layer, Shape
 from .random import current_seed
 from .tensor import Input, KerasTensor
 
 __all__ = ["History", "Model", "Sequential"]
 
-LOSSES: dict[str, Callable[[], criterion.Criterion]] = {
-    "binary_crossentropy": criterion.BCE,
-    "categorical_crossentropy": criterion.CategoricalCrossEntropy,
-    "mae": criterion.MAE,
-    "mean_absolute_error": criterion.MAE,
-    "mean_squared_error": criterion.MSE,
-    "mse": criterion.MSE,
-    "sparse_categorical_crossentropy": criterion.SparseCategoricalCrossEntropy,
-}
-OPTIMIZERS: dict[str, Callable[[], optim.Optimizer]] = {
-    "adam": lambda: optim.Adam(1e-3, epsilon=1e-7),
-    "rmsprop": lambda: optim.RMSprop(1e-3, alpha=0.9, epsilon=1e-7),
-    "sgd": lambda: optim.SGD(0.01),
-}
+
+@dataclass(frozen=True)
+class _Compiled:
+    """What `compile` chose."""
+
+    optimizer: optim.Optimizer
+    loss: losses.Loss
+    clip: Clip | None
+    metrics: tuple[metrics.Metric, ...]
 
 
 class History:
@@ -99,15 +98,22 @@ class Model(Layer):
         loss: Any = "mse",
         metrics: Iterable[Any] = (),
     ) -> None:
-        """Choose optimiser, loss and metrics: by name, or objects of `sandbox.lib`."""
-        if isinstance(optimizer, str):
-            optimizer = OPTIMIZERS[one_of("optimizer", optimizer.lower(), OPTIMIZERS)]()
-        if isinstance(loss, str):
-            loss = LOSSES[one_of("loss", loss, LOSSES)]()
-        self._compiled = (
-            instance("optimizer", optimizer, optim.Optimizer),
-            instance("loss", loss, criterion.Criterion),
-            tuple(_metric(item) for item in metrics),
+        """Choose optimiser, loss and metrics: by Keras's names, or objects of either library.
+
+        Parameters
+        ----------
+        optimizer : str, `keras.optimizers` or `sandbox.lib.optim` object
+        loss : str, `keras.losses` or `sandbox.lib.criterion` object
+        metrics : list of str, or `sandbox.lib.metrics` objects
+            "accuracy" is the one that goes with the loss.
+        """
+        chosen = losses.get(loss)
+        method, clip = optimizer, None
+        if not isinstance(optimizer, optim.Optimizer):
+            found = optimizers.get(optimizer)
+            method, clip = found.core(), found.clip
+        self._compiled = _Compiled(
+            method, chosen, clip, tuple(keras_metrics.get(item, chosen) for item in metrics)
         )
         self._trainer = None
 
@@ -115,14 +121,17 @@ class Model(Layer):
         """Give the Trainer of the compiled model."""
         if not hasattr(self, "_compiled"):
             raise ArgumentError(f"{self.label}: must be compiled before; call compile().")
-        method, loss, measured = self._compiled
+        made = self._compiled
         if self._trainer is None or batch_size != self._trainer.batch_size or backend is not None:
+            several = isinstance(self.output_shape, list)
+            loss = made.loss.criterion if several else made.loss.fitted(self.output_shape)
             self._trainer = Trainer(
                 self.make(),
                 loss,
-                method,
+                made.optimizer,
                 batch_size=batch_size,
-                metrics=(*measured, metrics.Loss(loss)),
+                metrics=(*made.metrics, metrics.Loss(loss)),
+                clip=made.clip,
                 seed=current_seed(),
                 progress=None,
                 backend=backend,
@@ -150,17 +159,20 @@ class Model(Layer):
             raise ArgumentError(
                 f"fit: `validation_split` must be in [0, 1); got {validation_split}."
             )
+        y = self._target(y)
         data = x if y is None else (_tree(x), _tree(y))
         if validation_split and validation_data is None:
             if not isinstance(x, np.ndarray) or not isinstance(y, np.ndarray):
                 raise ArgumentError("fit: `validation_split` must come with arrays x and y.")
             cut = int(len(x) * (1 - validation_split))  # the last rows, as in Keras
             data, validation_data = (x[:cut], y[:cut]), (x[cut:], y[cut:])
+        elif isinstance(validation_data, (list, tuple)):
+            validation_data = (_tree(validation_data[0]), self._target(validation_data[1]))
         found = self.trainer(batch_size, backend).fit(
             data, epochs=epochs, validation=validation_data
         )
         history = History()
-        names = ["loss", *[metric.name for metric in self._compiled[2]]]
+        names = ["loss", *[metric.name for metric in self._compiled.metrics]]
         for row in found.epochs():
             history.epoch.append(row["epoch"] - 1)
             values = {name: row[name] for name in names if name in row}
@@ -169,10 +181,18 @@ class Model(Layer):
                 history.history.setdefault(name, []).append(value)
         return history
 
+    def _target(self, y: Any) -> Any:
+        """Return a target in the form that the loss takes; of several outputs as they are."""
+        made = getattr(self, "_compiled", None)
+        if made is None or not isinstance(y, np.ndarray) or isinstance(self.output_shape, list):
+            return y
+        return made.loss.prepared(y, self.output_shape)
+
     def evaluate(self, x: Any, y: Any = None, return_dict: bool = False) -> Any:
         """Give loss and metrics over data: a list, loss first, or a dict."""
-        found = self.trainer().evaluate(x if y is None else (_tree(x), _tree(y)))
-        names = ["loss", *[metric.name for metric in self._compiled[2]]]
+        goal = self._target(y)
+        found = self.trainer().evaluate(x if y is None else (_tree(x), goal))
+        names = ["loss", *[metric.name for metric in self._compiled.metrics]]
         values = {name: found[name] for name in names}
         return values if return_dict else list(values.values())
 
@@ -253,14 +273,6 @@ def _list(item: Any) -> list[Any]:
 def _tree(item: Any) -> Any:
     several = isinstance(item, (list, tuple)) and item and isinstance(item[0], np.ndarray)
     return tuple(item) if several else item
-
-
-def _metric(item: Any) -> metrics.Metric:
-    if isinstance(item, str):
-        name = one_of("metrics", item, ("accuracy", "acc", "mae", "mse"))
-        kinds = {"mae": metrics.MAE, "mse": metrics.MSE}
-        return kinds.get(name, metrics.Top1)(name=name)
-    return instance("metrics", item, metrics.Metric)
 
 
 def _lower(sources: list[Any], sinks: list[Any], several: bool, layers: list[Layer]) -> nn.Graph:

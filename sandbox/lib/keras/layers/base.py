@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -18,7 +16,7 @@ from ...core.errors import ArgumentError, SandboxError, ShapeError
 from ...core.parameter import Variable
 from ...core.trace import Trace
 from ...engine.oplist import Spec
-from ...nn.registry import bound_arguments
+from ..spelling import Spelled
 from ..tensor import KerasTensor
 
 Shape: TypeAlias = tuple[int | None, ...]
@@ -27,45 +25,7 @@ Turn: TypeAlias = tuple[int, ...]
 _counts: dict[str, int] = {}
 
 
-class _Named(type):
-    """Translates the argument names of Keras 1 and keeps the arguments as the layer's config."""
-
-    aliases: Mapping[str, str]
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        given = cls._translated(kwargs)
-        made = super().__call__(*args, **given)
-        made.__dict__["_arguments"] = bound_arguments(cls, args, given)
-        return made
-
-    def _translated(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
-        made: Any = cls
-
-        known = [
-            n for n in inspect.signature(made.__init__).parameters if n not in ("self", "options")
-        ]
-        known += [n for n in ("name", "trainable", "input_shape") if n not in known]
-        takes_all = any(
-            p.kind is inspect.Parameter.VAR_POSITIONAL
-            for p in inspect.signature(made.__init__).parameters.values()
-        )
-        found: dict[str, Any] = {}
-        for key, item in kwargs.items():
-            name = cls.aliases.get(key, key)
-            if name in found:
-                raise TypeError(f"{cls.__name__}: {key!r} is another name of {name!r}; got both.")
-            if name not in known and not takes_all:
-                near = difflib.get_close_matches(key, [*known, *cls.aliases], 1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
-                raise TypeError(
-                    f"{cls.__name__}: arguments must be among {', '.join(known)}; "
-                    f"got {key!r}.{hint}"
-                )
-            found[name] = item
-        return found
-
-
-class Layer(metaclass=_Named):
+class Layer(metaclass=Spelled):
     """A named recipe: `make(shape)` gives the core module for an input of this shape.
 
     Parameters
@@ -84,6 +44,7 @@ class Layer(metaclass=_Named):
     """For each parameter whose axes Keras has in another order: core axes in Keras's order."""
     handles: ClassVar[Literal["written", "spatial", "any"]] = "written"
     """What order of axes it takes: as written, channels first, or any (element by element)."""
+    shared: ClassVar[tuple[str, ...]] = ("name", "trainable", "input_shape")
     data_format: str = "channels_first"
 
     def __init__(
