@@ -22,6 +22,7 @@ from ..tensor import KerasTensor
 Shape: TypeAlias = tuple[int | None, ...]
 Turn: TypeAlias = tuple[int, ...]
 
+FORMATS = ("channels_last", "channels_first")
 _counts: dict[str, int] = {}
 
 

@@ -1,4 +1,4 @@
-"""Windows over images: convolution and pooling, with channels last or first."""
+"""Convolutions, with channels last or first; kernels as Keras has them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any, ClassVar
 from ... import nn
 from ...core.validate import one_of
 from ..random import generator
-from .base import Layer, Shape, Turn
+from .base import FORMATS, Layer, Shape, Turn
 from .core import ACTIVATIONS, INITIALIZERS, activated
 
-_FORMATS = ("channels_last", "channels_first")
 _TURN = (2, 3, 1, 0)  # (out, in, height, width) -> (height, width, in, out)
 
 
@@ -64,10 +63,12 @@ class Conv2D(Layer):
         super().__init__(**options)
         self.filters, self.kernel_size, self.strides = filters, kernel_size, strides
         self.padding = one_of("padding", padding, ("valid", "same"))
-        self.data_format = one_of("data_format", data_format, _FORMATS)
+        self.data_format = one_of("data_format", data_format, FORMATS)
         if activation is not None:  # a softmax would go along the wrong axis
             one_of(
-                "activation", activation, [*(a for a in ACTIVATIONS if a != "softmax"), "linear"]
+                "activation",
+                activation,
+                [*(a for a in ACTIVATIONS if "softmax" not in a), "linear"],
             )
         self.activation, self.use_bias = activation, use_bias
         self.rule = INITIALIZERS[one_of("kernel_initializer", kernel_initializer, INITIALIZERS)]
@@ -85,27 +86,3 @@ class Conv2D(Layer):
             rng=generator(),
         )
         return activated(convolution, self.activation)
-
-
-class MaxPooling2D(Layer):
-    """Take the largest element of each window; without `strides` windows do not overlap."""
-
-    aliases: ClassVar[Mapping[str, str]] = {"border_mode": "padding"}
-    handles = "spatial"
-
-    def __init__(
-        self,
-        pool_size: int | tuple[int, int] = 2,
-        strides: int | tuple[int, int] | None = None,
-        padding: str = "valid",
-        data_format: str = "channels_last",
-        **options: Any,
-    ) -> None:
-        super().__init__(**options)
-        self.pool_size, self.strides = pool_size, strides
-        self.padding = one_of("padding", padding, ("valid", "same"))
-        self.data_format = one_of("data_format", data_format, _FORMATS)
-
-    def make(self, *shapes: Shape) -> nn.Module:
-        """Make the core's MaxPool2d."""
-        return nn.MaxPool2d(self.pool_size, stride=self.strides, padding=self.padding)

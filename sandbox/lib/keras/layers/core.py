@@ -1,20 +1,33 @@
-"""Dense and what has no window: activations, flattening, dropout, merging."""
+"""Dense and what has no window: activations, flattening, reshaping, dropout."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from ... import nn
 from ...core.errors import ArgumentError, ShapeError
-from ...core.validate import one_of
+from ...core.validate import one_of, positive_int
 from ..random import generator
 from .base import Layer, Shape, Turn
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "elu": nn.ELU,
+    "exponential": nn.Exp,
+    "gelu": nn.GELU,
+    "leaky_relu": lambda: nn.LeakyReLU(0.2),
+    "log_softmax": lambda: nn.LogSoftmax(-1),
+    "mish": nn.Mish,
     "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "selu": nn.SELU,
     "sigmoid": nn.Sigmoid,
-    "softmax": nn.Softmax,
+    "silu": nn.SiLU,
+    "softmax": lambda: nn.Softmax(-1),
+    "softplus": nn.Softplus,
+    "softsign": nn.Softsign,
+    "swish": nn.SiLU,
     "tanh": nn.Tanh,
 }
 INITIALIZERS = {
@@ -125,11 +138,64 @@ class Dropout(Layer):
         return nn.Dropout(self.rate)
 
 
-class Add(Layer):
-    """Add several tensors of one shape."""
+class Reshape(Layer):
+    """Give each row another shape; one size may be -1.
+
+    Examples
+    --------
+    >>> from sandbox.lib.keras import Input
+    >>> Reshape((2, -1))(Input((3, 4))).shape
+    (None, 2, 6)
+    """
+
+    def __init__(self, target_shape: Sequence[int], **options: Any) -> None:
+        super().__init__(**options)
+        self.target_shape = tuple(target_shape)
 
     def make(self, *shapes: Shape) -> nn.Module:
-        """Make the core's Add."""
-        if len(shapes) < 2:
-            raise ArgumentError(f"inputs must be two tensors or more; got {len(shapes)}.")
-        return nn.Add()
+        """Make the core's Reshape, with -1 worked out."""
+        size = math.prod(int(n or 0) for n in shapes[0][1:])
+        others = math.prod(n for n in self.target_shape if n != -1)
+        target = tuple(size // others if n == -1 and others else n for n in self.target_shape)
+        if math.prod(target) != size:
+            raise ShapeError(
+                f"`target_shape` must hold the {size} elements of a row; got {self.target_shape}."
+            )
+        return nn.Reshape(target)
+
+
+class Permute(Layer):
+    """Change the order of a row's axes, which are counted from 1.
+
+    Examples
+    --------
+    >>> from sandbox.lib.keras import Input
+    >>> Permute((2, 1))(Input((5, 3))).shape
+    (None, 3, 5)
+    """
+
+    def __init__(self, dims: Sequence[int], **options: Any) -> None:
+        super().__init__(**options)
+        self.dims = tuple(dims)
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ArgumentError(
+                f"Permute: `dims` must be the axes 1..{len(self.dims)} in any order; got {dims!r}."
+            )
+
+    def make(self, *shapes: Shape) -> nn.Module:
+        """Make the core's Transpose."""
+        return nn.Transpose((0, *self.dims))
+
+
+class RepeatVector(Layer):
+    """Repeat a vector n times: (batch, features) becomes (batch, n, features)."""
+
+    def __init__(self, n: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.n = positive_int("n", n)
+
+    def make(self, *shapes: Shape) -> nn.Module:
+        """Make the core's Replicate."""
+        if len(shapes[0]) != 2:
+            raise ShapeError("input must have 2 axes (batch, features).")
+        return nn.Replicate(self.n, 1)
