@@ -188,8 +188,9 @@ def _command(process: psutil.Process) -> str:
         return ""
 
 
-# Semaphores and folders of a GridSearchCV in this process, which joblib removes at its end.
-_OF_JOBLIB = ("sem.loky-", "joblib_memmapping_folder_")
+# Semaphores and folders of a GridSearchCV in this process, which joblib removes at its end; the
+# locks of podman, which tests of the image start beside.
+_OF_OTHERS = ("sem.loky-", "joblib_memmapping_folder_", "libpod")
 
 
 def leftovers(shm_before: set[str], patience_s: float = 10.0) -> list[str]:
@@ -206,7 +207,7 @@ def leftovers(shm_before: set[str], patience_s: float = 10.0) -> list[str]:
         ]
         found += [f"rank {p.pid}: {_command(p)[:80]}" for p in SEEN if p.is_running()]
         new = set(os.listdir("/dev/shm")) - shm_before
-        found += [f"/dev/shm/{name}" for name in new if not name.startswith(_OF_JOBLIB)]
+        found += [f"/dev/shm/{name}" for name in new if not name.startswith(_OF_OTHERS)]
         if not found or time.monotonic() > until:
             return found
         time.sleep(0.2)
