@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .. import metrics as core
 from ..core.errors import ArgumentError
 from ..metrics import Metric
+from ..metrics.metric import ratio
 from .losses import Loss
 
 __all__ = ["BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy", "get"]
@@ -18,7 +19,15 @@ __all__ = ["BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy",
 Array = NDArray[Any]
 
 
-class BinaryAccuracy(Metric):
+class _Share(Metric):
+    """Base: what share of the numbers counted is right."""
+
+    def result(self, state: Array) -> float:
+        """Return the share."""
+        return ratio(state[0], state[1])
+
+
+class BinaryAccuracy(_Share):
     """Share of the numbers that lie on the right side of a threshold.
 
     Parameters
@@ -40,12 +49,8 @@ class BinaryAccuracy(Metric):
         right = (np.asarray(output) > self.threshold) == (np.asarray(target) > 0.5)
         return np.array([right.sum(), right.size], np.float64)
 
-    def result(self, state: Array) -> float:
-        """Return the share."""
-        return float(state[0] / state[1]) if state[1] else float("nan")
 
-
-class CategoricalAccuracy(Metric):
+class CategoricalAccuracy(_Share):
     """Share of rows whose highest output is where the one-hot target is highest."""
 
     def __init__(self, name: str | None = "categorical_accuracy") -> None:
@@ -55,10 +60,6 @@ class CategoricalAccuracy(Metric):
         """Return (right ones, all)."""
         right = np.argmax(output, axis=-1) == np.argmax(target, axis=-1)
         return np.array([right.sum(), right.size], np.float64)
-
-    def result(self, state: Array) -> float:
-        """Return the share."""
-        return float(state[0] / state[1]) if state[1] else float("nan")
 
 
 class SparseCategoricalAccuracy(CategoricalAccuracy):
