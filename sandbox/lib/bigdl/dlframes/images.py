@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from pyspark.ml import Transformer
 from pyspark.ml.param.shared import HasInputCol, HasOutputCol
+from pyspark.sql.types import StructField, StructType
 
 from ...core import validate
 from ...core.errors import DataError
@@ -62,8 +63,8 @@ def read_images(
     if transformer is not None:
         frame.transform(transformer)
     rows = frame.map(lambda one: (to_record(one),))
-    image = SCHEMA.replace(", ", ",").replace(" ", ":")
-    return session_of(sc).createDataFrame(rows, f"image struct<{image}>")
+    image = StructField("image", StructType.fromDDL(SCHEMA))
+    return session_of(sc).createDataFrame(rows, StructType([image]))
 
 
 class DLImageTransformer(Transformer, HasInputCol, HasOutputCol):
@@ -91,8 +92,6 @@ class DLImageTransformer(Transformer, HasInputCol, HasOutputCol):
         return self._set(outputCol=value)
 
     def _transform(self, dataset: Any) -> Any:
-        from pyspark.sql import types as t
-
         name, made = self.getInputCol(), self.getOutputCol()
         if name not in dataset.columns:
             raise DataError(
@@ -107,8 +106,8 @@ class DLImageTransformer(Transformer, HasInputCol, HasOutputCol):
                 changed = transformer.applied(of_record(record[place]), keys)
                 yield (*record, to_record(changed))
 
-        image = t.StructType.fromDDL(SCHEMA)
-        schema = t.StructType([*dataset.schema.fields, t.StructField(made, image)])
+        image = StructType.fromDDL(SCHEMA)
+        schema = StructType([*dataset.schema.fields, StructField(made, image)])
         return dataset.sparkSession.createDataFrame(
             dataset.rdd.mapPartitionsWithIndex(change), schema
         )

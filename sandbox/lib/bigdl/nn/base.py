@@ -12,8 +12,9 @@ from pyspark import RDD
 from ... import nn
 from ...core import RandomKey
 from ...core.errors import ArgumentError
-from ..util.common import to_list
+from ..util.common import EvaluatedResult, to_list
 from ..util.random import torch_random
+from ..util.samples import arrays_of
 from . import run
 from .weights import Weight, check_count
 
@@ -201,7 +202,10 @@ class Layer:
         return found
 
     def evaluate(self, *args: Any) -> Any:
-        """Without arguments go over to inference; with (data, batch size, methods) evaluate."""
+        """Without arguments go over to inference; with (data, batch size, methods) evaluate.
+
+        Data are an RDD or a list of samples, which are collected, or a pair of arrays.
+        """
         if not args:
             return self.training(False)
         if len(args) != 3:
@@ -210,7 +214,9 @@ class Layer:
                 f"{len(args)}."
             )
         data, batch_size, methods = args
-        return [method.evaluate(self, data, batch_size) for method in methods]
+        x, y = arrays_of(data)
+        output = self.predict_local(x, batch_size)
+        return [EvaluatedResult(float(m(output, y)), len(y), m.name) for m in methods]
 
     def training(self: L, is_training: bool = True) -> L:
         """Go over to training, or back."""
@@ -302,7 +308,7 @@ class Layer:
 
     def set_running_std(self: L, running_std: Any) -> L:
         """Set the running variance of a batch normalisation (BigDL's name says otherwise)."""
-        return self._statistic("running_var", running_std)
+        return self._statistic("running_variance", running_std)
 
     def _statistic(self: L, name: str, array: Any) -> L:
         for path, buffer in self.core.named_buffers():

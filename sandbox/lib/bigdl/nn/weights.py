@@ -121,7 +121,7 @@ def penalty_gradient(regularizer: Any, weight: Array) -> Any:
     """Give what a regularizer adds to a gradient: l1 · sign(w) + l2 · w."""
     if regularizer is None:
         return 0
-    l1, l2 = getattr(regularizer, "l1", 0.0), getattr(regularizer, "l2", 0.0)
+    l1, l2 = regularizer.core.strengths()
     return np.asarray(l1 * np.sign(weight) + l2 * weight, weight.dtype)
 
 

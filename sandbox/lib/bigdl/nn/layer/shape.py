@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .... import nn
+from ....core.errors import ArgumentError
 from ..adapters import Cut, InferredShape, ReshapeTo, Swapped, ViewAs
 from ..base import Layer
 
@@ -34,7 +35,7 @@ class Identity(Layer):
 
 
 class Dropout(Layer):
-    """Zeros with probability `init_p` while training; `scale` keeps the mean."""
+    """Zeros with probability `init_p` while training; what stays is scaled to keep the mean."""
 
     def __init__(
         self,
@@ -43,8 +44,9 @@ class Dropout(Layer):
         scale: bool = True,
         bigdl_type: str = "float",
     ) -> None:
-        made: nn.Module = nn.Dropout(init_p)
-        super().__init__(made, bigdl_type)
+        if not scale:
+            raise ArgumentError("Dropout: `scale` must be True, which keeps the mean; got False.")
+        super().__init__(nn.Dropout(init_p), bigdl_type)
 
 
 class Select(Layer):

@@ -8,52 +8,12 @@ from typing import Any
 import numpy as np
 
 from .... import optim, train
-from ....core.errors import ArgumentError, DataError
+from ....core.errors import ArgumentError
 from ...bridge import core_criterion, core_module, core_optimizer, core_trigger
+from ...nn.base import Layer
+from ...util.samples import arrays_of
 from .methods import SGD
 from .summaries import TrainSummary, ValidationSummary
-
-
-def arrays_of(data: Any) -> Any:
-    """Return (x, y) of a pair of arrays, or of the samples of a list or an RDD.
-
-    Raises
-    ------
-    DataError : no samples, or samples of unlike shapes; names the first that differs.
-    """
-    if isinstance(data, tuple) and len(data) == 2:
-        return tuple(_joined(part) for part in data)
-    samples = data.collect() if hasattr(data, "collect") else list(data)
-    if not samples:
-        raise DataError("the training data must hold samples; got none.")
-    x = _stacked([_tensors(s, "feature") for s in samples], "feature")
-    y = _stacked([_tensors(s, "label") for s in samples], "label")
-    return x, y
-
-
-def _joined(part: Any) -> Any:
-    if isinstance(part, list | tuple) and part and isinstance(part[0], np.ndarray):
-        return tuple(np.asarray(item, np.float32) for item in part)
-    return np.asarray(part, np.float32)
-
-
-def _tensors(sample: Any, which: str) -> list[Any]:
-    found = getattr(sample, f"{which}s", None)
-    items = [getattr(sample, which)] if found is None else found
-    items = items if isinstance(items, list | tuple) else [items]
-    return [np.asarray(t.to_ndarray() if hasattr(t, "to_ndarray") else t) for t in items]
-
-
-def _stacked(rows: list[list[Any]], which: str) -> Any:
-    first = [t.shape for t in rows[0]]
-    for k, row in enumerate(rows):
-        if [t.shape for t in row] != first:
-            raise DataError(
-                f"{which} of sample {k} must have shape {first} as the first one; got "
-                f"{[t.shape for t in row]}. Pad the samples to one length."
-            )
-    columns = tuple(np.stack([row[k] for row in rows]) for k in range(len(first)))
-    return columns if len(columns) > 1 else columns[0]
 
 
 class BaseOptimizer:
@@ -105,7 +65,10 @@ class BaseOptimizer:
         checkpoint_path: str | os.PathLike[str],
         isOverWrite: bool = True,
     ) -> None:
-        """Keep the state in a folder whenever the trigger fires; runs resume from there."""
+        """Keep the state in a folder whenever the trigger fires; runs resume from there.
+
+        Files have names of their own, and the newest three stay, whatever `isOverWrite` says.
+        """
         self.checkpoint = train.Checkpoints(checkpoint_path, every=core_trigger(checkpoint_trigger))
 
     def set_gradclip_const(self, min_value: float, max_value: float) -> None:
@@ -163,12 +126,7 @@ class BaseOptimizer:
     def optimize(self) -> Any:
         """Train until the end trigger fires; gives the model."""
         module = core_module(self.model)
-        methods = self.method
-        optimizer: Any = (
-            {f"{name}*": core_optimizer(m) for name, m in methods.items()}
-            if isinstance(methods, dict)
-            else core_optimizer(methods)
-        )
+        optimizer = self._optimizer(module)
         criterion = core_criterion(self.criterion)
         judges: list[Any] = self.validation[2] if self.validation else []
         from .triggers import Loss
@@ -193,9 +151,49 @@ class BaseOptimizer:
         self.history = trainer.fit((x, y), end=core_trigger(self.end), **more)
         return self.model
 
+    def _optimizer(self, module: Any) -> optim.Optimizer:
+        """Return the core's optimiser: one for all, or by layers, with their regularizers."""
+        layers = self.model.all_layers() if isinstance(self.model, Layer) else []
+        names = {id(parameter): name for name, parameter in module.named_parameters()}
+        methods: dict[str, optim.Optimizer] = {}
+        if isinstance(self.method, dict):
+            known = {layer.name(): layer for layer in layers}
+            for name, method in self.method.items():
+                if name not in known:
+                    raise ArgumentError(
+                        f"optim_method: names must be those of layers, {', '.join(known)}; got "
+                        f"{name!r}."
+                    )
+                inside = known[name].core.parameters()
+                methods |= dict.fromkeys([names[id(p)] for p in inside], core_optimizer(method))
+            if missing := [name for name in names.values() if name not in methods]:
+                raise ArgumentError(
+                    "optim_method: there must be a method for each layer with weights; got none "
+                    f"for {missing[0]}."
+                )
+            main = next(iter(methods.values()))
+        else:
+            main = core_optimizer(self.method)
+        kept = {
+            names[id(parameter)]: weight.regularizer.core
+            for layer in layers
+            for weight in layer.weights
+            if weight.regularizer is not None
+            for parameter in weight.parameters
+        }
+        groups = [
+            optim.ParameterGroup(name, optimizer=methods.get(name), regulariser=kept.get(name))
+            for name in names.values()
+            if name in methods or name in kept
+        ]
+        return optim.ParameterGroups(main, groups) if groups else main
+
 
 class Optimizer(BaseOptimizer):
-    """Trains a model on an RDD of samples, a list of them, or a pair of arrays."""
+    """Trains a model on an RDD of samples, a list of them, or a pair of arrays.
+
+    Samples of an RDD are collected, and train in this process.
+    """
 
     def __init__(
         self,

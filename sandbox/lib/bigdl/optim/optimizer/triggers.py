@@ -75,35 +75,30 @@ class TriggerOr(train.Or):
         super().__init__(first, *other)
 
 
-def _from_zero(output: Any, target: Any) -> tuple[Any, Any]:
-    """Return labels that count from 0, one for each row."""
-    labels = np.asarray(target).reshape(-1).astype(np.int64) - 1
-    return output, labels
+class _FromOne:
+    """A metric whose labels count from 1."""
+
+    def pick(self, output: Any, target: Any) -> tuple[Any, Any]:
+        """Give labels from 0, one for each row."""
+        output, target = super().pick(output, target)  # type: ignore[misc]
+        return output, np.asarray(target).reshape(-1).astype(np.int64) - 1
 
 
-class Top1Accuracy(metrics.Top1):
+class Top1Accuracy(_FromOne, metrics.Top1):
     """Share of rows whose largest output is the label, which counts from 1."""
 
     def __init__(self, bigdl_type: str = "float") -> None:
         super().__init__(name="Top1Accuracy")
 
-    def pick(self, output: Any, target: Any) -> tuple[Any, Any]:
-        """Give labels from 0."""
-        return _from_zero(*super().pick(output, target))
 
-
-class Top5Accuracy(metrics.Top5):
+class Top5Accuracy(_FromOne, metrics.Top5):
     """Share of rows whose label is among the five largest outputs."""
 
     def __init__(self, bigdl_type: str = "float") -> None:
         super().__init__(name="Top5Accuracy")
 
-    def pick(self, output: Any, target: Any) -> tuple[Any, Any]:
-        """Give labels from 0."""
-        return _from_zero(*super().pick(output, target))
 
-
-class TreeNNAccuracy(metrics.TreeTop1):
+class TreeNNAccuracy(_FromOne, metrics.TreeTop1):
     """`Top1Accuracy` of a tree's root."""
 
     def __init__(self, bigdl_type: str = "float") -> None:

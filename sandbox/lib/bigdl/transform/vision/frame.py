@@ -140,7 +140,7 @@ class ImageFrame:
         return self._each(lambda position, one: change(one))
 
     def _each(self, change: Callable[[int, ImageFeature], Any]) -> Any:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define _each(self, change).")
 
     def get_image(self, float_key: str = FLOATS, to_chw: bool = True) -> Any:
         """Return the pixels of each picture as floats."""
@@ -176,7 +176,7 @@ class ImageFrame:
 
     def random_split(self, weights: Iterable[float]) -> list[ImageFrame]:
         """Return frames of about these shares of the pictures, chosen by chance."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define random_split(self, weights).")
 
 
 class LocalImageFrame(ImageFrame):

@@ -28,7 +28,7 @@ class _Rois(FeatureTransformer):
 
     def boxes(self, boxes: Any, feature: ImageFeature) -> tuple[Any, Any]:
         """Return the changed boxes, and which of them stay."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define boxes(self, boxes, feature).")
 
 
 def _sides(feature: ImageFeature) -> Any:

@@ -107,7 +107,7 @@ class _Trained(_Prepared):
 
     def setTrainSummary(self: Any, value: Any) -> Any:  # noqa: N802
         """Set where TensorBoard's files are written: a folder, or a TrainSummary with one."""
-        folder = value if isinstance(value, str) else f"{value.log_dir}/{value.app_name}"
+        folder = value if isinstance(value, str) else str(value.folder.parent)
         return self._set(summaryPath=folder)
 
     setValidationSummary = setTrainSummary  # noqa: N815 - both kinds lie in one folder here
