@@ -48,6 +48,8 @@ done
 
 [[ -n "$disk" ]] || fail "which machine?" "run-bigdl-vm.sh bigdl-sandbox.ova   or   bigdl-sandbox.qcow2"
 [[ -r "$disk" ]] || fail "$disk is not there, or not readable." "sandbox vm build   makes it."
+[[ "$disk" == *.ova || "$disk" == *.qcow2 ]] ||
+  fail "$disk is neither .ova nor .qcow2." "sandbox vm build   makes both."
 [[ -z "$key" || -r "$key" ]] || fail "$key is not there, or not readable." "vm/README.md tells how to make it."
 for wanted in "$port" "$ssh_port"; do
   if (exec 3<>"/dev/tcp/127.0.0.1/$wanted") 2>/dev/null; then
@@ -108,5 +110,4 @@ by_qemu() {
 case "$disk" in
   *.ova) virtualbox ;;
   *.qcow2) by_qemu ;;
-  *) fail "$disk is neither .ova nor .qcow2." "sandbox vm build   makes both." ;;
 esac
