@@ -41,6 +41,8 @@ KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 WAITS = """() => document.querySelectorAll(".jp-CodeCell")[2]
     .querySelector(".jp-InputArea-prompt").textContent.includes("*")"""
 INTERRUPT = f"() => {KERNEL}.interrupt()"
+ALL_RUN = """() => ![...document.querySelectorAll(".jp-CodeCell .jp-InputArea-prompt")]
+    .some((prompt) => prompt.textContent.includes("*"))"""
 CURVES = "document.querySelector('.sbx-curves')"
 # Another picture stands there, of a training under way. Not by its number of steps: some
 # thousands pass in a second, so one cannot tell which of the two trainings showed it.
@@ -69,6 +71,8 @@ def test_an_interrupted_training_is_run_again_and_one_in_the_way_is_stopped_by_a
     page.wait_for_function(WAITS)
     page.evaluate(INTERRUPT)
     page.get_by_text("KeyboardInterrupt").first.wait_for()
+    page.wait_for_function(ALL_RUN)  # until then the kernel puts off whatever it is asked
+    page.wait_for_function(IDLE)
     page.evaluate(f"() => {{ {CURVES}.dataset.first = true; }}")
     page.evaluate(RUN, 1)
     page.wait_for_function(AGAIN, timeout=SLOW)
